@@ -1,0 +1,32 @@
+"""The exceptions of CoStream.
+
+::
+
+    CoStreamError
+    ├── SourceError       a source can't be opened or read any further
+    ├── ModelError        a model is unknown, unsupported or its checkpoint is broken
+    ├── SettingsError     an option's value is out of range, or two of them contradict
+    └── IntegrityError    an invariant of the KV store is broken: always a bug of ours
+
+Every message is one sentence that says what is wrong and, where it helps, what to do next.
+"""
+
+
+class CoStreamError(Exception):
+    """Base of every error that CoStream raises on purpose."""
+
+
+class SourceError(CoStreamError):
+    """The source can't be opened, holds no video, or stopped answering."""
+
+
+class ModelError(CoStreamError):
+    """The model is unknown, of an unsupported family, or its checkpoint can't be loaded."""
+
+
+class SettingsError(CoStreamError):
+    """A setting is out of range or contradicts another one."""
+
+
+class IntegrityError(CoStreamError):
+    """An invariant of the KV store does not hold."""

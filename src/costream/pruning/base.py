@@ -1,0 +1,106 @@
+"""The contract of a pruner: which patches of a frame the vision encoder gets to see."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from costream.registry import Registry
+from costream.video.sample import Sample
+
+AnchorReason = Literal["first", "age", "cut", "damage", "blind"]
+"""Why a frame is encoded whole.
+
+``first``: nothing was kept before. ``age``: the last anchor is too old. ``cut``: too much of the
+picture changed at once. ``damage``: the decoder concealed an error. ``blind``: the stream gives no
+evidence of change.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchGrid:
+    """How a picture is cut for the model: ``rows`` x ``cols`` patches, merged ``merge`` x ``merge``.
+
+    The whole picture is stretched onto the grid. ``rows`` and ``cols`` are multiples of ``merge``.
+    """
+
+    rows: int
+    cols: int
+    merge: int
+
+    @property
+    def group_shape(self) -> tuple[int, int]:
+        """Rows and columns of merge groups: one group becomes one visual token."""
+        return self.rows // self.merge, self.cols // self.merge
+
+    @property
+    def groups(self) -> int:
+        """Merge groups in a whole frame."""
+        rows, cols = self.group_shape
+        return rows * cols
+
+
+@dataclass(frozen=True, slots=True)
+class KeepMask:
+    """Which merge groups of one temporal patch are encoded.
+
+    Attributes:
+        groups: bool [group rows, group cols]. A temporal patch of several frames has one mask, the
+            union over its frames.
+        anchor: why everything is kept, or None for a pruned frame.
+    """
+
+    groups: npt.NDArray[np.bool_]
+    anchor: AnchorReason | None
+
+    @property
+    def kept(self) -> int:
+        """Number of groups kept."""
+        return int(self.groups.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class PrunerSettings:
+    """What a pruner is told by the engine.
+
+    Attributes:
+        anchor_every: ticks after which a frame is encoded whole again. The engine chooses at most
+            the window's length, so that every window holds every place at least once. The
+            published rules ignore it: they carry their own GOP of 16.
+        keep: share of groups to keep, in 0..1, for the rules that take one.
+        seed: seed of the rules that draw at random.
+    """
+
+    anchor_every: int
+    keep: float = 0.2
+    seed: int = 0
+
+
+class Pruner(ABC):
+    """Decides for one stream, in stream order, which merge groups are kept.
+
+    A pruner belongs to one stream and remembers what was kept where. It is not safe to share.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
+        self.grid = grid
+        self.settings = settings
+
+    @abstractmethod
+    def decide(self, samples: Sequence[Sample]) -> KeepMask:
+        """Returns the mask of the temporal patch made of ``samples``, and remembers it.
+
+        Args:
+            samples: the one or more frames that share a grid, in order, each later than any
+                frame decided before.
+        """
+
+
+PRUNERS: Registry[Pruner] = Registry("pruner")

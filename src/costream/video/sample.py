@@ -1,0 +1,97 @@
+"""What one sampled frame of a stream carries: its picture and what changed since the last one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from costream.video.picture import Picture
+
+MotionSource = Literal["codec", "none"]
+"""Where change evidence comes from: the codec's motion vectors, or nowhere."""
+
+BLOCK = 16
+"""Side of a block of a :class:`ChangeMap`, in luma pixels: one macroblock of H.264."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of a stream once it is open.
+
+    Attributes:
+        source: the source as the user named it, passwords masked.
+        codec: FFmpeg's name of the codec, such as ``h264``.
+        profile: the codec's profile, or None where it states none.
+        width: displayed width in pixels, after rotation.
+        height: displayed height in pixels, after rotation.
+        rotation: clockwise quarter turns applied to the coded picture, in degrees.
+        frame_rate: native frames a second, or None where the container states none.
+        duration: seconds, or None for a live source.
+        motion: where change evidence comes from.
+    """
+
+    source: str
+    codec: str
+    profile: str | None
+    width: int
+    height: int
+    rotation: int
+    frame_rate: float | None
+    duration: float | None
+    motion: MotionSource
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMap:
+    """What the bitstream says happened in the interval from the last sample to this one.
+
+    The interval holds every native frame after the previous sample, up to and including this
+    sample's own. All fields lie on a grid of ``BLOCK`` x ``BLOCK`` luma pixels in display
+    orientation; rows and columns are rounded up, so the last ones may be partly outside.
+
+    Attributes:
+        motion: ``"none"`` means that nothing is known: every block counts as changed.
+        peak: float32 [rows, cols], the longest single motion vector seen in the block, in
+            pixels a frame.
+        drift: float32 [rows, cols, 2], the sum of the block's mean vectors (x, y) over the
+            interval's frames, in pixels. Noise cancels in it; steady motion adds up.
+        activity: float32 [rows, cols], the share of the interval's predicted frames in which the
+            block had a vector of at least a quarter pixel or was not predicted at all.
+        intra: bool [rows, cols], the block was coded without prediction in a P- or B-frame, as
+            far as that can be told.
+        frames: native frames in the interval.
+        keyframes: I-frames among them. They carry no vectors, so what they changed is unknown.
+        packet_bytes: coded size of the interval's frames, in bytes.
+        damaged: the decoder reported an error, or concealed one, within the interval.
+    """
+
+    motion: MotionSource
+    peak: npt.NDArray[np.float32]
+    drift: npt.NDArray[np.float32]
+    activity: npt.NDArray[np.float32]
+    intra: npt.NDArray[np.bool_]
+    frames: int
+    keyframes: int
+    packet_bytes: int
+    damaged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One frame taken from the stream at the requested rate.
+
+    Attributes:
+        tick: position on the sampling grid, ``floor(time * fps)``. Ticks grow strictly; one is
+            missing wherever the stream had no frame for it.
+        time: seconds since the stream's first frame.
+        picture: the decoded picture. It stays valid after the stream has moved on.
+        change: what happened since the previous sample.
+    """
+
+    tick: int
+    time: float
+    picture: Picture
+    change: ChangeMap
