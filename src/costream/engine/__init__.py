@@ -1,0 +1,1 @@
+"""Windows over a stream, a KV store that outlives them, and the answers."""

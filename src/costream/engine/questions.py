@@ -1,0 +1,130 @@
+"""Questions on a window: branches that share the video's keys and don't see each other.
+
+A question with a yes or a no for its answer needs no decoding: its score is read off the
+distribution of the first answer token. Sentences are written only where they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from costream.engine.prefill import Pass, Piece
+from costream.engine.session import Session
+from costream.errors import SettingsError
+from costream.models import ModelAdapter
+
+_FORM = "{ask} Start your response with 'Yes' or 'No'."
+"""How a question is put: the published wording (arXiv 2604.06036)."""
+
+
+class Questions:
+    """The questions of one stream, laid out once.
+
+    Args:
+        model: the model that is asked.
+        asks: the questions in plain words.
+
+    Raises:
+        SettingsError: there is no question, or one is empty.
+    """
+
+    def __init__(self, model: ModelAdapter, asks: Sequence[str]) -> None:
+        self.asks = [ask.strip() for ask in asks]
+        if not self.asks:
+            raise SettingsError("there is no question: ask at least one")
+        if not all(self.asks):
+            raise SettingsError("a question is empty: say what to look for")
+        self._model = model
+        self._segments = [model.question(_FORM.format(ask=ask)) for ask in self.asks]
+        self._branches = torch.cat(
+            [torch.full((len(s),), branch) for branch, s in enumerate(self._segments)]
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all questions."""
+        return len(self._branches)
+
+    def ask(self, session: Session, pieces: Sequence[Piece]) -> tuple[Tensor, int]:
+        """Runs what has to be prefilled and all questions, in one pass.
+
+        Args:
+            session: the window; its scratch slots hold the questions until they are released.
+            pieces: tokens of the window to compute, in slot order.
+
+        Returns:
+            The logits at each question's first answer token, [questions, vocabulary], and the
+            FLOPs spent.
+        """
+        lengths = torch.tensor([len(segment) for segment in self._segments])
+        slot = session.reserve(self.tokens)
+        starts = (lengths.cumsum(0) - lengths + slot).tolist()
+        branches = [
+            Piece(segment, None, session.end_position, start, branch)
+            for branch, (segment, start) in enumerate(zip(self._segments, starts, strict=True))
+        ]
+        done = session.prefill.run([*pieces, *branches], self._branches)
+        ends = lengths.cumsum(0) - self.tokens - 1
+        return self._logits(done.hidden[ends.to(done.hidden.device)], done)
+
+    def scores(self, logits: Tensor) -> list[float]:
+        """Returns the probability of yes against no: one for each row of logits."""
+        chances = logits.float().softmax(dim=-1)
+        yes = chances[:, self._model.yes_ids].sum(-1)
+        no = chances[:, self._model.no_ids].sum(-1)
+        scores: list[float] = (yes / (yes + no).clamp_min(torch.finfo(yes.dtype).tiny)).tolist()
+        return scores
+
+    def write(
+        self, session: Session, logits: Tensor, chosen: Sequence[int], limit: int
+    ) -> tuple[dict[int, str], int, int]:
+        """Writes answers greedily, those of all chosen questions side by side.
+
+        Args:
+            session: the window, with the questions still in its scratch slots.
+            logits: those that :meth:`ask` returned.
+            chosen: the questions to answer, by number.
+            limit: most tokens of an answer.
+
+        Returns:
+            The texts by question, the tokens run, and the FLOPs spent.
+        """
+        written: dict[int, list[int]] = {branch: [] for branch in chosen}
+        nexts = {branch: int(logits[branch].argmax()) for branch in chosen}
+        branches, run, flops = self._branches, 0, 0
+        while nexts := self._take(nexts, written, limit):
+            owners = torch.tensor(list(nexts))
+            slot = session.reserve(len(nexts))
+            branches = torch.cat([branches, owners])
+            pieces = [
+                Piece(
+                    self._model.text([token]),
+                    None,
+                    session.end_position + self._segments[branch].span + len(written[branch]) - 1,
+                    slot + row,
+                    branch,
+                )
+                for row, (branch, token) in enumerate(nexts.items())
+            ]
+            done = session.prefill.run(pieces, branches)
+            rows, spent = self._logits(done.hidden, done)
+            nexts = dict(zip(nexts, rows.argmax(-1).tolist(), strict=True))
+            run, flops = run + len(pieces), flops + spent
+        texts = {b: self._model.tokenizer.decode(ids).strip() for b, ids in written.items()}
+        return texts, run, flops
+
+    def _take(
+        self, nexts: dict[int, int], written: dict[int, list[int]], limit: int
+    ) -> dict[int, int]:
+        """Adds the next tokens to what is written; returns those that are to be continued."""
+        alive = {b: token for b, token in nexts.items() if token not in self._model.eos_ids}
+        for branch, token in alive.items():
+            written[branch].append(token)
+        return {b: token for b, token in alive.items() if len(written[b]) < limit}
+
+    def _logits(self, hidden: Tensor, done: Pass) -> tuple[Tensor, int]:
+        flops = self._model.text_flops(0, 0, logits=len(hidden))
+        return self._model.logits(hidden), done.flops + flops

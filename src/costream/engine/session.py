@@ -1,0 +1,184 @@
+"""One watched stream: the window's temporal patches, their place in the store, their epoch.
+
+An epoch is a stretch of stream in which positions and timestamps only grow, so that nothing that
+was computed in it has to be rotated or written anew. It begins with everything being computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from costream.engine.prefill import SHARED, Piece, Prefill
+from costream.engine.resident import Resident, check_layout
+from costream.engine.schedule import Schedule, Tubelet, Window
+from costream.engine.store import KVStore
+from costream.models import FrameGeometry, ModelAdapter
+from costream.pruning import Pruner
+
+
+class Session:
+    """The state of one stream. One thread uses it.
+
+    Args:
+        model: the model.
+        geometry: how the stream's pictures are cut.
+        pruner: the stream's pruner.
+        schedule: window and stride, in ticks.
+        epoch: positions after which a new epoch begins.
+        chunk: most tokens run through the language model at a time.
+    """
+
+    def __init__(
+        self,
+        model: ModelAdapter,
+        geometry: FrameGeometry,
+        pruner: Pruner,
+        schedule: Schedule,
+        *,
+        epoch: int,
+        chunk: int,
+    ) -> None:
+        self.model = model
+        self.geometry = geometry
+        self.residents: list[Resident] = []
+        self._pruner = pruner
+        self._schedule = schedule
+        self._epoch_limit = epoch
+        self._epoch_tick = 0
+        self._next_position = 0
+        self._prompt = model.prompt()
+        self.store = KVStore(model.kv_shape, len(self._prompt))
+        self.prefill = Prefill(model, self.store, chunk)
+        self._compute_prompt()
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Length of the prompt."""
+        return self.store.prompt_tokens
+
+    @property
+    def end_position(self) -> int:
+        """Position behind the window, where questions begin."""
+        return self._next_position
+
+    @property
+    def full_tokens(self) -> int:
+        """Tokens of prompt and window if nothing were pruned."""
+        labels = sum(r.label_tokens for r in self.residents)
+        return self.prompt_tokens + labels + len(self.residents) * self.geometry.grid.groups
+
+    @property
+    def epoch_is_over(self) -> bool:
+        """Positions have grown so far that they should begin again."""
+        return self._next_position > self._epoch_limit
+
+    def encode(self, tubelets: Sequence[Tubelet]) -> tuple[list[Resident], int]:
+        """Prunes temporal patches and runs the vision encoder on what is left of them.
+
+        Returns:
+            The new residents, not yet in the window, and the FLOPs spent.
+        """
+        keeps = [self._pruner.decide(tubelet.samples) for tubelet in tubelets]
+        masks = [torch.from_numpy(keep.groups.reshape(-1)) for keep in keeps]
+        pixels = [
+            self.model.pixels([s.picture for s in tubelet.samples], self.geometry)
+            for tubelet in tubelets
+        ]
+        visuals = self.model.encode(list(zip(pixels, masks, strict=True)), self.geometry)
+        patches = [len(visual) * self.geometry.grid.merge**2 for visual in visuals]
+        residents = [
+            Resident(
+                ticks=(tubelet.samples[0].tick, tubelet.samples[-1].tick),
+                frames=len(tubelet.samples),
+                keep=keep,
+                visual=visual,
+                damaged=sum(sample.change.damaged for sample in tubelet.samples),
+            )
+            for tubelet, keep, visual in zip(tubelets, keeps, visuals, strict=True)
+        ]
+        return residents, self.model.vision_flops(patches)
+
+    def slide(self, window: Window, arrivals: Sequence[Resident]) -> list[Resident]:
+        """Moves the window: drops what left it, appends what is new.
+
+        Returns:
+            The overlap: the residents that were there before, in order.
+        """
+        overlap = [resident for resident in self.residents if resident.tick >= window.start]
+        self.residents = list(overlap)
+        self.store.evict_before(self._first_slot())
+        for resident in arrivals:
+            self._append(resident)
+        self._move_prompt()
+        return overlap
+
+    def rebase(self) -> None:
+        """Begins a new epoch: every resident has to be computed again."""
+        residents, self.residents = self.residents, []
+        self.store.clear()
+        self._next_position = self.prompt_tokens
+        self._epoch_tick = residents[0].tick if residents else 0
+        for resident in residents:
+            self._append(resident)
+        self._move_prompt()
+
+    def pieces(self, residents: Sequence[Resident]) -> list[Piece]:
+        """Returns the residents as pieces of a pass; those without tokens have none."""
+        return [
+            Piece(r.segment, r.visual, r.position, r.slot) for r in residents if r.segment is not None
+        ]
+
+    def reserve(self, tokens: int) -> int:
+        """Reserves scratch slots behind the window and returns the first."""
+        shift = self.store.append(tokens)
+        for resident in self.residents:
+            resident.slot -= shift
+        return self.store.end - tokens
+
+    def release(self) -> None:
+        """Frees all scratch slots."""
+        self.store.truncate(self._end_slot())
+
+    def check_integrity(self) -> None:
+        """Checks that residents lie in the store without gap or overlap, in order.
+
+        Raises:
+            IntegrityError: they don't.
+        """
+        self.store.check_integrity()
+        check_layout(self.residents, self.store.start)
+
+    def _append(self, resident: Resident) -> None:
+        # The segment is laid out even where everything was pruned: its span keeps the distances
+        # between the frames around it what they are in the unpruned video.
+        segment = self.model.frame(self._time(resident), resident.kept, self.geometry)
+        resident.segment = segment if len(resident.visual) else None
+        resident.label_tokens = len(segment) - len(resident.visual)
+        resident.position = self._next_position
+        self._next_position += segment.span
+        resident.slot = self.reserve(resident.tokens)
+        self.residents.append(resident)
+
+    def _time(self, resident: Resident) -> float:
+        middle = sum(resident.ticks) / 2
+        return (middle - self._epoch_tick) / self._schedule.fps
+
+    def _first_slot(self) -> int:
+        return self.residents[0].slot if self.residents else self.store.end
+
+    def _end_slot(self) -> int:
+        if not self.residents:
+            return self.store.start
+        return self.residents[-1].slot + self.residents[-1].tokens
+
+    def _move_prompt(self) -> None:
+        first = self.residents[0].position if self.residents else self._next_position
+        self.store.place_prompt(first - self.prompt_tokens, self.model.move_keys)
+
+    def _compute_prompt(self) -> None:
+        pieces = [Piece(self._prompt, None, position=0, slot=self.store.first, branch=SHARED)]
+        self.prefill.run(pieces, torch.empty(0, dtype=torch.int64))
+        self.store.keep_prompt()
+        self._next_position = self.prompt_tokens

@@ -1,0 +1,125 @@
+"""What the engine says about one window, and what it cost to say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question.
+
+    Attributes:
+        ask: the question.
+        score: probability of yes against no at the answer's first token, 0..1.
+        text: the written answer, or None where none was asked for.
+    """
+
+    ask: str
+    score: float
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Visual tokens of a window; ``prefilled + reused == kept``.
+
+    Attributes:
+        full: those of all its frames, unpruned.
+        kept: those in the window.
+        prefilled: those of them run through the language model for this window.
+        reused: those taken from the store as they were.
+    """
+
+    full: int
+    kept: int
+    prefilled: int
+    reused: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlopCount:
+    """Floating point operations, counted from shapes: see ``costream.models.flops``.
+
+    Attributes:
+        full: vision encoder and language model over the whole unpruned window, from nothing.
+        spent: what was run for this window.
+    """
+
+    full: int
+    spent: int
+
+
+@dataclass(slots=True)
+class StageSeconds:
+    """Seconds spent on a window, by stage.
+
+    Attributes:
+        decode: processor time of reading, decoding and extracting motion; waiting for a live
+            camera does not count.
+        vision: pruning, preprocessing and the vision encoder.
+        prefill: the language model over video tokens and questions.
+        generate: writing text.
+    """
+
+    decode: float = 0.0
+    vision: float = 0.0
+    prefill: float = 0.0
+    generate: float = 0.0
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Adds the wall time of the ``with`` block to a stage."""
+        begun = perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, stage, getattr(self, stage) + perf_counter() - begun)
+
+    @property
+    def total(self) -> float:
+        """All stages together."""
+        return self.decode + self.vision + self.prefill + self.generate
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answers for one position of the window, with their evidence.
+
+    Attributes:
+        stream: name of the source, passwords masked.
+        index: number of the window.
+        start: its start in seconds of stream time.
+        end: its end.
+        answers: one for each question, in the order asked.
+        frames: frames in it.
+        anchors: frames of it that were encoded whole.
+        damaged: frames of it in whose interval the decoder met errors.
+        motion: where change evidence came from: ``codec`` or ``none``.
+        tokens: visual tokens.
+        flops: operations.
+        seconds: time spent.
+    """
+
+    stream: str
+    index: int
+    start: float
+    end: float
+    answers: tuple[Answer, ...]
+    frames: int
+    anchors: int
+    damaged: int
+    motion: str
+    tokens: TokenCount
+    flops: FlopCount
+    seconds: StageSeconds = field(default_factory=StageSeconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the verdict as JSON-ready values; seconds are rounded to microseconds."""
+        values = asdict(self)
+        values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
+        return values

@@ -1,0 +1,254 @@
+"""The contract of a model adapter: what the engine needs to know of one VLM family.
+
+An adapter wraps the stock ``transformers`` classes with their weights unchanged. It turns pictures
+into visual tokens for the merge groups that are kept, lays out prompt, video and question as
+tokens with positions, and runs the language model over whatever tokens the engine hands it. It
+knows nothing of windows, caches or policies.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+from costream.pruning import PatchGrid
+from costream.registry import Registry
+from costream.video import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class FrameGeometry:
+    """How frames are cut for the vision encoder.
+
+    Attributes:
+        grid: patches and merge groups of one temporal patch.
+        width: width in pixels that a frame is resized to.
+        height: height in pixels that a frame is resized to.
+    """
+
+    grid: PatchGrid
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of tokens that is laid out as one piece: the prompt, a temporal patch, a question.
+
+    Attributes:
+        ids: int64 [tokens]. Visual tokens hold the family's placeholder.
+        visual: bool [tokens], true where the embedding comes from the vision encoder.
+        positions: int64 [axes, tokens], relative to the segment's start.
+        span: how far the next segment's start lies behind this one's. It does not depend on what
+            was pruned, so dropped tokens leave holes and the kept ones keep their distances.
+    """
+
+    ids: Tensor
+    visual: Tensor
+    positions: Tensor
+    span: int
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class VisualTokens:
+    """What the vision encoder makes of the kept groups of one temporal patch.
+
+    Attributes:
+        embeds: [tokens, hidden], the input embeddings of the language model.
+        deepstack: [levels, tokens, hidden], features added to the outputs of the first ``levels``
+            layers; no levels for families without them.
+    """
+
+    embeds: Tensor
+    deepstack: Tensor
+
+    def __len__(self) -> int:
+        return int(self.embeds.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class KVShape:
+    """Shape of the language model's cache: ``layers`` times [kv_heads, tokens, head_dim]."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+
+class KVCache(Protocol):
+    """What the attention layers of ``transformers`` call with the keys and values they computed."""
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object
+    ) -> tuple[Tensor, Tensor]:
+        """Takes the layer's new keys and values, returns those to attend to.
+
+        Args:
+            key_states: [1, kv_heads, queries, head_dim], rotated to their positions.
+            value_states: same shape.
+            layer_idx: the layer.
+        """
+        ...
+
+    def get_seq_length(self) -> int:
+        """Returns the number of tokens that can be attended to."""
+        ...
+
+
+class ModelAdapter(ABC):
+    """One loaded model of one family.
+
+    All tensors an adapter takes and returns live on ``device``. Methods run without gradients.
+    """
+
+    model_types: ClassVar[tuple[str, ...]]
+    """The ``model_type`` values of ``config.json`` that this family serves."""
+
+    temporal_patch: int
+    """Frames that share one grid and become one set of visual tokens."""
+
+    kv_shape: KVShape
+    tokenizer: PreTrainedTokenizerBase
+    yes_ids: Tensor
+    """Tokens that begin an answer of yes."""
+    no_ids: Tensor
+    """Tokens that begin an answer of no."""
+    eos_ids: frozenset[int]
+
+    @classmethod
+    @abstractmethod
+    def load(
+        cls, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
+    ) -> ModelAdapter:
+        """Loads a checkpoint of the real layout.
+
+        Args:
+            path: a directory or a name on the hub.
+            config: its configuration, already read.
+            device: where the weights go.
+            dtype: their type.
+
+        Raises:
+            ModelError: the checkpoint lacks files or weights.
+        """
+
+    @abstractmethod
+    def geometry(
+        self, width: int, height: int, frames: int, size: tuple[int, int] | None
+    ) -> FrameGeometry:
+        """Returns how pictures of ``width`` x ``height`` are cut, by the published preprocessing.
+
+        Args:
+            width: displayed width of the stream, in pixels.
+            height: displayed height of the stream, in pixels.
+            frames: frames in a window: the published pixel budget is one for the whole video.
+            size: (width, height) to resize to instead.
+
+        Raises:
+            SettingsError: ``size`` does not fit the patch grid.
+        """
+
+    @abstractmethod
+    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
+        """Returns the patches of one temporal patch, normalised: float32 [patches, values].
+
+        Patches come group by group, as the encoder's merger wants them.
+
+        Args:
+            pictures: one to ``temporal_patch`` frames; a missing last one repeats its predecessor.
+            geometry: how they are cut.
+        """
+
+    @abstractmethod
+    def encode(
+        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+    ) -> list[VisualTokens]:
+        """Runs the vision encoder on kept groups only, all of the batch in one packed call.
+
+        Args:
+            batch: for each temporal patch its :meth:`pixels` and bool [groups], the kept groups.
+            geometry: how they were cut.
+        """
+
+    @abstractmethod
+    def prompt(self) -> Segment:
+        """Returns the tokens before the video."""
+
+    @abstractmethod
+    def frame(self, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        """Returns the tokens of one temporal patch: its label and its visual tokens.
+
+        Args:
+            time: seconds since the epoch began, the mean over its frames.
+            kept: bool [groups].
+            geometry: how it was cut.
+        """
+
+    @abstractmethod
+    def question(self, text: str) -> Segment:
+        """Returns the tokens after the video, up to where the answer begins."""
+
+    @abstractmethod
+    def text(self, ids: Sequence[int]) -> Segment:
+        """Lays out tokens of plain text, such as an answer while it is written."""
+
+    @abstractmethod
+    def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
+        """Returns the input embeddings of a segment: [tokens, hidden]."""
+
+    @abstractmethod
+    def forward(
+        self,
+        embeds: Tensor,
+        positions: Tensor,
+        visual: Tensor,
+        deepstack: Tensor | None,
+        mask: Tensor,
+        cache: KVCache,
+    ) -> Tensor:
+        """Runs the language model and returns its last hidden states: [queries, hidden].
+
+        Args:
+            embeds: [queries, hidden].
+            positions: int64 [axes, queries].
+            visual: bool [queries], where DeepStack features are added.
+            deepstack: [levels, visual queries, hidden], or None where no query is visual.
+            mask: bool [queries, keys], true where a query may look.
+            cache: takes the new keys, returns those to attend to.
+        """
+
+    @abstractmethod
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Returns the logits of hidden states: [queries, vocabulary]."""
+
+    @abstractmethod
+    def move_keys(self, keys: Tensor, distance: int) -> Tensor:
+        """Rotates keys by ``distance`` positions on all axes: [..., tokens, head_dim]."""
+
+    @abstractmethod
+    def vision_flops(self, patches: Sequence[int]) -> int:
+        """Returns the FLOPs of encoding temporal patches with that many patches each."""
+
+    @abstractmethod
+    def text_flops(self, queries: int, keys: int, logits: int) -> int:
+        """Returns the FLOPs of one pass of the language model.
+
+        Args:
+            queries: tokens run through all layers.
+            keys: tokens each of them is compared with, masked ones included.
+            logits: tokens whose logits are computed.
+        """
+
+
+MODELS: Registry[ModelAdapter] = Registry("model family")

@@ -1,0 +1,26 @@
+"""FLOPs from shapes: a multiplication and an addition are two operations.
+
+Matrix products are counted, element-wise work is not, as ``torch.utils.flop_counter`` does;
+attention is counted as computed: every query with every key, masked or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import nn
+
+
+def linear_flops(module: nn.Module) -> int:
+    """Returns the FLOPs that a module's matrices cost for each row that passes through them."""
+    return sum(2 * m.weight.numel() for m in module.modules() if isinstance(m, nn.Linear | nn.Conv3d))
+
+
+def attention_flops(queries: int, keys: int, heads: int, head_dim: int) -> int:
+    """Returns the FLOPs of scores and weighted sum in one attention layer."""
+    return 4 * queries * keys * heads * head_dim
+
+
+def packed_attention_flops(lengths: Iterable[int], heads: int, head_dim: int) -> int:
+    """Returns the FLOPs of one attention layer over sequences that don't see each other."""
+    return sum(attention_flops(n, n, heads, head_dim) for n in lengths)

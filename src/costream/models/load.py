@@ -1,0 +1,71 @@
+"""From a model's name or directory to an adapter."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, PretrainedConfig
+
+from costream.errors import ModelError
+from costream.models.base import MODELS, ModelAdapter
+from costream.models.checkpoint import first_line
+from costream.models.untrained import embedded_checkpoint
+
+EMBEDDED_MODEL = "costream/tiny"
+"""The model that needs no download."""
+
+logger = logging.getLogger("costream")
+
+
+def load_model(
+    name: str, *, device: str | None = None, dtype: torch.dtype | None = None
+) -> ModelAdapter:
+    """Loads a model by hub name, directory, or as the embedded ``costream/tiny``.
+
+    Args:
+        name: what to load.
+        device: a torch device; the first GPU where there is one, else the CPU.
+        dtype: of weights and cache; by default bfloat16 on a GPU and float32 on a CPU.
+
+    Raises:
+        ModelError: there is no such model, its family is not supported, or it can't be loaded.
+    """
+    place = _device(device)
+    path = str(embedded_checkpoint()) if name == EMBEDDED_MODEL else name
+    if name == EMBEDDED_MODEL:
+        logger.warning("%s is not trained yet: its answers mean nothing", name)
+    config = _read_config(path)
+    family = _family(config.model_type)
+    dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
+    return family.load(path, config, device=place, dtype=dtype)
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {name!r} can't be used: {first_line(error)}") from error
+    return device
+
+
+def _read_config(path: str) -> PretrainedConfig:
+    if not Path(path).is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
+        raise ModelError(
+            f"unknown model {path!r}: neither a directory nor a name on the hub, and not "
+            f"{EMBEDDED_MODEL}"
+        )
+    try:
+        return AutoConfig.from_pretrained(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"unknown model {path!r}: {first_line(error)}") from error
+
+
+def _family(model_type: str) -> type[ModelAdapter]:
+    for name in MODELS:
+        if model_type in MODELS[name].model_types:
+            return MODELS[name]
+    known = ", ".join(kind for name in MODELS for kind in MODELS[name].model_types)
+    raise ModelError(f"models of type {model_type!r} are not supported: choose one of {known}")

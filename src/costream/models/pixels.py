@@ -1,0 +1,98 @@
+"""The published Qwen-VL video preprocessing, without torchvision.
+
+Resizing is the tensor operation that torchvision itself calls for 8-bit images (antialiased
+bicubic, rounded to 8 bits), so the result is the published one to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize
+
+from costream.video import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSettings:
+    """What ``video_preprocessor_config.json`` says, by its own names.
+
+    Attributes:
+        min_pixels: ``size.shortest_edge``, fewest pixels of a whole video.
+        max_pixels: ``size.longest_edge``, most pixels of a whole video.
+        max_frame_tokens: ``max_video_tokens``, most visual tokens of a frame.
+        mean: ``image_mean``, on the scale 0..1.
+        std: ``image_std``, on the scale 0..1.
+    """
+
+    min_pixels: int
+    max_pixels: int
+    max_frame_tokens: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def fit(
+    width: int, height: int, frames: int, factor: int, settings: PixelSettings
+) -> tuple[int, int]:
+    """Returns the (width, height) that frames are resized to: multiples of ``factor`` pixels.
+
+    The published ``smart_resize``, with the per-frame cap of the reference implementation.
+
+    Args:
+        width: width of the source in pixels.
+        height: height of the source in pixels.
+        frames: frames of the video, at least one temporal patch: they share the pixel budget.
+        factor: side of a merge group in pixels.
+        settings: the budget.
+    """
+    cap = min(settings.max_frame_tokens * factor**2, settings.max_pixels // frames)
+    per_frame = max(cap, int(settings.min_pixels * 1.05))
+    fitted_height, fitted_width = smart_resize(
+        num_frames=frames,
+        height=height,
+        width=width,
+        factor=factor,
+        min_pixels=settings.min_pixels,
+        max_pixels=per_frame * frames,
+    )
+    return fitted_width, fitted_height
+
+
+def resize(frame: Tensor, width: int, height: int) -> Tensor:
+    """Resizes uint8 [3, height, width] as torchvision does for 8-bit tensors."""
+    if frame.shape[-2:] == (height, width):
+        return frame
+    return torch.nn.functional.interpolate(
+        frame[None], size=(height, width), mode="bicubic", align_corners=False, antialias=True
+    )[0]
+
+
+def patchify(frames: Tensor, patch: int, merge: int, settings: PixelSettings) -> Tensor:
+    """Normalises and cuts frames: uint8 [T, 3, height, width] to float32 [patches, values].
+
+    Patches of a merge group follow each other; values run over channel, time, row, column.
+    """
+    mean = torch.tensor(settings.mean) * 255.0
+    std = torch.tensor(settings.std) * 255.0
+    # Published order of operations: the mean and deviation are scaled, not the pixels.
+    values = (frames.to(torch.float32) - mean[None, :, None, None]) / std[None, :, None, None]
+    time, channels, height, width = values.shape
+    rows, cols = height // (patch * merge), width // (patch * merge)
+    cut = values.view(time, channels, rows, merge, patch, cols, merge, patch)
+    # [rows, cols, merge row, merge col, channel, time, patch row, patch col]
+    cut = cut.permute(2, 5, 3, 6, 1, 0, 4, 7)
+    return cut.reshape(rows * cols * merge * merge, channels * time * patch * patch)
+
+
+def frames_to_tensor(pictures: Sequence[Picture], width: int, height: int, count: int) -> Tensor:
+    """Returns uint8 [count, 3, height, width]; the last picture is repeated where some lack."""
+    resized = [
+        resize(torch.from_numpy(p.rgb()).permute(2, 0, 1).contiguous(), width, height)
+        for p in pictures
+    ]
+    resized += [resized[-1]] * (count - len(resized))
+    return torch.stack(resized)

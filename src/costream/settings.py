@@ -1,0 +1,67 @@
+"""Validated settings of the engine: what the command line and the library's users may choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from costream.engine.refresh import DEFAULT_REFRESH
+from costream.errors import SettingsError
+from costream.pruning import DEFAULT_PRUNER
+
+
+class EngineSettings(BaseModel):
+    """How a stream is watched.
+
+    Attributes:
+        fps: frames sampled a second of stream time.
+        window: length of the window in seconds.
+        stride: how far the window moves, in seconds.
+        pruner: name of the pruning rule.
+        refresh: name of the refresh policy.
+        keep: share of groups that rules with a target keep.
+        anchor_every: seconds after which a frame is encoded whole again; the window's length
+            where it is not given, and never more, so that every window holds every place.
+        frame_size: (width, height) in pixels that frames are resized to; by default the
+            checkpoint's own rule decides.
+        text: write a sentence for every answer.
+        text_above: write one where the score is at least this high.
+        max_text_tokens: where a sentence is cut off.
+        epoch: positions after which all is recomputed and positions begin again. Attention sees
+            differences only, but their rounding grows with the positions.
+        chunk: tokens run through the language model at a time; bounds memory, not results.
+        seed: seed of rules that draw at random.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fps: float = Field(2.0, gt=0, le=240, allow_inf_nan=False)
+    window: float = Field(40.0, gt=0, allow_inf_nan=False)
+    stride: float = Field(8.0, gt=0, allow_inf_nan=False)
+    pruner: str = DEFAULT_PRUNER
+    refresh: str = DEFAULT_REFRESH
+    keep: float = Field(0.2, ge=0, le=1)
+    anchor_every: float | None = Field(None, gt=0)
+    frame_size: tuple[int, int] | None = None
+    text: bool = False
+    text_above: float | None = Field(None, ge=0, le=1)
+    max_text_tokens: int = Field(64, ge=1)
+    epoch: int = Field(65536, ge=1)
+    chunk: int = Field(2048, ge=1)
+    seed: int = 0
+
+    @classmethod
+    def checked(cls, **values: Any) -> EngineSettings:
+        """Builds settings from named values.
+
+        Raises:
+            SettingsError: a value is out of range or of no known name.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            problem = first["msg"][0].lower() + first["msg"][1:]
+            raise SettingsError(f"setting {where}: {problem}") from error
