@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from costream.errors import SettingsError
 from costream.registry import Registry
 from costream.video.sample import Sample
 
@@ -24,14 +25,26 @@ evidence of change.
 
 @dataclass(frozen=True, slots=True)
 class PatchGrid:
-    """How a picture is cut for the model: ``rows`` x ``cols`` patches, merged ``merge`` x ``merge``.
+    """How a picture is cut for the model: ``rows`` x ``cols`` patches, merged in squares.
 
-    The whole picture is stretched onto the grid. ``rows`` and ``cols`` are multiples of ``merge``.
+    The whole picture is stretched onto the grid. A merge group is ``merge`` x ``merge`` patches, so
+    ``rows`` and ``cols`` are multiples of ``merge``.
+
+    Raises:
+        SettingsError: a side is not a positive multiple of ``merge``.
     """
 
     rows: int
     cols: int
     merge: int
+
+    def __post_init__(self) -> None:
+        sides = (self.rows, self.cols)
+        if self.merge < 1 or any(side < 1 or side % self.merge for side in sides):
+            raise SettingsError(
+                f"a grid of {self.rows} x {self.cols} patches can't be merged by {self.merge}: "
+                "both sides must be positive multiples of it"
+            )
 
     @property
     def group_shape(self) -> tuple[int, int]:
@@ -58,6 +71,11 @@ class KeepMask:
     groups: npt.NDArray[np.bool_]
     anchor: AnchorReason | None
 
+    @classmethod
+    def whole(cls, grid: PatchGrid, anchor: AnchorReason | None) -> KeepMask:
+        """Returns the mask that keeps every group of ``grid``."""
+        return cls(np.ones(grid.group_shape, dtype=np.bool_), anchor)
+
     @property
     def kept(self) -> int:
         """Number of groups kept."""
@@ -73,12 +91,23 @@ class PrunerSettings:
             the window's length, so that every window holds every place at least once. The
             published rules ignore it: they carry their own GOP of 16.
         keep: share of groups to keep, in 0..1, for the rules that take one.
-        seed: seed of the rules that draw at random.
+        seed: seed of the rules that draw at random, not negative.
+
+    Raises:
+        SettingsError: a value is out of range.
     """
 
     anchor_every: int
     keep: float = 0.2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.anchor_every < 1:
+            raise SettingsError(f"anchor_every must be at least 1 tick, not {self.anchor_every}")
+        if not 0.0 <= self.keep <= 1.0:
+            raise SettingsError(f"keep must be a share between 0 and 1, not {self.keep}")
+        if self.seed < 0:
+            raise SettingsError(f"seed must not be negative, not {self.seed}")
 
 
 class Pruner(ABC):
@@ -100,6 +129,12 @@ class Pruner(ABC):
         Args:
             samples: the one or more frames that share a grid, in order, each later than any
                 frame decided before.
+
+        Returns:
+            A mask whose ``groups`` belong to the caller.
+
+        Raises:
+            ValueError: ``samples`` is empty.
         """
 
 

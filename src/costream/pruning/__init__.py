@@ -1,0 +1,31 @@
+"""A change map becomes the set of patches to keep: contract, rules and their registry."""
+
+from costream.pruning.base import (
+    PRUNERS,
+    AnchorReason,
+    KeepMask,
+    PatchGrid,
+    Pruner,
+    PrunerSettings,
+)
+from costream.pruning.baseline import KeepAll, RandomKeep
+from costream.pruning.last_kept import LastKept
+from costream.pruning.published import CodecFlowV3, CodecFlowV4
+
+DEFAULT_PRUNER = LastKept.name
+"""Registered name of the rule that is used where none is chosen."""
+
+__all__ = [
+    "DEFAULT_PRUNER",
+    "PRUNERS",
+    "AnchorReason",
+    "CodecFlowV3",
+    "CodecFlowV4",
+    "KeepAll",
+    "KeepMask",
+    "LastKept",
+    "PatchGrid",
+    "Pruner",
+    "PrunerSettings",
+    "RandomKeep",
+]
