@@ -1,0 +1,212 @@
+"""The one decode loop: packets in, native frames in display order out, damage and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from costream.errors import SourceError
+from costream.video.clock import StreamClock
+from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
+from costream.video.references import Coded, FrameType, References, Span
+from costream.video.sample import MotionSource
+from costream.video.source import reason
+from costream.video.track import codec_name, duration, find_video, frame_rate
+from costream.video.vectors import (
+    EXPORT_OPTIONS,
+    VectorReader,
+    Vectors,
+    exports_b_vectors,
+    exports_vectors,
+)
+
+MAX_BARREN_PACKETS = 1500
+"""Packets in a row without a picture before a stream is given up: a minute at 25 frames a second,
+which is longer than the key frame interval of any camera that one may join in the middle."""
+
+_MAX_BAD_READS = 16
+_DEFAULT_RATE = 25.0
+_DURATION_SLACK = 0.25
+
+_FRAME_TYPES: dict[int, FrameType] = {
+    PictureType.I: "I",
+    PictureType.SI: "I",
+    PictureType.BI: "I",
+    PictureType.P: "P",
+    PictureType.S: "P",
+    PictureType.SP: "P",
+    PictureType.B: "B",
+}
+
+
+class Decoder:
+    """Decodes one video stream of an open container, once, on the caller's thread.
+
+    Single-threaded on purpose: with FFmpeg's frame threads the exported vectors cost more and come
+    late, and many streams side by side use the cores better.
+    """
+
+    def __init__(
+        self, container: InputContainer, *, name: str, local: bool, motion: bool, timeout: float
+    ) -> None:
+        """Takes over ``container``'s best video stream.
+
+        Args:
+            container: the open source; it stays the caller's to close.
+            name: the source's name for messages, passwords masked.
+            local: the source is a file, which may end early; otherwise a failed read is an error.
+            motion: export motion vectors, if the codec has any.
+            timeout: seconds after which the source stopped answering, for messages.
+
+        Raises:
+            SourceError: the container holds no video, or none that can be decoded.
+        """
+        self.health = StreamHealth()
+        self.name = name
+        self._container = container
+        self._local = local
+        self._timeout = timeout
+        self.stream = find_video(container, name)
+        codec = codec_name(self.stream)
+        self.motion: MotionSource = "codec" if motion and exports_vectors(codec) else "none"
+        self._reader = VectorReader() if self.motion == "codec" else None
+        self._b_vectors = exports_b_vectors(codec)
+        self._prepare_codec()
+        self.rate = frame_rate(self.stream)
+        self._clock = StreamClock(1.0 / (self.rate or _DEFAULT_RATE))
+        self._references = References()
+        self._packets_sent = 0
+        self._barren = 0
+        self._blemished = False
+        self._last_error = ""
+
+    def _prepare_codec(self) -> None:
+        context = self.stream.codec_context
+        context.thread_count = 1
+        context.copy_opaque = True
+        if self.motion == "codec":
+            context.options = EXPORT_OPTIONS
+
+    def frames(self) -> Iterator[DecodedFrame]:
+        """Yields every native frame in display order.
+
+        Packets that can't be decoded are counted and skipped; the next frame is marked as damaged.
+
+        Raises:
+            SourceError: a source other than a file stopped answering, nothing can be decoded, or
+                ``MAX_BARREN_PACKETS`` came without a picture.
+        """
+        for packet in self._packets():
+            for frame in self._decode(packet):
+                yield self._note(frame)
+        if not self.health.frames:
+            raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
+        if self._local and self._stops_short():
+            self.health = replace(self.health, ended_early=True)
+
+    def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+        """Yields the stream's packets, then None to drain the decoder."""
+        failures = 0
+        while failures < _MAX_BAD_READS:
+            try:
+                for packet in self._container.demux(self.stream):
+                    if packet.size:
+                        failures = 0
+                        yield packet
+                break
+            except av.error.InvalidDataError as error:
+                failures += 1
+                self._fail(error)
+            except (av.FFmpegError, OSError) as error:
+                self._stop(error)
+                break
+        if failures:
+            self.health = replace(self.health, ended_early=True)
+        yield None
+
+    def _stop(self, error: Exception) -> None:
+        if not self._local:
+            cause = reason(error, self._timeout)
+            raise SourceError(f"{self.name} stopped: {cause}") from None
+        self._fail(error)
+        self.health = replace(self.health, ended_early=True)
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+        self._send(packet)
+        try:
+            frames = self.stream.decode(packet)
+        except av.error.EOFError:
+            return []
+        except av.FFmpegError as error:
+            self._fail(error)
+            frames = []
+        self._barren = 0 if frames else self._barren + 1
+        if self._barren > MAX_BARREN_PACKETS:
+            raise SourceError(
+                f"{self.name} gave no picture in {self._barren} packets{self._cause()}"
+            )
+        return frames
+
+    def _send(self, packet: Packet[VideoStream] | None) -> None:
+        if packet is None:
+            return
+        coded = Coded(self._packets_sent, packet.pts, packet.size, packet.is_corrupt)
+        packet.opaque = coded
+        self._references.send(coded)
+        self._packets_sent += 1
+
+    def _note(self, frame: av.VideoFrame) -> DecodedFrame:
+        coded = frame.opaque
+        assert coded is None or isinstance(coded, Coded)
+        damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
+        kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
+        exported = self._reader.read(frame) if self._reader else None
+        vectors, span = self._weigh(exported, coded, kind)
+        record = FrameRecord(
+            index=self.health.frames,
+            time=self._clock.advance(self._seconds(frame)),
+            type=kind,
+            packet_bytes=coded.size if coded else 0,
+            vectors=0 if exported is None else len(exported),
+            damaged=damaged,
+        )
+        self._blemished = False
+        self.health = replace(
+            self.health,
+            frames=self.health.frames + 1,
+            damaged=self.health.damaged + int(damaged),
+        )
+        return DecodedFrame(record, frame, vectors, span)
+
+    def _weigh(
+        self, exported: Vectors | None, coded: Coded | None, kind: FrameType
+    ) -> tuple[Vectors | None, Span]:
+        if kind == "B" and not self._b_vectors:
+            return None, Span(1.0, 1.0)
+        return exported, self._references.span(coded, kind)
+
+    def _seconds(self, frame: av.VideoFrame) -> float | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        return float(frame.pts * frame.time_base)
+
+    def _stops_short(self) -> bool:
+        stated = duration(self._container, self.stream)
+        if stated is None or self._clock.time is None:
+            return False
+        return self._clock.time + 2 * self._clock.interval + _DURATION_SLACK < stated
+
+    def _fail(self, error: Exception) -> None:
+        self._blemished = True
+        self._last_error = reason(error, self._timeout)
+        self.health = replace(self.health, errors=self.health.errors + 1)
+
+    def _cause(self) -> str:
+        return f" ({self._last_error})" if self._last_error else ""

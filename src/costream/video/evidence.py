@@ -1,0 +1,142 @@
+"""Evidence of change, accumulated over native frames from one sample to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from costream.video.record import DecodedFrame
+from costream.video.sample import BLOCK, ChangeMap, MotionSource
+from costream.video.vectors import MotionField, gather
+
+Field = npt.NDArray[Any]
+
+_FLIPPED = {1: ((0, 1),), 2: ((0, 0), (1, 1)), 3: ((1, 0),)}
+"""For each number of clockwise quarter turns: which side of the coded picture (0 height, 1 width)
+runs backwards in the displayed one, and along which axis there."""
+
+
+class Evidence:
+    """Collects what the bitstream says about the frames since the last sample.
+
+    What can be told, by measurement with FFmpeg 8.1:
+
+    * H.264, MPEG-1, MPEG-2, MPEG-4 part 2, H.263 and FLV: every block of a P-frame that is
+      predicted has a vector; a skipped block and one with zero motion have a vector of zero. A
+      block without a vector is therefore intra, exactly, and a P- or B-frame without any vector
+      is all intra: it is never taken for stillness.
+    * H.264, MPEG-1 and MPEG-2: the same holds for B-frames.
+    * MPEG-4 part 2 (and its kin): the vectors of B-frames are all zero, whatever moved. They are
+      dropped and every block of such a frame counts as not predicted.
+    * I-frames have no vectors. They are counted in ``keyframes`` and mark no block.
+    * HEVC, VP8, VP9, AV1, MJPEG and everything else: nothing is exported; ``motion`` is
+      ``"none"``.
+
+    What can't be told: whether a predicted block carries a residual, so content that fades or
+    lights up in place without a vector and without intra blocks goes unseen here. Encoders that
+    refresh by intra columns (no I-frames) mark blocks as intra in which nothing changed.
+    """
+
+    def __init__(self, motion: MotionSource, rotation: int) -> None:
+        """Starts empty.
+
+        Args:
+            motion: where the evidence comes from; ``"none"`` gives maps of zeros.
+            rotation: clockwise degrees from the coded to the displayed picture.
+        """
+        self._motion: MotionSource = motion
+        self._turns = rotation // 90
+        self._size: tuple[int, int] | None = None
+        self._clear()
+
+    def add(self, decoded: DecodedFrame) -> None:
+        """Adds the next native frame in display order."""
+        record, frame = decoded.record, decoded.frame
+        if self._size != (frame.height, frame.width):
+            self._resize(frame.height, frame.width)
+        self._frames += 1
+        self._bytes += record.packet_bytes
+        self._damaged |= record.damaged
+        if decoded.vectors is not None:
+            self._add_field(gather(decoded.vectors, *self._peak.shape, decoded.span))
+        elif record.type == "I":
+            self._keyframes += 1
+        elif self._motion == "codec":
+            self._predicted += 1
+            self._active += 1
+            self._intra[:] = True
+
+    def emit(self) -> ChangeMap:
+        """Returns the map of the interval, in display orientation, and starts the next one."""
+        activity = self._active.astype(np.float32) / np.float32(max(self._predicted, 1))
+        change = ChangeMap(
+            motion=self._motion,
+            peak=self._displayed(self._peak, np.maximum),
+            drift=self._displayed(self._turned_vectors(), _mean),
+            activity=self._displayed(activity, np.maximum),
+            intra=self._displayed(self._intra, np.logical_or),
+            frames=self._frames,
+            keyframes=self._keyframes,
+            packet_bytes=self._bytes,
+            damaged=self._damaged,
+        )
+        self._clear()
+        return change
+
+    def _clear(self) -> None:
+        height, width = self._size or (0, 0)
+        shape = (-(-height // BLOCK), -(-width // BLOCK))
+        self._peak = np.zeros(shape, np.float32)
+        self._drift = np.zeros((*shape, 2), np.float32)
+        self._active = np.zeros(shape, np.int32)
+        self._intra = np.zeros(shape, np.bool_)
+        self._predicted = self._frames = self._keyframes = self._bytes = 0
+        self._damaged = False
+
+    def _add_field(self, field: MotionField) -> None:
+        self._predicted += 1
+        np.maximum(self._peak, field.peak, out=self._peak)
+        self._drift += field.mean
+        self._active += field.moving | ~field.predicted
+        self._intra |= ~field.predicted
+
+    def _resize(self, height: int, width: int) -> None:
+        # What was gathered lies on a grid that is gone. The interval is unknown as a whole, and
+        # a damaged one is encoded whole.
+        frames, keyframes, size = self._frames, self._keyframes, self._bytes
+        changed = self._size is not None
+        self._size = (height, width)
+        self._clear()
+        self._frames, self._keyframes, self._bytes = frames, keyframes, size
+        self._damaged = changed
+
+    def _turned_vectors(self) -> Field:
+        x, y = self._drift[..., 0], self._drift[..., 1]
+        turned = ((x, y), (-y, x), (-x, -y), (y, -x))[self._turns]
+        return np.stack(turned, axis=-1)
+
+    def _displayed(self, field: Field, join: Callable[[Field, Field], Field]) -> Field:
+        """Turns a field; where its blocks then start off the grid, joins the two that overlap."""
+        assert self._size is not None
+        if not self._turns:
+            return field
+        field = np.rot90(field, -self._turns)
+        for side, axis in _FLIPPED[self._turns]:
+            if self._size[side] % BLOCK:
+                field = join(field, _next(field, axis))
+        return np.ascontiguousarray(field)
+
+
+def _next(field: Field, axis: int) -> Field:
+    """Returns each block's neighbour to the right (axis 1) or below (axis 0); the last its own."""
+    last = field.shape[axis] - 1
+    neighbour: Field = np.take(field, np.minimum(np.arange(last + 1) + 1, last), axis)
+    return neighbour
+
+
+def _mean(one: Field, other: Field) -> Field:
+    mean: Field = (one + other) / np.float32(2)
+    return mean

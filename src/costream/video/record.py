@@ -1,0 +1,66 @@
+"""What is noted about every native frame and about the stream as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+
+from costream.video.references import FrameType, Span
+from costream.video.vectors import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """One native frame, in display order.
+
+    Attributes:
+        index: number of the frame, from 0.
+        time: seconds since the stream's first frame.
+        type: ``"I"``, ``"P"`` or ``"B"``.
+        packet_bytes: coded size in bytes.
+        vectors: motion vectors that the decoder exported for it.
+        damaged: the decoder reported or concealed an error in it, or in what came right before.
+    """
+
+    index: int
+    time: float
+    type: FrameType
+    packet_bytes: int
+    vectors: int
+    damaged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHealth:
+    """How well a stream could be read so far.
+
+    Attributes:
+        frames: native frames decoded.
+        damaged: frames among them that are marked as damaged.
+        errors: packets that the demuxer or the decoder gave up on.
+        ended_early: a file stopped before its stated end, or could not be read on. A file whose
+            container states no length (MPEG-TS, raw streams) can't be told to be cut short.
+    """
+
+    frames: int = 0
+    damaged: int = 0
+    errors: int = 0
+    ended_early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """A native frame on its way from the decoder to whoever samples it.
+
+    Attributes:
+        record: what is told about it in public.
+        frame: the decoded frame, in coded orientation.
+        vectors: its motion vectors; None where it has none or they mean nothing.
+        span: how to read them.
+    """
+
+    record: FrameRecord
+    frame: av.VideoFrame
+    vectors: Vectors | None
+    span: Span

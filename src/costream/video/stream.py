@@ -1,0 +1,212 @@
+"""A stream of video: from a source to sampled frames with their evidence of change."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+
+from av.container import InputContainer
+
+from costream.errors import SettingsError, SourceError
+from costream.video.clock import TickGrid
+from costream.video.decoder import Decoder
+from costream.video.evidence import Evidence
+from costream.video.picture import Picture
+from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
+from costream.video.sample import Sample, StreamInfo
+from costream.video.source import SourceLike, is_file, masked, open_container
+from costream.video.track import codec_name, duration
+
+
+class Stream:
+    """One camera or file, read once from its start to its end.
+
+    Nothing is opened before it has to be: by :meth:`open`, :attr:`info`, :meth:`samples` or
+    :meth:`frames`, whichever comes first. Opening reads up to the first picture that can be
+    decoded, so what :attr:`info` says is true of real pictures. A stream belongs to one thread at
+    a time. ::
+
+        with Stream("rtsp://camera/1") as stream:
+            for sample in stream.samples(fps=2):
+                print(sample.time, sample.change.peak.max())
+
+    Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
+    first), and the map of the interval in which it changed is marked as damaged.
+    """
+
+    def __init__(
+        self,
+        source: SourceLike,
+        *,
+        timeout: float = 10.0,
+        motion: bool = True,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """Names the source; see the class for when it is opened.
+
+        Args:
+            source: a path; a URL (http, rtsp, rtmp, udp and what else FFmpeg reads); ``"-"`` for
+                standard input; or a file object open for reading in binary, which the caller
+                closes. A file object may or may not be seekable.
+            timeout: seconds that a network source or standard input may stay silent. It does not
+                apply to file objects, whose ``read`` is waited for.
+            motion: take motion vectors where the codec has them. Without, decoding is plain and
+                every map says that nothing is known.
+            options: FFmpeg's options for demuxer and protocol, such as
+                ``{"rtsp_transport": "udp"}``. RTSP runs over TCP unless told otherwise.
+
+        Raises:
+            SettingsError: ``timeout`` is not positive.
+            SourceError: ``source`` is none of the above.
+        """
+        if not timeout > 0:
+            raise SettingsError(f"the timeout must be a positive number of seconds, not {timeout}")
+        if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
+            raise SourceError(
+                f"a source is a path, a URL or a binary file, not {type(source).__name__}"
+            )
+        self._source = source
+        self._timeout = timeout
+        self._motion = motion
+        self._options = dict(options or {})
+        self._container: InputContainer | None = None
+        self._decoder: Decoder | None = None
+        self._info: StreamInfo | None = None
+        self._frames: Iterator[DecodedFrame] | None = None
+        self._read = False
+
+    def open(self) -> Stream:
+        """Opens the source and decodes up to its first picture; does nothing if that is done.
+
+        Raises:
+            SourceError: the source can't be opened, holds no video, or none that can be decoded.
+        """
+        if self._info is not None:
+            return self
+        try:
+            self._container = open_container(self._source, self._timeout, self._options)
+            self._decoder = Decoder(
+                self._container,
+                name=masked(self._source),
+                local=is_file(self._source),
+                motion=self._motion,
+                timeout=self._timeout,
+            )
+            frames = self._decoder.frames()
+            first = next(frames)
+        except BaseException:
+            self.close()
+            raise
+        self._info = self._describe(first)
+        self._frames = itertools.chain((first,), frames)
+        return self
+
+    @property
+    def info(self) -> StreamInfo:
+        """What is known of the stream; opens it first.
+
+        Raises:
+            SourceError: as :meth:`open`.
+        """
+        self.open()
+        assert self._info is not None
+        return self._info
+
+    @property
+    def health(self) -> StreamHealth:
+        """How well the stream could be read so far."""
+        return self._decoder.health if self._decoder else StreamHealth()
+
+    def samples(self, fps: float) -> Iterator[Sample]:
+        """Returns the frames sampled at ``fps``, each with what changed since the one before.
+
+        A sample is the first frame of its tick, ``tick = floor(time * fps)``, where ``time`` is in
+        seconds from the first displayed frame. A tick without a frame is missing; if ``fps`` is
+        above the native rate, every native frame is a sample once. Stream time grows strictly: see
+        :class:`~costream.video.clock.StreamClock` for missing and jumping timestamps.
+
+        The source is opened by the first step of the iteration. A stream can be read once, by this
+        method or by :meth:`frames`.
+
+        Raises:
+            SettingsError: ``fps`` is not a positive finite number.
+            SourceError: while iterating: as :meth:`open`; the source stopped answering; it gave
+                nothing but errors; the stream was closed or read before.
+        """
+        return self._sample(TickGrid(fps))
+
+    def frames(self) -> Iterator[FrameRecord]:
+        """Yields a record of every native frame, in display order, without its picture.
+
+        Raises:
+            SourceError: as :meth:`samples`.
+        """
+        for decoded in self._take():
+            yield decoded.record
+
+    def close(self) -> None:
+        """Closes the source. A file object that was passed in stays open."""
+        self._frames = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _sample(self, grid: TickGrid) -> Iterator[Sample]:
+        evidence = Evidence(self.info.motion, self.info.rotation)
+        for decoded in self._take():
+            evidence.add(decoded)
+            tick = grid.tick(decoded.record.time)
+            if tick is not None:
+                picture = Picture.from_frame(decoded.frame, self.info.rotation)
+                yield Sample(tick, decoded.record.time, picture, evidence.emit())
+
+    def _take(self) -> Iterator[DecodedFrame]:
+        self.open()
+        if self._frames is None or self._read:
+            raise SourceError(
+                f"{masked(self._source)} was read or closed: make a new Stream to read it again"
+            )
+        self._read = True
+        while self._frames is not None:
+            decoded = next(self._frames, None)
+            if decoded is None:
+                return
+            yield decoded
+
+    def _describe(self, first: DecodedFrame) -> StreamInfo:
+        assert self._container is not None and self._decoder is not None
+        video = self._decoder.stream
+        picture = Picture.from_frame(first.frame, rotation := _rotation(first))
+        return StreamInfo(
+            source=masked(self._source),
+            codec=codec_name(video),
+            profile=video.codec_context.profile,
+            width=picture.width,
+            height=picture.height,
+            rotation=rotation,
+            frame_rate=self._decoder.rate,
+            duration=duration(self._container, video),
+            motion=self._decoder.motion,
+        )
+
+    def __enter__(self) -> Stream:
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Stream({masked(self._source)!r})"
+
+
+def _rotation(first: DecodedFrame) -> int:
+    """Returns clockwise degrees; FFmpeg counts the other way round. Odd angles are not turned."""
+    clockwise = -first.frame.rotation % 360
+    return clockwise if clockwise % 90 == 0 else 0
