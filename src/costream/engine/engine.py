@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from costream.engine.questions import Questions
-from costream.engine.refresh import REFRESH, RefreshPolicy
-from costream.engine.resident import Resident
+from costream.engine.refresh import REFRESH
 from costream.engine.schedule import Schedule, Window
 from costream.engine.session import Session
-from costream.engine.verdict import Answer, FlopCount, StageSeconds, TokenCount, Verdict
+from costream.engine.verdict import Verdict
+from costream.engine.watch import Watch
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
@@ -38,7 +38,7 @@ class Engine:
             self.settings.fps, self.settings.window, self.settings.stride, model.temporal_patch
         )
         self._pruner = PRUNERS[self.settings.pruner]
-        self._refresh: RefreshPolicy = REFRESH[self.settings.refresh]()
+        self._refresh = REFRESH[self.settings.refresh]()
 
     @classmethod
     def from_pretrained(
@@ -75,66 +75,17 @@ class Engine:
             SettingsError: there is no question, or one is empty.
             SourceError: the stream can't be read.
         """
+        watch = self.open(stream, ask)
+        for window, decoding in self.windows(stream):
+            yield watch.step(window, decoding)
+
+    def open(self, stream: Stream, ask: Sequence[str]) -> Watch:
+        """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
         questions = Questions(self.model, ask)
-        session = self._open(stream)
-        windows = self.schedule.windows(stream.samples(self.settings.fps))
-        for window, decoding in timed(windows):
-            yield self.step(session, window, questions, stream, decoding)
-
-    def step(
-        self,
-        session: Session,
-        window: Window,
-        questions: Questions,
-        stream: Stream,
-        decoding: float = 0.0,
-    ) -> Verdict:
-        """Moves a session's window and answers the questions on it: the main loop's body."""
-        seconds = StageSeconds(decode=decoding)
-        with seconds.measure("vision"):
-            arrivals, vision_flops = session.encode(window.arrivals)
-        with seconds.measure("prefill"):
-            overlap = session.slide(window, arrivals)
-            if self._refresh.rebase or session.epoch_is_over or not overlap:
-                session.rebase()
-                refreshed = overlap
-            else:
-                refreshed = self._refresh.select(overlap, window.start)
-            computed = [*refreshed, *arrivals]
-            logits, prefill_flops = questions.ask(session, session.pieces(computed))
-            scores = questions.scores(logits)
-        with seconds.measure("generate"):
-            chosen = [n for n, score in enumerate(scores) if self._wants_text(score)]
-            texts, written, text_flops = questions.write(
-                session, logits, chosen, self.settings.max_text_tokens
-            )
-        session.release()
-        return Verdict(
-            stream=stream.info.source,
-            index=window.index,
-            start=window.start / self.settings.fps,
-            end=window.end / self.settings.fps,
-            answers=tuple(
-                Answer(ask, score, texts.get(n))
-                for n, (ask, score) in enumerate(zip(questions.asks, scores, strict=True))
-            ),
-            frames=sum(r.frames for r in session.residents),
-            anchors=sum(r.frames for r in session.residents if r.anchor),
-            damaged=sum(r.damaged for r in session.residents),
-            motion=stream.info.motion,
-            tokens=self._count_tokens(session, computed),
-            flops=FlopCount(
-                full=self._full_flops(session, questions.tokens, len(questions.asks), written),
-                spent=vision_flops + prefill_flops + text_flops,
-            ),
-            seconds=seconds,
-        )
-
-    def _open(self, stream: Stream) -> Session:
         geometry = self.model.geometry(
             stream.info.width, stream.info.height, self.schedule.window, self.settings.frame_size
         )
-        return Session(
+        session = Session(
             self.model,
             geometry,
             self._pruner(geometry.grid, self._pruner_settings()),
@@ -142,6 +93,17 @@ class Engine:
             epoch=self.settings.epoch,
             chunk=self.settings.chunk,
         )
+        return Watch(stream.info, session, questions, self._refresh, self.settings)
+
+    def windows(self, stream: Stream) -> Iterator[tuple[Window, float]]:
+        """Yields the stream's windows, each with the processor time spent on getting it."""
+        windows = self.schedule.windows(stream.samples(self.settings.fps))
+        while True:
+            begun = thread_time()
+            window = next(windows, None)
+            if window is None:
+                return
+            yield window, thread_time() - begun
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every
@@ -151,34 +113,3 @@ class Engine:
             keep=self.settings.keep,
             seed=self.settings.seed,
         )
-
-    def _wants_text(self, score: float) -> bool:
-        above = self.settings.text_above
-        return self.settings.text or (above is not None and score >= above)
-
-    def _count_tokens(self, session: Session, computed: Sequence[Resident]) -> TokenCount:
-        kept = sum(len(r.visual) for r in session.residents)
-        prefilled = sum(len(r.visual) for r in computed)
-        full = len(session.residents) * session.geometry.grid.groups
-        return TokenCount(full=full, kept=kept, prefilled=prefilled, reused=kept - prefilled)
-
-    def _full_flops(
-        self, session: Session, question_tokens: int, questions: int, written: int
-    ) -> int:
-        """What the window costs from nothing: all patches, all tokens, the same answers."""
-        grid, model = session.geometry.grid, self.model
-        patches = [grid.rows * grid.cols] * len(session.residents)
-        tokens = session.full_tokens + question_tokens
-        prefill = model.text_flops(tokens, tokens, logits=questions)
-        writing = model.text_flops(written, tokens, logits=written)
-        return model.vision_flops(patches) + prefill + writing
-
-
-def timed(windows: Iterator[Window]) -> Iterator[tuple[Window, float]]:
-    """Adds to each item the processor time that this thread spent on getting it."""
-    while True:
-        begun = thread_time()
-        item = next(windows, None)
-        if item is None:
-            return
-        yield item, thread_time() - begun

@@ -39,17 +39,20 @@ class Piece:
     branch: int = SHARED
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What a pass gives back.
+class FlopMeter:
+    """Adds up what the stages of one window spend."""
 
-    Attributes:
-        hidden: [tokens, hidden], in the order of the pieces.
-        flops: what it cost.
-    """
+    def __init__(self) -> None:
+        self._spent = 0
 
-    hidden: Tensor
-    flops: int
+    def add(self, flops: int) -> None:
+        """Adds floating point operations."""
+        self._spent += flops
+
+    def take(self) -> int:
+        """Returns what was spent since the last call."""
+        spent, self._spent = self._spent, 0
+        return spent
 
 
 class Prefill:
@@ -59,22 +62,31 @@ class Prefill:
         model: the model.
         store: the stream's store.
         chunk: most tokens run at a time. Pieces are not cut, so a long one may exceed it.
+        meter: counts what is spent.
     """
 
-    def __init__(self, model: ModelAdapter, store: KVStore, chunk: int) -> None:
+    def __init__(self, model: ModelAdapter, store: KVStore, chunk: int, meter: FlopMeter) -> None:
         self._model = model
         self._store = store
         self._chunk = chunk
+        self._meter = meter
 
-    def run(self, pieces: Sequence[Piece], branches: Tensor) -> Pass:
-        """Computes the pieces' keys and values into the store, and their last hidden states.
+    def run(self, pieces: Sequence[Piece], branches: Tensor) -> Tensor:
+        """Computes the pieces' keys and values into the store.
 
         Args:
             pieces: in slot order.
             branches: int64 [scratch slots], the branch of each slot behind the window.
+
+        Returns:
+            The last hidden states, [tokens, hidden], in the order of the pieces.
         """
-        passes = [self._forward(chunk, branches) for chunk in self._chunks(pieces)]
-        return Pass(torch.cat([p.hidden for p in passes]), sum(p.flops for p in passes))
+        return torch.cat([self._forward(chunk, branches) for chunk in self._chunks(pieces)])
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Returns the logits of hidden states: [tokens, vocabulary]."""
+        self._meter.add(self._model.text_flops(0, 0, logits=len(hidden)))
+        return self._model.logits(hidden)
 
     def _chunks(self, pieces: Sequence[Piece]) -> list[list[Piece]]:
         # Cutting between pieces is exact: a token depends only on slots before its own, and those
@@ -86,14 +98,15 @@ class Prefill:
             chunks[-1].append(piece)
         return chunks
 
-    def _forward(self, pieces: list[Piece], branches: Tensor) -> Pass:
+    def _forward(self, pieces: list[Piece], branches: Tensor) -> Tensor:
         model, store, device = self._model, self._store, self._model.kv_shape.device
         embeds = torch.cat([model.embed(p.segment, p.visual) for p in pieces])
         visual = torch.cat([p.segment.visual for p in pieces]).to(device)
         positions = torch.cat([p.segment.positions + p.position for p in pieces], dim=1)
         slots = torch.cat([torch.arange(p.slot, p.slot + len(p.segment)) for p in pieces])
         owners = torch.cat([torch.full((len(p.segment),), p.branch) for p in pieces])
-        hidden = model.forward(
+        self._meter.add(model.text_flops(len(slots), store.end - store.first, logits=0))
+        return model.forward(
             embeds,
             positions.to(device),
             visual,
@@ -101,8 +114,6 @@ class Prefill:
             self._mask(slots, owners, branches).to(device),
             StoreView(store, slots.to(device)),
         )
-        flops = model.text_flops(len(slots), store.end - store.first, logits=0)
-        return Pass(hidden, flops)
 
     def _deepstack(self, pieces: list[Piece]) -> Tensor | None:
         features = [p.visual.deepstack for p in pieces if p.visual is not None]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from costream.engine.prefill import Pass, Piece
+from costream.engine.prefill import Piece
 from costream.engine.session import Session
 from costream.errors import SettingsError
 from costream.models import ModelAdapter
@@ -25,7 +25,7 @@ class Questions:
 
     Args:
         model: the model that is asked.
-        asks: the questions in plain words.
+        asks: the questions in plain words. ``prompts`` holds them as the model is asked.
 
     Raises:
         SettingsError: there is no question, or one is empty.
@@ -37,8 +37,9 @@ class Questions:
             raise SettingsError("there is no question: ask at least one")
         if not all(self.asks):
             raise SettingsError("a question is empty: say what to look for")
+        self.prompts = [_FORM.format(ask=ask) for ask in self.asks]
         self._model = model
-        self._segments = [model.question(_FORM.format(ask=ask)) for ask in self.asks]
+        self._segments = [model.question(prompt) for prompt in self.prompts]
         self._branches = torch.cat(
             [torch.full((len(s),), branch) for branch, s in enumerate(self._segments)]
         )
@@ -48,7 +49,7 @@ class Questions:
         """Tokens of all questions."""
         return len(self._branches)
 
-    def ask(self, session: Session, pieces: Sequence[Piece]) -> tuple[Tensor, int]:
+    def ask(self, session: Session, pieces: Sequence[Piece]) -> Tensor:
         """Runs what has to be prefilled and all questions, in one pass.
 
         Args:
@@ -56,8 +57,7 @@ class Questions:
             pieces: tokens of the window to compute, in slot order.
 
         Returns:
-            The logits at each question's first answer token, [questions, vocabulary], and the
-            FLOPs spent.
+            The logits at each question's first answer token: [questions, vocabulary].
         """
         lengths = torch.tensor([len(segment) for segment in self._segments])
         slot = session.reserve(self.tokens)
@@ -66,12 +66,12 @@ class Questions:
             Piece(segment, None, session.end_position, start, branch)
             for branch, (segment, start) in enumerate(zip(self._segments, starts, strict=True))
         ]
-        done = session.prefill.run([*pieces, *branches], self._branches)
-        ends = lengths.cumsum(0) - self.tokens - 1
-        return self._logits(done.hidden[ends.to(done.hidden.device)], done)
+        hidden = session.prefill.run([*pieces, *branches], self._branches)
+        ends = lengths.cumsum(0) - self.tokens - 1 + len(hidden)
+        return session.prefill.logits(hidden[ends.to(hidden.device)])
 
     def scores(self, logits: Tensor) -> list[float]:
-        """Returns the probability of yes against no: one for each row of logits."""
+        """Returns the probability of yes against no, 0..1: one for each row of logits."""
         chances = logits.float().softmax(dim=-1)
         yes = chances[:, self._model.yes_ids].sum(-1)
         no = chances[:, self._model.no_ids].sum(-1)
@@ -80,7 +80,7 @@ class Questions:
 
     def write(
         self, session: Session, logits: Tensor, chosen: Sequence[int], limit: int
-    ) -> tuple[dict[int, str], int, int]:
+    ) -> dict[int, list[int]]:
         """Writes answers greedily, those of all chosen questions side by side.
 
         Args:
@@ -90,31 +90,27 @@ class Questions:
             limit: most tokens of an answer.
 
         Returns:
-            The texts by question, the tokens run, and the FLOPs spent.
+            The tokens of each answer, by question.
         """
         written: dict[int, list[int]] = {branch: [] for branch in chosen}
         nexts = {branch: int(logits[branch].argmax()) for branch in chosen}
-        branches, run, flops = self._branches, 0, 0
+        branches = self._branches
         while nexts := self._take(nexts, written, limit):
-            owners = torch.tensor(list(nexts))
             slot = session.reserve(len(nexts))
-            branches = torch.cat([branches, owners])
+            branches = torch.cat([branches, torch.tensor(list(nexts))])
             pieces = [
-                Piece(
-                    self._model.text([token]),
-                    None,
-                    session.end_position + self._segments[branch].span + len(written[branch]) - 1,
-                    slot + row,
-                    branch,
-                )
+                self._next_piece(session, branch, token, len(written[branch]), slot + row)
                 for row, (branch, token) in enumerate(nexts.items())
             ]
-            done = session.prefill.run(pieces, branches)
-            rows, spent = self._logits(done.hidden, done)
+            rows = session.prefill.logits(session.prefill.run(pieces, branches))
             nexts = dict(zip(nexts, rows.argmax(-1).tolist(), strict=True))
-            run, flops = run + len(pieces), flops + spent
-        texts = {b: self._model.tokenizer.decode(ids).strip() for b, ids in written.items()}
-        return texts, run, flops
+        return written
+
+    def _next_piece(
+        self, session: Session, branch: int, token: int, written: int, slot: int
+    ) -> Piece:
+        position = session.end_position + self._segments[branch].span + written - 1
+        return Piece(self._model.text([token]), None, position, slot, branch)
 
     def _take(
         self, nexts: dict[int, int], written: dict[int, list[int]], limit: int
@@ -124,7 +120,3 @@ class Questions:
         for branch, token in alive.items():
             written[branch].append(token)
         return {b: token for b, token in alive.items() if len(written[b]) < limit}
-
-    def _logits(self, hidden: Tensor, done: Pass) -> tuple[Tensor, int]:
-        flops = self._model.text_flops(0, 0, logits=len(hidden))
-        return self._model.logits(hidden), done.flops + flops

@@ -49,8 +49,8 @@ class Resident:
 
     @property
     def anchor(self) -> bool:
-        """Encoded whole on purpose, to be leaned on: not for want of evidence or for damage."""
-        return self.keep.anchor in ("first", "age", "cut")
+        """Encoded whole on purpose, and not for want of evidence as every frame of its stream."""
+        return self.keep.anchor not in (None, "blind")
 
     @property
     def kept(self) -> Tensor:

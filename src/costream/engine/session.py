@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from costream.engine.prefill import SHARED, Piece, Prefill
+from costream.engine.prefill import FlopMeter, Piece, Prefill
 from costream.engine.resident import Resident, check_layout
 from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.store import KVStore
@@ -50,7 +50,8 @@ class Session:
         self._next_position = 0
         self._prompt = model.prompt()
         self.store = KVStore(model.kv_shape, len(self._prompt))
-        self.prefill = Prefill(model, self.store, chunk)
+        self.meter = FlopMeter()
+        self.prefill = Prefill(model, self.store, chunk, self.meter)
         self._compute_prompt()
 
     @property
@@ -74,11 +75,11 @@ class Session:
         """Positions have grown so far that they should begin again."""
         return self._next_position > self._epoch_limit
 
-    def encode(self, tubelets: Sequence[Tubelet]) -> tuple[list[Resident], int]:
+    def encode(self, tubelets: Sequence[Tubelet]) -> list[Resident]:
         """Prunes temporal patches and runs the vision encoder on what is left of them.
 
         Returns:
-            The new residents, not yet in the window, and the FLOPs spent.
+            The new residents, not yet in the window.
         """
         keeps = [self._pruner.decide(tubelet.samples) for tubelet in tubelets]
         masks = [torch.from_numpy(keep.groups.reshape(-1)) for keep in keeps]
@@ -88,7 +89,8 @@ class Session:
         ]
         visuals = self.model.encode(list(zip(pixels, masks, strict=True)), self.geometry)
         patches = [len(visual) * self.geometry.grid.merge**2 for visual in visuals]
-        residents = [
+        self.meter.add(self.model.vision_flops(patches))
+        return [
             Resident(
                 ticks=(tubelet.samples[0].tick, tubelet.samples[-1].tick),
                 frames=len(tubelet.samples),
@@ -98,7 +100,6 @@ class Session:
             )
             for tubelet, keep, visual in zip(tubelets, keeps, visuals, strict=True)
         ]
-        return residents, self.model.vision_flops(patches)
 
     def slide(self, window: Window, arrivals: Sequence[Resident]) -> list[Resident]:
         """Moves the window: drops what left it, appends what is new.
@@ -127,7 +128,9 @@ class Session:
     def pieces(self, residents: Sequence[Resident]) -> list[Piece]:
         """Returns the residents as pieces of a pass; those without tokens have none."""
         return [
-            Piece(r.segment, r.visual, r.position, r.slot) for r in residents if r.segment is not None
+            Piece(r.segment, r.visual, r.position, r.slot)
+            for r in residents
+            if r.segment is not None
         ]
 
     def reserve(self, tokens: int) -> int:
@@ -178,7 +181,7 @@ class Session:
         self.store.place_prompt(first - self.prompt_tokens, self.model.move_keys)
 
     def _compute_prompt(self) -> None:
-        pieces = [Piece(self._prompt, None, position=0, slot=self.store.first, branch=SHARED)]
+        pieces = [Piece(self._prompt, None, position=0, slot=self.store.first)]
         self.prefill.run(pieces, torch.empty(0, dtype=torch.int64))
         self.store.keep_prompt()
         self._next_position = self.prompt_tokens

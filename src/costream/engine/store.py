@@ -167,12 +167,12 @@ class StoreView:
         self._slots = slots
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int
     ) -> tuple[Tensor, Tensor]:
         """Scatters fresh keys into their slots and returns all that can be attended to."""
         self._store.write(layer_idx, self._slots, key_states[0], value_states[0])
         return self._store.read(layer_idx)
 
-    def get_seq_length(self, *_: object) -> int:
+    def get_seq_length(self) -> int:
         """Returns the number of tokens that can be attended to."""
         return self._store.end - self._store.first

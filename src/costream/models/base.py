@@ -90,7 +90,7 @@ class KVCache(Protocol):
     """What the attention layers of ``transformers`` call with the keys and values they computed."""
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int
     ) -> tuple[Tensor, Tensor]:
         """Takes the layer's new keys and values, returns those to attend to.
 
@@ -117,6 +117,9 @@ class ModelAdapter(ABC):
 
     temporal_patch: int
     """Frames that share one grid and become one set of visual tokens."""
+
+    parameters: int
+    """Weights of the whole model, the shared ones once."""
 
     kv_shape: KVShape
     tokenizer: PreTrainedTokenizerBase
@@ -231,6 +234,28 @@ class ModelAdapter(ABC):
     @abstractmethod
     def logits(self, hidden: Tensor) -> Tensor:
         """Returns the logits of hidden states: [queries, vocabulary]."""
+
+    @abstractmethod
+    def stock_logits(
+        self,
+        pixels: Sequence[Tensor],
+        times: Sequence[float],
+        question: str,
+        geometry: FrameGeometry,
+    ) -> Tensor:
+        """Runs the stock ``transformers`` class on a whole video, from nothing.
+
+        This is what CoStream is compared with: no pruning, no cache, the class's own forward.
+
+        Args:
+            pixels: the :meth:`pixels` of each temporal patch.
+            times: the time of each, in seconds.
+            question: what is asked of it.
+            geometry: how it was cut.
+
+        Returns:
+            The logits at the first answer token: [vocabulary].
+        """
 
     @abstractmethod
     def move_keys(self, keys: Tensor, distance: int) -> Tensor:

@@ -31,9 +31,8 @@ def load_weights(family: Any, path: str, *, device: torch.device, dtype: torch.d
     except _UNREADABLE as error:
         raise ModelError(f"can't load the weights of {path!r}: {first_line(error)}") from error
     if missing := info["missing_keys"] | info["mismatched_keys"]:
-        raise ModelError(
-            f"the checkpoint {path!r} lacks {len(missing)} weights, such as {min(map(str, missing))}"
-        )
+        example = min(map(str, missing))
+        raise ModelError(f"the checkpoint {path!r} lacks {len(missing)} weights, such as {example}")
     return model.to(device).eval()
 
 

@@ -11,10 +11,13 @@ from transformers import AutoConfig, PretrainedConfig
 from costream.errors import ModelError
 from costream.models.base import MODELS, ModelAdapter
 from costream.models.checkpoint import first_line
-from costream.models.untrained import embedded_checkpoint
+from costream.models.untrained import cached_untrained
 
 EMBEDDED_MODEL = "costream/tiny"
 """The model that needs no download."""
+
+UNTRAINED_PREFIX = "costream/untrained-"
+"""Begins the names of untrained checkpoints: a size of ``SIZES`` follows."""
 
 logger = logging.getLogger("costream")
 
@@ -33,13 +36,19 @@ def load_model(
         ModelError: there is no such model, its family is not supported, or it can't be loaded.
     """
     place = _device(device)
-    path = str(embedded_checkpoint()) if name == EMBEDDED_MODEL else name
-    if name == EMBEDDED_MODEL:
-        logger.warning("%s is not trained yet: its answers mean nothing", name)
+    path = _path(name)
     config = _read_config(path)
     family = _family(config.model_type)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
     return family.load(path, config, device=place, dtype=dtype)
+
+
+def _path(name: str) -> str:
+    if name != EMBEDDED_MODEL and not name.startswith(UNTRAINED_PREFIX):
+        return name
+    size = "tiny" if name == EMBEDDED_MODEL else name.removeprefix(UNTRAINED_PREFIX)
+    logger.warning("%s is not trained: its answers mean nothing", name)
+    return str(cached_untrained(size))
 
 
 def _device(name: str | None) -> torch.device:

@@ -31,8 +31,8 @@ class PixelSettings:
     min_pixels: int
     max_pixels: int
     max_frame_tokens: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 def fit(

@@ -7,7 +7,6 @@ timestamps. Not covered: still images beside the video, several videos in one pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -39,8 +38,6 @@ from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchif
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
-Qwen3VL = Qwen3VLForConditionalGeneration | Qwen3VLMoeForConditionalGeneration
-
 
 @MODELS.register("qwen3_vl")
 class Qwen3VLAdapter(ModelAdapter):
@@ -53,7 +50,7 @@ class Qwen3VLAdapter(ModelAdapter):
 
     model_types = ("qwen3_vl", "qwen3_vl_moe")
 
-    def __init__(self, model: Qwen3VL, tokenizer: Any, pixels: PixelSettings) -> None:
+    def __init__(self, model: Any, tokenizer: Any, pixels: PixelSettings) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.pixel_settings = pixels
@@ -62,6 +59,7 @@ class Qwen3VLAdapter(ModelAdapter):
         vision, text = model.config.vision_config, model.config.text_config
         self.patch, self.merge = vision.patch_size, vision.spatial_merge_size
         self.temporal_patch = vision.temporal_patch_size
+        self.parameters = sum(weights.numel() for weights in model.parameters())
         self.kv_shape = KVShape(
             layers=text.num_hidden_layers,
             kv_heads=text.num_key_value_heads,
@@ -124,8 +122,8 @@ class Qwen3VLAdapter(ModelAdapter):
             cu_seqlens=bounds.to(device, torch.int32),
         )
         tokens = [n // group for n in lengths]
-        embeds = out.pooler_output.split(tokens)
-        deepstack = torch.stack(out.deepstack_features).split(tokens, dim=1)
+        embeds = torch.split(out.pooler_output, tokens)
+        deepstack = torch.split(torch.stack(out.deepstack_features), tokens, dim=1)
         return [VisualTokens(e, d) for e, d in zip(embeds, deepstack, strict=True)]
 
     def prompt(self) -> Segment:
@@ -187,6 +185,29 @@ class Qwen3VLAdapter(ModelAdapter):
         return logits
 
     @torch.inference_mode()
+    def stock_logits(
+        self,
+        pixels: Sequence[Tensor],
+        times: Sequence[float],
+        question: str,
+        geometry: FrameGeometry,
+    ) -> Tensor:
+        grid, device = geometry.grid, self.kv_shape.device
+        whole = torch.ones(grid.groups, dtype=torch.bool)
+        frames = [self.frame(time, whole, geometry) for time in times]
+        segments = [self.prompt(), *frames, self.question(question)]
+        ids = torch.cat([segment.ids for segment in segments]).to(device)[None]
+        logits: Tensor = self.model(
+            input_ids=ids,
+            pixel_values_videos=torch.cat(list(pixels)).to(device, self.kv_shape.dtype),
+            video_grid_thw=torch.tensor([[len(pixels), grid.rows, grid.cols]], device=device),
+            # The processor's code for video tokens is 2.
+            mm_token_type_ids=(ids == self.model.config.video_token_id).int() * 2,
+            logits_to_keep=1,
+        ).logits
+        return logits[0, -1]
+
+    @torch.inference_mode()
     def move_keys(self, keys: Tensor, distance: int) -> Tensor:
         # A shift that is equal on all three axes is one plain rotation, however the axes are
         # interleaved over the frequencies.
@@ -194,7 +215,8 @@ class Qwen3VLAdapter(ModelAdapter):
         cos, sin = angle.cos().repeat(2), angle.sin().repeat(2)
         wide = keys.float()
         first, second = wide.chunk(2, dim=-1)
-        return (wide * cos + torch.cat([-second, first], dim=-1) * sin).to(keys.dtype)
+        moved: Tensor = wide * cos + torch.cat([-second, first], dim=-1) * sin
+        return moved.to(keys.dtype)
 
     def vision_flops(self, patches: Sequence[int]) -> int:
         config, total = self.model.config.vision_config, sum(patches)
@@ -203,23 +225,24 @@ class Qwen3VLAdapter(ModelAdapter):
         mergers = [self.vision.merger, *self.vision.deepstack_merger_list]
         per_patch = linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks)
         per_group = sum(linear_flops(merger) for merger in mergers)
-        return total * per_patch + total // self.merge**2 * per_group + config.depth * attention
+        groups = total // self.merge**2
+        return total * per_patch + groups * per_group + int(config.depth) * attention
 
     def text_flops(self, queries: int, keys: int, logits: int) -> int:
         config = self.model.config.text_config
         attention = attention_flops(queries, keys, config.num_attention_heads, config.head_dim)
         per_token = linear_flops(self.language.layers) + self._expert_flops()
         head = linear_flops(self.model.lm_head)
-        return queries * per_token + config.num_hidden_layers * attention + logits * head
+        return queries * per_token + int(config.num_hidden_layers) * attention + logits * head
 
     def _expert_flops(self) -> int:
         """FLOPs a token of the experts and routers, which are bare parameters and not modules."""
-        config, total = self.model.config.text_config, 0
-        for layer in self.language.layers:
-            if hasattr(layer.mlp, "experts"):
-                chosen = 3 * config.moe_intermediate_size * config.num_experts_per_tok
-                total += 2 * config.hidden_size * (chosen + config.num_experts)
-        return total
+        config = self.model.config.text_config
+        sparse = sum(hasattr(layer.mlp, "experts") for layer in self.language.layers)
+        if not sparse:
+            return 0
+        chosen = 3 * int(config.moe_intermediate_size) * int(config.num_experts_per_tok)
+        return sparse * 2 * int(config.hidden_size) * (chosen + int(config.num_experts))
 
     def _no_tokens(self) -> VisualTokens:
         shape, hidden = self.kv_shape, self.model.config.text_config.hidden_size

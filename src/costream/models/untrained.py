@@ -23,7 +23,10 @@ from transformers import (
     Qwen3VLMoeForConditionalGeneration,
 )
 
-from costream.errors import SettingsError
+from costream.errors import ModelError, SettingsError
+
+_LAYOUT_VERSION = 1
+"""Raised with every change to what is written here, so that old caches are left alone."""
 
 _SPECIAL = (
     "<|endoftext|>",
@@ -133,19 +136,33 @@ def write_untrained(path: Path, size: str = "test", *, seed: int = 0) -> Path:
     return path
 
 
-def embedded_checkpoint() -> Path:
-    """Returns the directory of the embedded model, written on first use into the user's cache."""
+def cached_untrained(size: str) -> Path:
+    """Returns the directory of an untrained checkpoint, written on first use to the user's cache.
+
+    Raises:
+        ModelError: there is no such size, or the cache can't be written.
+    """
+    if size not in SIZES:
+        raise ModelError(f"no untrained model of size {size!r}: choose one of {', '.join(SIZES)}")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "costream"
-    target = cache / "tiny-untrained-1"
+    try:
+        return _cached(cache, size)
+    except OSError as error:
+        raise ModelError(f"can't write a checkpoint to {cache}: {error.strerror}") from error
+
+
+def _cached(cache: Path, size: str) -> Path:
+    target = cache / f"untrained-{size}-{_LAYOUT_VERSION}"
     if not target.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         # Written aside and renamed, so that two processes starting at once both find it whole.
         aside = Path(tempfile.mkdtemp(dir=cache))
-        write_untrained(aside, "tiny")
         try:
-            aside.rename(target)
+            write_untrained(aside, size).rename(target)
         except OSError:
             shutil.rmtree(aside)
+            if not target.is_dir():
+                raise
     return target
 
 

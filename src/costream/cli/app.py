@@ -1,0 +1,56 @@
+"""``costream``: the commands, and how errors leave them.
+
+Torch and transformers take seconds to import, so the commands import what they run inside.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+import typer
+from rich.console import Console
+
+from costream import __version__
+from costream.errors import CoStreamError
+
+app = typer.Typer(
+    help="Watch cameras with vision-language models, guided by the video codec.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    """Watch cameras with vision-language models, guided by the video codec."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line: errors of ours are one sentence on standard error and status 1."""
+    _quiet_libraries()
+    try:
+        app()
+    except CoStreamError as error:
+        Console(stderr=True, highlight=False).print(f"costream: {error}", style="red", markup=False)
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is left to flush would only fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _quiet_libraries() -> None:
+    """Leaves standard error to our own warnings."""
+    logging.basicConfig(format="costream: %(message)s", level=logging.WARNING)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.simplefilter("ignore", FutureWarning)

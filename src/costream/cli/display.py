@@ -1,0 +1,168 @@
+"""Verdicts for people: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from costream.engine.verdict import Answer, Verdict
+from costream.settings import EngineSettings
+from costream.video import StreamInfo
+
+ROWS = 12
+"""Windows a live table shows."""
+
+
+class Totals:
+    """Sums over the windows shown so far."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self.full_flops = self.spent_flops = 0
+        self.full_tokens = self.prefilled = 0
+        self.seconds = 0.0
+        self.until = 0.0
+
+    def add(self, verdict: Verdict) -> None:
+        """Counts one more window."""
+        self.windows += 1
+        self.full_flops += verdict.flops.full
+        self.spent_flops += verdict.flops.spent
+        self.full_tokens += verdict.tokens.full
+        self.prefilled += verdict.tokens.prefilled
+        self.seconds += verdict.seconds.total
+        self.until = verdict.end
+
+    def summary(self) -> str:
+        """One line on what was saved."""
+        if not self.windows:
+            return "no window yet"
+        return (
+            f"{self.windows} windows, {self.until:.0f} s of video in {self.seconds:.1f} s: "
+            f"{_saved(self.spent_flops, self.full_flops)} of the FLOPs and "
+            f"{_saved(self.prefilled, self.full_tokens)} of the visual tokens saved "
+            f"against recomputing every window"
+        )
+
+
+class Display(Protocol):
+    """Shows verdicts as they come."""
+
+    def show(self, verdict: Verdict) -> None:
+        """Shows one more verdict."""
+
+
+class PlainDisplay:
+    """One line a window and question."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.totals = Totals()
+
+    def show(self, verdict: Verdict) -> None:
+        """Prints a verdict's lines."""
+        self.totals.add(verdict)
+        for answer in verdict.answers:
+            self._console.print(_line(verdict, answer), soft_wrap=True)
+
+
+class LiveDisplay:
+    """A table of the last windows that is redrawn in place."""
+
+    def __init__(self, live: Live, title: str) -> None:
+        self._live = live
+        self._title = title
+        self._verdicts: deque[Verdict] = deque(maxlen=ROWS)
+        self.totals = Totals()
+
+    def show(self, verdict: Verdict) -> None:
+        """Adds a verdict to the table."""
+        self.totals.add(verdict)
+        self._verdicts.append(verdict)
+        self._live.update(self.render())
+
+    def render(self) -> RenderableType:
+        """Draws the table and the totals."""
+        table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
+        for name, justify in _COLUMNS:
+            table.add_column(name, justify=justify, no_wrap=name != "question")
+        for verdict in self._verdicts:
+            for number, answer in enumerate(verdict.answers):
+                table.add_row(*(_cells(verdict) if number == 0 else _BLANK), *_answer(answer))
+        body = Group(table, Text(), Text(self.totals.summary(), style="bold"))
+        return Panel(body, title=Text(self._title), title_align="left", border_style="dim")
+
+
+_COLUMNS = (
+    ("window", "right"),
+    ("tokens kept", "right"),
+    ("prefilled", "right"),
+    ("FLOPs saved", "right"),
+    ("seconds", "right"),
+    ("question", "left"),
+    ("yes", "left"),
+)
+_BLANK = ("",) * 5
+
+
+@contextmanager
+def open_display(info: StreamInfo, model: str, settings: EngineSettings) -> Iterator[Display]:
+    """Shows verdicts on standard output until the block ends, then what was saved."""
+    console = Console(highlight=False)
+    title = (
+        f"{info.source}  {info.codec} {info.width}x{info.height}  motion: {info.motion}  "
+        f"model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
+    )
+    if not console.is_terminal:
+        plain = PlainDisplay(console)
+        console.print(Text(title), soft_wrap=True)
+        yield plain
+        console.print(Text(plain.totals.summary()), soft_wrap=True)
+        return
+    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        display = LiveDisplay(live, title)
+        live.update(display.render(), refresh=True)
+        yield display
+
+
+def _line(verdict: Verdict, answer: Answer) -> Text:
+    span, kept, prefilled, flops, seconds = _cells(verdict)
+    said = f"  {answer.text}" if answer.text else ""
+    return Text(
+        f"{span}  {answer.score:.2f} {'yes' if answer.score >= 0.5 else 'no ':<3} {answer.ask}  "
+        f"[{kept} of the tokens, {prefilled} prefilled, {flops} of the FLOPs saved, {seconds} s]"
+        f"{said}"
+    )
+
+
+def _cells(verdict: Verdict) -> tuple[str, str, str, str, str]:
+    tokens = verdict.tokens
+    damage = f" ({verdict.damaged} damaged)" if verdict.damaged else ""
+    return (
+        f"{verdict.start:.1f}-{verdict.end:.1f} s{damage}",
+        f"{tokens.kept / max(tokens.full, 1):.0%}",
+        f"{tokens.prefilled / max(tokens.full, 1):.0%}",
+        _saved(verdict.flops.spent, verdict.flops.full),
+        f"{verdict.seconds.total:.2f}",
+    )
+
+
+def _answer(answer: Answer) -> tuple[Text, Text]:
+    style = "bold green" if answer.score >= 0.5 else "dim"
+    filled = round(answer.score * 10)
+    bar = Text("█" * filled + "░" * (10 - filled) + f" {answer.score:.2f}", style=style)
+    if answer.text:
+        bar.append(f"  {answer.text}", style="italic")
+    return Text(answer.ask), bar
+
+
+def _saved(spent: int, full: int) -> str:
+    return f"{1 - spent / max(full, 1):.0%}"

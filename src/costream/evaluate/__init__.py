@@ -1,0 +1,1 @@
+"""What CoStream saves and what that costs, measured."""

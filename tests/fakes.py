@@ -1,0 +1,67 @@
+"""Streams without a codec, for tests that are not about reading video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from costream.video import ChangeMap, Picture, Sample, StreamInfo
+
+
+def change_map(*, damaged: bool = False) -> ChangeMap:
+    """Returns evidence of nothing at all, on a grid of one block."""
+    field = np.zeros((1, 1), dtype=np.float32)
+    return ChangeMap(
+        motion="codec",
+        peak=field,
+        drift=np.zeros((1, 1, 2), dtype=np.float32),
+        activity=field,
+        intra=np.zeros((1, 1), dtype=np.bool_),
+        frames=1,
+        keyframes=0,
+        packet_bytes=100,
+        damaged=damaged,
+    )
+
+
+def noise_pictures(count: int, *, width: int = 128, height: int = 96) -> list[Picture]:
+    """Returns pictures of which no two have a pixel in common but by chance."""
+    rng = np.random.default_rng(7)
+    return [
+        Picture.from_rgb(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        for _ in range(count)
+    ]
+
+
+def samples_of(
+    pictures: Sequence[Picture], ticks: Sequence[int] | None = None, fps: float = 2.0
+) -> list[Sample]:
+    """Returns the pictures as samples at the given ticks, or at consecutive ones."""
+    ticks = range(len(pictures)) if ticks is None else ticks
+    return [
+        Sample(tick, tick / fps, picture, change_map())
+        for tick, picture in zip(ticks, pictures, strict=True)
+    ]
+
+
+class FakeStream:
+    """Stands in for a ``Stream``: gives the samples it was made with."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+        picture = samples[0].picture
+        self.info = StreamInfo(
+            source="fake",
+            codec="none",
+            profile=None,
+            width=picture.width,
+            height=picture.height,
+            rotation=0,
+            frame_rate=None,
+            duration=None,
+            motion="codec",
+        )
+
+    def samples(self, fps: float) -> Iterator[Sample]:
+        yield from self._samples
