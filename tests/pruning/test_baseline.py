@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from .streams import GRID, decide_all, sample
 
 from costream.pruning import PRUNERS, PrunerSettings
+
+from .streams import GRID, decide_all, sample
 
 STREAM = [sample(tick) for tick in range(12)]
 

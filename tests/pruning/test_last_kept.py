@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from .streams import GRID, decide_all, sample
 
 from costream.pruning import LastKept, PrunerSettings
+
+from .streams import GRID, decide_all, sample
 
 FLAT = np.full(GRID.group_shape, 100)
 

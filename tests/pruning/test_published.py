@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from .streams import GRID, blocks, decide_all, sample
 
 from costream.pruning import PRUNERS, PatchGrid, PrunerSettings
+
+from .streams import GRID, blocks, decide_all, sample
 
 BOTH = ("codecflow-v3", "codecflow-v4")
 both = pytest.mark.parametrize("rule", BOTH)

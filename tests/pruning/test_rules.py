@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from .streams import GRID, SIZE, blocks, change, decide_all, sample
 
 import costream.pruning
 from costream.errors import SettingsError
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
 from costream.pruning.published import PUBLISHED_GOP
 from costream.video.sample import Sample
+
+from .streams import GRID, SIZE, blocks, change, decide_all, sample
 
 RULES = list(PRUNERS)
 PUBLISHED = ("codecflow-v3", "codecflow-v4")
