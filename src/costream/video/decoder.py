@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import av
 import av.error
@@ -15,14 +14,14 @@ from av.video.stream import VideoStream
 from costream.errors import SourceError
 from costream.video.clock import StreamClock
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
-from costream.video.references import Coded, FrameType, References, Span
+from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
 from costream.video.source import reason
 from costream.video.track import codec_name, duration, find_video, frame_rate
 from costream.video.vectors import (
     EXPORT_OPTIONS,
+    MotionField,
     VectorReader,
-    Vectors,
     exports_b_vectors,
     exports_vectors,
 )
@@ -68,7 +67,8 @@ class Decoder:
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
         """
-        self.health = StreamHealth()
+        self._frames = self._damaged = self._errors = 0
+        self._ended_early = False
         self.name = name
         self._container = container
         self._local = local
@@ -94,6 +94,11 @@ class Decoder:
         if self.motion == "codec":
             context.options = EXPORT_OPTIONS
 
+    @property
+    def health(self) -> StreamHealth:
+        """How well the stream could be read so far."""
+        return StreamHealth(self._frames, self._damaged, self._errors, self._ended_early)
+
     def frames(self) -> Iterator[DecodedFrame]:
         """Yields every native frame in display order.
 
@@ -106,10 +111,10 @@ class Decoder:
         for packet in self._packets():
             for frame in self._decode(packet):
                 yield self._note(frame)
-        if not self.health.frames:
+        if not self._frames:
             raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
         if self._local and self._stops_short():
-            self.health = replace(self.health, ended_early=True)
+            self._ended_early = True
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
         """Yields the stream's packets, then None to drain the decoder."""
@@ -128,7 +133,7 @@ class Decoder:
                 self._stop(error)
                 break
         if failures:
-            self.health = replace(self.health, ended_early=True)
+            self._ended_early = True
         yield None
 
     def _stop(self, error: Exception) -> None:
@@ -136,7 +141,7 @@ class Decoder:
             cause = reason(error, self._timeout)
             raise SourceError(f"{self.name} stopped: {cause}") from None
         self._fail(error)
-        self.health = replace(self.health, ended_early=True)
+        self._ended_early = True
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         self._send(packet)
@@ -167,35 +172,27 @@ class Decoder:
         assert coded is None or isinstance(coded, Coded)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
-        exported = self._reader.read(frame) if self._reader else None
-        vectors, span = self._weigh(exported, coded, kind)
+        count, field = self._motion_of(frame, coded, kind)
         record = FrameRecord(
-            index=self.health.frames,
-            time=self._clock.advance(self._seconds(frame)),
+            index=self._frames,
+            time=self._clock.advance(frame.time),
             type=kind,
             packet_bytes=coded.size if coded else 0,
-            vectors=0 if exported is None else len(exported),
+            vectors=count,
             damaged=damaged,
         )
         self._blemished = False
-        self.health = replace(
-            self.health,
-            frames=self.health.frames + 1,
-            damaged=self.health.damaged + int(damaged),
-        )
-        return DecodedFrame(record, frame, vectors, span)
+        self._frames += 1
+        self._damaged += damaged
+        return DecodedFrame(record, frame, field)
 
-    def _weigh(
-        self, exported: Vectors | None, coded: Coded | None, kind: FrameType
-    ) -> tuple[Vectors | None, Span]:
-        if kind == "B" and not self._b_vectors:
-            return None, Span(1.0, 1.0)
-        return exported, self._references.span(coded, kind)
-
-    def _seconds(self, frame: av.VideoFrame) -> float | None:
-        if frame.pts is None or frame.time_base is None:
-            return None
-        return float(frame.pts * frame.time_base)
+    def _motion_of(
+        self, frame: av.VideoFrame, coded: Coded | None, kind: FrameType
+    ) -> tuple[int, MotionField | None]:
+        if self._reader is None:
+            return 0, None
+        readable = kind != "B" or self._b_vectors
+        return self._reader.read(frame, self._references.span(coded, kind) if readable else None)
 
     def _stops_short(self) -> bool:
         stated = duration(self._container, self.stream)
@@ -206,7 +203,7 @@ class Decoder:
     def _fail(self, error: Exception) -> None:
         self._blemished = True
         self._last_error = reason(error, self._timeout)
-        self.health = replace(self.health, errors=self.health.errors + 1)
+        self._errors += 1
 
     def _cause(self) -> str:
         return f" ({self._last_error})" if self._last_error else ""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from costream.video.record import DecodedFrame
 from costream.video.sample import BLOCK, ChangeMap, MotionSource
-from costream.video.vectors import MotionField, gather
+from costream.video.vectors import MotionField, grid
 
 Field = npt.NDArray[Any]
 
@@ -60,8 +60,8 @@ class Evidence:
         self._frames += 1
         self._bytes += record.packet_bytes
         self._damaged |= record.damaged
-        if decoded.vectors is not None:
-            self._add_field(gather(decoded.vectors, *self._peak.shape, decoded.span))
+        if decoded.field is not None:
+            self._add_field(decoded.field)
         elif record.type == "I":
             self._keyframes += 1
         elif self._motion == "codec":
@@ -87,8 +87,7 @@ class Evidence:
         return change
 
     def _clear(self) -> None:
-        height, width = self._size or (0, 0)
-        shape = (-(-height // BLOCK), -(-width // BLOCK))
+        shape = grid(*(self._size or (0, 0)))
         self._peak = np.zeros(shape, np.float32)
         self._drift = np.zeros((*shape, 2), np.float32)
         self._active = np.zeros(shape, np.int32)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import av
 
-from costream.video.references import FrameType, Span
-from costream.video.vectors import Vectors
+from costream.video.references import FrameType
+from costream.video.vectors import MotionField
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,9 @@ class DecodedFrame:
     Attributes:
         record: what is told about it in public.
         frame: the decoded frame, in coded orientation.
-        vectors: its motion vectors; None where it has none or they mean nothing.
-        span: how to read them.
+        field: its motion; None where it has no vectors or they mean nothing.
     """
 
     record: FrameRecord
     frame: av.VideoFrame
-    vectors: Vectors | None
-    span: Span
+    field: MotionField | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import av
 import numpy as np
@@ -15,6 +15,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from costream.video.references import Span
 from costream.video.sample import BLOCK
 
+Indices = npt.NDArray[np.intp]
 Vectors = npt.NDArray[np.void]
 """Structured array with FFmpeg's ``AVMotionVector`` fields, one row a vector."""
 
@@ -24,7 +25,7 @@ EXPORT_OPTIONS = {"export_side_data": "+mvs"}
 _EXPORTING = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv1"})
 _EXPORTING_B = frozenset({"h264", "mpeg2video", "mpeg1video"})
 
-_COLLECT_EVERY = 16
+_THUMBNAIL = 2
 
 
 def exports_vectors(codec: str) -> bool:
@@ -38,37 +39,6 @@ def exports_b_vectors(codec: str) -> bool:
     For MPEG-4 part 2 FFmpeg exports zeros for every block of a B-frame, however it moved.
     """
     return codec in _EXPORTING_B
-
-
-class VectorReader:
-    """Takes the vectors off the frames of one stream."""
-
-    def __init__(self) -> None:
-        self._scaler = VideoReformatter()
-        self._reads = 0
-
-    def read(self, frame: av.VideoFrame) -> Vectors | None:
-        """Returns the frame's vectors, or None if the decoder exported none.
-
-        PyAV ties a frame whose side data was looked at into a reference cycle, which would keep
-        whole pictures until the garbage collector comes by. So the look is taken at a thumbnail,
-        which carries the same side data, and the youngest garbage is collected now and then.
-        """
-        thumbnail = self._scaler.reformat(
-            frame,
-            width=BLOCK,
-            height=BLOCK,
-            format="gray",
-            interpolation=Interpolation.POINT,
-            threads=1,
-        )
-        self._reads += 1
-        if self._reads % _COLLECT_EVERY == 0:
-            gc.collect(0)
-        exported = thumbnail.side_data.get("MOTION_VECTORS")
-        if not isinstance(exported, MotionVectors):
-            return None
-        return cast(Vectors, exported.to_ndarray())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +58,50 @@ class MotionField:
     predicted: npt.NDArray[np.bool_]
 
 
+class VectorReader:
+    """Takes the vectors off the frames of one stream."""
+
+    def __init__(self) -> None:
+        self._scaler = VideoReformatter()
+
+    def read(self, frame: av.VideoFrame, span: Span | None) -> tuple[int, MotionField | None]:
+        """Returns how many vectors the decoder exported for the frame, and gathers them.
+
+        PyAV ties a frame whose side data was looked at into a reference cycle, which would keep
+        whole pictures until the garbage collector comes by. So the look is taken at a thumbnail,
+        which carries the same side data, and is collected at once, while it is young.
+
+        Args:
+            frame: the decoded frame.
+            span: how to read its vectors, or None if they mean nothing and are only counted.
+        """
+        count, field = self._read(frame, span)
+        gc.collect(0)
+        return count, field
+
+    def _read(self, frame: av.VideoFrame, span: Span | None) -> tuple[int, MotionField | None]:
+        thumbnail = self._scaler.reformat(
+            frame,
+            width=_THUMBNAIL,
+            height=_THUMBNAIL,
+            format="gray",
+            interpolation=Interpolation.POINT,
+            threads=1,
+        )
+        exported = thumbnail.side_data.get("MOTION_VECTORS")
+        if not isinstance(exported, MotionVectors):
+            return 0, None
+        if span is None:
+            return len(exported), None
+        vectors = cast(Vectors, exported.to_ndarray())
+        return len(vectors), gather(vectors, *grid(frame.height, frame.width), span)
+
+
+def grid(height: int, width: int) -> tuple[int, int]:
+    """Returns rows and columns of blocks that cover a picture."""
+    return -(-height // BLOCK), -(-width // BLOCK)
+
+
 def gather(vectors: Vectors, rows: int, cols: int, span: Span) -> MotionField:
     """Gathers a frame's vectors on ``rows`` x ``cols`` blocks.
 
@@ -100,17 +114,19 @@ def gather(vectors: Vectors, rows: int, cols: int, span: Span) -> MotionField:
     blocks = rows * cols
     y, x = vectors["dst_y"] >> 4, vectors["dst_x"] >> 4
     block = y.astype(np.intp) * cols + x
-    inside = (y >= 0) & (y < rows) & (x >= 0) & (x < cols)
-    if not inside.all():
+    if len(block) and (y.max() >= rows or x.max() >= cols):
+        # Coded blocks outside the cropped picture.
+        inside = np.flatnonzero((y < rows) & (x < cols))
         vectors, block = vectors[inside], block[inside]
     predicted = np.zeros(blocks, np.bool_)
     predicted[block] = True
 
     nonzero = np.flatnonzero(vectors["motion_x"] | vectors["motion_y"])
-    mean, peak = _movement(vectors[nonzero], block[nonzero], blocks, span)
+    block = block[nonzero]
+    mean, peak = _movement(vectors, nonzero, block, blocks, span)
     # No codec here has vectors finer than a quarter pixel, so that every nonzero one is moving.
     moving = np.zeros(blocks, np.bool_)
-    moving[block[nonzero]] = True
+    moving[block] = True
     shape = (rows, cols)
     return MotionField(
         mean=mean.reshape(rows, cols, 2),
@@ -121,17 +137,22 @@ def gather(vectors: Vectors, rows: int, cols: int, span: Span) -> MotionField:
 
 
 def _movement(
-    vectors: Vectors, block: npt.NDArray[np.intp], blocks: int, span: Span
+    vectors: Vectors, chosen: Indices, block: Indices, blocks: int, span: Span
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     peak = np.zeros(blocks, np.float32)
-    if not len(vectors):
+    if not len(chosen):
         return np.zeros((blocks, 2), np.float32), peak
-    factor = np.where(vectors["source"] < 0, np.float32(-span.past), np.float32(span.future))
-    factor = factor / vectors["motion_scale"].astype(np.float32)
-    moved_x, moved_y = vectors["motion_x"] * factor, vectors["motion_y"] * factor
-    np.maximum.at(peak, block, np.hypot(moved_x, moved_y).astype(np.float32))
+    # Columns are picked one by one, since picking whole rows of a structured array is slow.
+    scale = np.float32(vectors["motion_scale"][0])
+    past, future = np.float32(-span.past) / scale, np.float32(span.future) / scale
+    factor = np.where(vectors["source"][chosen] < 0, past, future)
+    moved_x = vectors["motion_x"][chosen].astype(np.float32) * factor
+    moved_y = vectors["motion_y"][chosen].astype(np.float32) * factor
+    np.maximum.at(peak, block, np.sqrt(moved_x * moved_x + moved_y * moved_y))
 
-    area = vectors["w"].astype(np.float32) * vectors["h"]
+    area = vectors["w"][chosen].astype(np.float32) * vectors["h"][chosen]
     covered = np.maximum(np.bincount(block, area, blocks), BLOCK * BLOCK)
-    total: list[Any] = [np.bincount(block, area * moved, blocks) for moved in (moved_x, moved_y)]
-    return np.stack([each / covered for each in total], axis=-1).astype(np.float32), peak
+    mean = np.empty((blocks, 2), np.float32)
+    mean[:, 0] = np.bincount(block, area * moved_x, blocks) / covered
+    mean[:, 1] = np.bincount(block, area * moved_y, blocks) / covered
+    return mean, peak
