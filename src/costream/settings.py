@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
 
-from costream.engine.refresh import DEFAULT_REFRESH
+from costream.engine.refresh import DEFAULT_REFRESH, REFRESH
 from costream.errors import SettingsError
-from costream.pruning import DEFAULT_PRUNER
+from costream.pruning import DEFAULT_PRUNER, PRUNERS
 
 
 class EngineSettings(BaseModel):
@@ -50,6 +51,16 @@ class EngineSettings(BaseModel):
     epoch: int = Field(65536, ge=1)
     chunk: int = Field(2048, ge=1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        # Names are looked up here, so that a wrong one is told before a model is loaded.
+        _ = PRUNERS[self.pruner], REFRESH[self.refresh]
+        if self.window < self.stride:
+            raise SettingsError(
+                f"the window of {self.window:g} s is shorter than its stride of {self.stride:g} s"
+            )
+        return self
 
     @classmethod
     def checked(cls, **values: Any) -> EngineSettings:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
 
 import typer
 from rich.console import Console
@@ -38,7 +37,8 @@ def main() -> None:
     try:
         app()
     except CoStreamError as error:
-        Console(stderr=True, highlight=False).print(f"costream: {error}", style="red", markup=False)
+        console = Console(stderr=True, highlight=False)
+        console.print(f"costream: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:
         # Whoever read our output has gone; what is left to flush would only fail again.
@@ -50,7 +50,9 @@ def main() -> None:
 
 def _quiet_libraries() -> None:
     """Leaves standard error to our own warnings."""
-    logging.basicConfig(format="costream: %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("costream: %(message)s"))
+    logging.getLogger("costream").addHandler(handler)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    warnings.simplefilter("ignore", FutureWarning)

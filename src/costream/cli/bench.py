@@ -47,7 +47,7 @@ def bench(
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = "224x224",
     windows: Annotated[
-        int | None, typer.Option("--windows", min=1, help="Windows to compare [all].")
+        int | None, typer.Option("--windows", min=1, help="Windows to compare (default: all).")
     ] = None,
     device: DeviceOpt = None,
     as_json: JsonOpt = False,
@@ -67,12 +67,10 @@ def bench(
         anchor_every=anchor_every,
         frame_size=parse_size(frame_size),
     )
-    from costream.engine.engine import Engine
+    from costream.cli.loading import load_engine
     from costream.evaluate.speed import compare
-    from costream.models import load_model
 
-    engine = Engine(load_model(model, device=device), settings)
-    report = compare(engine, source, ask, windows)
+    report = compare(load_engine(model, settings, device), source, ask, windows)
     if as_json:
         typer.echo(json.dumps({"model": model, **report.to_dict()}))
     else:
@@ -94,7 +92,9 @@ def _print(model: str, report: SpeedReport) -> None:
     )
     for name, field, form, times in rows:
         scale = 1e-9 if field == "flops" else 1.0
-        sides = [form.format(scale * _mean(side, field)) for side in (report.stock, report.costream)]
+        sides = [
+            form.format(scale * _mean(side, field)) for side in (report.stock, report.costream)
+        ]
         table.add_row(name, *sides, times)
     console.print(table)
     agreement = report.agreement

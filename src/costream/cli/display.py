@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +62,15 @@ class Display(Protocol):
         """Shows one more verdict."""
 
 
+class JsonDisplay:
+    """One JSON object a line."""
+
+    def show(self, verdict: Verdict) -> None:
+        """Prints a verdict's line at once: who reads it may be waiting."""
+        sys.stdout.write(json.dumps(verdict.to_dict()) + "\n")
+        sys.stdout.flush()
+
+
 class PlainDisplay:
     """One line a window and question."""
 
@@ -114,8 +125,13 @@ _BLANK = ("",) * 5
 
 
 @contextmanager
-def open_display(info: StreamInfo, model: str, settings: EngineSettings) -> Iterator[Display]:
+def open_display(
+    info: StreamInfo, model: str, settings: EngineSettings, *, as_json: bool
+) -> Iterator[Display]:
     """Shows verdicts on standard output until the block ends, then what was saved."""
+    if as_json:
+        yield JsonDisplay()
+        return
     console = Console(highlight=False)
     title = (
         f"{info.source}  {info.codec} {info.width}x{info.height}  motion: {info.motion}  "

@@ -16,9 +16,7 @@ SourceArg = Annotated[
 AskOpt = Annotated[
     list[str], typer.Option("--ask", help="A question of yes or no. May be given again.")
 ]
-ModelOpt = Annotated[
-    str, typer.Option("--model", help="Hub name or directory of a checkpoint.")
-]
+ModelOpt = Annotated[str, typer.Option("--model", help="Hub name or directory of a checkpoint.")]
 FpsOpt = Annotated[float, typer.Option("--fps", help="Frames sampled a second.")]
 WindowOpt = Annotated[float, typer.Option("--window", help="Length of the window in seconds.")]
 StrideOpt = Annotated[float, typer.Option("--stride", help="How far it moves, in seconds.")]
@@ -31,13 +29,20 @@ RefreshOpt = Annotated[
 KeepOpt = Annotated[float, typer.Option("--keep", help="Share kept by rules that take one.")]
 AnchorOpt = Annotated[
     float | None,
-    typer.Option("--anchor-every", help="Seconds between frames encoded whole [the window's]."),
+    typer.Option(
+        "--anchor-every",
+        help="Seconds between frames encoded whole (default: the window's length).",
+    ),
 ]
 SizeOpt = Annotated[
     str | None,
-    typer.Option("--frame-size", help="WIDTHxHEIGHT that frames are resized to [the model's rule]."),
+    typer.Option(
+        "--frame-size", help="WIDTHxHEIGHT that frames are resized to (default: the model's rule)."
+    ),
 ]
-DeviceOpt = Annotated[str | None, typer.Option("--device", help="Torch device [GPU, else CPU].")]
+DeviceOpt = Annotated[
+    str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
+]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

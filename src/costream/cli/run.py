@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated
 
 import typer
@@ -67,17 +65,12 @@ def run(
         text_above=text_above,
     )
     from costream.cli.display import open_display
-    from costream.engine.engine import Engine
-    from costream.models import load_model
+    from costream.cli.loading import load_engine
     from costream.video import Stream
 
     with Stream(source) as stream:
-        engine = Engine(load_model(model, device=device), settings)
-        if as_json:
-            for verdict in engine.watch(stream, ask):
-                sys.stdout.write(json.dumps(verdict.to_dict()) + "\n")
-                sys.stdout.flush()
-            return
-        with open_display(stream.info, model, settings) as display:
-            for verdict in engine.watch(stream, ask):
+        engine = load_engine(model, settings, device)
+        verdicts = engine.watch(stream, ask)
+        with open_display(stream.info, model, settings, as_json=as_json) as display:
+            for verdict in verdicts:
                 display.show(verdict)

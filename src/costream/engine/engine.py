@@ -65,19 +65,18 @@ class Engine:
         return cls(load_model(name, device=device, dtype=dtype), checked)
 
     def watch(self, stream: Stream, ask: Sequence[str]) -> Iterator[Verdict]:
-        """Yields a verdict for each position of the window, until the stream ends.
+        """Returns a verdict for each position of the window, until the stream ends.
 
         Args:
             stream: what to watch. The caller closes it.
             ask: questions whose answer is yes or no.
 
         Raises:
-            SettingsError: there is no question, or one is empty.
-            SourceError: the stream can't be read.
+            SettingsError: at once: there is no question, or one is empty.
+            SourceError: at once or while iterating: the stream can't be read.
         """
         watch = self.open(stream, ask)
-        for window, decoding in self.windows(stream):
-            yield watch.step(window, decoding)
+        return (watch.step(window, decoding) for window, decoding in self.windows(stream))
 
     def open(self, stream: Stream, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""

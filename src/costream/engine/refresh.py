@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from costream.engine.resident import Resident
 from costream.registry import Registry
+
+if TYPE_CHECKING:
+    # The names of policies are wanted where torch is not: on the command line.
+    from costream.engine.resident import Resident
 
 
 class RefreshPolicy(ABC):

@@ -64,13 +64,8 @@ class Schedule:
         """Converts lengths in seconds to ticks.
 
         Raises:
-            SettingsError: a length is not a whole number of temporal patches, or the window is
-                shorter than its stride.
+            SettingsError: a length is not a whole number of temporal patches.
         """
-        if window < stride:
-            raise SettingsError(
-                f"the window of {window:g} s is shorter than its stride of {stride:g} s"
-            )
         return cls(
             fps=fps,
             window=_ticks("window", window, fps, patch),
@@ -93,13 +88,14 @@ class Schedule:
                     arrivals = []
                 index += 1
             arrivals.append(tubelet)
-            last = tubelet.tick
+            last = tubelet.samples[-1].tick
+            # Not waiting for the next frame: it may be a whole tick away.
             if tubelet.tick + self.patch == self._end(index):
                 yield self._window(index, arrivals)
                 arrivals = []
                 index += 1
         if arrivals:
-            yield self._window(index, arrivals, end=last + self.patch)
+            yield self._window(index, arrivals, end=last + 1)
 
     def _window(self, index: int, arrivals: list[Tubelet], end: int | None = None) -> Window:
         return Window(index, index * self.stride, end or self._end(index), tuple(arrivals))
@@ -128,7 +124,7 @@ def _ticks(noun: str, seconds: float, fps: float, patch: int) -> int:
     ticks = seconds * fps
     if ticks < patch - 1e-6 or abs(ticks / patch - round(ticks / patch)) > 1e-6:
         raise SettingsError(
-            f"a {noun} of {seconds:g} s at {fps:g} frames a second is {ticks:g} frames: this model "
-            f"takes frames by {patch}, choose a multiple of {patch / fps:g} s"
+            f"a {noun} of {seconds:g} s does not hold a whole number of frames at {fps:g} a second "
+            f"for this model, which takes them by {patch}: choose a multiple of {patch / fps:g} s"
         )
     return round(ticks)

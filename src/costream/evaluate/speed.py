@@ -152,9 +152,7 @@ def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -
     stock, costream, scores = [], [], []
     with Stream(source, motion=False) as plain, Stream(source) as stream:
         watch = engine.open(stream, [ask])
-        side = StockSide(
-            engine.model, watch.questions, watch.session.geometry, engine.settings.fps
-        )
+        side = StockSide(engine.model, watch.questions, watch.session.geometry, engine.settings.fps)
         pairs = zip(engine.windows(plain), engine.windows(stream), strict=True)
         for (stock_window, stock_decode), (window, decode) in islice(pairs, windows):
             score, seconds = side.step(stock_window)

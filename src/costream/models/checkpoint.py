@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import cached_file
@@ -15,7 +16,7 @@ from transformers.utils import cached_file
 from costream.errors import ModelError
 from costream.models.pixels import PixelSettings
 
-_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, HFValidationError)
+_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, HFValidationError, SafetensorError)
 
 
 def load_weights(family: Any, path: str, *, device: torch.device, dtype: torch.dtype) -> Any:

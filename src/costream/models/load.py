@@ -56,7 +56,7 @@ def _device(name: str | None) -> torch.device:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"device {name!r} can't be used: {first_line(error)}") from error
+        raise ModelError(f"device {name!r} can't be used on this machine") from error
     return device
 
 

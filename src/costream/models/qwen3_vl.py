@@ -22,7 +22,7 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from costream.errors import SettingsError
+from costream.errors import ModelError, SettingsError
 from costream.models.base import (
     MODELS,
     FrameGeometry,
@@ -283,7 +283,7 @@ class Qwen3VLAdapter(ModelAdapter):
         start, video, end = self.tokenizer.convert_ids_to_tokens(list(self._video_ids()))
         before, found, after = rendered.partition(f"{start}{video}{end}")
         if not found or _QUESTION not in after:
-            raise SettingsError("the checkpoint's chat template does not place a video before text")
+            raise ModelError("the checkpoint's chat template does not place a video before text")
         return before, after
 
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from costream.errors import ModelError, SettingsError
+from costream.models import SIZES, load_model, write_untrained
+
+
+def copy(checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+
+
+def edit_config(path: Path, **values: object) -> None:
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, **values}))
+
+
+def test_checkpoints_of_one_seed_are_equal(tmp_path: Path) -> None:
+    first, second, other = (
+        load_model(str(write_untrained(tmp_path / name, seed=seed)), device="cpu")
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert (first.model.lm_head.weight == second.model.lm_head.weight).all()
+    assert not (first.model.lm_head.weight == other.model.lm_head.weight).all()
+
+
+def test_a_size_must_be_known(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="150m"):
+        write_untrained(tmp_path, "huge")
+
+
+def test_150m_has_about_150_million_parameters() -> None:
+    size = SIZES["150m"]
+    mlp, attention = 3 * size.hidden * size.intermediate, 2 * size.hidden**2 * 4 / 3
+    assert 90e6 < size.layers * (mlp + attention) < 110e6
+
+
+def test_the_embedded_model_warns_and_is_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with caplog.at_level(logging.WARNING, logger="costream"):
+        load_model("costream/tiny", device="cpu")
+    assert "not trained" in caplog.text
+    (cached,) = (tmp_path / "costream").iterdir()
+    written = cached.stat().st_mtime_ns
+    load_model("costream/tiny", device="cpu")
+    assert cached.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("name", ["nope", "./nope", "/nope/at/all", "costream/untrained-9t"])
+def test_an_unknown_name_is_one_sentence(name: str) -> None:
+    with pytest.raises(ModelError, match=r"(unknown model|no untrained model)") as caught:
+        load_model(name, device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_another_family_is_refused_by_name(checkpoint: Path, tmp_path: Path) -> None:
+    path = copy(checkpoint, tmp_path)
+    (path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    with pytest.raises(ModelError, match="'llama' are not supported: choose one of qwen3_vl"):
+        load_model(str(path), device="cpu")
+
+
+def test_missing_weights_are_named(checkpoint: Path, tmp_path: Path) -> None:
+    path = copy(checkpoint, tmp_path)
+    text = json.loads((path / "config.json").read_text())["text_config"]
+    edit_config(path, text_config={**text, "num_hidden_layers": 9})
+    with pytest.raises(ModelError, match=r"lacks \d+ weights, such as model.language_model"):
+        load_model(str(path), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.safetensors", "garbage", "can't load the weights"),
+        ("model.safetensors", None, "can't load the weights"),
+        ("tokenizer.json", "garbage", "can't load the tokenizer"),
+        ("config.json", "garbage", "unknown model"),
+        ("video_preprocessor_config.json", None, "no video_preprocessor_config.json"),
+        ("video_preprocessor_config.json", "{}", "can't be used"),
+        ("chat_template.jinja", "hello", "does not place a video"),
+        ("chat_template.jinja", None, "no chat template"),
+    ],
+)
+def test_a_broken_checkpoint_is_one_sentence(
+    checkpoint: Path, tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    path = copy(checkpoint, tmp_path)
+    (path / name).unlink() if content is None else (path / name).write_text(content)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_model(str(path), device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_device_that_is_not_there_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(ModelError, match="can't be used on this machine"):
+        load_model(str(checkpoint), device="cuda:99")

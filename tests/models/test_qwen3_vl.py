@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoModelForImageTextToText
+from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
+
+from costream.errors import SettingsError
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from tests.fakes import noise_pictures
+from tests.models.published import Published
+
+quick = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+masks = st.lists(st.lists(st.booleans(), min_size=12, max_size=12), min_size=1, max_size=4)
+
+
+@pytest.fixture
+def geometry(model: ModelAdapter) -> FrameGeometry:
+    return model.geometry(128, 96, 8, (128, 96))
+
+
+def whole(geometry: FrameGeometry) -> torch.Tensor:
+    return torch.ones(geometry.grid.groups, dtype=torch.bool)
+
+
+def masked_encoder(model, pixels: torch.Tensor, kept: torch.Tensor) -> VisualTokens:
+    """The encoder over all patches, with the dropped ones masked out of attention."""
+    vision = model.vision
+    patches = kept.repeat_interleave(4)
+    grid = torch.tensor([[1, 6, 8]])
+    hidden = vision.patch_embed(pixels)
+    indices, weights, places = model._places(model.geometry(128, 96, 8, (128, 96)).grid)
+    hidden = hidden + (vision.pos_embed(indices) * weights[:, :, None]).sum(1)
+    cos, sin = vision.rotary_pos_emb(hidden, places)
+    levels = []
+    for layer, block in enumerate(vision.blocks):
+        attn, normed = block.attn, block.norm1(hidden)
+        q, k, v = attn.qkv(normed).reshape(len(hidden), 3, attn.num_heads, -1).unbind(1)
+        q, k = apply_rotary_pos_emb_vision(q, k, cos, sin)
+        scores = torch.einsum("qhd,khd->hqk", q, k) * attn.scaling
+        scores = scores.masked_fill(~patches, -torch.inf).softmax(-1)
+        mixed = torch.einsum("hqk,khd->qhd", scores, v).reshape(len(hidden), -1)
+        hidden = hidden + attn.proj(mixed)
+        hidden = hidden + block.mlp(block.norm2(hidden))
+        if layer in vision.deepstack_visual_indexes:
+            merger = vision.deepstack_merger_list[
+                list(vision.deepstack_visual_indexes).index(layer)
+            ]
+            levels.append(merger(hidden)[kept])
+    assert int(grid.prod()) == len(patches)
+    return VisualTokens(vision.merger(hidden)[kept], torch.stack(levels))
+
+
+@quick
+@given(rows=masks)
+@torch.no_grad()
+def test_pruned_patches_are_gone_and_the_others_keep_their_places(
+    model: ModelAdapter, geometry: FrameGeometry, rows: list[list[bool]]
+) -> None:
+    batch = [
+        (model.pixels([picture], geometry), torch.tensor(row))
+        for picture, row in zip(noise_pictures(len(rows)), rows, strict=True)
+    ]
+    for (pixels, kept), tokens in zip(batch, model.encode(batch, geometry), strict=True):
+        expected = masked_encoder(model, pixels, kept)
+        assert tokens.embeds.shape == (int(kept.sum()), 64)
+        assert torch.allclose(tokens.embeds, expected.embeds, atol=1e-5)
+        assert torch.allclose(tokens.deepstack, expected.deepstack, atol=1e-5)
+
+
+@quick
+@given(row=masks.map(lambda rows: rows[0]), time=st.floats(0, 1e5))
+def test_layout_leaves_holes_where_patches_were_dropped(
+    any_model: ModelAdapter, geometry: FrameGeometry, row: list[bool], time: float
+) -> None:
+    kept = torch.tensor(row)
+    full = any_model.frame(time, whole(geometry), geometry)
+    pruned = any_model.frame(time, kept, geometry)
+    assert pruned.span == full.span
+    chosen = torch.ones(len(full), dtype=torch.bool)
+    chosen[full.visual] = kept
+    assert torch.equal(pruned.ids, full.ids[chosen])
+    assert torch.equal(pruned.positions, full.positions[:, chosen])
+
+
+def test_layout_is_the_stock_model_s(
+    model: ModelAdapter, geometry: FrameGeometry, checkpoint: Path
+) -> None:
+    """Ids and positions of a whole prompt against the stock processor's and the stock model's."""
+    published = Published(checkpoint)
+    ids = published._ids(list(range(8)), [4, 6, 8], "Is it?", 2)
+    kinds = (ids == published.model.config.video_token_id).int() * 2
+    positions, _ = published.model.model.get_rope_index(
+        ids, kinds, video_grid_thw=torch.tensor([[4, 6, 8]])
+    )
+    frames = [model.frame(t + 0.25, whole(geometry), geometry) for t in range(4)]
+    segments = [model.prompt(), *frames, model.question("Is it?")]
+    assert torch.equal(torch.cat([s.ids for s in segments]), ids[0])
+    starts = np.cumsum([0, *(s.span for s in segments[:-1])])
+    ours = torch.cat([s.positions + b for s, b in zip(segments, starts, strict=True)], dim=1)
+    assert torch.equal(ours, positions[:, 0])
+
+
+@pytest.mark.parametrize("distance", [0, 1, 777, 60_000])
+def test_moved_keys_are_those_computed_at_the_other_place(
+    model: ModelAdapter, distance: int
+) -> None:
+    rotary = model.language.rotary_emb
+    keys = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(1))
+
+    def rotate(start: int) -> torch.Tensor:
+        places = torch.arange(start, start + 5).expand(3, 1, -1)
+        cos, sin = rotary(keys, places)
+        half = torch.cat([-keys[..., 8:], keys[..., :8]], dim=-1)
+        return keys * cos + half * sin
+
+    moved = model.move_keys(rotate(3), distance)
+    assert torch.allclose(moved, rotate(3 + distance), atol=5e-3 if distance > 1000 else 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["dense", "moe"])
+def test_flops_are_those_that_torch_counts(
+    request: pytest.FixtureRequest, geometry: FrameGeometry, kind: str
+) -> None:
+    prefix = "moe_" if kind == "moe" else ""
+    model = request.getfixturevalue(f"{prefix}model")
+    path = request.getfixturevalue(f"{prefix}checkpoint")
+    # Torch counts neither fused attention nor grouped experts: both run as plain products here.
+    stock = AutoModelForImageTextToText.from_pretrained(path, attn_implementation="eager").eval()
+    if kind == "moe":
+        stock.set_experts_implementation("eager")
+    published = Published(path)
+    published.model = stock
+    frames = [picture.rgb() for picture in noise_pictures(6)]
+    tokens = published._ids(list(range(6)), [3, 6, 8], "Is it?", 2).shape[1]
+    with FlopCounterMode(display=False) as counter:
+        published.logits(frames, "Is it?", fps=2)
+    # Published takes the logits of every token.
+    ours = model.vision_flops([48] * 3) + model.text_flops(tokens, tokens, logits=tokens)
+    assert ours == pytest.approx(counter.get_total_flops(), rel=0.001)
+
+
+@pytest.mark.parametrize("size", [(100, 96), (0, 32), (-32, 32)])
+def test_sizes_off_the_grid_are_refused(model: ModelAdapter, size: tuple[int, int]) -> None:
+    with pytest.raises(SettingsError, match="multiples of 32"):
+        model.geometry(640, 480, 8, size)
+
+
+def test_a_window_shares_the_published_pixel_budget(model: ModelAdapter) -> None:
+    short = model.geometry(1920, 1080, 8, None)
+    long = model.geometry(1920, 1080, 640, None)
+    assert short.grid.groups <= 768
+    assert long.grid.groups < short.grid.groups / 4
+    assert short.width / short.height == pytest.approx(16 / 9, rel=0.1)

@@ -1,0 +1,136 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from costream.errors import SettingsError, SourceError
+from costream.inspect import Gop, find_gop, inspect_source
+from costream.pruning import PRUNERS, PatchGrid, PrunerSettings
+from costream.synth import EncoderSettings, LiveCamera, SyntheticCamera, encode
+from costream.video import Stream
+
+SETTINGS = EncoderSettings(gop=20, bframes=2)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    camera = SyntheticCamera(seed=2, width=320, height=180)
+    frames = (camera.frame(index) for index in range(60, 160))
+    return encode(frames, tmp_path_factory.mktemp("clips") / "hall.mp4", fps=25, settings=SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def inspection(clip):
+    return inspect_source(clip)
+
+
+def test_the_stream_is_described(inspection):
+    assert (inspection.codec, inspection.profile) == ("h264", "High")
+    assert (inspection.width, inspection.height, inspection.rotation) == (320, 180, 0)
+    assert inspection.frame_rate == 25
+    assert inspection.duration == pytest.approx(4)
+    assert inspection.seconds == pytest.approx(3.96)
+    assert inspection.motion == "codec"
+    assert inspection.damaged == 0
+
+
+def test_frames_are_counted_as_the_stream_gives_them(clip, inspection):
+    records = list(Stream(clip).frames())
+    types = [record.type for record in records]
+    assert inspection.frames == 100
+    assert inspection.frame_types == {letter: types.count(letter) for letter in "IPB"}
+    assert inspection.with_vectors == 0.95
+    sent = sum(record.packet_bytes for record in records[:-1])
+    assert inspection.bit_rate == pytest.approx(8 * sent / 3.96)
+
+
+def test_the_gop_is_found(inspection):
+    assert inspection.gop.pattern == "I every 20, IBBPBBPBBPBB..."
+    assert (inspection.gop.shortest, inspection.gop.median, inspection.gop.longest) == (20, 20, 20)
+
+
+def test_every_pruner_is_measured_on_the_same_samples(inspection):
+    assert inspection.samples == 8
+    assert set(inspection.kept) == set(PRUNERS)
+    assert inspection.kept["none"] == 1
+    whole, drawn = 1 / 4, 3 / 4 * 39 / 196
+    assert inspection.kept["random"] == pytest.approx(whole + drawn)
+    assert whole < inspection.kept["last-kept"] < 0.6
+
+
+def test_shares_equal_those_of_a_pruner_run_by_hand(clip):
+    grid = PatchGrid(12, 20, 2)
+    pruner = PRUNERS["last-kept"](grid, PrunerSettings(anchor_every=4))
+    samples = list(Stream(clip).samples(3))
+    masks = [pruner.decide(samples[start : start + 2]) for start in range(0, len(samples), 2)]
+    found = inspect_source(clip, fps=3, grid=grid, anchor_every=4)
+    assert found.kept["last-kept"] == pytest.approx(np.mean([mask.groups for mask in masks]))
+
+
+def test_the_dict_is_json(inspection):
+    again = json.loads(json.dumps(inspection.to_dict()))
+    assert again["gop"]["shortest"] == 20
+    assert again["kept"] == inspection.kept
+
+
+def test_a_limit_ends_the_reading(clip):
+    found = inspect_source(clip, limit=1.5)
+    assert found.samples == 3
+    assert found.frames <= 38
+    assert found.seconds < 1.5
+
+
+def test_a_live_camera_can_be_inspected():
+    camera = SyntheticCamera(seed=2, width=160, height=96)
+    with LiveCamera(camera, realtime=False) as live:
+        found = inspect_source(live.file, limit=2)
+    assert found.codec == "h264"
+    assert found.samples == 4
+
+
+def test_the_picture_shows_frame_motion_and_kept_groups(clip, tmp_path):
+    out = tmp_path / "moment.png"
+    assert inspect_source(clip, out=out).picture == str(out)
+    image = np.asarray(Image.open(out).convert("RGB")).astype(int)
+    assert image.shape[1] > 3 * image.shape[0]
+    columns = np.array_split(image[70:-50], 3, axis=1)
+    colourful = [np.abs(np.diff(panel, axis=2)).mean() for panel in columns]
+    assert colourful[0] > colourful[2] > 0.5  # kept groups have their colours, dropped ones none
+    assert not np.allclose(columns[0].mean(), columns[1].mean(), atol=5)
+
+
+def test_a_codec_without_vectors_is_drawn_and_measured_too(tmp_path):
+    camera = SyntheticCamera(seed=2, width=160, height=96)
+    frames = (camera.frame(index) for index in range(60, 130))
+    clip = encode(frames, tmp_path / "x.mp4", fps=25, settings=EncoderSettings(codec="libx265"))
+    found = inspect_source(clip, out=tmp_path / "x.png")
+    assert found.motion == "none"
+    assert found.with_vectors == 0
+    assert found.kept["codecflow-v4"] == 1
+    assert found.kept["last-kept"] < 1
+    assert (tmp_path / "x.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("types", "gop"),
+    [
+        ("IPPIPPIPP", Gop("I every 3, IPP", 3, 3, 3)),
+        ("IPPIPPIPPPPI", Gop("I every 3 to 5, IPP", 3, 3, 5)),
+        ("I" + "P" * 30, Gop("1 I in 31, IPPPPPPPPPPP...", None, None, None)),
+        ("IIII", Gop("I every 1, I", 1, 1, 1)),
+        ("PPP", Gop("no I in 3, PPP", None, None, None)),
+    ],
+)
+def test_gop_patterns(types, gop):
+    assert find_gop(types) == gop
+
+
+def test_a_limit_of_nothing_is_refused(clip):
+    with pytest.raises(SettingsError, match="limit"):
+        inspect_source(clip, limit=0)
+
+
+def test_a_missing_source_is_an_error(tmp_path):
+    with pytest.raises(SourceError):
+        inspect_source(tmp_path / "nowhere.mp4")
