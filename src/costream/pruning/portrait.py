@@ -1,0 +1,179 @@
+"""A picture of one moment: the frame, the codec's motion, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, hypot, log1p
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from costream.pruning.base import KeepMask
+from costream.video.sample import BLOCK, Sample
+
+Pixels = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+PANEL = 560
+MARGIN = 24
+GAP = 16
+HEAD = 58
+FOOT = 40
+FINE = 2
+"""Lines are drawn this much larger and scaled down, so that they come out smooth."""
+
+BACKGROUND: Colour = (17, 19, 24)
+BRIGHT: Colour = (232, 235, 240)
+QUIET: Colour = (146, 152, 164)
+ACCENT: Colour = (94, 214, 182)
+HEAT = np.array(
+    [(26, 20, 60), (98, 38, 132), (206, 62, 98), (252, 146, 66), (255, 240, 170)], np.float32
+)
+"""Colours of motion, from none to :data:`HOTTEST`."""
+
+HOTTEST = 16.0
+"""Pixels a frame at which motion is drawn hottest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A temporal patch and what a pruner kept of it.
+
+    Attributes:
+        samples: the frames of the temporal patch; the last one is shown.
+        mask: what is kept.
+    """
+
+    samples: tuple[Sample, ...]
+    mask: KeepMask
+
+    @property
+    def share(self) -> float:
+        """Share of the groups that is kept."""
+        return self.mask.kept / self.mask.groups.size
+
+    def draw(self, path: Path, heading: str) -> None:
+        """Writes a PNG with three panels side by side: frame, motion, kept groups.
+
+        Raises:
+            OSError: ``path`` can't be written.
+        """
+        pixels = self.samples[-1].picture.rgb()
+        size = PANEL, max(1, round(PANEL * pixels.shape[0] / pixels.shape[1]))
+        frame = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+        panels = [
+            (frame, "Frame", f"at {self.samples[-1].time:.1f} s"),
+            (self._motion(frame), "Motion", self._motion_words()),
+            (self._kept(frame), "Kept", self._kept_words()),
+        ]
+        _compose(panels, heading).save(path, format="PNG", optimize=True)
+
+    def _peak(self) -> npt.NDArray[np.float32]:
+        peak: npt.NDArray[np.float32] = np.maximum.reduce([one.change.peak for one in self.samples])
+        return peak
+
+    def _blind(self) -> bool:
+        return any(one.change.motion == "none" for one in self.samples)
+
+    def _motion(self, frame: Image.Image) -> Image.Image:
+        dim = _dimmed(frame, 0.55)
+        if self._blind():
+            return dim
+        picture = self.samples[-1].picture
+        strength = np.log1p(self._peak()) / log1p(HOTTEST)
+        colours = _heat(np.clip(strength, 0, 1))
+        # Blocks reach over the edge of a picture whose sides are no multiples of theirs.
+        fine = (frame.width * FINE, frame.height * FINE)
+        inside = (0, 0, picture.width / BLOCK, picture.height / BLOCK)
+        heat = Image.fromarray(colours).resize(fine, Image.Resampling.NEAREST, box=inside)
+        canvas = dim.resize(fine, Image.Resampling.BILINEAR).convert("RGBA")
+        canvas.alpha_composite(heat)
+        self._arrows(canvas)
+        return canvas.convert("RGB").resize(frame.size, Image.Resampling.LANCZOS)
+
+    def _arrows(self, canvas: Image.Image) -> None:
+        drift = np.sum([one.change.drift for one in self.samples], axis=0)
+        drift = drift / max(1, sum(one.change.frames for one in self.samples))
+        pen = ImageDraw.Draw(canvas)
+        side = BLOCK * canvas.width / self.samples[-1].picture.width
+        step = max(1, ceil(11 * FINE / side))
+        for row in range(step // 2, drift.shape[0], step):
+            for col in range(step // 2, drift.shape[1], step):
+                _arrow(pen, (col + 0.5) * side, (row + 0.5) * side, drift[row, col], step * side)
+
+    def _kept(self, frame: Image.Image) -> Image.Image:
+        rows, cols = self.mask.groups.shape
+        fine = frame.resize((frame.width * FINE, frame.height * FINE), Image.Resampling.BILINEAR)
+        keep = Image.fromarray(self.mask.groups.astype(np.uint8) * 255)
+        cover = keep.resize(fine.size, Image.Resampling.NEAREST)
+        canvas = Image.composite(fine, _dimmed(fine, 0.34), cover)
+        pen = ImageDraw.Draw(canvas)
+        wide, tall = fine.width / cols, fine.height / rows
+        for line in _outline(self.mask.groups):
+            pen.line([(x * wide, y * tall) for x, y in line], ACCENT, width=2 * FINE)
+        return canvas.resize(frame.size, Image.Resampling.LANCZOS)
+
+    def _motion_words(self) -> str:
+        if self._blind():
+            return "this codec gives no vectors"
+        frames = sum(one.change.frames for one in self.samples)
+        return f"over {frames} frames, up to {self._peak().max():.0f} px/frame"
+
+    def _kept_words(self) -> str:
+        whole = f", anchor: {self.mask.anchor}" if self.mask.anchor else ""
+        return f"{self.mask.kept} of {self.mask.groups.size} tokens, {self.share:.0%}{whole}"
+
+
+def _compose(panels: list[tuple[Image.Image, str, str]], heading: str) -> Image.Image:
+    width, height = panels[0][0].size
+    size = (2 * MARGIN + 3 * width + 2 * GAP, HEAD + height + FOOT)
+    sheet = Image.new("RGB", size, BACKGROUND)
+    pen = ImageDraw.Draw(sheet)
+    title, small = ImageFont.load_default(20), ImageFont.load_default(15)
+    for position, (panel, name, words) in enumerate(panels):
+        left = MARGIN + position * (width + GAP)
+        sheet.paste(panel, (left, HEAD))
+        pen.text((left, HEAD - 14), name, BRIGHT, font=title, anchor="ls")
+        after = left + pen.textlength(name, font=title) + 12
+        pen.text((after, HEAD - 14), words, QUIET, font=small, anchor="ls")
+    pen.text((MARGIN, HEAD + height + 25), heading, QUIET, font=small, anchor="ls")
+    return sheet
+
+
+def _dimmed(frame: Image.Image, light: float) -> Image.Image:
+    """The frame in grey, darkened towards the background."""
+    grey = frame.convert("L").convert("RGB")
+    return Image.blend(Image.new("RGB", frame.size, BACKGROUND), grey, light)
+
+
+def _heat(strength: npt.NDArray[np.float32]) -> Pixels:
+    """Colours for motion of 0..1: uint8 [rows, cols, 4], clear where there is none."""
+    stops = np.linspace(0, 1, len(HEAT))
+    channels = [np.interp(strength, stops, HEAT[:, channel]) for channel in range(3)]
+    opacity = 225 * np.clip(1.7 * strength, 0, 1)
+    return np.stack([*channels, opacity], axis=-1).astype(np.uint8)
+
+
+def _arrow(
+    pen: ImageDraw.ImageDraw, x: float, y: float, vector: npt.NDArray[np.float32], room: float
+) -> None:
+    """Draws where a block goes: a line from a dot, at most ``room`` long."""
+    dx, dy = float(vector[0]), float(vector[1])
+    speed = hypot(dx, dy)
+    if speed < 0.5:
+        return
+    length = room * min(1.0, 0.35 + 0.16 * speed)
+    end = (x + length * dx / speed, y + length * dy / speed)
+    pen.line([(x, y), end], (255, 255, 255, 235), width=FINE + 1)
+    pen.circle((x, y), FINE + 0.5, (255, 255, 255, 255))
+
+
+def _outline(groups: npt.NDArray[np.bool_]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Edges between kept and dropped groups, in corners of the grid (column, row)."""
+    framed = np.pad(groups, 1, mode="edge")
+    below = np.argwhere(framed[:-1, 1:-1] != framed[1:, 1:-1])
+    beside = np.argwhere(framed[1:-1, :-1] != framed[1:-1, 1:])
+    lines = [((int(col), int(row)), (int(col) + 1, int(row))) for row, col in below]
+    return lines + [((int(col), int(row)), (int(col), int(row) + 1)) for row, col in beside]
