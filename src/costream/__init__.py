@@ -1,3 +1,71 @@
-"""CoStream: streaming video analytics with vision-language models, guided by the video codec."""
+"""CoStream: streaming video analytics with vision-language models, guided by the video codec.
+
+::
+
+    from costream import Engine, Stream
+
+    engine = Engine.from_pretrained("Qwen/Qwen3-VL-2B-Instruct", window=40, stride=8)
+    with Stream("rtsp://camera/1") as stream:
+        for verdict in engine.watch(stream, ask=["Is someone fighting?"]):
+            print(verdict.start, verdict.answers)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from costream.errors import CoStreamError, IntegrityError, ModelError, SettingsError, SourceError
+
+if TYPE_CHECKING:
+    from costream.engine.engine import Engine
+    from costream.engine.verdict import Answer, FlopCount, StageSeconds, TokenCount, Verdict
+    from costream.models.load import load_model
+    from costream.settings import EngineSettings
+    from costream.video import Stream, StreamInfo
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "CoStreamError",
+    "Engine",
+    "EngineSettings",
+    "FlopCount",
+    "IntegrityError",
+    "ModelError",
+    "SettingsError",
+    "SourceError",
+    "StageSeconds",
+    "Stream",
+    "StreamInfo",
+    "TokenCount",
+    "Verdict",
+    "__version__",
+    "load_model",
+]
+
+# Torch and transformers take seconds to import: names are looked up when they are first used, so
+# that the command line can print its help without them.
+_HOMES = {
+    "Answer": "costream.engine.verdict",
+    "Engine": "costream.engine.engine",
+    "EngineSettings": "costream.settings",
+    "FlopCount": "costream.engine.verdict",
+    "StageSeconds": "costream.engine.verdict",
+    "Stream": "costream.video",
+    "StreamInfo": "costream.video",
+    "TokenCount": "costream.engine.verdict",
+    "Verdict": "costream.engine.verdict",
+    "load_model": "costream.models.load",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -36,16 +36,24 @@ def main() -> None:
     _quiet_libraries()
     try:
         app()
-    except CoStreamError as error:
-        console = Console(stderr=True, highlight=False)
-        console.print(f"costream: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
     except BrokenPipeError:
         # Whoever read our output has gone; what is left to flush would only fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except (CoStreamError, OSError) as error:
+        _complain(error)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _complain(error: CoStreamError | OSError) -> None:
+    """Writes an error as one sentence: ours as it is, the system's with the file it is about."""
+    sentence = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        sentence = f"can't use {error.filename}: {(error.strerror or sentence).lower()}"
+    console = Console(stderr=True, highlight=False)
+    console.print(f"costream: {sentence}", style="red", markup=False, soft_wrap=True)
 
 
 def _quiet_libraries() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -112,7 +112,7 @@ class LiveDisplay:
         return Panel(body, title=Text(self._title), title_align="left", border_style="dim")
 
 
-_COLUMNS = (
+_COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
     ("window", "right"),
     ("tokens kept", "right"),
     ("prefilled", "right"),

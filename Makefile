@@ -1,0 +1,37 @@
+.PHONY: help setup demo test lint format bench clean
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+help:  ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready  ## Make the virtual environment with everything in it
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup  ## Watch a live synthetic camera with the embedded model
+	$(BIN)/costream demo
+
+test: setup  ## Run the tests
+	$(BIN)/pytest
+
+lint: setup  ## Check formatting, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## Repeat the table of the README
+	$(BIN)/costream synth out/camera.mp4 --seconds 120
+	$(BIN)/costream bench out/camera.mp4
+
+clean:  ## Remove the environment and what the tools left behind
+	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,74 @@
+"""``costream demo`` and ``costream synth``: the synthetic camera, live or as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from costream.cli.app import app
+from costream.cli.options import DeviceOpt, JsonOpt, ModelOpt, PrunerOpt, RefreshOpt
+from costream.engine.refresh import DEFAULT_REFRESH
+from costream.pruning import DEFAULT_PRUNER
+from costream.settings import EngineSettings
+
+ASKS = ["Has someone fallen to the floor?", "Is somebody walking?"]
+
+SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Picks the scene and what happens.")]
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of the stream.")] = 60.0,
+    seed: SeedOpt = 7,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="As fast as it goes, not in real time.")
+    ] = False,
+    model: ModelOpt = "costream/tiny",
+    pruner: PrunerOpt = DEFAULT_PRUNER,
+    refresh: RefreshOpt = DEFAULT_REFRESH,
+    device: DeviceOpt = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Watch a synthetic camera that is rendered and encoded with H.264 while it runs."""
+    settings = EngineSettings.checked(
+        window=16.0, stride=4.0, pruner=pruner, refresh=refresh, frame_size=(448, 256)
+    )
+    from costream.cli.display import open_display
+    from costream.cli.loading import load_engine
+    from costream.synth import LiveCamera, SyntheticCamera
+    from costream.video import Stream
+
+    engine = load_engine(model, settings, device)
+    live = LiveCamera(SyntheticCamera(seed=seed), seconds=seconds, realtime=not fast)
+    with live, Stream(live.file) as stream:
+        verdicts = engine.watch(stream, ASKS)
+        with open_display(stream.info, model, settings, as_json=as_json) as display:
+            for verdict in verdicts:
+                display.show(verdict)
+
+
+@app.command()
+def synth(
+    file: Annotated[Path, typer.Argument(help="File to write, such as camera.mp4.")],
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Its length.")] = 60.0,
+    seed: SeedOpt = 7,
+    size: Annotated[str, typer.Option("--size", help="WIDTHxHEIGHT in pixels.")] = "640x360",
+    rate: Annotated[float, typer.Option("--rate", help="Native frames a second.")] = 25.0,
+    codec: Annotated[str, typer.Option("--codec", help="libx264 or libx265.")] = "libx264",
+    gop: Annotated[int, typer.Option("--gop", help="Frames from I-frame to I-frame.")] = 50,
+    bframes: Annotated[int, typer.Option("--bframes", help="B-frames in a row.")] = 0,
+) -> None:
+    """Write the synthetic camera's stream to a file, to try the other commands on."""
+    from typing import cast
+
+    from costream.cli.options import parse_size
+    from costream.synth import EncoderSettings, SyntheticCamera, encode
+    from costream.synth.encoder import Codec
+
+    width, height = parse_size(size) or (640, 360)
+    camera = SyntheticCamera(seed, width=width, height=height, fps=rate)
+    settings = EncoderSettings(codec=cast("Codec", codec), gop=gop, bframes=bframes)
+    frames = (camera.frame(index) for index in range(max(1, round(seconds * rate))))
+    typer.echo(encode(frames, file, fps=rate, settings=settings))

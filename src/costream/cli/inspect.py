@@ -1,0 +1,85 @@
+"""``costream inspect``: what a source looks like to the codec and to the pruners."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from costream.cli.app import app
+from costream.cli.options import FpsOpt, JsonOpt, SourceArg
+from costream.inspect import Inspection, inspect_source
+from costream.pruning import DEFAULT_PRUNER
+
+PICTURE = "inspect.png"
+
+
+@app.command("inspect")
+def inspect_command(
+    source: SourceArg,
+    fps: FpsOpt = 2.0,
+    anchor_every: Annotated[
+        float, typer.Option("--anchor-every", help="Seconds between frames encoded whole.")
+    ] = 40.0,
+    limit: Annotated[
+        float | None,
+        typer.Option("--limit", help="Seconds to read (default: all; a live source needs one)."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} to.")
+    ] = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Show codec, GOP, motion vectors and how much each pruner would keep.
+
+    With [bold]--out[/], a picture too: frame, motion and kept patches of one telling moment.
+    """
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    found = inspect_source(
+        source,
+        fps=fps,
+        anchor_every=max(1, round(anchor_every * fps)),
+        limit=limit,
+        out=None if out is None else out / PICTURE,
+    )
+    if as_json:
+        typer.echo(json.dumps(found.to_dict()))
+    else:
+        _print(found)
+
+
+def _print(found: Inspection) -> None:
+    console = Console(highlight=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in _facts(found).items():
+        table.add_row(f"[dim]{name}[/]", value)
+    for name, share in found.kept.items():
+        mark = "  (default)" if name == DEFAULT_PRUNER else ""
+        table.add_row(f"[dim]kept by {name}[/]", f"{share:.1%}{mark}")
+    console.print(table)
+    if found.picture:
+        console.print(f"picture: {found.picture}", soft_wrap=True, markup=False)
+
+
+def _facts(found: Inspection) -> dict[str, str]:
+    size = f"{found.width}x{found.height}"
+    if found.rotation:
+        size += f", rotated by {found.rotation} degrees"
+    rate = "not stated" if found.frame_rate is None else f"{found.frame_rate:.4g} a second"
+    bits = "" if found.bit_rate is None else f", {found.bit_rate / 1e3:.0f} kbit/s"
+    types = ", ".join(f"{count} {letter}" for letter, count in found.frame_types.items())
+    return {
+        "source": found.source,
+        "codec": " ".join(filter(None, (found.codec, found.profile))),
+        "size": size,
+        "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {rate}{bits}",
+        "GOP": found.gop.pattern,
+        "motion": f"{found.motion}, vectors in {found.with_vectors:.0%} of the frames",
+        "damaged frames": str(found.damaged),
+        "sampled": f"{found.samples} frames at {found.fps:g} a second, {found.groups} groups each",
+    }

@@ -1,0 +1,59 @@
+"""The public surface, and that it stays light to import."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import costream
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_all_names_are_there() -> None:
+    for name in costream.__all__:
+        assert getattr(costream, name) is not None
+    assert set(costream.__all__) <= set(dir(costream))
+
+
+def test_surface_is_what_it_was_meant_to_be() -> None:
+    assert set(costream.__all__) == {
+        "Answer",
+        "CoStreamError",
+        "Engine",
+        "EngineSettings",
+        "FlopCount",
+        "IntegrityError",
+        "ModelError",
+        "SettingsError",
+        "SourceError",
+        "StageSeconds",
+        "Stream",
+        "StreamInfo",
+        "TokenCount",
+        "Verdict",
+        "__version__",
+        "load_model",
+    }
+
+
+def test_stations_without_torch_don_t_import_it() -> None:
+    code = "import sys, costream, costream.cli, costream.video, costream.pruning, costream.synth;"
+    code += "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_arrows_point_from_later_stations_to_earlier_ones() -> None:
+    order = ["video", "pruning", "models", "engine", "evaluate", "cli"]
+    for position, station in enumerate(order):
+        later = "|".join(order[position + 1 :])
+        for file in (ROOT / "src" / "costream" / station).glob("*.py"):
+            found = re.search(rf"^\s*from costream\.({later})\b", file.read_text(), re.M)
+            assert not (later and found), f"{file.name} imports {found and found.group()}"
+
+
+def test_changelog_names_the_version() -> None:
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert newest and newest.group(1) == costream.__version__
