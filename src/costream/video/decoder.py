@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from costream.errors import SourceError
 from costream.video.clock import StreamClock
+from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
@@ -77,6 +78,7 @@ class Decoder:
         codec = codec_name(self.stream)
         self.motion: MotionSource = "codec" if motion and exports_vectors(codec) else "none"
         self._reader = VectorReader() if self.motion == "codec" else None
+        self._h264 = codec == "h264" and self._reader is not None
         self._b_vectors = exports_b_vectors(codec)
         self._prepare_codec()
         self.rate = frame_rate(self.stream)
@@ -162,7 +164,8 @@ class Decoder:
     def _send(self, packet: Packet[VideoStream] | None) -> None:
         if packet is None:
             return
-        coded = Coded(self._packets_sent, packet.pts, packet.size, packet.is_corrupt)
+        reference = is_reference(memoryview(packet)) if self._h264 else None
+        coded = Coded(self._packets_sent, packet.pts, packet.size, packet.is_corrupt, reference)
         packet.opaque = coded
         self._references.send(coded)
         self._packets_sent += 1

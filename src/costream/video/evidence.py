@@ -28,7 +28,8 @@ class Evidence:
       predicted has a vector; a skipped block and one with zero motion have a vector of zero. A
       block without a vector is therefore intra, exactly, and a P- or B-frame without any vector
       is all intra: it is never taken for stillness.
-    * H.264, MPEG-1 and MPEG-2: the same holds for B-frames.
+    * H.264, MPEG-1 and MPEG-2: the same holds for B-frames. FFmpeg drains the very last frame of
+      an MPEG-1 or MPEG-2 stream without its vectors, so that it counts as all intra.
     * MPEG-4 part 2 (and its kin): the vectors of B-frames are all zero, whatever moved. They are
       dropped and every block of such a frame counts as not predicted.
     * I-frames have no vectors. They are counted in ``keyframes`` and mark no block.

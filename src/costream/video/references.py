@@ -21,12 +21,14 @@ class Coded:
         pts: presentation time in the stream's units, or None.
         size: coded bytes.
         corrupt: the demuxer marked the packet as incomplete.
+        reference: other frames may refer to it; None if the bitstream was not asked.
     """
 
     order: int
     pts: int | None
     size: int
     corrupt: bool
+    reference: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,10 @@ class References:
     """Tells, from decoding order and presentation times, which pictures a frame refers to.
 
     A P-frame is taken to refer to the I- or P-frame displayed last, a B-frame to the nearest
-    reference on either side that was decoded before it. A B-frame counts as a reference itself when
-    a frame displayed before it was decoded after it (a pyramid). That is exact for one reference
-    picture a direction; an encoder that picks an older one makes movement look faster, by at most
-    the number of its references.
+    reference on either side that was decoded before it. Where the bitstream does not say whether a
+    B-frame is a reference, it counts as one if a frame displayed before it was decoded after it.
+    That is exact for one reference picture a direction; an encoder that picks an older one makes
+    movement look faster, by at most the number of its references.
     """
 
     def __init__(self) -> None:
@@ -103,4 +105,6 @@ class References:
             self._b_reference = coded
 
     def _is_reference(self, coded: Coded, pts: int) -> bool:
+        if coded.reference is not None:
+            return coded.reference
         return any(c.order > coded.order and c.pts is not None and c.pts < pts for c in self._sent)

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -27,13 +28,9 @@ _SECRET = re.compile(
     r"(?P<key>[?&;][^=&;]*(?:pass|pwd|token|secret|key|auth|sig)[^=&;]*=)[^&;#\s]*", re.IGNORECASE
 )
 
-_LIVE = {"fflags": "nobuffer"}
-_RTSP = {**_LIVE, "rtsp_transport": "tcp", "analyzeduration": "0", "probesize": "32"}
-_PROTOCOL_OPTIONS: Mapping[str, Mapping[str, str]] = {
-    **dict.fromkeys(("rtsp", "rtsps"), _RTSP),
-    **dict.fromkeys(("rtmp", "rtmps", "rtp", "udp", "tcp", "srt"), _LIVE),
-}
-"""FFmpeg options for each kind of live source: no buffering, and a reliable transport."""
+_RTSP = {"rtsp_transport": "tcp", "analyzeduration": "0", "probesize": "32"}
+"""FFmpeg's options for RTSP: a reliable transport, and no second of looking before starting. Not
+``nobuffer``: it throws away the packets that were looked at, and with them the first keyframe."""
 
 _PICTURE_FORMATS = frozenset({"image2", "image2pipe", "tty"})
 
@@ -87,7 +84,8 @@ def open_container(
     """
     if is_file(source):
         _check_path(Path(_path(source)), masked(source))
-    defaults = _PROTOCOL_OPTIONS.get(protocol(source) or "", {})
+    defaults = _RTSP if protocol(source) in ("rtsp", "rtsps") else {}
+    started = time.monotonic()
     try:
         container = av.open(
             _target(source, timeout),
@@ -97,7 +95,10 @@ def open_container(
             timeout=(timeout, timeout),
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"can't open {masked(source)}: {reason(error, timeout)}") from None
+        # Some protocols report an interrupted read as broken data.
+        interrupted = protocol(source) and time.monotonic() - started >= timeout
+        cause = reason(TimeoutError() if interrupted else error, timeout)
+        raise SourceError(f"can't open {masked(source)}: {cause}") from None
     if container.format.name in _PICTURE_FORMATS or container.format.name.endswith("_pipe"):
         container.close()
         raise SourceError(f"can't open {masked(source)}: it is a picture or text, not a video")

@@ -1,0 +1,56 @@
+"""A real RTSP server on the loopback."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from costream.errors import SourceError
+from costream.video import Stream
+from tests.video.encode import encode, panning
+
+PYTHON = "/usr/bin/python3"
+SERVER = Path(__file__).with_name("rtsp_server.py")
+
+
+@pytest.fixture(scope="module")
+def camera(clips):
+    """The URL of a camera that shows four seconds of content moving by 2 px a frame."""
+    if (
+        not Path(PYTHON).exists()
+        or subprocess.run([PYTHON, SERVER], capture_output=True).returncode
+    ):
+        pytest.skip(
+            "GStreamer's RTSP server is not here: apt-get install gir1.2-gst-rtsp-server-1.0 "
+            "gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gi"
+        )
+    clip = encode(clips / "camera.mp4", panning(100, (2, 0)), gop=25, options={"bf": "0"})
+    with subprocess.Popen(
+        [PYTHON, SERVER, clip], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield f"rtsp://127.0.0.1:{int(process.stdout.readline())}/camera"
+        process.stdin.close()
+        process.wait(10)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_rtsp(camera, transport):
+    options = {} if transport == "tcp" else {"rtsp_transport": transport}
+    started = time.monotonic()
+    with Stream(camera, options=options, timeout=5) as stream:
+        opened = time.monotonic() - started
+        assert stream.info.codec == "h264"
+        assert (stream.info.width, stream.info.height) == (320, 240)
+        assert stream.info.motion == "codec"
+        samples = [sample for sample, _ in zip(stream.samples(2), range(4), strict=False)]
+    assert opened < 0.8  # a keyframe every second: the first one must not be lost
+    assert not any(sample.change.damaged for sample in samples)
+    assert [sample.tick for sample in samples] == [0, 1, 2, 3]
+    drift = samples[1].change.drift[2:-2, 2:-2, 0]
+    assert drift.mean() == pytest.approx(2 * samples[1].change.frames, rel=0.2)
+
+
+def test_no_such_camera(camera):
+    with pytest.raises(SourceError, match="404"):
+        Stream(camera + "/none", timeout=5).open()
