@@ -10,6 +10,7 @@ import typer
 from costream.cli.app import app
 from costream.cli.options import DeviceOpt, JsonOpt, ModelOpt, PrunerOpt, RefreshOpt
 from costream.engine.refresh import DEFAULT_REFRESH
+from costream.errors import SourceError
 from costream.pruning import DEFAULT_PRUNER
 from costream.settings import EngineSettings
 
@@ -71,4 +72,7 @@ def synth(
     camera = SyntheticCamera(seed, width=width, height=height, fps=rate)
     settings = EncoderSettings(codec=cast("Codec", codec), gop=gop, bframes=bframes)
     frames = (camera.frame(index) for index in range(max(1, round(seconds * rate))))
-    typer.echo(encode(frames, file, fps=rate, settings=settings))
+    try:
+        typer.echo(encode(frames, file, fps=rate, settings=settings))
+    except OSError as error:
+        raise SourceError(f"can't write {file}: {(error.strerror or str(error)).lower()}") from error
