@@ -20,9 +20,7 @@ def test_every_command_has_help(costream: Command, command: str) -> None:
     assert "Usage:" in result.out and "--help" in result.out
 
 
-def test_inspect_writes_json_and_a_picture(
-    costream: Command, camera: Path, tmp_path: Path
-) -> None:
+def test_inspect_writes_json_and_a_picture(costream: Command, camera: Path, tmp_path: Path) -> None:
     result = costream("inspect", camera, "--json", "--out", tmp_path / "new")
     found = json.loads(result.out)
     assert (found["codec"], found["width"], found["height"]) == ("h264", 320, 180)
@@ -38,9 +36,7 @@ def test_inspect_prints_a_table(costream: Command, camera: Path) -> None:
     assert "(default)" in out
 
 
-def test_demo_watches_the_synthetic_camera(
-    costream: Command, checkpoint: Path
-) -> None:
+def test_demo_watches_the_synthetic_camera(costream: Command, checkpoint: Path) -> None:
     options = ("--seconds", 20, "--fast", "--model", checkpoint, "--json")
     lines = [json.loads(line) for line in costream("demo", *options).out.splitlines()]
     assert [v["end"] for v in lines] == [16, 20]

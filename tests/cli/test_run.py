@@ -199,9 +199,7 @@ def test_damaged_copies_end_in_a_sentence_or_are_marked(
 def test_real_clips_run_to_their_end_at_the_default_settings(
     costream: Command, checkpoint: Path, name: str
 ) -> None:
-    result = costream(
-        "run", CLIPS / name, "--ask", "Is it?", "--model", checkpoint, "--json"
-    )
+    result = costream("run", CLIPS / name, "--ask", "Is it?", "--model", checkpoint, "--json")
     assert (result.status, result.err) == (0, "")
     lines = verdicts(result.out)
     assert lines

@@ -43,7 +43,7 @@ def demo(
 
     engine = load_engine(model, settings, device)
     live = LiveCamera(SyntheticCamera(seed=seed), seconds=seconds, realtime=not fast)
-    with live, Stream(live.file) as stream:
+    with live, Stream(live.file, name="synthetic camera") as stream:
         verdicts = engine.watch(stream, ASKS)
         with open_display(stream.info, model, settings, as_json=as_json) as display:
             for verdict in verdicts:
@@ -75,4 +75,6 @@ def synth(
     try:
         typer.echo(encode(frames, file, fps=rate, settings=settings))
     except OSError as error:
-        raise SourceError(f"can't write {file}: {(error.strerror or str(error)).lower()}") from error
+        raise SourceError(
+            f"can't write {file}: {(error.strerror or str(error)).lower()}"
+        ) from error

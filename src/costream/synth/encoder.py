@@ -182,8 +182,9 @@ def _open(target: str | os.PathLike[str] | Writable, container: str | None) -> O
         try:
             return av.open(os.fspath(target), mode="w", format=container)
         except ValueError as error:
+            name = os.fspath(target)
             raise SettingsError(
-                f"can't tell the container of {os.fspath(target)}: end its name in .mp4, .mkv or .ts"
+                f"can't tell the container of {name}: end its name in .mp4, .mkv or .ts"
             ) from error
     return av.open(cast(BinaryIO, target), mode="w", format=container or "mpegts")
 
