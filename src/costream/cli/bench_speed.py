@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,9 +79,11 @@ def speed(
 
 
 def _print(model: str, report: SpeedReport) -> None:
+    from costream.models.load import is_untrained
+
     console, setup = Console(highlight=False), report.setup
     width, height = setup["frame_size"]
-    table = Table(title=f"{setup['source']} ({setup['codec']}), {len(report.stock)} windows")
+    table = Table(title=f"{len(report.stock)} windows of {Path(setup['source']).name}")
     for name in ("a window, mean", "transformers", "CoStream", "ratio"):
         table.add_column(name, justify="left" if name.startswith("a ") else "right")
     ratio = report.ratios
@@ -98,12 +101,13 @@ def _print(model: str, report: SpeedReport) -> None:
         table.add_row(name, *sides, times)
     console.print(table)
     agreement = report.agreement
+    untrained = " (they mean nothing: the model is untrained)" if is_untrained(model) else ""
     console.print(
         f"Compared: {model}, {setup['parameters'] / 1e6:.0f}M parameters, {setup['dtype']} on "
         f"{setup['device']} ({setup['threads']} threads), frames {width}x{height}, window "
         f"{setup['window_frames']} frames, stride {setup['stride_frames']}, pruner "
         f"{setup['pruner']}, refresh {setup['refresh']}; median ratio of a window "
-        f"{ratio['median_window']:.2f}x. Answers: score differs by "
+        f"{ratio['median_window']:.2f}x. Answers{untrained}: score differs by "
         f"{agreement['score_difference']:.4f} on average, {agreement['flips']:.0%} flip."
     )
 
