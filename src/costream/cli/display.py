@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from costream.video import FrameRecord, Stream, StreamInfo
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
+
+logger = logging.getLogger("costream")
 
 ROWS = 12
 """Windows a live table shows."""
@@ -181,6 +184,8 @@ def show_verdicts(
     with _open_display(stream.info, model, engine.settings, as_json=as_json) as display:
         for verdict in engine.watch(stream, ask, on_frame=display.advance):
             display.show(verdict)
+    if stream.health.ended_early:
+        logger.warning("%s ends before its stated length: it may be cut off", stream.info.source)
 
 
 @contextmanager
