@@ -12,10 +12,8 @@ from rich.table import Table
 
 from costream.cli.app import app
 from costream.cli.options import FpsOpt, JsonOpt, SourceArg
-from costream.inspect import Inspection, inspect_source
+from costream.inspect import FILM, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
-
-PICTURE = "inspect.png"
 
 
 @app.command("inspect")
@@ -30,22 +28,21 @@ def inspect_command(
         typer.Option("--limit", help="Seconds to read (default: all; a live source needs one)."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} to.")
+        Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} and {FILM} to.")
     ] = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Show codec, GOP, motion vectors and how much each pruner would keep.
 
-    With [bold]--out[/], a picture too: frame, motion and kept patches of one telling moment.
+    With [bold]--out[/], a picture and a short film too: frame, motion, kept patches and the age of
+    the others, at one telling moment and over the first minute.
     """
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
     found = inspect_source(
         source,
         fps=fps,
         anchor_every=max(1, round(anchor_every * fps)),
         limit=limit,
-        out=None if out is None else out / PICTURE,
+        out=out,
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict()))
@@ -63,7 +60,7 @@ def _print(found: Inspection) -> None:
         table.add_row(f"[dim]kept by {name}[/]", f"{share:.1%}{mark}")
     console.print(table)
     if found.picture:
-        console.print(f"picture: {found.picture}", soft_wrap=True, markup=False)
+        console.print(f"written: {found.picture}, {found.film}", soft_wrap=True, markup=False)
 
 
 def _facts(found: Inspection) -> dict[str, str]:

@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from costream.errors import SettingsError, SourceError
-from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
-from costream.pruning.portrait import Portrait
+from costream.inspect.film import Film
+from costream.inspect.gop import Gop, find_gop
+from costream.inspect.trial import Trial
+from costream.pruning import PatchGrid, PrunerSettings
 from costream.video import FrameRecord, MotionSource, Sample, Stream, StreamInfo
 from costream.video.source import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
 TEMPORAL_PATCH = 2
-SHOWN_LETTERS = 12
-PORTRAIT_SHARE = 0.2
-"""Share of kept groups that the pictured moment should come near to: neither calm nor chaos."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gop:
-    """The beat of a stream's I-frames.
-
-    Attributes:
-        pattern: in words, such as ``I every 10, IBBBPBBBPB``. The letters are the frame types of
-            the most frequent GOP in display order.
-        shortest: frames from one I-frame to the next, at least; None where there is one only.
-        median: the same, in the middle.
-        longest: the same, at most.
-    """
-
-    pattern: str
-    shortest: int | None
-    median: float | None
-    longest: int | None
+PICTURE = "inspect.png"
+FILM = "inspect.mp4"
+FILM_SECONDS = 60.0
+"""Seconds of stream that the film shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +53,7 @@ class Inspection:
         kept: share of all groups that each registered pruner keeps, anchors included, two frames
             to a temporal patch.
         picture: where the picture was written, or None.
+        film: where the film was written, or None.
     """
 
     source: str
@@ -94,6 +78,7 @@ class Inspection:
     anchor_every: int
     kept: dict[str, float]
     picture: str | None
+    film: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the same as nested dicts of JSON's own types."""
@@ -117,8 +102,9 @@ def inspect_source(
         grid: how pictures are cut into patches.
         anchor_every: ticks from one anchor to the next.
         limit: seconds of stream to read, or None for all of it. A live source needs one.
-        out: where to write a PNG of one telling moment: the frame, its motion, and the groups
-            that the default pruner keeps.
+        out: a directory, made where it is missing, to write :data:`PICTURE` and :data:`FILM` to: frame, motion, the groups
+            that the default pruner keeps, and how old the others are, at one telling moment and
+            over the first :data:`FILM_SECONDS`.
 
     Raises:
         SettingsError: ``fps``, ``limit`` or ``anchor_every`` is not positive.
@@ -127,17 +113,19 @@ def inspect_source(
     """
     if limit is not None and not limit > 0:
         raise SettingsError(f"limit must be a positive number of seconds, not {limit}")
-    trial = _Trial(grid, PrunerSettings(anchor_every=anchor_every))
+    trial = Trial(grid, PrunerSettings(anchor_every=anchor_every), fps)
     records: list[FrameRecord] = []
-    with Stream(source) as stream:
+    with Stream(source) as stream, _open_film(out, fps) as film:
         samples = stream.samples(fps, on_frame=records.append)
         for patch in _in_patches(_until(samples, limit)):
-            trial.add(patch)
+            portrait = trial.add(patch)
+            if film is not None and portrait.samples[-1].time < FILM_SECONDS:
+                film.add(portrait.draw(_heading(stream.info)))
     records = [one for one in records if limit is None or one.time < limit]
     if not records or trial.moment is None:
         raise SourceError(f"{stream.info.source} gave no frame: nothing to inspect")
     if out is not None:
-        trial.moment.draw(Path(out), _heading(stream.info))
+        trial.moment.draw(_heading(stream.info)).save(Path(out) / PICTURE, optimize=True)
     return Inspection(
         **_described(stream.info),
         **_counted(records),
@@ -146,44 +134,19 @@ def inspect_source(
         groups=grid.groups,
         anchor_every=anchor_every,
         kept=trial.kept,
-        picture=None if out is None else os.fspath(out),
+        picture=None if out is None else str(Path(out) / PICTURE),
+        film=None if out is None else str(Path(out) / FILM),
     )
 
 
-class _Trial:
-    """All pruners side by side on the same samples, and the moment that shows them best."""
-
-    def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
-        self._pruners = {name: PRUNERS[name](grid, settings) for name in PRUNERS}
-        self._counts: Counter[str] = Counter()
-        self._groups = 0
-        self._grid = grid
-        self.samples = 0
-        self.moment: Portrait | None = None
-
-    @property
-    def kept(self) -> dict[str, float]:
-        """Share of the groups kept so far, by pruner."""
-        return {name: self._counts[name] / self._groups for name in self._pruners}
-
-    def add(self, patch: Sequence[Sample]) -> None:
-        """Lets every pruner decide the temporal patch."""
-        self.samples += len(patch)
-        self._groups += self._grid.groups
-        for name, pruner in self._pruners.items():
-            mask = pruner.decide(patch)
-            self._counts[name] += mask.kept
-            if name == DEFAULT_PRUNER:
-                self._consider(Portrait(tuple(patch), mask))
-
-    def _consider(self, moment: Portrait) -> None:
-        if self.moment is None or _appeal(moment) > _appeal(self.moment):
-            self.moment = moment
-
-
-def _appeal(moment: Portrait) -> tuple[bool, float]:
-    """Orders moments: pruned ones before anchors, then the nearest to the wanted share."""
-    return moment.mask.anchor is None, -abs(moment.share - PORTRAIT_SHARE)
+@contextmanager
+def _open_film(out: str | os.PathLike[str] | None, fps: float) -> Iterator[Film | None]:
+    if out is None:
+        yield None
+        return
+    Path(out).mkdir(parents=True, exist_ok=True)
+    with Film(Path(out) / FILM, fps / TEMPORAL_PATCH) as film:
+        yield film
 
 
 def _until(samples: Iterator[Sample], limit: float | None) -> Iterator[Sample]:
@@ -232,24 +195,6 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
         "with_vectors": sum(record.vectors > 0 for record in records) / len(records),
         "damaged": sum(record.damaged for record in records),
     }
-
-
-def find_gop(types: str) -> Gop:
-    """Finds the beat of the I-frames in a string of frame types in display order."""
-    starts = [index for index, letter in enumerate(types) if letter == "I"]
-    if len(starts) < 2:
-        beat = f"{len(starts) or 'no'} I in {len(types)}"
-        return Gop(f"{beat}, {_shortened(types)}", None, None, None)
-    gops = [types[start:end] for start, end in pairwise(starts)]
-    lengths = sorted(map(len, gops))
-    low, high = lengths[0], lengths[-1]
-    beat = f"I every {low}" if low == high else f"I every {low} to {high}"
-    usual = Counter(gops).most_common(1)[0][0]
-    return Gop(f"{beat}, {_shortened(usual)}", low, float(median(lengths)), high)
-
-
-def _shortened(types: str) -> str:
-    return types if len(types) <= SHOWN_LETTERS else types[:SHOWN_LETTERS] + "..."
 
 
 def _heading(info: StreamInfo) -> str:
