@@ -102,9 +102,9 @@ def inspect_source(
         grid: how pictures are cut into patches.
         anchor_every: ticks from one anchor to the next.
         limit: seconds of stream to read, or None for all of it. A live source needs one.
-        out: a directory, made where it is missing, to write :data:`PICTURE` and :data:`FILM` to: frame, motion, the groups
-            that the default pruner keeps, and how old the others are, at one telling moment and
-            over the first :data:`FILM_SECONDS`.
+        out: a directory, made where it is missing, to write :data:`PICTURE` and :data:`FILM` to:
+            frame, motion, the groups that the default pruner keeps, and how old the others are, at
+            one telling moment and over the first :data:`FILM_SECONDS`.
 
     Raises:
         SettingsError: ``fps``, ``limit`` or ``anchor_every`` is not positive.
