@@ -11,6 +11,7 @@ from costream.pruning.base import (
 from costream.pruning.baseline import KeepAll, RandomKeep
 from costream.pruning.last_kept import LastKept
 from costream.pruning.published import CodecFlowV3, CodecFlowV4
+from costream.pruning.variants import CodecLastKept, RelitLastKept
 
 DEFAULT_PRUNER = LastKept.name
 """Registered name of the rule that is used where none is chosen."""
@@ -21,6 +22,7 @@ __all__ = [
     "AnchorReason",
     "CodecFlowV3",
     "CodecFlowV4",
+    "CodecLastKept",
     "KeepAll",
     "KeepMask",
     "LastKept",
@@ -28,4 +30,5 @@ __all__ = [
     "Pruner",
     "PrunerSettings",
     "RandomKeep",
+    "RelitLastKept",
 ]

@@ -14,12 +14,12 @@ from costream.errors import SettingsError
 from costream.registry import Registry
 from costream.video.sample import Sample
 
-AnchorReason = Literal["first", "age", "cut", "damage", "blind"]
+AnchorReason = Literal["first", "age", "cut", "light", "damage", "blind"]
 """Why a frame is encoded whole.
 
 ``first``: nothing was kept before. ``age``: the last anchor is too old. ``cut``: too much of the
-picture changed at once. ``damage``: the decoder concealed an error. ``blind``: the stream gives no
-evidence of change.
+picture changed at once. ``light``: the light changed over the whole picture. ``damage``: the
+decoder concealed an error. ``blind``: the stream gives no evidence of change.
 """
 
 
