@@ -29,9 +29,10 @@ format: setup  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## Repeat the table of the README
+bench: setup  ## Repeat the table of the README, in a few minutes
+	mkdir -p out
 	$(BIN)/costream synth out/camera.mp4 --seconds 120
-	$(BIN)/costream bench out/camera.mp4
+	$(BIN)/costream bench out/camera.mp4 --window 40 --stride 8
 
 clean:  ## Remove the environment and what the tools left behind
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,7 +15,6 @@ from costream.errors import SettingsError, SourceError
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
 from costream.pruning.portrait import Portrait
 from costream.video import FrameRecord, MotionSource, Sample, Stream, StreamInfo
-from costream.video.record import DecodedFrame
 from costream.video.source import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
@@ -129,11 +128,12 @@ def inspect_source(
     if limit is not None and not limit > 0:
         raise SettingsError(f"limit must be a positive number of seconds, not {limit}")
     trial = _Trial(grid, PrunerSettings(anchor_every=anchor_every))
-    stream = _RecordedStream(source)
-    with stream:
-        for patch in _in_patches(_until(stream.samples(fps), limit)):
+    records: list[FrameRecord] = []
+    with Stream(source) as stream:
+        samples = stream.samples(fps, on_frame=records.append)
+        for patch in _in_patches(_until(samples, limit)):
             trial.add(patch)
-    records = [one for one in stream.records if limit is None or one.time < limit]
+    records = [one for one in records if limit is None or one.time < limit]
     if not records or trial.moment is None:
         raise SourceError(f"{stream.info.source} gave no frame: nothing to inspect")
     if out is not None:
@@ -148,19 +148,6 @@ def inspect_source(
         kept=trial.kept,
         picture=None if out is None else os.fspath(out),
     )
-
-
-class _RecordedStream(Stream):
-    """A stream that notes the record of every native frame while samples are taken from it."""
-
-    def __init__(self, source: SourceLike) -> None:
-        super().__init__(source)
-        self.records: list[FrameRecord] = []
-
-    def _take(self) -> Iterator[DecodedFrame]:
-        for decoded in super()._take():
-            self.records.append(decoded.record)
-            yield decoded
 
 
 class _Trial:

@@ -63,8 +63,7 @@ class Published:
         )
         video = self._video_text(indices, grid, fps)
         text = text.replace("<|vision_start|><|video_pad|><|vision_end|>", video)
-        ids = self.tokenizer.encode(text, add_special_tokens=False, return_tensors="pt")
-        return ids
+        return self.tokenizer.encode(text, add_special_tokens=False, return_tensors="pt")
 
     def _video_text(self, indices: list[int], grid: list[int], fps: float) -> str:
         """What the stock processor writes for a video."""

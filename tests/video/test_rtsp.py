@@ -1,5 +1,6 @@
 """A real RTSP server on the loopback."""
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -14,9 +15,9 @@ PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).with_name("rtsp_server.py")
 
 
-@pytest.fixture(scope="module")
-def camera(clips):
-    """The URL of a camera that shows four seconds of content moving by 2 px a frame."""
+@pytest.fixture
+def server(clips):
+    """A process that serves four seconds of content moving by 2 px a frame."""
     if (
         not Path(PYTHON).exists()
         or subprocess.run([PYTHON, SERVER], capture_output=True).returncode
@@ -25,13 +26,21 @@ def camera(clips):
             "GStreamer's RTSP server is not here: apt-get install gir1.2-gst-rtsp-server-1.0 "
             "gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gi"
         )
-    clip = encode(clips / "camera.mp4", panning(100, (2, 0)), gop=25, options={"bf": "0"})
+    clip = clips / "camera.mp4"
+    if not clip.exists():
+        encode(clip, panning(100, (2, 0)), gop=25, options={"bf": "0"})
     with subprocess.Popen(
         [PYTHON, SERVER, clip], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield f"rtsp://127.0.0.1:{int(process.stdout.readline())}/camera"
+        yield process
+        process.send_signal(signal.SIGCONT)
         process.stdin.close()
         process.wait(10)
+
+
+@pytest.fixture
+def camera(server):
+    return f"rtsp://127.0.0.1:{int(server.stdout.readline())}/camera"
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
@@ -54,3 +63,14 @@ def test_rtsp(camera, transport):
 def test_no_such_camera(camera):
     with pytest.raises(SourceError, match="404"):
         Stream(camera + "/none", timeout=5).open()
+
+
+def test_a_camera_that_freezes_times_out(camera, server):
+    samples = []
+    started = time.monotonic()
+    with Stream(camera, timeout=1) as stream, pytest.raises(SourceError, match="no data for 1 s"):
+        for sample in stream.samples(5):
+            samples.append(sample)
+            server.send_signal(signal.SIGSTOP)
+    assert samples
+    assert time.monotonic() - started < 8

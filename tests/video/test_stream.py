@@ -39,6 +39,24 @@ def test_info_of_a_file(pan):
         )
 
 
+def test_a_name_stands_for_the_source(pan):
+    with pan.open("rb") as file, Stream(file, name="camera 1") as stream:
+        assert stream.info.source == "camera 1"
+        list(stream.samples(2))
+        with pytest.raises(SourceError, match="camera 1 was read"):
+            list(stream.samples(2))
+    assert repr(stream) == "Stream('camera 1')"
+
+
+def test_every_native_frame_is_told_while_sampling(pan):
+    records = []
+    with Stream(pan) as stream:
+        samples = list(stream.samples(2, on_frame=records.append))
+    with Stream(pan) as stream:
+        assert records == list(stream.frames())
+    assert len(records) == 50 > len(samples)
+
+
 def test_samples_lie_on_the_grid(pan):
     with Stream(pan) as stream:
         samples = list(stream.samples(2))

@@ -1,112 +1,31 @@
-"""``costream bench``: CoStream against the stock model, side by side."""
+"""``costream bench``: a group of benchmarks, of which ``speed`` is the one meant without a name."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from typer.core import TyperGroup
 
 from costream.cli.app import app
-from costream.cli.options import (
-    AnchorOpt,
-    DeviceOpt,
-    FpsOpt,
-    JsonOpt,
-    KeepOpt,
-    ModelOpt,
-    PrunerOpt,
-    RefreshOpt,
-    SizeOpt,
-    SourceArg,
-    StrideOpt,
-    WindowOpt,
-    parse_size,
+
+DEFAULT = "speed"
+
+
+class SpeedByDefault(TyperGroup):
+    """Reads ``costream bench SOURCE`` as ``costream bench speed SOURCE``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the default's name before arguments that begin with no command's."""
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+bench = typer.Typer(
+    cls=SpeedByDefault,
+    help="Measure what CoStream saves. [bold]bench SOURCE[/] is short for [bold]bench speed[/].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
-from costream.engine.refresh import DEFAULT_REFRESH
-from costream.pruning import DEFAULT_PRUNER
-from costream.settings import EngineSettings
-
-if TYPE_CHECKING:
-    from costream.evaluate.speed import Cost, SpeedReport
-
-
-@app.command()
-def bench(
-    source: SourceArg,
-    ask: Annotated[str, typer.Option("--ask", help="The question.")] = "Is someone fighting?",
-    model: ModelOpt = "costream/untrained-150m",
-    fps: FpsOpt = 2.0,
-    window: WindowOpt = 8.0,
-    stride: StrideOpt = 2.0,
-    pruner: PrunerOpt = DEFAULT_PRUNER,
-    refresh: RefreshOpt = DEFAULT_REFRESH,
-    keep: KeepOpt = 0.2,
-    anchor_every: AnchorOpt = None,
-    frame_size: SizeOpt = "224x224",
-    windows: Annotated[
-        int | None, typer.Option("--windows", min=1, help="Windows to compare (default: all).")
-    ] = None,
-    device: DeviceOpt = None,
-    as_json: JsonOpt = False,
-) -> None:
-    """Compare with the stock transformers model that recomputes every window.
-
-    Both sides use the same weights, decode the same file and take turns window by window;
-    decoding and the extraction of motion are included.
-    """
-    settings = EngineSettings.checked(
-        fps=fps,
-        window=window,
-        stride=stride,
-        pruner=pruner,
-        refresh=refresh,
-        keep=keep,
-        anchor_every=anchor_every,
-        frame_size=parse_size(frame_size),
-    )
-    from costream.cli.loading import load_engine
-    from costream.evaluate.speed import compare
-
-    report = compare(load_engine(model, settings, device), source, ask, windows)
-    if as_json:
-        typer.echo(json.dumps({"model": model, **report.to_dict()}))
-    else:
-        _print(model, report)
-
-
-def _print(model: str, report: SpeedReport) -> None:
-    console, setup = Console(highlight=False), report.setup
-    width, height = setup["frame_size"]
-    table = Table(title=f"{setup['source']} ({setup['codec']}), {len(report.stock)} windows")
-    for name in ("a window, mean", "transformers", "CoStream", "ratio"):
-        table.add_column(name, justify="left" if name.startswith("a ") else "right")
-    ratio = report.ratios
-    rows = (
-        ("seconds, decoding included", "seconds", "{:.3f}", f"{ratio['seconds']:.2f}x"),
-        ("  of them decoding", "decode", "{:.3f}", ""),
-        ("GFLOPs", "flops", "{:.1f}", f"{ratio['flops']:.2f}x"),
-        ("visual tokens prefilled", "tokens", "{:.0f}", f"{ratio['tokens']:.2f}x"),
-    )
-    for name, field, form, times in rows:
-        scale = 1e-9 if field == "flops" else 1.0
-        sides = [
-            form.format(scale * _mean(side, field)) for side in (report.stock, report.costream)
-        ]
-        table.add_row(name, *sides, times)
-    console.print(table)
-    agreement = report.agreement
-    console.print(
-        f"Compared: {model}, {setup['parameters'] / 1e6:.0f}M parameters, {setup['dtype']} on "
-        f"{setup['device']} ({setup['threads']} threads), frames {width}x{height}, window "
-        f"{setup['window_frames']} frames, stride {setup['stride_frames']}, pruner "
-        f"{setup['pruner']}, refresh {setup['refresh']}; median ratio of a window "
-        f"{ratio['median_window']:.2f}x. Answers: score differs by "
-        f"{agreement['score_difference']:.4f} on average, {agreement['flips']:.0%} flip."
-    )
-
-
-def _mean(side: tuple[Cost, ...], field: str) -> float:
-    return sum(float(getattr(cost, field)) for cost in side) / len(side)
+app.add_typer(bench, name="bench")

@@ -10,6 +10,7 @@ import typer
 from costream.cli.app import app
 from costream.cli.options import DeviceOpt, JsonOpt, ModelOpt, PrunerOpt, RefreshOpt
 from costream.engine.refresh import DEFAULT_REFRESH
+from costream.errors import SourceError
 from costream.pruning import DEFAULT_PRUNER
 from costream.settings import EngineSettings
 
@@ -42,7 +43,7 @@ def demo(
 
     engine = load_engine(model, settings, device)
     live = LiveCamera(SyntheticCamera(seed=seed), seconds=seconds, realtime=not fast)
-    with live, Stream(live.file) as stream:
+    with live, Stream(live.file, name="synthetic camera") as stream:
         verdicts = engine.watch(stream, ASKS)
         with open_display(stream.info, model, settings, as_json=as_json) as display:
             for verdict in verdicts:
@@ -71,4 +72,9 @@ def synth(
     camera = SyntheticCamera(seed, width=width, height=height, fps=rate)
     settings = EncoderSettings(codec=cast("Codec", codec), gop=gop, bframes=bframes)
     frames = (camera.frame(index) for index in range(max(1, round(seconds * rate))))
-    typer.echo(encode(frames, file, fps=rate, settings=settings))
+    try:
+        typer.echo(encode(frames, file, fps=rate, settings=settings))
+    except OSError as error:
+        raise SourceError(
+            f"can't write {file}: {(error.strerror or str(error)).lower()}"
+        ) from error

@@ -43,8 +43,13 @@ def load_model(
     return family.load(path, config, device=place, dtype=dtype)
 
 
+def is_untrained(name: str) -> bool:
+    """Whether a name is that of a model of ours whose answers mean nothing."""
+    return name == EMBEDDED_MODEL or name.startswith(UNTRAINED_PREFIX)
+
+
 def _path(name: str) -> str:
-    if name != EMBEDDED_MODEL and not name.startswith(UNTRAINED_PREFIX):
+    if not is_untrained(name):
         return name
     size = "tiny" if name == EMBEDDED_MODEL else name.removeprefix(UNTRAINED_PREFIX)
     logger.warning("%s is not trained: its answers mean nothing", name)

@@ -57,7 +57,8 @@ class Qwen3VLAdapter(ModelAdapter):
         self.vision = model.model.visual
         self.language = model.model.language_model
         vision, text = model.config.vision_config, model.config.text_config
-        self.patch, self.merge = vision.patch_size, vision.spatial_merge_size
+        self.patch: int = vision.patch_size
+        self.merge: int = vision.spatial_merge_size
         self.temporal_patch = vision.temporal_patch_size
         self.parameters = sum(weights.numel() for weights in model.parameters())
         self.kv_shape = KVShape(

@@ -76,6 +76,10 @@ class Encoder:
         settings: how to encode.
         container: FFmpeg's name of the container, such as ``mpegts``; by default it follows from
             the path's suffix, and is MPEG-TS where there is no path.
+
+    Raises:
+        SettingsError: the suffix names no container.
+        OSError: the target can't be opened.
     """
 
     def __init__(
@@ -175,7 +179,13 @@ def encode(
 
 def _open(target: str | os.PathLike[str] | Writable, container: str | None) -> OutputContainer:
     if isinstance(target, (str, os.PathLike)):
-        return av.open(os.fspath(target), mode="w", format=container)
+        try:
+            return av.open(os.fspath(target), mode="w", format=container)
+        except ValueError as error:
+            name = os.fspath(target)
+            raise SettingsError(
+                f"can't tell the container of {name}: end its name in .mp4, .mkv or .ts"
+            ) from error
     return av.open(cast(BinaryIO, target), mode="w", format=container or "mpegts")
 
 

@@ -128,6 +128,9 @@ class Decoder:
                         failures = 0
                         yield packet
                 break
+            except IndexError:
+                # PyAV 18.1 trips, after the last packet, over tracks that appeared in mid-stream.
+                break
             except av.error.InvalidDataError as error:
                 failures += 1
                 self._fail(error)

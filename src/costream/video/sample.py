@@ -54,18 +54,20 @@ class ChangeMap:
 
     Attributes:
         motion: ``"none"`` means that nothing is known: every block counts as changed.
-        peak: float32 [rows, cols], the longest single motion vector seen in the block, in
-            pixels a frame.
+        peak: float32 [rows, cols], the longest single motion vector seen in the block over the
+            distance to its reference picture, in pixels a frame.
         drift: float32 [rows, cols, 2], the sum of the block's mean vectors (x, y) over the
             interval's frames, in pixels. Noise cancels in it; steady motion adds up.
         activity: float32 [rows, cols], the share of the interval's predicted frames in which the
             block had a vector of at least a quarter pixel or was not predicted at all.
         intra: bool [rows, cols], the block was coded without prediction in a P- or B-frame, as
-            far as that can be told.
+            far as that can be told: exactly for H.264; :class:`~costream.video.evidence.Evidence`
+            says what can and can't be told of each codec.
         frames: native frames in the interval.
         keyframes: I-frames among them. They carry no vectors, so what they changed is unknown.
         packet_bytes: coded size of the interval's frames, in bytes.
-        damaged: the decoder reported an error, or concealed one, within the interval.
+        damaged: the decoder reported an error, or concealed one, within the interval, or the
+            picture changed its size. The other fields can't be trusted then.
     """
 
     motion: MotionSource

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
 from av.container import InputContainer
@@ -43,6 +43,7 @@ class Stream:
         timeout: float = 10.0,
         motion: bool = True,
         options: Mapping[str, str] | None = None,
+        name: str | None = None,
     ) -> None:
         """Names the source; see the class for when it is opened.
 
@@ -56,6 +57,8 @@ class Stream:
                 every map says that nothing is known.
             options: FFmpeg's options for demuxer and protocol, such as
                 ``{"rtsp_transport": "udp"}``. RTSP runs over TCP unless told otherwise.
+            name: what to call the source in ``info`` and in messages; by default the source itself,
+                passwords masked.
 
         Raises:
             SettingsError: ``timeout`` is not positive.
@@ -70,6 +73,7 @@ class Stream:
         self._source = source
         self._timeout = timeout
         self._motion = motion
+        self._name = name or masked(source)
         self._options = dict(options or {})
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
@@ -89,7 +93,7 @@ class Stream:
             self._container = open_container(self._source, self._timeout, self._options)
             self._decoder = Decoder(
                 self._container,
-                name=masked(self._source),
+                name=self._name,
                 local=is_file(self._source),
                 motion=self._motion,
                 timeout=self._timeout,
@@ -119,7 +123,9 @@ class Stream:
         """How well the stream could be read so far."""
         return self._decoder.health if self._decoder else StreamHealth()
 
-    def samples(self, fps: float) -> Iterator[Sample]:
+    def samples(
+        self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
+    ) -> Iterator[Sample]:
         """Returns the frames sampled at ``fps``, each with what changed since the one before.
 
         A sample is the first frame of its tick, ``tick = floor(time * fps)``, where ``time`` is in
@@ -130,12 +136,16 @@ class Stream:
         The source is opened by the first step of the iteration. A stream can be read once, by this
         method or by :meth:`frames`.
 
+        Args:
+            fps: samples a second of stream time.
+            on_frame: called with the record of every native frame, sampled or not.
+
         Raises:
             SettingsError: ``fps`` is not a positive finite number.
             SourceError: while iterating: as :meth:`open`; the source stopped answering; it gave
                 nothing but errors; the stream was closed or read before.
         """
-        return self._sample(TickGrid(fps))
+        return self._sample(TickGrid(fps), on_frame or (lambda record: None))
 
     def frames(self) -> Iterator[FrameRecord]:
         """Yields a record of every native frame, in display order, without its picture.
@@ -153,9 +163,10 @@ class Stream:
             self._container.close()
             self._container = None
 
-    def _sample(self, grid: TickGrid) -> Iterator[Sample]:
+    def _sample(self, grid: TickGrid, on_frame: Callable[[FrameRecord], None]) -> Iterator[Sample]:
         evidence = Evidence(self.info.motion, self.info.rotation)
         for decoded in self._take():
+            on_frame(decoded.record)
             evidence.add(decoded)
             tick = grid.tick(decoded.record.time)
             if tick is not None:
@@ -166,7 +177,7 @@ class Stream:
         self.open()
         if self._frames is None or self._read:
             raise SourceError(
-                f"{masked(self._source)} was read or closed: make a new Stream to read it again"
+                f"{self._name} was read or closed: make a new Stream to read it again"
             )
         self._read = True
         while self._frames is not None:
@@ -180,7 +191,7 @@ class Stream:
         video = self._decoder.stream
         picture = Picture.from_frame(first.frame, rotation := _rotation(first))
         return StreamInfo(
-            source=masked(self._source),
+            source=self._name,
             codec=codec_name(video),
             profile=video.codec_context.profile,
             width=picture.width,
@@ -203,7 +214,7 @@ class Stream:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Stream({masked(self._source)!r})"
+        return f"Stream({self._name!r})"
 
 
 def _rotation(first: DecodedFrame) -> int:

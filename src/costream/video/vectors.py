@@ -121,7 +121,7 @@ def gather(vectors: Vectors, rows: int, cols: int, span: Span) -> MotionField:
     predicted = np.zeros(blocks, np.bool_)
     predicted[block] = True
 
-    nonzero = np.flatnonzero(vectors["motion_x"] | vectors["motion_y"])
+    nonzero = np.flatnonzero((vectors["motion_x"] | vectors["motion_y"]) != 0)
     block = block[nonzero]
     mean, peak = _movement(vectors, nonzero, block, blocks, span)
     # No codec here has vectors finer than a quarter pixel, so that every nonzero one is moving.

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costream.engine.refresh import REFRESH
+from costream.pruning import PRUNERS
+from costream.synth import EncoderSettings, SyntheticCamera, encode
+from tests.cli.conftest import Command
+
+KEYS = {
+    "stream",
+    "index",
+    "start",
+    "end",
+    "answers",
+    "frames",
+    "anchors",
+    "damaged",
+    "motion",
+    "tokens",
+    "flops",
+    "seconds",
+}
+SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
+CLIPS = Path(__file__).parents[3] / "shared" / "clips"
+
+
+def verdicts(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize("refresh", list(REFRESH))
+@pytest.mark.parametrize("pruner", list(PRUNERS))
+def test_json_lines_keep_their_contract(
+    costream: Command, camera: Path, checkpoint: Path, pruner: str, refresh: str
+) -> None:
+    options = ("--model", checkpoint, "--pruner", pruner, "--refresh", refresh, "--json", *SMALL)
+    result = costream("run", camera, "--ask", "Is it?", "--ask", "Or not?", *options)
+    assert (result.status, result.err) == (0, "")
+    lines = verdicts(result.out)
+    assert [(v["index"], v["start"], v["end"]) for v in lines] == [
+        (i, 2.0 * i, 2.0 * i + 4) for i in range(5)
+    ]
+    for verdict in lines:
+        assert set(verdict) == KEYS
+        tokens = verdict["tokens"]
+        assert tokens["prefilled"] + tokens["reused"] == tokens["kept"] <= tokens["full"]
+        assert [a["ask"] for a in verdict["answers"]] == ["Is it?", "Or not?"]
+        assert all(0 <= a["score"] <= 1 for a in verdict["answers"])
+        assert verdict["damaged"] == 0
+
+
+def test_plain_output_names_what_was_saved(
+    costream: Command, camera: Path, checkpoint: Path
+) -> None:
+    result = costream("run", camera, "--ask", "Is it [bold]red[/]?", "--model", checkpoint, *SMALL)
+    assert result.status == 0
+    assert "Is it [bold]red[/]?" in result.out
+    assert "of the FLOPs" in result.out.splitlines()[-1]
+
+
+def test_text_is_written_on_request(costream: Command, camera: Path, checkpoint: Path) -> None:
+    options = ("--model", checkpoint, "--json", *SMALL)
+    silent = costream("run", camera, "--ask", "Is it?", *options)
+    spoken = costream("run", camera, "--ask", "Is it?", "--text", *options)
+    assert all(v["answers"][0]["text"] is None for v in verdicts(silent.out))
+    assert all(isinstance(v["answers"][0]["text"], str) for v in verdicts(spoken.out))
+    assert all(v["seconds"]["generate"] > 0 for v in verdicts(spoken.out))
+
+
+def test_a_codec_without_vectors_says_so(
+    costream: Command, tmp_path: Path, checkpoint: Path
+) -> None:
+    source = SyntheticCamera(2, width=320, height=180, fps=4)
+    clip = encode(
+        (source.frame(index) for index in range(20)),
+        tmp_path / "hevc.mp4",
+        fps=4,
+        settings=EncoderSettings(codec="libx265"),
+    )
+    options = ("--model", checkpoint, "--pruner", "codecflow-v4", "--json", *SMALL)
+    lines = verdicts(costream("run", clip, "--ask", "Is it?", *options).out)
+    assert {v["motion"] for v in lines} == {"none"}
+    assert all(v["tokens"]["kept"] == v["tokens"]["full"] for v in lines)
+
+
+def test_reads_standard_input(camera: Path, checkpoint: Path, tmp_path: Path) -> None:
+    source = SyntheticCamera(2, width=320, height=180, fps=4)
+    clip = encode((source.frame(i) for i in range(20)), tmp_path / "camera.ts", fps=4)
+    command = [sys.executable, "-c", "from costream.cli import main; main()"]
+    command += ["run", "-", "--ask", "Is it?", "--model", str(checkpoint), "--json"]
+    command += map(str, SMALL)
+    with clip.open("rb") as pipe:
+        done = subprocess.run(command, stdin=pipe, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(verdicts(done.stdout)) == 2
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(camera: Path, checkpoint: Path) -> None:
+    command = [sys.executable, "-c", "from costream.cli import main; main()"]
+    command += ["run", str(camera), "--ask", "Is it?", "--model", str(checkpoint), "--json"]
+    command += map(str, SMALL)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(120) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("nofile.mp4", "--ask", "x"), "no such file"),
+        ((".", "--ask", "x"), "directory"),
+        (("{camera}", "--ask", ""), "a question is empty"),
+        (("{camera}", "--ask", "x", "--model", "nope"), "unknown model 'nope'"),
+        (("{camera}", "--ask", "x", "--window", 2, "--stride", 4), "shorter than its stride"),
+        (("{camera}", "--ask", "x", "--stride", 0.5), "choose a multiple of 1 s"),
+        (("{camera}", "--ask", "x", "--pruner", "nope"), "unknown pruner 'nope'"),
+        (("{camera}", "--ask", "x", "--refresh", "nope"), "unknown refresh policy 'nope'"),
+        (("{camera}", "--ask", "x", "--frame-size", "big"), "WIDTHxHEIGHT"),
+        (("{camera}", "--ask", "x", "--frame-size", "33x32"), "multiples of 32"),
+        (("{camera}", "--ask", "x", "--fps", -1), "setting fps"),
+        (("rtsp://user:secret@127.0.0.1:9/x", "--ask", "x"), "rtsp://"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_1(
+    costream: Command, camera: Path, checkpoint: Path, args: tuple[object, ...], message: str
+) -> None:
+    filled = [camera if arg == "{camera}" else arg for arg in args]
+    model = () if "--model" in args else ("--model", checkpoint)
+    result = costream("run", *filled, *model, "--json")
+    assert result.status == 1
+    assert result.out == ""
+    assert message in result.err
+    assert result.err.startswith("costream: ") and result.err.count("\n") == 1
+    assert "secret" not in result.err
+
+
+def damaged_copies(clip: Path, folder: Path) -> list[Path]:
+    """One copy cut in the middle, two with flipped bits behind the header."""
+    data = clip.read_bytes()
+    copies = [data[: len(data) // 2]]
+    for seed in (1, 2):
+        rng = np.random.default_rng(seed)
+        flipped = bytearray(data)
+        for place in rng.integers(len(data) // 20, len(data), 60):
+            flipped[place] ^= 1 << int(rng.integers(8))
+        copies.append(bytes(flipped))
+    paths = [folder / f"damaged-{number}{clip.suffix}" for number in range(len(copies))]
+    for path, content in zip(paths, copies, strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".mkv"])
+def test_damaged_copies_end_in_a_sentence_or_are_marked(
+    costream: Command, tmp_path: Path, checkpoint: Path, suffix: str
+) -> None:
+    source = SyntheticCamera(3, width=320, height=180, fps=12, every=3)
+    clip = encode(
+        (source.frame(index) for index in range(120)), tmp_path / f"whole{suffix}", fps=12
+    )
+    marked = 0
+    for copy in damaged_copies(clip, tmp_path):
+        result = costream("run", copy, "--ask", "Is it?", "--model", checkpoint, "--json", *SMALL)
+        if result.status == 0:
+            lines = verdicts(result.out)
+            assert lines
+            marked += any(v["damaged"] for v in lines)
+        else:
+            assert result.status == 1
+            assert result.err.startswith("costream: ") and result.err.count("\n") == 1
+    assert marked or suffix == ".mp4"
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason=f"the shared clips are not at {CLIPS}")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "intel-one-by-one-person.mp4",
+        "intel-car-park.mp4",
+        "dvrscan-motorway.mp4",
+        "dvrscan-brightness-change.avi",
+        "degirum-aerial-crossing.mp4",
+        "cctv/fi001.mp4",
+        "cctv/nofi088.mp4",
+    ],
+)
+def test_real_clips_run_to_their_end_at_the_default_settings(
+    costream: Command, checkpoint: Path, name: str
+) -> None:
+    result = costream("run", CLIPS / name, "--ask", "Is it?", "--model", checkpoint, "--json")
+    assert (result.status, result.err) == (0, "")
+    lines = verdicts(result.out)
+    assert lines
+    for verdict in lines:
+        tokens = verdict["tokens"]
+        assert tokens["prefilled"] + tokens["reused"] == tokens["kept"] <= tokens["full"]
