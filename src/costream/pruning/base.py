@@ -114,9 +114,15 @@ class Pruner(ABC):
     """Decides for one stream, in stream order, which merge groups are kept.
 
     A pruner belongs to one stream and remembers what was kept where. It is not safe to share.
+
+    Attributes:
+        name: what the rule is registered as.
+        vectors: the rule looks at the codec's motion vectors. For one that doesn't, the stream can
+            be opened with ``motion=False``, which makes reading it cheaper.
     """
 
     name: ClassVar[str]
+    vectors: ClassVar[bool] = False
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
         self.grid = grid

@@ -57,6 +57,7 @@ class CodecLastKept(LastKept):
     """
 
     name = "last-kept-codec"
+    vectors = True
 
     def _differs(self, sample: Sample, gap: Luma) -> Mask:
         differs: Mask = (gap > CERTAIN) | ((gap > DOUBTFUL) & self._active(sample))

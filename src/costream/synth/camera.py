@@ -90,6 +90,10 @@ class SyntheticCamera:
         canvas += np.float32(0.5)
         return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
 
+    def light(self, index: int) -> float:
+        """Returns how bright the light is in frame ``index``: 1 is that of :meth:`clean`."""
+        return self._light(index / self.fps)
+
     def truth(self, index: int) -> Truth:
         """Returns what is to be seen in frame ``index``."""
         time = index / self.fps
