@@ -50,9 +50,7 @@ class Judge:
         self._seen = looks[0].copy()
 
     @classmethod
-    def of_camera(
-        cls, camera: SyntheticCamera, indices: Sequence[int], grid: PatchGrid
-    ) -> Judge:
+    def of_camera(cls, camera: SyntheticCamera, indices: Sequence[int], grid: PatchGrid) -> Judge:
         """Makes a judge that knows the truth.
 
         Args:

@@ -43,7 +43,9 @@ def measure_overhead(open_stream: Callable[[bool], Stream], fps: float) -> Overh
     Raises:
         SourceError: as :meth:`Stream.samples`.
     """
-    rounds = [(_read(open_stream(False), fps), _read(open_stream(True), fps)) for _ in range(ROUNDS)]
+    rounds = [
+        (_read(open_stream(False), fps), _read(open_stream(True), fps)) for _ in range(ROUNDS)
+    ]
     plain, extracting = zip(*rounds, strict=True)
     return Overhead(min(plain), min(extracting))
 

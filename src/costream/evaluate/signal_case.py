@@ -46,6 +46,11 @@ class SignalCase:
         """The encoder's short name."""
         return self.encoder.codec.removeprefix("lib")
 
+    @property
+    def longest(self) -> float:
+        """Seconds at which the stream is cut off: large pictures are held in memory."""
+        return 40.0 if self.width * self.height < 1280 * 720 else 16.0
+
     def camera(self, seed: int) -> SyntheticCamera:
         """Returns the camera in front of the encoder, with a visitor every 8 seconds."""
         return SyntheticCamera(

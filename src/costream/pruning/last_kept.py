@@ -38,7 +38,7 @@ class LastKept(Pruner):
     """Keeps a group when it differs from what was last kept at its place.
 
     Each group is looked at as 4 x 4 sub-blocks of mean luma. It is kept when any sub-block differs
-    from the stored reference by more than the threshold: 7 steps of 255, or down to 6 in a stream
+    from the stored reference by more than the threshold: 7 steps of 255, or down to 5 in a stream
     that its encoder has smoothed (see :class:`~costream.pruning.noise.NoiseFloor`), since such
     an encoder blurs what is new as well. Only a kept group becomes the new reference. So slow
     changes add up until they count, and a mistake lasts no longer than until the next anchor. A
@@ -98,7 +98,7 @@ class LastKept(Pruner):
             if self._relight(luma):
                 light = "light"
             if self._reference is not None:
-                gap: Luma = np.abs(luma - self._reference).max(axis=(1, 3))
+                gap: Luma = np.abs(luma - self._reference).max(axis=-1)
                 np.logical_or(changed, self._differs(sample, gap), out=changed)
         return light, changed
 
@@ -121,8 +121,9 @@ class LastKept(Pruner):
 
     def _look(self, sample: Sample) -> Luma:
         rows, cols = self.grid.group_shape
-        luma: Luma = sample.picture.luma(SUB_BLOCKS * rows, SUB_BLOCKS * cols).astype(np.float32)
-        return luma.reshape(rows, SUB_BLOCKS, cols, SUB_BLOCKS)
+        luma = sample.picture.luma(SUB_BLOCKS * rows, SUB_BLOCKS * cols)
+        groups = luma.reshape(rows, SUB_BLOCKS, cols, SUB_BLOCKS).swapaxes(1, 2)
+        return groups.reshape(rows, cols, -1).astype(np.float32)
 
     def _cut(self, changed: Mask) -> AnchorReason | None:
         if self._reference is None:
@@ -141,4 +142,4 @@ class LastKept(Pruner):
         if self._reference is None:
             self._reference = lumas[-1]
         else:
-            self._reference = np.where(kept[:, None, :, None], lumas[-1], self._reference)
+            self._reference = np.where(kept[..., None], lumas[-1], self._reference)

@@ -63,12 +63,12 @@ class LightWatch:
         """Takes the next frame of the stream.
 
         Args:
-            reference: float32 [rows, n, cols, n], what was last kept, in sub-blocks of groups.
+            reference: float32 [rows, cols, n], what was last kept in each group's n sub-blocks.
             now: the frame, of the same shape.
             threshold: luma steps by which a sub-block must differ to count as changed.
         """
         self._rest(now)
-        light = fit_lighting(reference, now)
+        light = self._fit(reference, now)
         if light is None:
             return LightView(reference, False)
         relit = light.apply(reference)
@@ -79,19 +79,24 @@ class LightWatch:
         follow = self._episode == "alone" and besides <= TRUSTED_SHARE
         return LightView(relit if follow else reference, False)
 
+    def _fit(self, reference: Luma, now: Luma) -> Lighting | None:
+        # A fit takes longer than all else here, and most frames are as light as the reference.
+        if self._episode is None and float(np.abs(now - reference).mean()) < SHIFT / 2:
+            return None
+        return fit_lighting(reference, now)
+
     def _rest(self, now: Luma) -> None:
-        step = None if self._previous is None else fit_lighting(self._previous, now)
-        steady = step is not None and self._step(step) < STEADY
+        previous, self._previous = self._previous, now
+        if self._episode is None or previous is None:
+            self._steady = 0
+            return
+        step = fit_lighting(previous, now)
+        steady = step is not None and step.shift(previous) < STEADY
         self._steady = self._steady + 1 if steady else 0
         if self._steady >= REST:
             self._episode = None
-        self._previous = now
-
-    def _step(self, light: Lighting) -> float:
-        assert self._previous is not None
-        return light.shift(self._previous)
 
 
 def changed_share(reference: Luma, now: Luma, threshold: float) -> float:
     """Returns the share of groups of which any sub-block differs by more than ``threshold``."""
-    return float((np.abs(now - reference).max(axis=(1, 3)) > threshold).mean())
+    return float((np.abs(now - reference).max(axis=-1) > threshold).mean())
