@@ -40,7 +40,7 @@ def places(frame: np.ndarray, empty: np.ndarray) -> np.ndarray:
         part = gap[
             round(row * tall) : round((row + 1) * tall), round(col * wide) : round((col + 1) * wide)
         ]
-        cells[row, col] = (part > 20).mean() > 0.3
+        cells[row, col] = (part > 20).mean() > 0.1
     return cells
 
 
