@@ -63,5 +63,5 @@ class FakeStream:
             motion="codec",
         )
 
-    def samples(self, fps: float) -> Iterator[Sample]:
+    def samples(self, fps: float, *, on_frame: object = None) -> Iterator[Sample]:
         yield from self._samples

@@ -183,6 +183,19 @@ def test_damaged_copies_end_in_a_sentence_or_are_marked(
     assert marked or suffix == ".mp4"
 
 
+def test_a_source_that_is_cut_off_is_told(
+    costream: Command, tmp_path: Path, checkpoint: Path
+) -> None:
+    source = SyntheticCamera(3, width=320, height=180, fps=12)
+    clip = encode((source.frame(i) for i in range(120)), tmp_path / "whole.mkv", fps=12)
+    half = tmp_path / "half.mkv"
+    half.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    result = costream("run", half, "--ask", "Is it?", "--model", checkpoint, "--json", *SMALL)
+    assert result.status == 0
+    assert verdicts(result.out)
+    assert result.err == f"costream: {half} ends before its stated length: it may be cut off\n"
+
+
 @pytest.mark.skipif(not CLIPS.is_dir(), reason=f"the shared clips are not at {CLIPS}")
 @pytest.mark.parametrize(
     "name",

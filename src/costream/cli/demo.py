@@ -36,7 +36,7 @@ def demo(
     settings = EngineSettings.checked(
         window=16.0, stride=4.0, pruner=pruner, refresh=refresh, frame_size=(448, 256)
     )
-    from costream.cli.display import open_display
+    from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
     from costream.synth import LiveCamera, SyntheticCamera
     from costream.video import Stream
@@ -44,10 +44,7 @@ def demo(
     engine = load_engine(model, settings, device)
     live = LiveCamera(SyntheticCamera(seed=seed), seconds=seconds, realtime=not fast)
     with live, Stream(live.file, name="synthetic camera") as stream:
-        verdicts = engine.watch(stream, ASKS)
-        with open_display(stream.info, model, settings, as_json=as_json) as display:
-            for verdict in verdicts:
-                display.show(verdict)
+        show_verdicts(engine, stream, ASKS, model, as_json=as_json)
 
 
 @app.command()

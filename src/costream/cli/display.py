@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
@@ -17,10 +19,18 @@ from rich.text import Text
 
 from costream.engine.verdict import Answer, Verdict
 from costream.settings import EngineSettings
-from costream.video import StreamInfo
+from costream.video import FrameRecord, Stream, StreamInfo
+
+if TYPE_CHECKING:
+    from costream.engine.engine import Engine
+
+logger = logging.getLogger("costream")
 
 ROWS = 12
 """Windows a live table shows."""
+
+DRAW_EVERY = 0.25
+"""Seconds between two drawings of a live table's progress."""
 
 
 class Totals:
@@ -58,12 +68,18 @@ class Totals:
 class Display(Protocol):
     """Shows verdicts as they come."""
 
+    def advance(self, record: FrameRecord) -> None:
+        """Notes how far the stream was read."""
+
     def show(self, verdict: Verdict) -> None:
         """Shows one more verdict."""
 
 
 class JsonDisplay:
     """One JSON object a line."""
+
+    def advance(self, record: FrameRecord) -> None:
+        """Shows nothing: who reads JSON waits for verdicts."""
 
     def show(self, verdict: Verdict) -> None:
         """Prints a verdict's line at once: who reads it may be waiting."""
@@ -74,12 +90,18 @@ class JsonDisplay:
 class PlainDisplay:
     """One line a window and question."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, title: str) -> None:
         self._console = console
+        self._title = title
         self.totals = Totals()
 
+    def advance(self, record: FrameRecord) -> None:
+        """Shows nothing: a log is no place for progress."""
+
     def show(self, verdict: Verdict) -> None:
-        """Prints a verdict's lines."""
+        """Prints a verdict's lines, before the first of them the title."""
+        if not self.totals.windows:
+            self._console.print(Text(self._title), soft_wrap=True)
         self.totals.add(verdict)
         for answer in verdict.answers:
             self._console.print(_line(verdict, answer), soft_wrap=True)
@@ -88,17 +110,30 @@ class PlainDisplay:
 class LiveDisplay:
     """A table of the last windows that is redrawn in place."""
 
-    def __init__(self, live: Live, title: str) -> None:
+    def __init__(self, live: Live, title: str, duration: float | None, window: float) -> None:
         self._live = live
         self._title = title
+        self._duration = duration
+        self._window = window
+        self._time = self._drawn = 0.0
         self._verdicts: deque[Verdict] = deque(maxlen=ROWS)
         self.totals = Totals()
+
+    def advance(self, record: FrameRecord) -> None:
+        """Shows how far the stream was read, a few times a second."""
+        self._time = record.time
+        if monotonic() - self._drawn > DRAW_EVERY:
+            self._draw()
 
     def show(self, verdict: Verdict) -> None:
         """Adds a verdict to the table."""
         self.totals.add(verdict)
         self._verdicts.append(verdict)
-        self._live.update(self.render())
+        self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = monotonic()
+        self._live.update(self.render(), refresh=True)
 
     def render(self) -> RenderableType:
         """Draws the table and the totals."""
@@ -108,8 +143,14 @@ class LiveDisplay:
         for verdict in self._verdicts:
             for number, answer in enumerate(verdict.answers):
                 table.add_row(*(_cells(verdict) if number == 0 else _BLANK), *_answer(answer))
-        body = Group(table, Text(), Text(self.totals.summary(), style="bold"))
+        progress = Text(self._progress(), style="dim")
+        body = Group(table, Text(), Text(self.totals.summary(), style="bold"), progress)
         return Panel(body, title=Text(self._title), title_align="left", border_style="dim")
+
+    def _progress(self) -> str:
+        length = "" if self._duration is None else f" of {self._duration:.0f} s"
+        wait = "" if self._verdicts else f", the first window needs {self._window:g} s"
+        return f"read up to {self._time:.1f} s{length}{wait}"
 
 
 _COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
@@ -124,11 +165,33 @@ _COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
 _BLANK = ("",) * 5
 
 
+def show_verdicts(
+    engine: Engine, stream: Stream, ask: Sequence[str], model: str, *, as_json: bool
+) -> None:
+    """Watches a stream and shows its verdicts on standard output, in the end what was saved.
+
+    Args:
+        engine: who watches.
+        stream: an open stream.
+        ask: the questions.
+        model: name of the engine's model.
+        as_json: print JSON lines instead.
+
+    Raises:
+        SettingsError: a question is empty.
+        SourceError: the stream can't be read any further.
+    """
+    with _open_display(stream.info, model, engine.settings, as_json=as_json) as display:
+        for verdict in engine.watch(stream, ask, on_frame=display.advance):
+            display.show(verdict)
+    if stream.health.ended_early:
+        logger.warning("%s ends before its stated length: it may be cut off", stream.info.source)
+
+
 @contextmanager
-def open_display(
+def _open_display(
     info: StreamInfo, model: str, settings: EngineSettings, *, as_json: bool
 ) -> Iterator[Display]:
-    """Shows verdicts on standard output until the block ends, then what was saved."""
     if as_json:
         yield JsonDisplay()
         return
@@ -138,13 +201,12 @@ def open_display(
         f"model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
     )
     if not console.is_terminal:
-        plain = PlainDisplay(console)
-        console.print(Text(title), soft_wrap=True)
+        plain = PlainDisplay(console, title)
         yield plain
         console.print(Text(plain.totals.summary()), soft_wrap=True)
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-        display = LiveDisplay(live, title)
+        display = LiveDisplay(live, title, info.duration, settings.window)
         live.update(display.render(), refresh=True)
         yield display
 

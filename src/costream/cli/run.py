@@ -64,13 +64,10 @@ def run(
         text=text,
         text_above=text_above,
     )
-    from costream.cli.display import open_display
+    from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
     from costream.video import Stream
 
     with Stream(source) as stream:
         engine = load_engine(model, settings, device)
-        verdicts = engine.watch(stream, ask)
-        with open_display(stream.info, model, settings, as_json=as_json) as display:
-            for verdict in verdicts:
-                display.show(verdict)
+        show_verdicts(engine, stream, ask, model, as_json=as_json)

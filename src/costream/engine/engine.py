@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import thread_time
 from typing import Any
 
@@ -17,7 +17,10 @@ from costream.engine.watch import Watch
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
-from costream.video import Stream
+from costream.video import FrameRecord, Stream
+
+OnFrame = Callable[[FrameRecord], None]
+"""Told of every native frame as it is decoded."""
 
 
 class Engine:
@@ -64,19 +67,23 @@ class Engine:
         checked = EngineSettings.checked(**settings)
         return cls(load_model(name, device=device, dtype=dtype), checked)
 
-    def watch(self, stream: Stream, ask: Sequence[str]) -> Iterator[Verdict]:
+    def watch(
+        self, stream: Stream, ask: Sequence[str], *, on_frame: OnFrame | None = None
+    ) -> Iterator[Verdict]:
         """Returns a verdict for each position of the window, until the stream ends.
 
         Args:
             stream: what to watch. The caller closes it.
             ask: questions whose answer is yes or no.
+            on_frame: called with the record of every native frame as it is decoded.
 
         Raises:
             SettingsError: at once: there is no question, or one is empty.
             SourceError: at once or while iterating: the stream can't be read.
         """
         watch = self.open(stream, ask)
-        return (watch.step(window, decoding) for window, decoding in self.windows(stream))
+        windows = self.windows(stream, on_frame)
+        return (watch.step(window, decoding) for window, decoding in windows)
 
     def open(self, stream: Stream, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
@@ -94,9 +101,12 @@ class Engine:
         )
         return Watch(stream.info, session, questions, self._refresh, self.settings)
 
-    def windows(self, stream: Stream) -> Iterator[tuple[Window, float]]:
+    def windows(
+        self, stream: Stream, on_frame: OnFrame | None = None
+    ) -> Iterator[tuple[Window, float]]:
         """Yields the stream's windows, each with the processor time spent on getting it."""
-        windows = self.schedule.windows(stream.samples(self.settings.fps))
+        samples = stream.samples(self.settings.fps, on_frame=on_frame)
+        windows = self.schedule.windows(samples)
         while True:
             begun = thread_time()
             window = next(windows, None)

@@ -7,7 +7,8 @@ timestamps. Not covered: still images beside the video, several videos in one pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -37,6 +38,16 @@ from costream.models.flops import attention_flops, linear_flops, packed_attentio
 from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify
 from costream.pruning import PatchGrid
 from costream.video import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """FLOPs of the weights for one patch, one merge group, one token, and one token's logits."""
+
+    patch: int
+    group: int
+    token: int
+    logits: int
 
 
 @MODELS.register("qwen3_vl")
@@ -223,18 +234,25 @@ class Qwen3VLAdapter(ModelAdapter):
         config, total = self.model.config.vision_config, sum(patches)
         head_dim = config.hidden_size // config.num_heads
         attention = packed_attention_flops(patches, config.num_heads, head_dim)
-        mergers = [self.vision.merger, *self.vision.deepstack_merger_list]
-        per_patch = linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks)
-        per_group = sum(linear_flops(merger) for merger in mergers)
         groups = total // self.merge**2
-        return total * per_patch + groups * per_group + int(config.depth) * attention
+        costs = self._costs
+        return total * costs.patch + groups * costs.group + int(config.depth) * attention
 
     def text_flops(self, queries: int, keys: int, logits: int) -> int:
-        config = self.model.config.text_config
+        config, costs = self.model.config.text_config, self._costs
         attention = attention_flops(queries, keys, config.num_attention_heads, config.head_dim)
-        per_token = linear_flops(self.language.layers) + self._expert_flops()
-        head = linear_flops(self.model.lm_head)
-        return queries * per_token + int(config.num_hidden_layers) * attention + logits * head
+        layers = int(config.num_hidden_layers)
+        return queries * costs.token + layers * attention + logits * costs.logits
+
+    @cached_property
+    def _costs(self) -> _Costs:
+        mergers = [self.vision.merger, *self.vision.deepstack_merger_list]
+        return _Costs(
+            patch=linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks),
+            group=sum(linear_flops(merger) for merger in mergers),
+            token=linear_flops(self.language.layers) + self._expert_flops(),
+            logits=linear_flops(self.model.lm_head),
+        )
 
     def _expert_flops(self) -> int:
         """FLOPs a token of the experts and routers, which are bare parameters and not modules."""
