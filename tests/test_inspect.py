@@ -89,15 +89,23 @@ def test_a_live_camera_can_be_inspected():
     assert found.samples == 4
 
 
-def test_the_picture_shows_frame_motion_and_kept_groups(clip, tmp_path):
+def test_the_picture_shows_frame_motion_kept_groups_and_age(clip, tmp_path):
     out = tmp_path / "moment.png"
     assert inspect_source(clip, out=out).picture == str(out)
     image = np.asarray(Image.open(out).convert("RGB")).astype(int)
-    assert image.shape[1] > 3 * image.shape[0]
-    columns = np.array_split(image[70:-50], 3, axis=1)
+    assert image.shape[1] > 4 * image.shape[0]
+    columns = np.array_split(image[70:-50], 4, axis=1)
     colourful = [np.abs(np.diff(panel, axis=2)).mean() for panel in columns]
     assert colourful[0] > colourful[2] > 0.5  # kept groups have their colours, dropped ones none
     assert not np.allclose(columns[0].mean(), columns[1].mean(), atol=5)
+
+
+def test_the_film_shows_every_temporal_patch(clip, tmp_path):
+    film = tmp_path / "moment.mp4"
+    assert inspect_source(clip, film=film).film == str(film)
+    frames = list(Stream(film).samples(100))
+    assert len(frames) == 4
+    assert frames[0].picture.width > 4 * frames[0].picture.height
 
 
 def test_a_codec_without_vectors_is_drawn_and_measured_too(tmp_path):

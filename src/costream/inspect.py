@@ -11,15 +11,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from costream.errors import SettingsError, SourceError
-from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
+from costream.pruning import DEFAULT_PRUNER, PRUNERS, KeepMask, PatchGrid, PrunerSettings
 from costream.pruning.portrait import Portrait
+from costream.synth import Encoder
 from costream.video import FrameRecord, MotionSource, Sample, Stream, StreamInfo
 from costream.video.source import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
 TEMPORAL_PATCH = 2
 SHOWN_LETTERS = 12
+FILM_PATCHES = 120
+"""Temporal patches of the video: two minutes at 2 frames a second and two to a patch."""
 PORTRAIT_SHARE = 0.2
 """Share of kept groups that the pictured moment should come near to: neither calm nor chaos."""
 
@@ -70,6 +75,7 @@ class Inspection:
         kept: share of all groups that each registered pruner keeps, anchors included, two frames
             to a temporal patch.
         picture: where the picture was written, or None.
+        film: where the short video was written, or None.
     """
 
     source: str
@@ -94,6 +100,7 @@ class Inspection:
     anchor_every: int
     kept: dict[str, float]
     picture: str | None
+    film: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the same as nested dicts of JSON's own types."""
@@ -108,6 +115,7 @@ def inspect_source(
     anchor_every: int = 80,
     limit: float | None = None,
     out: str | os.PathLike[str] | None = None,
+    film: str | os.PathLike[str] | None = None,
 ) -> Inspection:
     """Reads a source once and says what is in it and what each pruner would keep.
 
@@ -117,22 +125,25 @@ def inspect_source(
         grid: how pictures are cut into patches.
         anchor_every: ticks from one anchor to the next.
         limit: seconds of stream to read, or None for all of it. A live source needs one.
-        out: where to write a PNG of one telling moment: the frame, its motion, and the groups
-            that the default pruner keeps.
+        out: where to write a PNG of one telling moment: the frame, its motion, the groups that the
+            default pruner keeps, and how long ago it kept each of the others.
+        film: where to write the same as a video, such as ``inspect.mp4``, of the first
+            ``FILM_PATCHES`` temporal patches.
 
     Raises:
         SettingsError: ``fps``, ``limit`` or ``anchor_every`` is not positive.
         SourceError: as :meth:`Stream.samples`; or the source gave no frame at all.
-        OSError: ``out`` can't be written.
+        OSError: ``out`` or ``film`` can't be written.
     """
     if limit is not None and not limit > 0:
         raise SettingsError(f"limit must be a positive number of seconds, not {limit}")
-    trial = _Trial(grid, PrunerSettings(anchor_every=anchor_every))
+    trial = _Trial(grid, PrunerSettings(anchor_every=anchor_every), anchor_every / fps)
     records: list[FrameRecord] = []
     with Stream(source) as stream:
         samples = stream.samples(fps, on_frame=records.append)
-        for patch in _in_patches(_until(samples, limit)):
-            trial.add(patch)
+        with _Film(film, fps / TEMPORAL_PATCH, _heading(stream.info)) as reel:
+            for patch in _in_patches(_until(samples, limit)):
+                reel.add(trial.add(patch))
     records = [one for one in records if limit is None or one.time < limit]
     if not records or trial.moment is None:
         raise SourceError(f"{stream.info.source} gave no frame: nothing to inspect")
@@ -147,13 +158,16 @@ def inspect_source(
         anchor_every=anchor_every,
         kept=trial.kept,
         picture=None if out is None else os.fspath(out),
+        film=None if film is None else os.fspath(film),
     )
 
 
 class _Trial:
     """All pruners side by side on the same samples, and the moment that shows them best."""
 
-    def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
+    def __init__(self, grid: PatchGrid, settings: PrunerSettings, oldest: float) -> None:
+        self._oldest = oldest
+        self._seen = np.zeros(grid.group_shape, np.float32)
         self._pruners = {name: PRUNERS[name](grid, settings) for name in PRUNERS}
         self._counts: Counter[str] = Counter()
         self._groups = 0
@@ -166,19 +180,52 @@ class _Trial:
         """Share of the groups kept so far, by pruner."""
         return {name: self._counts[name] / self._groups for name in self._pruners}
 
-    def add(self, patch: Sequence[Sample]) -> None:
-        """Lets every pruner decide the temporal patch."""
+    def add(self, patch: Sequence[Sample]) -> Portrait:
+        """Lets every pruner decide the temporal patch; returns what the default one made of it."""
         self.samples += len(patch)
         self._groups += self._grid.groups
-        for name, pruner in self._pruners.items():
-            mask = pruner.decide(patch)
+        masks = {name: pruner.decide(patch) for name, pruner in self._pruners.items()}
+        for name, mask in masks.items():
             self._counts[name] += mask.kept
-            if name == DEFAULT_PRUNER:
-                self._consider(Portrait(tuple(patch), mask))
+        moment = self._portray(patch, masks[DEFAULT_PRUNER])
+        self._consider(moment)
+        return moment
+
+    def _portray(self, patch: Sequence[Sample], mask: KeepMask) -> Portrait:
+        now = np.float32(patch[-1].time)
+        self._seen = np.where(mask.groups, now, self._seen)
+        return Portrait(tuple(patch), mask, now - self._seen, self._oldest)
 
     def _consider(self, moment: Portrait) -> None:
         if self.moment is None or _appeal(moment) > _appeal(self.moment):
             self.moment = moment
+
+
+class _Film:
+    """Writes portraits into a video, if there is a path; only the first ``FILM_PATCHES``."""
+
+    def __init__(self, path: str | os.PathLike[str] | None, fps: float, heading: str) -> None:
+        self._path, self._fps, self._heading = path, fps, heading
+        self._encoder: Encoder | None = None
+        self._count = 0
+
+    def add(self, moment: Portrait) -> None:
+        """Adds one picture; the film's size is that of the first."""
+        if self._path is None or self._count == FILM_PATCHES:
+            return
+        sheet = moment.sheet(self._heading)
+        if self._encoder is None:
+            self._size = sheet.size
+            self._encoder = Encoder(self._path, sheet.size, self._fps)
+        self._encoder.add(np.asarray(sheet.resize(self._size)))
+        self._count += 1
+
+    def __enter__(self) -> _Film:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._encoder is not None:
+            self._encoder.close()
 
 
 def _appeal(moment: Portrait) -> tuple[bool, float]:

@@ -15,7 +15,7 @@ from costream.cli.options import FpsOpt, JsonOpt, SourceArg
 from costream.inspect import Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
 
-PICTURE = "inspect.png"
+PICTURE, FILM = "inspect.png", "inspect.mp4"
 
 
 @app.command("inspect")
@@ -30,13 +30,14 @@ def inspect_command(
         typer.Option("--limit", help="Seconds to read (default: all; a live source needs one)."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} to.")
+        Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} and {FILM} to.")
     ] = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Show codec, GOP, motion vectors and how much each pruner would keep.
 
-    With [bold]--out[/], a picture too: frame, motion and kept patches of one telling moment.
+    With [bold]--out[/], a picture and a short video too: the frame, its motion, the patches kept,
+    and how long ago the others were seen.
     """
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -46,6 +47,7 @@ def inspect_command(
         anchor_every=max(1, round(anchor_every * fps)),
         limit=limit,
         out=None if out is None else out / PICTURE,
+        film=None if out is None else out / FILM,
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict()))
@@ -62,8 +64,9 @@ def _print(found: Inspection) -> None:
         mark = "  (default)" if name == DEFAULT_PRUNER else ""
         table.add_row(f"[dim]kept by {name}[/]", f"{share:.1%}{mark}")
     console.print(table)
-    if found.picture:
-        console.print(f"picture: {found.picture}", soft_wrap=True, markup=False)
+    for name, path in (("picture", found.picture), ("video", found.film)):
+        if path:
+            console.print(f"{name}: {path}", soft_wrap=True, markup=False)
 
 
 def _facts(found: Inspection) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A picture of one moment: the frame, the codec's motion, and what is kept of it."""
+"""A picture of one moment: the frame, the codec's motion, what is kept, and how old the rest is."""
 
 from __future__ import annotations
 
@@ -44,10 +44,14 @@ class Portrait:
     Attributes:
         samples: the frames of the temporal patch; the last one is shown.
         mask: what is kept.
+        age: float32 [group rows, group cols], seconds since each group was last kept.
+        oldest: seconds of age at which a group is drawn hottest.
     """
 
     samples: tuple[Sample, ...]
     mask: KeepMask
+    age: npt.NDArray[np.float32]
+    oldest: float
 
     @property
     def share(self) -> float:
@@ -55,20 +59,25 @@ class Portrait:
         return self.mask.kept / self.mask.groups.size
 
     def draw(self, path: Path, heading: str) -> None:
-        """Writes a PNG with three panels side by side: frame, motion, kept groups.
+        """Writes :meth:`sheet` as a PNG.
 
         Raises:
             OSError: ``path`` can't be written.
         """
+        self.sheet(heading).save(path, format="PNG", optimize=True)
+
+    def sheet(self, heading: str) -> Image.Image:
+        """Returns four panels side by side: frame, motion, kept groups, age; even sides."""
         pixels = self.samples[-1].picture.rgb()
-        size = PANEL, max(1, round(PANEL * pixels.shape[0] / pixels.shape[1]))
+        size = PANEL, max(2, 2 * round(PANEL * pixels.shape[0] / pixels.shape[1] / 2))
         frame = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
         panels = [
             (frame, "Frame", f"at {self.samples[-1].time:.1f} s"),
             (self._motion(frame), "Motion", self._motion_words()),
             (self._kept(frame), "Kept", self._kept_words()),
+            (self._aged(frame), "Age", f"seen up to {self.age.max():.1f} s ago"),
         ]
-        _compose(panels, heading).save(path, format="PNG", optimize=True)
+        return _compose(panels, heading)
 
     def _peak(self) -> npt.NDArray[np.float32]:
         peak: npt.NDArray[np.float32] = np.maximum.reduce([one.change.peak for one in self.samples])
@@ -115,6 +124,13 @@ class Portrait:
             pen.line([(x * wide, y * tall) for x, y in line], ACCENT, width=2 * FINE)
         return canvas.resize(frame.size, Image.Resampling.LANCZOS)
 
+    def _aged(self, frame: Image.Image) -> Image.Image:
+        colours = _heat(np.clip(self.age / np.float32(self.oldest), 0, 1))
+        cover = Image.fromarray(colours).resize(frame.size, Image.Resampling.NEAREST)
+        canvas = _dimmed(frame, 0.55).convert("RGBA")
+        canvas.alpha_composite(cover)
+        return canvas.convert("RGB")
+
     def _motion_words(self) -> str:
         if self._blind():
             return "this codec gives no vectors"
@@ -128,7 +144,8 @@ class Portrait:
 
 def _compose(panels: list[tuple[Image.Image, str, str]], heading: str) -> Image.Image:
     width, height = panels[0][0].size
-    size = (2 * MARGIN + 3 * width + 2 * GAP, HEAD + height + FOOT)
+    count = len(panels)
+    size = (2 * MARGIN + count * width + (count - 1) * GAP, HEAD + height + FOOT)
     sheet = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     title, small = ImageFont.load_default(20), ImageFont.load_default(15)
