@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from costream.pruning import CodecLastKept, PrunerSettings, RelitLastKept
+from costream.pruning import BudgetLastKept, CodecLastKept, PrunerSettings, RelitLastKept
 
 from .streams import GRID, blocks, decide_all, sample
 
@@ -39,3 +39,18 @@ def test_the_relit_rule_sees_what_changes_within_the_light():
     assert masks[1].kept == 1
     assert masks[1].groups[1, 1]
     assert masks[2].kept == 1
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.25])
+def test_a_busy_stream_is_held_to_its_budget(keep):
+    draw = np.random.default_rng(5)
+    stream = [sample(tick, draw.normal(120, 30, (4, 4)).clip(0, 255)) for tick in range(240)]
+    pruner = BudgetLastKept(GRID, PrunerSettings(anchor_every=1000, keep=keep))
+    masks = decide_all(pruner, stream)
+    assert np.mean([mask.groups for mask in masks[120:]]) == pytest.approx(keep, abs=0.04)
+
+
+def test_a_calm_stream_keeps_what_changed_and_no_more():
+    stream = [sample(tick, stepped(20 * (tick % 2))) for tick in range(60)]
+    pruner = BudgetLastKept(GRID, PrunerSettings(anchor_every=1000, keep=0.5))
+    assert {mask.kept for mask in decide_all(pruner, stream)[1:]} == {1}

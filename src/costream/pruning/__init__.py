@@ -9,6 +9,7 @@ from costream.pruning.base import (
     PrunerSettings,
 )
 from costream.pruning.baseline import KeepAll, RandomKeep
+from costream.pruning.budget import BudgetLastKept
 from costream.pruning.last_kept import LastKept
 from costream.pruning.published import CodecFlowV3, CodecFlowV4
 from costream.pruning.variants import CodecLastKept, RelitLastKept
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_PRUNER",
     "PRUNERS",
     "AnchorReason",
+    "BudgetLastKept",
     "CodecFlowV3",
     "CodecFlowV4",
     "CodecLastKept",
