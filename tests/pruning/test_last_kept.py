@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from costream.pruning import LastKept, PrunerSettings
@@ -30,8 +30,10 @@ def test_a_group_is_kept_when_its_luma_moves_by_more_than_eight(step, kept):
 
 
 def test_a_slow_drift_adds_up_until_it_counts():
-    masks = decide_all(new(), [sample(tick, lit(1 / 16, 100 + 3 * tick)) for tick in range(9)])
-    assert [tick for tick, mask in enumerate(masks) if mask.kept] == [0, 3, 6]
+    masks = decide_all(new(), [sample(tick, lit(1 / 16, 100 + 2 * tick)) for tick in range(13)])
+    kept = [tick for tick, mask in enumerate(masks) if mask.kept]
+    assert kept[:2] == [0, 4]
+    assert set(np.diff(kept)) == {3, 4}
 
 
 @given(st.lists(st.lists(st.integers(0, 255), min_size=16, max_size=16), min_size=2, max_size=12))
@@ -40,7 +42,9 @@ def test_nothing_dropped_ever_differs_from_what_was_last_kept(frames):
     pruner = new()
     for tick, values in enumerate(frames):
         one = sample(tick, np.reshape(values, (4, 4)))
-        kept = pruner.decide([one]).groups.repeat(4, axis=0).repeat(4, axis=1)
+        mask = pruner.decide([one])
+        assume(mask.anchor != "light")  # from then on what the light alone did is let through
+        kept = mask.groups.repeat(4, axis=0).repeat(4, axis=1)
         luma = one.picture.luma(16, 16).astype(int)
         assert (np.abs(luma - seen)[~kept] <= 8).all()
         seen = np.where(kept, luma, seen)

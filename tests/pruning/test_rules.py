@@ -17,7 +17,8 @@ from .streams import GRID, SIZE, blocks, change, decide_all, sample
 
 RULES = list(PRUNERS)
 PUBLISHED = ("codecflow-v3", "codecflow-v4")
-UNIONS = ("codecflow-v3", "codecflow-v4", "last-kept")
+KEPT = ("last-kept", "last-kept-budget", "last-kept-codec", "last-kept-relit")
+UNIONS = ("codecflow-v3", "codecflow-v4", "last-kept", "last-kept-codec")
 
 every_rule = pytest.mark.parametrize("rule", RULES)
 few = settings(max_examples=25, deadline=None)
@@ -48,7 +49,8 @@ def streams(draw, damage: bool = True) -> list[Sample]:
 
 
 def test_the_rules_are_those_that_the_table_names():
-    assert set(RULES) == {"none", "random", "codecflow-v3", "codecflow-v4", "last-kept"}
+    published = {"none", "random", "codecflow-v3", "codecflow-v4"}
+    assert set(RULES) == {*published, *KEPT}
     assert DEFAULT_PRUNER in PRUNERS
     assert all(PRUNERS[rule].name == rule for rule in RULES)
     assert all(hasattr(costream.pruning, name) for name in costream.pruning.__all__)

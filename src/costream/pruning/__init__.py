@@ -9,8 +9,10 @@ from costream.pruning.base import (
     PrunerSettings,
 )
 from costream.pruning.baseline import KeepAll, RandomKeep
+from costream.pruning.budget import BudgetLastKept
 from costream.pruning.last_kept import LastKept
 from costream.pruning.published import CodecFlowV3, CodecFlowV4
+from costream.pruning.variants import CodecLastKept, RelitLastKept
 
 DEFAULT_PRUNER = LastKept.name
 """Registered name of the rule that is used where none is chosen."""
@@ -19,8 +21,10 @@ __all__ = [
     "DEFAULT_PRUNER",
     "PRUNERS",
     "AnchorReason",
+    "BudgetLastKept",
     "CodecFlowV3",
     "CodecFlowV4",
+    "CodecLastKept",
     "KeepAll",
     "KeepMask",
     "LastKept",
@@ -28,4 +32,5 @@ __all__ = [
     "Pruner",
     "PrunerSettings",
     "RandomKeep",
+    "RelitLastKept",
 ]

@@ -14,12 +14,12 @@ from costream.errors import SettingsError
 from costream.registry import Registry
 from costream.video.sample import Sample
 
-AnchorReason = Literal["first", "age", "cut", "damage", "blind"]
+AnchorReason = Literal["first", "age", "cut", "light", "damage", "blind"]
 """Why a frame is encoded whole.
 
 ``first``: nothing was kept before. ``age``: the last anchor is too old. ``cut``: too much of the
-picture changed at once. ``damage``: the decoder concealed an error. ``blind``: the stream gives no
-evidence of change.
+picture changed at once. ``light``: the light changed over the whole picture. ``damage``: the
+decoder concealed an error. ``blind``: the stream gives no evidence of change.
 """
 
 
@@ -114,9 +114,15 @@ class Pruner(ABC):
     """Decides for one stream, in stream order, which merge groups are kept.
 
     A pruner belongs to one stream and remembers what was kept where. It is not safe to share.
+
+    Attributes:
+        name: what the rule is registered as.
+        vectors: the rule looks at the codec's motion vectors. For one that doesn't, the stream can
+            be opened with ``motion=False``, which makes reading it cheaper.
     """
 
     name: ClassVar[str]
+    vectors: ClassVar[bool] = False
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
         self.grid = grid

@@ -39,6 +39,8 @@ class PublishedPruner(Pruner):
     (``blind``).
     """
 
+    vectors = True
+
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
         super().__init__(grid, settings)
         self._schedule = AnchorSchedule(PUBLISHED_GOP)

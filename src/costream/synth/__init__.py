@@ -2,6 +2,7 @@
 
 from costream.synth.camera import SyntheticCamera
 from costream.synth.encoder import Encoder, EncoderSettings, encode
+from costream.synth.light import LightChange
 from costream.synth.live import LiveCamera
 from costream.synth.truth import Box, Event, Truth
 
@@ -10,6 +11,7 @@ __all__ = [
     "Encoder",
     "EncoderSettings",
     "Event",
+    "LightChange",
     "LiveCamera",
     "SyntheticCamera",
     "Truth",

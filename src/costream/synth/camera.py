@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from math import sin
+from math import prod, sin
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from costream.errors import SettingsError
 from costream.synth.figure import Limb, build_limbs, draw_limbs, draw_shadow, extent
 from costream.synth.ground import Ground
+from costream.synth.light import LightChange
 from costream.synth.scene import paint_scene
 from costream.synth.truth import Box, Event, Label, Truth
 from costream.synth.visit import Moment, Visit, draw_visit, numbers_at
@@ -35,7 +37,8 @@ class SyntheticCamera:
         every: mean seconds from one visitor to the next.
         falls: share of the visitors who fall, 0..1.
         noise: standard deviation of the sensor's noise, in steps of 255.
-        drift: largest relative change of the light, up or down.
+        drift: largest relative change of the light, up or down, by its own slow waves.
+        lights: changes of the whole picture's brightness that come on top of it.
 
     Raises:
         SettingsError: a value is out of range.
@@ -57,11 +60,13 @@ class SyntheticCamera:
         falls: float = 0.25,
         noise: float = 1.6,
         drift: float = 0.03,
+        lights: Sequence[LightChange] = (),
     ) -> None:
         _check(seed, width, height, fps, every, falls, noise, drift)
         self.seed, self.width, self.height, self.fps = seed, width, height, fps
         self._ground = Ground(width, height)
         self._every, self._falls, self._drift = every, falls, drift
+        self._lights = tuple(lights)
         self._scene = paint_scene(self._ground, seed)
         self._noise = _draw_noise(seed, width, height, noise)
         self._visit = lru_cache(maxsize=256)(self._draw_visit)
@@ -69,15 +74,25 @@ class SyntheticCamera:
     def frame(self, index: int) -> npt.NDArray[np.uint8]:
         """Renders frame ``index``, counted from 0: uint8 [height, width, 3], red first."""
         time = index / self.fps
-        light = self._light(time)
-        canvas = self._scene * np.float32(light)
-        for _, moment, limbs in self._people(time):
-            foot = self._ground.point(moment.x, moment.z)
-            scale = self._ground.scale(moment.z)
-            draw_shadow(canvas, limbs, foot, scale)
-            draw_limbs(canvas, limbs, foot, scale, light)
+        canvas = self._render(time, self._light(time))
         canvas += self._grain(index)
         return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
+
+    def clean(self, index: int) -> npt.NDArray[np.uint8]:
+        """Renders frame ``index`` in even light and without the sensor's noise.
+
+        Two clean frames differ only where the content of the scene does.
+
+        Returns:
+            uint8 [height, width, 3], red first.
+        """
+        canvas = self._render(index / self.fps, 1.0)
+        canvas += np.float32(0.5)
+        return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
+
+    def light(self, index: int) -> float:
+        """Returns how bright the light is in frame ``index``: 1 is that of :meth:`clean`."""
+        return self._light(index / self.fps)
 
     def truth(self, index: int) -> Truth:
         """Returns what is to be seen in frame ``index``."""
@@ -121,10 +136,19 @@ class SyntheticCamera:
         seen = min(box.right - box.left, box.bottom - box.top) >= VISIBLE
         return box if seen else None
 
+    def _render(self, time: float, light: float) -> npt.NDArray[np.float32]:
+        canvas = self._scene * np.float32(light)
+        for _, moment, limbs in self._people(time):
+            foot = self._ground.point(moment.x, moment.z)
+            scale = self._ground.scale(moment.z)
+            draw_shadow(canvas, limbs, foot, scale)
+            draw_limbs(canvas, limbs, foot, scale, light)
+        return canvas
+
     def _light(self, time: float) -> float:
         """Relative brightness: two slow waves, so that no two minutes are quite alike."""
         slow = 0.7 * sin(time / 17 + self.seed) + 0.3 * sin(time / 5.3 + 2 * self.seed)
-        return 1 + self._drift * slow
+        return (1 + self._drift * slow) * prod(change.at(time) for change in self._lights)
 
     def _grain(self, index: int) -> npt.NDArray[np.float32]:
         draw = np.random.default_rng((self.seed, 3, index))

@@ -1,0 +1,125 @@
+"""``costream bench signal``: every pruner judged as a detector of what changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from costream.cli.bench import bench
+from costream.cli.options import FpsOpt, JsonOpt
+
+if TYPE_CHECKING:
+    from costream.evaluate.signal import SignalRow, SignalSetup
+
+MISSED, IDLE = 0.98, 0.7
+"""Recall and precision under which the table marks a row."""
+
+
+@bench.command("signal")
+def signal(
+    more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--source",
+            metavar="FILE...",
+            help="Files to judge by pixel comparison, instead of generated streams.",
+        ),
+    ] = None,
+    fps: FpsOpt = 2.0,
+    anchor_every: Annotated[
+        float, typer.Option("--anchor-every", help="Seconds between frames encoded whole.")
+    ] = 40.0,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Frames in a temporal patch.")] = 1,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, help="Length of the generated streams.")
+    ] = 40.0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Generate one stream of each codec only.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Directory to write plots to (needs costream\\[plots])."),
+    ] = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Judge every pruner as a detector: recall, precision, share kept, and cost.
+
+    Generated streams are judged by the synthetic camera's truth, files by pixel comparison. What is
+    counted how stands in [bold]costream.evaluate[/] (judge, detection, overhead).
+    """
+    from costream.evaluate.signal import SignalSetup
+
+    setup = SignalSetup(
+        fps=fps, anchor_every=max(1, round(anchor_every * fps)), frames=frames, seconds=seconds
+    )
+    rows: list[SignalRow] = []
+    console = Console(stderr=True, highlight=False)
+    for part in _parts([*(source or []), *(more or [])], setup, quick, console):
+        rows += part
+    if as_json:
+        typer.echo(json.dumps([row.to_dict() for row in rows]))
+    else:
+        _print(rows)
+    if out is not None:
+        from costream.evaluate.signal_plots import plot_signal
+
+        for path in plot_signal(rows, out):
+            console.print(f"plot: {path}", soft_wrap=True, markup=False)
+
+
+def _parts(
+    source: list[Path], setup: SignalSetup, quick: bool, console: Console
+) -> Iterator[list[SignalRow]]:
+    from costream.evaluate.signal import signal_of_case, signal_of_file
+    from costream.evaluate.signal_case import quick_cases, signal_cases
+
+    for path in source:
+        console.print(f"reading {path}", style="dim", soft_wrap=True, markup=False)
+        yield signal_of_file(path, setup)
+    if source:
+        return
+    for case in quick_cases() if quick else signal_cases():
+        console.print(f"generating {case.codec}, {case.setting}", style="dim", markup=False)
+        yield signal_of_case(case, replace(setup, seconds=min(setup.seconds, case.longest)))
+
+
+def _print(rows: list[SignalRow]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("pruner", no_wrap=True)
+    for name in ("keep", "recall", "precision", "cost", "changed"):
+        table.add_column(name, justify="right")
+    previous = ""
+    for row in rows:
+        stream = f"{row.source}, {row.codec}" + (f", {row.setting}" if row.setting else "")
+        if stream != previous:
+            table.add_row(f"[dim]{escape(stream)}[/]")
+        previous = stream
+        table.add_row(*_cells(row), style="bold" if row.default else "")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "keep: share of groups kept, whole frames included. recall, precision: of frames not kept "
+        "whole. cost: decoding, extraction and decision over decoding alone. Bold: the default.",
+        style="dim",
+    )
+
+
+def _cells(row: SignalRow) -> list[str]:
+    recall, precision = f"{row.recall:.3f}", f"{row.precision:.3f}"
+    return [
+        f"  {row.pruner}",
+        f"{row.keep:.3f}",
+        f"[red]{recall}[/]" if row.recall < MISSED else recall,
+        f"[red]{precision}[/]" if row.precision < IDLE else precision,
+        f"{row.cost:.2f}",
+        f"{row.changed:.3f}",
+    ]
