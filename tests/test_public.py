@@ -46,7 +46,7 @@ def test_stations_without_torch_don_t_import_it() -> None:
 
 
 def test_arrows_point_from_later_stations_to_earlier_ones() -> None:
-    order = ["video", "pruning", "models", "engine", "evaluate", "cli"]
+    order = ["video", "pruning", "inspect", "models", "engine", "evaluate", "cli"]
     for position, station in enumerate(order):
         later = "|".join(order[position + 1 :])
         for file in (ROOT / "src" / "costream" / station).glob("*.py"):

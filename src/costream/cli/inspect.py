@@ -12,10 +12,8 @@ from rich.table import Table
 
 from costream.cli.app import app
 from costream.cli.options import FpsOpt, JsonOpt, SourceArg
-from costream.inspect import Inspection, inspect_source
+from costream.inspect import FILM, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
-
-PICTURE, FILM = "inspect.png", "inspect.mp4"
 
 
 @app.command("inspect")
@@ -36,18 +34,15 @@ def inspect_command(
 ) -> None:
     """Show codec, GOP, motion vectors and how much each pruner would keep.
 
-    With [bold]--out[/], a picture and a short video too: the frame, its motion, the patches kept,
-    and how long ago the others were seen.
+    With [bold]--out[/], a picture and a short film too: frame, motion, kept patches and the age of
+    the others, at one telling moment and over the first minute.
     """
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
     found = inspect_source(
         source,
         fps=fps,
         anchor_every=max(1, round(anchor_every * fps)),
         limit=limit,
-        out=None if out is None else out / PICTURE,
-        film=None if out is None else out / FILM,
+        out=out,
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict()))
@@ -64,9 +59,8 @@ def _print(found: Inspection) -> None:
         mark = "  (default)" if name == DEFAULT_PRUNER else ""
         table.add_row(f"[dim]kept by {name}[/]", f"{share:.1%}{mark}")
     console.print(table)
-    for name, path in (("picture", found.picture), ("video", found.film)):
-        if path:
-            console.print(f"{name}: {path}", soft_wrap=True, markup=False)
+    if found.picture:
+        console.print(f"written: {found.picture}, {found.film}", soft_wrap=True, markup=False)
 
 
 def _facts(found: Inspection) -> dict[str, str]:

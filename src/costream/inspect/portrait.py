@@ -1,16 +1,15 @@
-"""A picture of one moment: the frame, the codec's motion, what is kept, and how old the rest is."""
+"""A picture of one moment: the frame, the evidence, the decision, and how old what is known is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, hypot, log1p
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from costream.pruning.base import KeepMask
+from costream.pruning import KeepMask
 from costream.video.sample import BLOCK, Sample
 
 Pixels = npt.NDArray[np.uint8]
@@ -19,7 +18,7 @@ Colour = tuple[int, int, int]
 PANEL = 560
 MARGIN = 24
 GAP = 16
-HEAD = 58
+HEAD = 46
 FOOT = 40
 FINE = 2
 """Lines are drawn this much larger and scaled down, so that they come out smooth."""
@@ -36,6 +35,9 @@ HEAT = np.array(
 HOTTEST = 16.0
 """Pixels a frame at which motion is drawn hottest."""
 
+AGES = np.array([(94, 214, 182), (52, 128, 190), (58, 62, 150), (38, 24, 72)], np.float32)
+"""Colours of age, from what was just kept to what is as old as anything may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
@@ -44,8 +46,9 @@ class Portrait:
     Attributes:
         samples: the frames of the temporal patch; the last one is shown.
         mask: what is kept.
-        age: float32 [group rows, group cols], seconds since each group was last kept.
-        oldest: seconds of age at which a group is drawn hottest.
+        age: float32 [group rows, group cols], seconds since each group was last kept; 0 for those
+            kept now.
+        oldest: seconds that a group can be old at most.
     """
 
     samples: tuple[Sample, ...]
@@ -58,24 +61,16 @@ class Portrait:
         """Share of the groups that is kept."""
         return self.mask.kept / self.mask.groups.size
 
-    def draw(self, path: Path, heading: str) -> None:
-        """Writes :meth:`sheet` as a PNG.
-
-        Raises:
-            OSError: ``path`` can't be written.
-        """
-        self.sheet(heading).save(path, format="PNG", optimize=True)
-
-    def sheet(self, heading: str) -> Image.Image:
-        """Returns four panels side by side: frame, motion, kept groups, age; even sides."""
+    def draw(self, heading: str) -> Image.Image:
+        """Draws four panels, two by two: frame and motion, kept groups and their age."""
         pixels = self.samples[-1].picture.rgb()
-        size = PANEL, max(2, 2 * round(PANEL * pixels.shape[0] / pixels.shape[1] / 2))
+        size = PANEL, max(1, round(PANEL * pixels.shape[0] / pixels.shape[1]))
         frame = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
         panels = [
             (frame, "Frame", f"at {self.samples[-1].time:.1f} s"),
             (self._motion(frame), "Motion", self._motion_words()),
             (self._kept(frame), "Kept", self._kept_words()),
-            (self._aged(frame), "Age", f"seen up to {self.age.max():.1f} s ago"),
+            (self._aged(frame), "Age", f"last kept up to {self.age.max():.0f} s ago"),
         ]
         return _compose(panels, heading)
 
@@ -125,11 +120,12 @@ class Portrait:
         return canvas.resize(frame.size, Image.Resampling.LANCZOS)
 
     def _aged(self, frame: Image.Image) -> Image.Image:
-        colours = _heat(np.clip(self.age / np.float32(self.oldest), 0, 1))
-        cover = Image.fromarray(colours).resize(frame.size, Image.Resampling.NEAREST)
-        canvas = _dimmed(frame, 0.55).convert("RGBA")
-        canvas.alpha_composite(cover)
-        return canvas.convert("RGB")
+        stops = np.linspace(0, 1, len(AGES))
+        share = np.clip(self.age / self.oldest, 0, 1)
+        channels = [np.interp(share, stops, AGES[:, channel]) for channel in range(3)]
+        colours = Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
+        tint = colours.resize(frame.size, Image.Resampling.NEAREST)
+        return Image.blend(frame.convert("L").convert("RGB"), tint, 0.62)
 
     def _motion_words(self) -> str:
         if self._blind():
@@ -144,19 +140,25 @@ class Portrait:
 
 def _compose(panels: list[tuple[Image.Image, str, str]], heading: str) -> Image.Image:
     width, height = panels[0][0].size
-    count = len(panels)
-    size = (2 * MARGIN + count * width + (count - 1) * GAP, HEAD + height + FOOT)
+    down = HEAD + height
+    # Video encoders want even sides.
+    size = _even(2 * MARGIN + 2 * width + GAP), _even(2 * down + FOOT)
     sheet = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     title, small = ImageFont.load_default(20), ImageFont.load_default(15)
     for position, (panel, name, words) in enumerate(panels):
-        left = MARGIN + position * (width + GAP)
-        sheet.paste(panel, (left, HEAD))
-        pen.text((left, HEAD - 14), name, BRIGHT, font=title, anchor="ls")
+        left = MARGIN + position % 2 * (width + GAP)
+        top = HEAD + position // 2 * down
+        sheet.paste(panel, (left, top))
+        pen.text((left, top - 14), name, BRIGHT, font=title, anchor="ls")
         after = left + pen.textlength(name, font=title) + 12
-        pen.text((after, HEAD - 14), words, QUIET, font=small, anchor="ls")
-    pen.text((MARGIN, HEAD + height + 25), heading, QUIET, font=small, anchor="ls")
+        pen.text((after, top - 14), words, QUIET, font=small, anchor="ls")
+    pen.text((MARGIN, 2 * down + 25), heading, QUIET, font=small, anchor="ls")
     return sheet
+
+
+def _even(side: int) -> int:
+    return side + side % 2
 
 
 def _dimmed(frame: Image.Image, light: float) -> Image.Image:

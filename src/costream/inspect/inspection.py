@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
-
 from costream.errors import SettingsError, SourceError
-from costream.pruning import DEFAULT_PRUNER, PRUNERS, KeepMask, PatchGrid, PrunerSettings
-from costream.pruning.portrait import Portrait
-from costream.synth import Encoder
+from costream.inspect.film import Film
+from costream.inspect.gop import Gop, find_gop
+from costream.inspect.trial import Trial
+from costream.pruning import PatchGrid, PrunerSettings
 from costream.video import FrameRecord, MotionSource, Sample, Stream, StreamInfo
 from costream.video.source import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
 TEMPORAL_PATCH = 2
-SHOWN_LETTERS = 12
-FILM_PATCHES = 120
-"""Temporal patches of the video: two minutes at 2 frames a second and two to a patch."""
-PORTRAIT_SHARE = 0.2
-"""Share of kept groups that the pictured moment should come near to: neither calm nor chaos."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gop:
-    """The beat of a stream's I-frames.
-
-    Attributes:
-        pattern: in words, such as ``I every 10, IBBBPBBBPB``. The letters are the frame types of
-            the most frequent GOP in display order.
-        shortest: frames from one I-frame to the next, at least; None where there is one only.
-        median: the same, in the middle.
-        longest: the same, at most.
-    """
-
-    pattern: str
-    shortest: int | None
-    median: float | None
-    longest: int | None
+PICTURE = "inspect.png"
+FILM = "inspect.mp4"
+FILM_SECONDS = 60.0
+"""Seconds of stream that the film shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +53,7 @@ class Inspection:
         kept: share of all groups that each registered pruner keeps, anchors included, two frames
             to a temporal patch.
         picture: where the picture was written, or None.
-        film: where the short video was written, or None.
+        film: where the film was written, or None.
     """
 
     source: str
@@ -115,7 +93,6 @@ def inspect_source(
     anchor_every: int = 80,
     limit: float | None = None,
     out: str | os.PathLike[str] | None = None,
-    film: str | os.PathLike[str] | None = None,
 ) -> Inspection:
     """Reads a source once and says what is in it and what each pruner would keep.
 
@@ -125,30 +102,30 @@ def inspect_source(
         grid: how pictures are cut into patches.
         anchor_every: ticks from one anchor to the next.
         limit: seconds of stream to read, or None for all of it. A live source needs one.
-        out: where to write a PNG of one telling moment: the frame, its motion, the groups that the
-            default pruner keeps, and how long ago it kept each of the others.
-        film: where to write the same as a video, such as ``inspect.mp4``, of the first
-            ``FILM_PATCHES`` temporal patches.
+        out: a directory, made where it is missing, to write :data:`PICTURE` and :data:`FILM` to:
+            frame, motion, the groups that the default pruner keeps, and how old the others are, at
+            one telling moment and over the first :data:`FILM_SECONDS`.
 
     Raises:
         SettingsError: ``fps``, ``limit`` or ``anchor_every`` is not positive.
         SourceError: as :meth:`Stream.samples`; or the source gave no frame at all.
-        OSError: ``out`` or ``film`` can't be written.
+        OSError: ``out`` can't be written.
     """
     if limit is not None and not limit > 0:
         raise SettingsError(f"limit must be a positive number of seconds, not {limit}")
-    trial = _Trial(grid, PrunerSettings(anchor_every=anchor_every), anchor_every / fps)
+    trial = Trial(grid, PrunerSettings(anchor_every=anchor_every), fps)
     records: list[FrameRecord] = []
-    with Stream(source) as stream:
+    with Stream(source) as stream, _open_film(out, fps) as film:
         samples = stream.samples(fps, on_frame=records.append)
-        with _Film(film, fps / TEMPORAL_PATCH, _heading(stream.info)) as reel:
-            for patch in _in_patches(_until(samples, limit)):
-                reel.add(trial.add(patch))
+        for patch in _in_patches(_until(samples, limit)):
+            portrait = trial.add(patch)
+            if film is not None and portrait.samples[-1].time < FILM_SECONDS:
+                film.add(portrait.draw(_heading(stream.info)))
     records = [one for one in records if limit is None or one.time < limit]
     if not records or trial.moment is None:
         raise SourceError(f"{stream.info.source} gave no frame: nothing to inspect")
     if out is not None:
-        trial.moment.draw(Path(out), _heading(stream.info))
+        trial.moment.draw(_heading(stream.info)).save(Path(out) / PICTURE, optimize=True)
     return Inspection(
         **_described(stream.info),
         **_counted(records),
@@ -157,80 +134,19 @@ def inspect_source(
         groups=grid.groups,
         anchor_every=anchor_every,
         kept=trial.kept,
-        picture=None if out is None else os.fspath(out),
-        film=None if film is None else os.fspath(film),
+        picture=None if out is None else str(Path(out) / PICTURE),
+        film=None if out is None else str(Path(out) / FILM),
     )
 
 
-class _Trial:
-    """All pruners side by side on the same samples, and the moment that shows them best."""
-
-    def __init__(self, grid: PatchGrid, settings: PrunerSettings, oldest: float) -> None:
-        self._oldest = oldest
-        self._seen = np.zeros(grid.group_shape, np.float32)
-        self._pruners = {name: PRUNERS[name](grid, settings) for name in PRUNERS}
-        self._counts: Counter[str] = Counter()
-        self._groups = 0
-        self._grid = grid
-        self.samples = 0
-        self.moment: Portrait | None = None
-
-    @property
-    def kept(self) -> dict[str, float]:
-        """Share of the groups kept so far, by pruner."""
-        return {name: self._counts[name] / self._groups for name in self._pruners}
-
-    def add(self, patch: Sequence[Sample]) -> Portrait:
-        """Lets every pruner decide the temporal patch; returns what the default one made of it."""
-        self.samples += len(patch)
-        self._groups += self._grid.groups
-        masks = {name: pruner.decide(patch) for name, pruner in self._pruners.items()}
-        for name, mask in masks.items():
-            self._counts[name] += mask.kept
-        moment = self._portray(patch, masks[DEFAULT_PRUNER])
-        self._consider(moment)
-        return moment
-
-    def _portray(self, patch: Sequence[Sample], mask: KeepMask) -> Portrait:
-        now = np.float32(patch[-1].time)
-        self._seen = np.where(mask.groups, now, self._seen)
-        return Portrait(tuple(patch), mask, now - self._seen, self._oldest)
-
-    def _consider(self, moment: Portrait) -> None:
-        if self.moment is None or _appeal(moment) > _appeal(self.moment):
-            self.moment = moment
-
-
-class _Film:
-    """Writes portraits into a video, if there is a path; only the first ``FILM_PATCHES``."""
-
-    def __init__(self, path: str | os.PathLike[str] | None, fps: float, heading: str) -> None:
-        self._path, self._fps, self._heading = path, fps, heading
-        self._encoder: Encoder | None = None
-        self._count = 0
-
-    def add(self, moment: Portrait) -> None:
-        """Adds one picture; the film's size is that of the first."""
-        if self._path is None or self._count == FILM_PATCHES:
-            return
-        sheet = moment.sheet(self._heading)
-        if self._encoder is None:
-            self._size = sheet.size
-            self._encoder = Encoder(self._path, sheet.size, self._fps)
-        self._encoder.add(np.asarray(sheet.resize(self._size)))
-        self._count += 1
-
-    def __enter__(self) -> _Film:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._encoder is not None:
-            self._encoder.close()
-
-
-def _appeal(moment: Portrait) -> tuple[bool, float]:
-    """Orders moments: pruned ones before anchors, then the nearest to the wanted share."""
-    return moment.mask.anchor is None, -abs(moment.share - PORTRAIT_SHARE)
+@contextmanager
+def _open_film(out: str | os.PathLike[str] | None, fps: float) -> Iterator[Film | None]:
+    if out is None:
+        yield None
+        return
+    Path(out).mkdir(parents=True, exist_ok=True)
+    with Film(Path(out) / FILM, fps / TEMPORAL_PATCH) as film:
+        yield film
 
 
 def _until(samples: Iterator[Sample], limit: float | None) -> Iterator[Sample]:
@@ -279,24 +195,6 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
         "with_vectors": sum(record.vectors > 0 for record in records) / len(records),
         "damaged": sum(record.damaged for record in records),
     }
-
-
-def find_gop(types: str) -> Gop:
-    """Finds the beat of the I-frames in a string of frame types in display order."""
-    starts = [index for index, letter in enumerate(types) if letter == "I"]
-    if len(starts) < 2:
-        beat = f"{len(starts) or 'no'} I in {len(types)}"
-        return Gop(f"{beat}, {_shortened(types)}", None, None, None)
-    gops = [types[start:end] for start, end in pairwise(starts)]
-    lengths = sorted(map(len, gops))
-    low, high = lengths[0], lengths[-1]
-    beat = f"I every {low}" if low == high else f"I every {low} to {high}"
-    usual = Counter(gops).most_common(1)[0][0]
-    return Gop(f"{beat}, {_shortened(usual)}", low, float(median(lengths)), high)
-
-
-def _shortened(types: str) -> str:
-    return types if len(types) <= SHOWN_LETTERS else types[:SHOWN_LETTERS] + "..."
 
 
 def _heading(info: StreamInfo) -> str:

@@ -1,0 +1,61 @@
+"""All pruners side by side on the same samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from costream.inspect.portrait import Portrait
+from costream.pruning import DEFAULT_PRUNER, PRUNERS, KeepMask, PatchGrid, PrunerSettings
+from costream.video import Sample
+
+PORTRAIT_SHARE = 0.2
+"""Share of kept groups that the pictured moment should come near to: neither calm nor chaos."""
+
+
+class Trial:
+    """Lets every registered pruner decide the same temporal patches.
+
+    Args:
+        grid: how pictures are cut.
+        settings: what the pruners are told.
+        fps: ticks a second.
+    """
+
+    def __init__(self, grid: PatchGrid, settings: PrunerSettings, fps: float) -> None:
+        self._pruners = {name: PRUNERS[name](grid, settings) for name in PRUNERS}
+        self._counts: Counter[str] = Counter()
+        self._groups = 0
+        self._grid = grid
+        self._oldest = settings.anchor_every / fps
+        self._kept_at = np.zeros(grid.group_shape, np.float32)
+        self.samples = 0
+        self.moment: Portrait | None = None
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """Share of the groups kept so far, by pruner."""
+        return {name: self._counts[name] / self._groups for name in self._pruners}
+
+    def add(self, patch: Sequence[Sample]) -> Portrait:
+        """Lets every pruner decide a temporal patch; returns what the default one made of it."""
+        self.samples += len(patch)
+        self._groups += self._grid.groups
+        masks = {name: pruner.decide(patch) for name, pruner in self._pruners.items()}
+        self._counts.update({name: mask.kept for name, mask in masks.items()})
+        portrait = self._portray(patch, masks[DEFAULT_PRUNER])
+        if self.moment is None or _appeal(portrait) > _appeal(self.moment):
+            self.moment = portrait
+        return portrait
+
+    def _portray(self, patch: Sequence[Sample], mask: KeepMask) -> Portrait:
+        now = patch[-1].time
+        self._kept_at[mask.groups] = now
+        return Portrait(tuple(patch), mask, np.float32(now) - self._kept_at, self._oldest)
+
+
+def _appeal(moment: Portrait) -> tuple[bool, float]:
+    """Orders moments: pruned ones before anchors, then the nearest to the wanted share."""
+    return moment.mask.anchor is None, -abs(moment.share - PORTRAIT_SHARE)
