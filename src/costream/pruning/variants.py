@@ -27,8 +27,8 @@ class RelitLastKept(LastKept):
 
     The reference is relit by one gain and one offset before each comparison, so that a change of
     the light, however mixed with other things, keeps nothing at all. What the model saw stays in
-    the old light until the next anchor. On cameras whose exposure answers to every passing car
-    this keeps a third of what the default does, at the price that it is blind to light: a picture
+    the old light until the next anchor. On a camera whose exposure answers to every passing car
+    this kept a third of what the default did, at the price that it is blind to light: a picture
     of the same content counts as the same. Where no single light leaves less than 60% of the
     groups changed, the comparison is plain.
     """
