@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from costream.video.field import MotionField, grid
 from costream.video.record import DecodedFrame
 from costream.video.sample import BLOCK, ChangeMap, MotionSource
-from costream.video.field import MotionField, grid
 
 Field = npt.NDArray[Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from costream.video.batch import Columns, Indices, VectorBatch
+from costream.video.batch import Indices, VectorBatch
 from costream.video.sample import BLOCK
 from costream.video.vectors import FrameVectors
 
@@ -77,47 +77,56 @@ class MotionField:
         return self._intra.reshape(self.shape).copy()
 
     def _gather(self) -> None:
+        """Gathers the batch: ``block`` is a vector's block, ``cell`` its frame and block in one."""
         if not self._batch.frames:
             return
-        columns, block = self._inside(self._batch.columns())
-        # No codec here has vectors finer than a quarter pixel, so that every nonzero one is moving.
-        nonzero = np.flatnonzero(columns.motion != 0)
-        cell = columns.frame * len(self._peak)
+        block, outside = self._blocks()
+        cell = np.repeat(np.arange(self._batch.frames) * len(self._peak), np.diff(self._batch.ends))
         cell += block
-        moving = cell[nonzero]
-        self._gather_states(cell, moving)
-        self._gather_movement(columns.take(nonzero), block[nonzero], moving)
+        # No codec here has vectors finer than a quarter pixel, so that every nonzero one is moving.
+        moving = self._batch.nonzero()
+        if outside.any():
+            cell[outside] = self._batch.frames * len(self._peak)
+            moving = moving[~outside[moving]]
+        self._gather_states(cell, cell[moving])
+        self._gather_movement(moving, block[moving], cell[moving])
         self._batch.clear()
 
-    def _inside(self, columns: Columns) -> tuple[Columns, Indices]:
-        """Drops coded blocks outside the cropped picture; returns the rest and their blocks."""
+    def _blocks(self) -> tuple[Indices, npt.NDArray[np.bool_]]:
+        """Returns each vector's block, and whether it lies outside the cropped picture."""
         rows, cols = self.shape
-        y, x = columns.blocks()
-        inside = (y < rows) & (x < cols)
-        if not inside.all():
-            chosen = np.flatnonzero(inside)
-            columns, y, x = columns.take(chosen), y[chosen], x[chosen]
-        block = np.multiply(y, cols, dtype=np.intp)
-        block += x
-        return columns, block
+        y, x = self._batch.blocks()
+        outside = y >= rows
+        outside |= x >= cols
+        y *= cols
+        y += x
+        return y, outside
 
     def _gather_states(self, cell: Indices, moving: Indices) -> None:
-        """Notes what each block was in each frame; ``cell`` counts blocks through the frames."""
-        states = np.full((self._batch.frames, len(self._peak)), _UNPREDICTED, np.uint8)
-        states.reshape(-1)[cell] = _STILL
-        states.reshape(-1)[moving] = _MOVING
+        frames, blocks = self._batch.frames, len(self._peak)
+        # One more cell, for the vectors outside.
+        flat = np.full(frames * blocks + 1, _UNPREDICTED, np.uint8)
+        flat[cell] = _STILL
+        flat[moving] = _MOVING
+        states = flat[:-1].reshape(frames, blocks)
         self._active += np.count_nonzero(states, axis=0)
         self._intra |= states.max(axis=0) == _UNPREDICTED
 
-    def _gather_movement(self, columns: Columns, block: Indices, cell: Indices) -> None:
+    def _gather_movement(self, moving: Indices, block: Indices, cell: Indices) -> None:
         blocks = len(self._peak)
-        past, future = self._batch.factors()
-        factor = np.where(columns.from_past(), past[columns.frame], future[columns.frame])
-        x, y = columns.vectors().T * factor
+        x, y = self._batch.motion(moving)
+        factor = self._factor(moving)
+        x *= factor
+        y *= factor
         np.maximum.at(self._peak, block, x * x + y * y)
 
-        area = columns.area()
-        covered = np.bincount(cell, area, self._batch.frames * blocks)[cell]
+        area = self._batch.area(moving)
+        covered = np.bincount(cell, area)[cell]
         share = area / np.maximum(covered, BLOCK * BLOCK)
         self._drift[0] += np.bincount(block, share * x, blocks)
         self._drift[1] += np.bincount(block, share * y, blocks)
+
+    def _factor(self, moving: Indices) -> npt.NDArray[np.float32]:
+        counts = np.diff(np.searchsorted(moving, self._batch.ends))
+        past, future = (np.repeat(each, counts) for each in self._batch.factors())
+        return np.where(self._batch.from_past(moving), past, future)
