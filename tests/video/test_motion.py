@@ -6,10 +6,11 @@ import pytest
 
 from costream.video import BLOCK, ChangeMap, Stream
 from costream.video.evidence import Evidence
+from costream.video.field import MotionField
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord
 from costream.video.references import Coded, References, Span
-from costream.video.vectors import gather
+from costream.video.vectors import WORDS, FrameVectors, Vectors
 from tests.video.encode import SIZE, encode, panning, popping, still
 
 EXPORTING = {
@@ -177,14 +178,14 @@ def test_a_turned_map_misses_no_changed_pixel(rotation, size):
 
 def one_block(size, rotation, row, col):
     vectors = vector_array([(-1, 16, 16, col * 16 + 8, row * 16 + 8, 4, 0)])
-    field = gather(vectors, -(-size[0] // 16), -(-size[1] // 16), Span(1, 1))
     evidence = Evidence("codec", rotation)
     frame = av.VideoFrame(size[1], size[0], "gray")
-    evidence.add(DecodedFrame(FrameRecord(0, 0.0, "P", 1, 1, False), frame, field))
+    record = FrameRecord(0, 0.0, "P", 1, 1, False)
+    evidence.add(DecodedFrame(record, frame, FrameVectors(vectors, Span(1, 1))))
     return evidence.emit()
 
 
-def vector_array(rows):
+def vector_array(rows) -> Vectors:
     names = ("source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y")
     fields = [
         ("source", "i4"), ("w", "u1"), ("h", "u1"), ("src_x", "i2"), ("src_y", "i2"),
@@ -196,7 +197,13 @@ def vector_array(rows):
         for name, value in zip(names, row, strict=True):
             vectors[name][i] = value
     vectors["motion_scale"] = 4
-    return vectors
+    return vectors.view(np.uint64).reshape(-1, WORDS)
+
+
+def gather(vectors, rows, cols, span) -> MotionField:
+    field = MotionField(rows, cols)
+    field.add(FrameVectors(vectors, span))
+    return field
 
 
 def test_vectors_weigh_by_area_and_unused_directions_by_nothing():
@@ -208,16 +215,16 @@ def test_vectors_weigh_by_area_and_unused_directions_by_nothing():
         ]
     )  # fmt: skip
     field = gather(vectors, 1, 4, Span(past=1.0, future=0.5))
-    assert field.mean[0, :, 0] == pytest.approx([1, 4, 2, 0])
-    assert field.peak[0] == pytest.approx([2, 4, 2, 0])
-    assert field.predicted[0].tolist() == [True, True, True, False]
-    assert field.moving[0].tolist() == [True, True, True, False]
+    assert field.drift()[0, :, 0] == pytest.approx([1, 4, 2, 0])
+    assert field.peak()[0] == pytest.approx([2, 4, 2, 0])
+    assert field.intra()[0].tolist() == [False, False, False, True]
+    assert field.activity()[0].tolist() == [1, 1, 1, 1]
 
 
 def test_vectors_outside_the_picture_are_dropped():
     field = gather(vector_array([(-1, 16, 16, 72, 8, 4, 0)]), 1, 4, Span(1, 1))
-    assert not field.predicted.any()
-    assert not field.peak.any()
+    assert field.intra().all()
+    assert not field.peak().any()
 
 
 def spans(order, kinds):

@@ -21,10 +21,10 @@ from costream.video.source import reason
 from costream.video.track import codec_name, duration, find_video, frame_rate
 from costream.video.vectors import (
     EXPORT_OPTIONS,
-    MotionField,
-    VectorReader,
+    FrameVectors,
     exports_b_vectors,
     exports_vectors,
+    read_vectors,
 )
 
 MAX_BARREN_PACKETS = 1500
@@ -77,8 +77,7 @@ class Decoder:
         self.stream = find_video(container, name)
         codec = codec_name(self.stream)
         self.motion: MotionSource = "codec" if motion and exports_vectors(codec) else "none"
-        self._reader = VectorReader() if self.motion == "codec" else None
-        self._h264 = codec == "h264" and self._reader is not None
+        self._h264 = codec == "h264" and self.motion == "codec"
         self._b_vectors = exports_b_vectors(codec)
         self._prepare_codec()
         self.rate = frame_rate(self.stream)
@@ -178,7 +177,7 @@ class Decoder:
         assert coded is None or isinstance(coded, Coded)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
-        count, field = self._motion_of(frame, coded, kind)
+        count, vectors = self._motion_of(frame, coded, kind)
         record = FrameRecord(
             index=self._frames,
             time=self._clock.advance(frame.time),
@@ -190,15 +189,17 @@ class Decoder:
         self._blemished = False
         self._frames += 1
         self._damaged += damaged
-        return DecodedFrame(record, frame, field)
+        return DecodedFrame(record, frame, vectors)
 
     def _motion_of(
         self, frame: av.VideoFrame, coded: Coded | None, kind: FrameType
-    ) -> tuple[int, MotionField | None]:
-        if self._reader is None:
+    ) -> tuple[int, FrameVectors | None]:
+        rows = read_vectors(frame) if self.motion == "codec" else None
+        readable = self.motion == "codec" and (kind != "B" or self._b_vectors)
+        span = self._references.span(coded, kind) if readable else None
+        if rows is None:
             return 0, None
-        readable = kind != "B" or self._b_vectors
-        return self._reader.read(frame, self._references.span(coded, kind) if readable else None)
+        return len(rows), FrameVectors(rows, span) if span else None
 
     def _stops_short(self) -> bool:
         stated = duration(self._container, self.stream)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from costream.video.field import MotionField, grid
 from costream.video.record import DecodedFrame
 from costream.video.sample import BLOCK, ChangeMap, MotionSource
-from costream.video.vectors import MotionField, grid
 
 Field = npt.NDArray[Any]
 
@@ -51,6 +51,7 @@ class Evidence:
         self._motion: MotionSource = motion
         self._turns = rotation // 90
         self._size: tuple[int, int] | None = None
+        self._field = MotionField(0, 0)
         self._clear()
 
     def add(self, decoded: DecodedFrame) -> None:
@@ -61,24 +62,21 @@ class Evidence:
         self._frames += 1
         self._bytes += record.packet_bytes
         self._damaged |= record.damaged
-        if decoded.field is not None:
-            self._add_field(decoded.field)
+        if decoded.vectors is not None:
+            self._field.add(decoded.vectors)
         elif record.type == "I":
             self._keyframes += 1
         elif self._motion == "codec":
-            self._predicted += 1
-            self._active += 1
-            self._intra[:] = True
+            self._field.add_unpredicted()
 
     def emit(self) -> ChangeMap:
         """Returns the map of the interval, in display orientation, and starts the next one."""
-        activity = self._active.astype(np.float32) / np.float32(max(self._predicted, 1))
         change = ChangeMap(
             motion=self._motion,
-            peak=self._displayed(self._peak, np.maximum),
+            peak=self._displayed(self._field.peak(), np.maximum),
             drift=self._displayed(self._turned_vectors(), _mean),
-            activity=self._displayed(activity, np.maximum),
-            intra=self._displayed(self._intra, np.logical_or),
+            activity=self._displayed(self._field.activity(), np.maximum),
+            intra=self._displayed(self._field.intra(), np.logical_or),
             frames=self._frames,
             keyframes=self._keyframes,
             packet_bytes=self._bytes,
@@ -88,33 +86,19 @@ class Evidence:
         return change
 
     def _clear(self) -> None:
-        shape = grid(*(self._size or (0, 0)))
-        self._peak = np.zeros(shape, np.float32)
-        self._drift = np.zeros((*shape, 2), np.float32)
-        self._active = np.zeros(shape, np.int32)
-        self._intra = np.zeros(shape, np.bool_)
-        self._predicted = self._frames = self._keyframes = self._bytes = 0
+        self._field.clear()
+        self._frames = self._keyframes = self._bytes = 0
         self._damaged = False
-
-    def _add_field(self, field: MotionField) -> None:
-        self._predicted += 1
-        np.maximum(self._peak, field.peak, out=self._peak)
-        self._drift += field.mean
-        self._active += field.moving | ~field.predicted
-        self._intra |= ~field.predicted
 
     def _resize(self, height: int, width: int) -> None:
         # What was gathered lies on a grid that is gone. The interval is unknown as a whole, and
         # a damaged one is encoded whole.
-        frames, keyframes, size = self._frames, self._keyframes, self._bytes
-        changed = self._size is not None
+        self._damaged = self._size is not None
         self._size = (height, width)
-        self._clear()
-        self._frames, self._keyframes, self._bytes = frames, keyframes, size
-        self._damaged = changed
+        self._field = MotionField(*grid(height, width))
 
     def _turned_vectors(self) -> Field:
-        x, y = self._drift[..., 0], self._drift[..., 1]
+        x, y = np.moveaxis(self._field.drift(), -1, 0)
         turned = ((x, y), (-y, x), (-x, -y), (y, -x))[self._turns]
         return np.stack(turned, axis=-1)
 

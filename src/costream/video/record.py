@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import av
 
 from costream.video.references import FrameType
-from costream.video.vectors import MotionField
+from costream.video.vectors import FrameVectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class DecodedFrame:
     Attributes:
         record: what is told about it in public.
         frame: the decoded frame, in coded orientation.
-        field: its motion; None where it has no vectors or they mean nothing.
+        vectors: its vectors; None where it has none or they mean nothing.
     """
 
     record: FrameRecord
     frame: av.VideoFrame
-    field: MotionField | None
+    vectors: FrameVectors | None
