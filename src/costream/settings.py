@@ -62,6 +62,11 @@ class EngineSettings(BaseModel):
             )
         return self
 
+    @property
+    def uses_motion(self) -> bool:
+        """Whether the pruner looks at motion vectors: a stream opened without saves their cost."""
+        return PRUNERS[self.pruner].vectors
+
     @classmethod
     def checked(cls, **values: Any) -> EngineSettings:
         """Builds settings from named values.

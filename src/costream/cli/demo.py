@@ -43,7 +43,8 @@ def demo(
 
     engine = load_engine(model, settings, device)
     live = LiveCamera(SyntheticCamera(seed=seed), seconds=seconds, realtime=not fast)
-    with live, Stream(live.file, name="synthetic camera") as stream:
+    motion = settings.uses_motion
+    with live, Stream(live.file, motion=motion, name="synthetic camera") as stream:
         show_verdicts(engine, stream, ASKS, model, as_json=as_json)
 
 

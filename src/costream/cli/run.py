@@ -68,6 +68,6 @@ def run(
     from costream.cli.loading import load_engine
     from costream.video import Stream
 
-    with Stream(source) as stream:
+    with Stream(source, motion=settings.uses_motion) as stream:
         engine = load_engine(model, settings, device)
         show_verdicts(engine, stream, ask, model, as_json=as_json)

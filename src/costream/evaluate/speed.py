@@ -3,8 +3,8 @@
 Both sides watch the same source with the same weights and the same windows, window by window in
 turn, so that a machine whose speed drifts slows both. The stock side decodes without exporting
 motion, samples and preprocesses every frame once, and runs vision encoder and language model over
-the whole window with nothing kept. CoStream's side is the engine as it
-is, with extraction of motion in its decoding time.
+the whole window with nothing kept. CoStream's side is the engine as it is; where its pruner looks
+at motion vectors, their extraction is in its decoding time.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -
         SourceError: the source can't be read, or holds no frame.
     """
     stock, costream, scores = [], [], []
-    with Stream(source, motion=False) as plain, Stream(source) as stream:
+    motion = engine.settings.uses_motion
+    with Stream(source, motion=False) as plain, Stream(source, motion=motion) as stream:
         watch = engine.open(stream, [ask])
         side = StockSide(engine.model, watch.questions, watch.session.geometry, engine.settings.fps)
         pairs = zip(engine.windows(plain), engine.windows(stream), strict=True)

@@ -79,7 +79,7 @@ class Portrait:
         return peak
 
     def _blind(self) -> bool:
-        return any(one.change.motion == "none" for one in self.samples)
+        return any(one.change.motion != "codec" for one in self.samples)
 
     def _motion(self, frame: Image.Image) -> Image.Image:
         dim = _dimmed(frame, 0.55)

@@ -110,7 +110,7 @@ def _blind(samples: Sequence[Sample]) -> AnchorReason | None:
 
 
 def _says_nothing(change: ChangeMap) -> bool:
-    return change.motion == "none" or change.keyframes >= change.frames
+    return change.motion != "codec" or change.keyframes >= change.frames
 
 
 def _size(sample: Sample) -> tuple[int, int]:

@@ -71,4 +71,4 @@ class CodecLastKept(LastKept):
 
 
 def _says_nothing(change: ChangeMap) -> bool:
-    return change.motion == "none" or change.keyframes >= change.frames
+    return change.motion != "codec" or change.keyframes >= change.frames

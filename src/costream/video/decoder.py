@@ -76,7 +76,7 @@ class Decoder:
         self._timeout = timeout
         self.stream = find_video(container, name)
         codec = codec_name(self.stream)
-        self.motion: MotionSource = "codec" if motion and exports_vectors(codec) else "none"
+        self.motion = _motion_source(codec, wanted=motion)
         self._h264 = codec == "h264" and self.motion == "codec"
         self._b_vectors = exports_b_vectors(codec)
         self._prepare_codec()
@@ -214,3 +214,9 @@ class Decoder:
 
     def _cause(self) -> str:
         return f" ({self._last_error})" if self._last_error else ""
+
+
+def _motion_source(codec: str, *, wanted: bool) -> MotionSource:
+    if not exports_vectors(codec):
+        return "none"
+    return "codec" if wanted else "unused"

@@ -45,7 +45,7 @@ class Evidence:
         """Starts empty.
 
         Args:
-            motion: where the evidence comes from; ``"none"`` gives maps of zeros.
+            motion: where the evidence comes from; anything but ``"codec"`` gives maps of zeros.
             rotation: clockwise degrees from the coded to the displayed picture.
         """
         self._motion: MotionSource = motion

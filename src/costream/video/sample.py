@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from costream.video.picture import Picture
 
-MotionSource = Literal["codec", "none"]
-"""Where change evidence comes from: the codec's motion vectors, or nowhere."""
+MotionSource = Literal["codec", "unused", "none"]
+"""Where change evidence comes from: the codec's motion vectors (``codec``), or nowhere, because the
+codec exports none (``none``) or the stream was opened without them (``unused``)."""
 
 BLOCK = 16
 """Side of a block of a :class:`ChangeMap`, in luma pixels: one macroblock of H.264."""
@@ -53,7 +54,8 @@ class ChangeMap:
     orientation; rows and columns are rounded up, so the last ones may be partly outside.
 
     Attributes:
-        motion: ``"none"`` means that nothing is known: every block counts as changed.
+        motion: anything but ``"codec"`` means that nothing is known: every block counts as
+            changed.
         peak: float32 [rows, cols], the longest single motion vector seen in the block over the
             distance to its reference picture, in pixels a frame.
         drift: float32 [rows, cols, 2], the sum of the block's mean vectors (x, y) over the
