@@ -6,18 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from costream.video import ChangeMap, Picture, Sample, StreamInfo
+from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
 
 
-def change_map(*, damaged: bool = False) -> ChangeMap:
-    """Returns evidence of nothing at all, on a grid of one block."""
-    field = np.zeros((1, 1), dtype=np.float32)
+def still(picture: Picture, *, damaged: bool = False) -> ChangeMap:
+    """Returns evidence of a picture in which nothing moved."""
+    shape = -(-picture.height // BLOCK), -(-picture.width // BLOCK)
+    field = np.zeros(shape, dtype=np.float32)
     return ChangeMap(
         motion="codec",
         peak=field,
-        drift=np.zeros((1, 1, 2), dtype=np.float32),
+        drift=np.zeros((*shape, 2), dtype=np.float32),
         activity=field,
-        intra=np.zeros((1, 1), dtype=np.bool_),
+        intra=np.zeros(shape, dtype=np.bool_),
         frames=1,
         keyframes=0,
         packet_bytes=100,
@@ -40,7 +41,7 @@ def samples_of(
     """Returns the pictures as samples at the given ticks, or at consecutive ones."""
     ticks = range(len(pictures)) if ticks is None else ticks
     return [
-        Sample(tick, tick / fps, picture, change_map())
+        Sample(tick, tick / fps, picture, still(picture))
         for tick, picture in zip(ticks, pictures, strict=True)
     ]
 

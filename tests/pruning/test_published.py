@@ -72,6 +72,17 @@ def test_changes_add_up_until_the_next_anchor_forgets_them(rule):
 
 
 @both
+def test_a_window_shorter_than_the_gop_brings_anchors_closer(rule):
+    pruner = PRUNERS[rule](PatchGrid(4, 8, 1), PrunerSettings(anchor_every=6))
+    anchors = [
+        n
+        for n, mask in enumerate(decide_all(pruner, [sample(tick) for tick in range(14)]))
+        if mask.anchor
+    ]
+    assert anchors == [0, 6, 12]
+
+
+@both
 def test_a_codec_without_vectors_is_never_taken_for_stillness(rule):
     masks = decide_all(new(rule), [sample(tick, motion="none") for tick in range(4)])
     assert [mask.anchor for mask in masks] == ["first", "blind", "blind", "blind"]

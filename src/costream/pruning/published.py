@@ -32,7 +32,8 @@ class PublishedPruner(Pruner):
     A group is kept when any of its patches changed in any frame since the last anchor: the union
     grows until an anchor resets it and is encoded whole. The paper re-encodes to 2 fps with an
     I-frame every 16 frames. Here the stream stays as it is, so an anchor is placed every 16 ticks
-    and the camera's own I-frames play no part; ``settings.anchor_every`` is ignored.
+    and the camera's own I-frames play no part. ``settings.anchor_every`` counts only where it is
+    less: a window shorter than the GOP must hold every place too.
 
     Where the bitstream says nothing, the frame is kept whole: the decoder reported damage
     (``damage``), the codec gives no vectors, or all the interval's frames are I-frames
@@ -43,7 +44,7 @@ class PublishedPruner(Pruner):
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
         super().__init__(grid, settings)
-        self._schedule = AnchorSchedule(PUBLISHED_GOP)
+        self._schedule = AnchorSchedule(min(PUBLISHED_GOP, settings.anchor_every))
         self._changed = np.zeros(grid.group_shape, dtype=np.bool_)
 
     def decide(self, samples: Sequence[Sample]) -> KeepMask:
