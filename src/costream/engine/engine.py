@@ -73,7 +73,9 @@ class Engine:
         """Returns a verdict for each position of the window, until the stream ends.
 
         Args:
-            stream: what to watch. The caller closes it.
+            stream: what to watch. The caller closes it. Opened with
+                ``motion=engine.settings.uses_motion``, it extracts motion vectors only for a
+                pruner that looks at them.
             ask: questions whose answer is yes or no.
             on_frame: called with the record of every native frame as it is decoded.
 
