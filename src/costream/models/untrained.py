@@ -132,7 +132,7 @@ def write_untrained(path: Path, size: str = "test", *, seed: int = 0) -> Path:
     _write_preprocessing(path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        _build_model(SIZES[size], tokenizer).save_pretrained(path)
+        build_model(SIZES[size], tokenizer).save_pretrained(path)
     return path
 
 
@@ -205,9 +205,10 @@ def _write_preprocessing(path: Path) -> None:
     (path / "video_preprocessor_config.json").write_text(json.dumps(settings, indent=2))
 
 
-def _build_model(
+def build_model(
     size: ModelSize, tokenizer: PreTrainedTokenizerFast
 ) -> Qwen3VLForConditionalGeneration | Qwen3VLMoeForConditionalGeneration:
+    """Builds the stock class at a size, with random weights, on the current default device."""
     options = {
         "text_config": _text_config(size, tokenizer),
         "vision_config": _vision_config(size),
