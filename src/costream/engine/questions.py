@@ -20,6 +20,11 @@ _FORM = "{ask} Start your response with 'Yes' or 'No'."
 """How a question is put: the published wording (arXiv 2604.06036)."""
 
 
+def put(ask: str) -> str:
+    """Returns a question the way that a model is asked it."""
+    return _FORM.format(ask=ask)
+
+
 class Questions:
     """The questions of one stream, laid out once.
 
@@ -37,7 +42,7 @@ class Questions:
             raise SettingsError("there is no question: ask at least one")
         if not all(self.asks):
             raise SettingsError("a question is empty: say what to look for")
-        self.prompts = [_FORM.format(ask=ask) for ask in self.asks]
+        self.prompts = [put(ask) for ask in self.asks]
         self._model = model
         self._segments = [model.question(prompt) for prompt in self.prompts]
         self._branches = torch.cat(

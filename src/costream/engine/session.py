@@ -180,6 +180,7 @@ class Session:
         first = self.residents[0].position if self.residents else self._next_position
         self.store.place_prompt(first - self.prompt_tokens, self.model.move_keys)
 
+    @torch.inference_mode()
     def _compute_prompt(self) -> None:
         pieces = [Piece(self._prompt, None, position=0, slot=self.store.first)]
         self.prefill.run(pieces, torch.empty(0, dtype=torch.int64))

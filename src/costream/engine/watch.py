@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from costream.engine.questions import Questions
@@ -41,6 +42,7 @@ class Watch:
         self._refresh = refresh
         self._settings = settings
 
+    @torch.inference_mode()
     def step(self, window: Window, decoding: float = 0.0) -> Verdict:
         """Moves the window and answers the questions on it.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -109,7 +109,8 @@ class KVCache(Protocol):
 class ModelAdapter(ABC):
     """One loaded model of one family.
 
-    All tensors an adapter takes and returns live on ``device``. Methods run without gradients.
+    All tensors an adapter takes and returns live on ``device``. Whether gradients are kept is the
+    caller's choice: the engine runs without, training with them.
     """
 
     model_types: ClassVar[tuple[str, ...]]
@@ -117,6 +118,9 @@ class ModelAdapter(ABC):
 
     temporal_patch: int
     """Frames that share one grid and become one set of visual tokens."""
+
+    model: Any
+    """The stock ``transformers`` model."""
 
     parameters: int
     """Weights of the whole model, the shared ones once."""

@@ -111,7 +111,6 @@ class Qwen3VLAdapter(ModelAdapter):
         frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
         return patchify(frames, self.patch, self.merge, self.pixel_settings)
 
-    @torch.inference_mode()
     def encode(
         self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
     ) -> list[VisualTokens]:
@@ -163,14 +162,12 @@ class Qwen3VLAdapter(ModelAdapter):
         positions = torch.arange(len(tokens)).expand(3, -1)
         return Segment(tokens, torch.zeros_like(tokens, dtype=torch.bool), positions, len(tokens))
 
-    @torch.inference_mode()
     def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
         embeds: Tensor = self.language.embed_tokens(segment.ids.to(self.kv_shape.device))
         if visual is not None:
             embeds[segment.visual.to(embeds.device)] = visual.embeds.to(embeds.dtype)
         return embeds
 
-    @torch.inference_mode()
     def forward(
         self,
         embeds: Tensor,
@@ -191,7 +188,6 @@ class Qwen3VLAdapter(ModelAdapter):
         ).last_hidden_state
         return hidden[0]
 
-    @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.model.lm_head(hidden)
         return logits
@@ -219,7 +215,6 @@ class Qwen3VLAdapter(ModelAdapter):
         ).logits
         return logits[0, -1]
 
-    @torch.inference_mode()
     def move_keys(self, keys: Tensor, distance: int) -> Tensor:
         # A shift that is equal on all three axes is one plain rotation, however the axes are
         # interleaved over the frequencies.

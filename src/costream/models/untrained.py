@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from transformers import (
 
 from costream.errors import ModelError, SettingsError
 
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 """Raised with every change to what is written here, so that old caches are left alone."""
 
 _SPECIAL = (
@@ -104,19 +105,22 @@ class ModelSize:
 SIZES = {
     "test": ModelSize(64, 3, 128, 4, 2, 32, 3, 2, (0, 1)),
     "test-moe": ModelSize(64, 2, 128, 4, 2, 32, 2, 2, (0,), experts=4),
-    "tiny": ModelSize(192, 6, 512, 6, 2, 128, 6, 4, (1, 3)),
+    "tiny": ModelSize(192, 4, 512, 6, 2, 192, 4, 3, (1,)),
     "150m": ModelSize(768, 14, 2432, 12, 4, 512, 10, 8, (3, 6)),
 }
-"""Named sizes. ``tiny`` has about 4 million parameters, ``150m`` about 150 million."""
+"""Named sizes. ``tiny`` has about 5 million parameters, ``150m`` about 150 million."""
 
 
-def write_untrained(path: Path, size: str = "test", *, seed: int = 0) -> Path:
+def write_untrained(
+    path: Path, size: str = "test", *, seed: int = 0, corpus: Sequence[str] = ()
+) -> Path:
     """Writes configuration, tokenizer, preprocessing and random weights of a Qwen3-VL.
 
     Args:
         path: the directory to write; it is created.
         size: one of :data:`SIZES`.
         seed: of the weights.
+        corpus: lines that the tokenizer's vocabulary is to cover well, beside its own.
 
     Returns:
         The directory.
@@ -127,7 +131,7 @@ def write_untrained(path: Path, size: str = "test", *, seed: int = 0) -> Path:
     if size not in SIZES:
         raise SettingsError(f"unknown size {size!r}: choose one of {', '.join(SIZES)}")
     path.mkdir(parents=True, exist_ok=True)
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(corpus)
     tokenizer.save_pretrained(path)
     _write_preprocessing(path)
     with torch.random.fork_rng(devices=[]):
@@ -166,8 +170,12 @@ def _cached(cache: Path, size: str) -> Path:
     return target
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Trains a small byte-level BPE tokenizer with Qwen's special tokens and chat format."""
+def build_tokenizer(corpus: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Trains a small byte-level BPE tokenizer with Qwen's special tokens and chat format.
+
+    Args:
+        corpus: lines to learn from, beside its own.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -177,12 +185,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=1024,
+        vocab_size=1536,
         special_tokens=list(_SPECIAL),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    bpe.train_from_iterator(_CORPUS.splitlines(), trainer)
+    bpe.train_from_iterator([*_CORPUS.splitlines(), *corpus], trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         eos_token="<|im_end|>",

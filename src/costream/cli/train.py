@@ -1,0 +1,29 @@
+"""``costream train``: trains the embedded models on the synthetic world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from costream.cli.app import app
+from costream.cli.options import DeviceOpt
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="Which recipe: tiny.")] = "tiny",
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of clips, checkpoints, curves and model.")
+    ] = Path("out/train"),
+    device: DeviceOpt = None,
+) -> None:
+    """Train an embedded model on the synthetic world; a run that was cut off goes on."""
+    from costream.errors import SettingsError
+    from costream.train import RECIPES
+    from costream.train import train as run
+
+    if model not in RECIPES:
+        raise SettingsError(f"unknown recipe {model!r}: choose one of {', '.join(RECIPES)}")
+    typer.echo(run(RECIPES[model], out, device=device or "cpu"))

@@ -1,0 +1,117 @@
+"""Second and third stage: answering questions on full windows, at first with the encoder at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.train.clips import Clip
+from costream.train.features import Features, draw_augment, encode_clip, encode_patches
+from costream.train.layout import hidden_states, lay_out
+from costream.train.progress import Optimiser, Progress
+from costream.train.recipe import Recipe, StageRecipe
+from costream.train.windows import (
+    Example,
+    ExampleDraw,
+    draw_dialogues,
+    draw_times,
+    list_examples,
+)
+
+SENTENCE = 0.1
+"""Weight of an answer's later tokens: the first one is what scores are read from."""
+
+Encode = Callable[[Example, range, np.random.Generator], list[VisualTokens]]
+
+
+class AnswerStage:
+    """A stage that learns to answer.
+
+    Args:
+        model: the model.
+        geometry: how frames are cut.
+        clips: the training clips.
+        recipe: the run.
+    """
+
+    def __init__(
+        self, model: ModelAdapter, geometry: FrameGeometry, clips: Sequence[Clip], recipe: Recipe
+    ) -> None:
+        self.model, self.geometry, self.clips, self.recipe = model, geometry, clips, recipe
+        self._examples = list_examples(clips, recipe, model.temporal_patch)
+        self._length = round(recipe.window * recipe.fps) // model.temporal_patch
+
+    def learn_resting(self, features: Sequence[Features], progress: Progress) -> None:
+        """Learns on features that stay as they are."""
+
+        def encode(
+            example: Example, numbers: range, draw: np.random.Generator
+        ) -> list[VisualTokens]:
+            return [features[example.clip].tokens(number) for number in numbers]
+
+        self._learn("answers", self.recipe.answers, encode, progress)
+
+    def learn_jointly(self, progress: Progress) -> None:
+        """Learns with the encoder."""
+
+        def encode(
+            example: Example, numbers: range, draw: np.random.Generator
+        ) -> list[VisualTokens]:
+            clip, augment = self.clips[example.clip], draw_augment(draw)
+            return encode_patches(self.model, self.geometry, clip, numbers, augment)
+
+        self._learn("joint", self.recipe.joint, encode, progress)
+
+    def _learn(
+        self, name: str, stage: StageRecipe, encode: Encode, progress: Progress
+    ) -> None:
+        optimiser = Optimiser(list(self.model.model.parameters()), stage)
+        saved = {
+            "model": self.model.model, "adam": optimiser.adam, "schedule": optimiser.schedule,
+        }  # fmt: skip
+        points: list[tuple[float, float]] = []
+        for step in range(progress.restore(name, saved), stage.steps):
+            draw = np.random.default_rng((self.recipe.seed, 22, step))
+            taken = ExampleDraw(self._examples, draw)
+            for _ in range(stage.batch):
+                loss, right = self._loss(taken.take(), encode, draw)
+                (loss / stage.batch).backward()
+                points.append((float(loss), right))
+            optimiser.step()
+            if step % 50 == 49:
+                loss_mean, right_mean = np.mean(points, axis=0)
+                progress.note(name, step + 1, {"loss": loss_mean, "right": right_mean})
+                points = []
+            if step % 200 == 199:
+                progress.save(name, step + 1, saved)
+
+    def _loss(
+        self, example: Example, encode: Encode, draw: np.random.Generator
+    ) -> tuple[Tensor, float]:
+        """The loss of one window, and the share of its questions answered right."""
+        model, recipe = self.model, self.recipe
+        numbers = range(example.first, example.first + self._length)
+        times = draw_times(example, draw, self._length, model.temporal_patch / recipe.fps)
+        dialogues, _ = draw_dialogues(example, draw, recipe.negatives)
+        layout = lay_out(model, self.geometry, times, dialogues)
+        with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
+            visuals = encode(example, numbers, draw)
+            hidden = hidden_states(model, layout, visuals)
+            logits = model.logits(hidden[layout.sources.to(hidden.device)]).float()
+        targets, first = layout.targets.to(logits.device), layout.first.to(logits.device)
+        losses = functional.cross_entropy(logits, targets, reduction="none")
+        weights = torch.where(first, 1.0, SENTENCE)
+        right = (logits[first].argmax(-1) == targets[first]).float().mean()
+        return (losses * weights).sum() / len(dialogues), float(right)
+
+
+def encode_clips(
+    model: ModelAdapter, geometry: FrameGeometry, clips: Sequence[Clip]
+) -> list[Features]:
+    """Encodes all clips with the encoder as it is."""
+    return [encode_clip(model, geometry, clip) for clip in clips]

@@ -1,0 +1,95 @@
+"""Where a run stands: what was learnt is kept as it goes, and a run that was cut off goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from costream.train.recipe import StageRecipe
+
+
+class Progress:
+    """Checkpoints and curves of one run, in its folder.
+
+    Args:
+        folder: the run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._state = folder / "state.pt"
+        self._curves = folder / "curves.jsonl"
+
+    def save(self, stage: str, step: int, parts: dict[str, Any]) -> None:
+        """Writes a checkpoint in place of the last one, at once or not at all."""
+        aside = self._state.with_suffix(".part")
+        states = {name: part.state_dict() for name, part in parts.items()}
+        torch.save({"stage": stage, "step": step, "parts": states}, aside)
+        aside.rename(self._state)
+
+    def restore(self, stage: str, parts: dict[str, Any]) -> int:
+        """Brings the parts of a stage back to where they were and returns its next step."""
+        if not self._state.exists():
+            return 0
+        saved = torch.load(self._state, weights_only=True)
+        if saved["stage"] != stage:
+            return 0
+        for name, part in parts.items():
+            part.load_state_dict(saved["parts"][name])
+        return int(saved["step"])
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage has ended."""
+        return self._weights(stage).exists()
+
+    def finish(self, stage: str, model: nn.Module) -> None:
+        """Keeps the weights that a stage has ended with."""
+        torch.save(model.state_dict(), self._weights(stage))
+
+    def resume(self, stage: str, model: nn.Module) -> None:
+        """Takes up the weights that a stage has ended with."""
+        model.load_state_dict(torch.load(self._weights(stage), weights_only=True))
+
+    def note(self, stage: str, step: int, values: dict[str, float]) -> None:
+        """Adds a point to the curves and prints it."""
+        point = {"stage": stage, "step": step, **{k: round(v, 5) for k, v in values.items()}}
+        with self._curves.open("a") as file:
+            file.write(json.dumps(point) + "\n")
+        print("  ".join(f"{name} {value}" for name, value in point.items()), flush=True)
+
+    def _weights(self, stage: str) -> Path:
+        return self.folder / f"{stage}.pt"
+
+
+class Optimiser:
+    """AdamW on a rising and falling rate, with gradients clipped.
+
+    Args:
+        parameters: what learns.
+        recipe: rate and number of steps.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], recipe: StageRecipe) -> None:
+        self._parameters = parameters
+        rest = [p for p in parameters if p.ndim < 2]
+        groups = [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        self.adam = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.adam, recipe.rate, total_steps=recipe.steps + 1, pct_start=0.05,
+            cycle_momentum=False, div_factor=20, final_div_factor=50,
+        )  # fmt: skip
+
+    def step(self) -> None:
+        """Learns from the gradients and clears them."""
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self.adam.step()
+        self.schedule.step()
+        self.adam.zero_grad(set_to_none=True)

@@ -1,0 +1,71 @@
+"""A whole training run: clips, three stages, and the checkpoint that comes of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from costream.models import ModelAdapter, load_model, write_untrained
+from costream.train.answer_stage import AnswerStage, encode_clips
+from costream.train.cell_stage import learn_cells
+from costream.train.clips import load_clips
+from costream.train.progress import Progress
+from costream.train.recipe import Recipe
+from costream.train.layout import all_words
+from costream.train.validation import score_windows, summarise
+
+VALIDATION = 60
+"""Clips that a model is judged on when a stage has ended."""
+
+
+def train(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Path:
+    """Trains a model, or goes on where an earlier run was cut off.
+
+    Args:
+        recipe: everything that the result follows from.
+        folder: for clips, checkpoints, curves and the model.
+        device: a torch device.
+
+    Returns:
+        The directory of the trained checkpoint, in the Hugging Face layout.
+    """
+    progress = Progress(folder)
+    (folder / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2))
+    begin = folder / "untrained"
+    if not begin.exists():
+        write_untrained(begin, recipe.size, seed=recipe.seed, corpus=all_words())
+    model = load_model(str(begin), device=device, dtype=torch.float32)
+    geometry = model.geometry(448, 256, round(recipe.window * recipe.fps), recipe.frame_size)
+    clips = load_clips(folder / "clips", recipe, "train", recipe.clips)
+    held = load_clips(folder / "clips", recipe, "validation", VALIDATION)
+    stages = AnswerStage(model, geometry, clips, recipe)
+
+    def finish(stage: str) -> None:
+        progress.finish(stage, model.model)
+
+    if not progress.is_done("cells"):
+        learn_cells(model, geometry, clips, recipe, progress)
+        finish("cells")
+    if not progress.is_done("answers"):
+        progress.resume("cells", model.model)
+        stages.learn_resting(encode_clips(model, geometry, clips), progress)
+        finish("answers")
+    if not progress.is_done("joint"):
+        progress.resume("answers", model.model)
+        stages.learn_jointly(progress)
+        finish("joint")
+    progress.resume("joint", model.model)
+    progress.note("end", 0, summarise(score_windows(model, geometry, held, recipe), held))
+    return _export(model, begin, folder / "model")
+
+
+def _export(model: ModelAdapter, begin: Path, target: Path) -> Path:
+    """Writes the trained weights, in half precision, beside what the checkpoint began with."""
+    target.mkdir(exist_ok=True)
+    for file in begin.iterdir():
+        if file.suffix != ".safetensors":
+            (target / file.name).write_bytes(file.read_bytes())
+    model.model.to(torch.float16).save_pretrained(target)
+    return target

@@ -1,0 +1,72 @@
+"""How well a model answers on the full windows of clips it did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from costream.models import FrameGeometry, ModelAdapter
+from costream.synth.events import EVENT_KINDS, EVENTS
+from costream.train.answer_stage import encode_clips
+from costream.train.clips import Clip
+from costream.train.layout import Dialogue, hidden_states, lay_out
+from costream.train.recipe import Recipe
+from costream.train.windows import list_examples
+
+
+@torch.no_grad()
+def score_windows(
+    model: ModelAdapter, geometry: FrameGeometry, clips: Sequence[Clip], recipe: Recipe
+) -> list[list[dict[str, tuple[float, bool | None]]]]:
+    """Asks every question of the windows of clips, a stride apart.
+
+    Returns:
+        For each clip, for each window, by kind: the score, 0..1, and whether the window shows it;
+        None where that is unclear.
+    """
+    features = encode_clips(model, geometry, clips)
+    span = model.temporal_patch / recipe.fps
+    step, length = round(recipe.stride / span), round(recipe.window / span)
+    asked = [Dialogue(EVENTS[kind].questions[0], EVENTS[kind].no) for kind in EVENT_KINDS]
+    scored: list[list[dict[str, tuple[float, bool | None]]]] = [[] for _ in clips]
+    for example in list_examples(clips, recipe, model.temporal_patch):
+        if example.first % step:
+            continue
+        numbers = range(example.first, example.first + length)
+        times = [span * (number + 0.25) for number in range(length)]
+        layout = lay_out(model, geometry, times, asked)
+        visuals = [features[example.clip].tokens(number) for number in numbers]
+        hidden = hidden_states(model, layout, visuals)
+        chances = model.logits(hidden[layout.sources[layout.first]]).float().softmax(-1)
+        yes, no = chances[:, model.yes_ids].sum(-1), chances[:, model.no_ids].sum(-1)
+        scores = (yes / (yes + no)).tolist()
+        scored[example.clip].append(
+            {k: (s, example.shown.get(k)) for k, s in zip(EVENT_KINDS, scores, strict=True)}
+        )
+    return scored
+
+
+def summarise(
+    scored: Sequence[Sequence[dict[str, tuple[float, bool | None]]]],
+    clips: Sequence[Clip],
+    threshold: float = 0.5,
+) -> dict[str, float]:
+    """Returns F1 over (clip, kind), in all and by kind: yes where any window says so."""
+    happened = [{event.kind for event in clip.events} for clip in clips]
+    said = [
+        {k for window in windows for k, (score, _) in window.items() if score >= threshold}
+        for windows in scored
+    ]
+    result = {"f1": _f1([(k in h, k in s) for h, s in zip(happened, said, strict=True)
+                         for k in EVENT_KINDS])}  # fmt: skip
+    for kind in EVENT_KINDS:
+        result[kind] = _f1([(kind in h, kind in s) for h, s in zip(happened, said, strict=True)])
+    return result
+
+
+def _f1(pairs: Sequence[tuple[bool, bool]]) -> float:
+    hits = sum(h and s for h, s in pairs)
+    wrong = sum(h != s for h, s in pairs)
+    return float(2 * hits / max(1, 2 * hits + wrong)) if hits or wrong else float(np.nan)

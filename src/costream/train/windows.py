@@ -1,0 +1,110 @@
+"""Which windows to learn from, and what to ask of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from costream.synth.events import EVENT_KINDS, EVENTS, EventKind
+from costream.train.clips import Clip
+from costream.train.labels import is_shown
+from costream.train.layout import Dialogue
+from costream.train.recipe import Recipe
+
+LATEST = 5000.0
+"""Seconds up to which the clock of a stream may have run where a window begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A window of a clip.
+
+    Attributes:
+        clip: number of the clip.
+        first: its first temporal patch.
+        shown: kinds of events and whether the window shows them; without those that are unclear.
+    """
+
+    clip: int
+    first: int
+    shown: dict[EventKind, bool]
+
+
+def list_examples(clips: Sequence[Clip], recipe: Recipe, patch: int) -> list[Example]:
+    """Lists every window of the clips.
+
+    Args:
+        clips: the clips.
+        recipe: how long a window is.
+        patch: frames of a temporal patch.
+    """
+    span, length = patch / recipe.fps, round(recipe.window * recipe.fps) // patch
+    return [
+        Example(number, first, _shown(clip, first * span, recipe.window))
+        for number, clip in enumerate(clips)
+        for first in range(len(clip.frames) // patch - length + 1)
+    ]
+
+
+class ExampleDraw:
+    """Draws windows so that each kind of event is met as often as the others.
+
+    Args:
+        examples: to draw from.
+        draw: the source of chance.
+        eventful: share of the windows that show an event.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], draw: np.random.Generator, eventful: float = 0.5
+    ) -> None:
+        self._examples = examples
+        self._draw = draw
+        self._eventful = eventful
+        self._by_kind = {
+            kind: [example for example in examples if example.shown.get(kind)]
+            for kind in EVENT_KINDS
+        }
+
+    def take(self) -> Example:
+        """Draws one."""
+        kind = EVENT_KINDS[self._draw.integers(len(EVENT_KINDS))]
+        eventful = self._draw.random() < self._eventful
+        among = (self._by_kind[kind] if eventful else None) or self._examples
+        return among[self._draw.integers(len(among))]
+
+
+def draw_dialogues(
+    example: Example, draw: np.random.Generator, negatives: int
+) -> tuple[list[Dialogue], list[EventKind]]:
+    """Draws what is asked of a window: all that has happened, and some of what has not."""
+    yes = [kind for kind, shown in example.shown.items() if shown]
+    no = [kind for kind, shown in example.shown.items() if not shown]
+    picked = draw.permutation(len(no))[:negatives]
+    kinds = [*yes, *(no[n] for n in picked)]
+    return [_dialogue(kind, example.shown[kind], draw) for kind in kinds], kinds
+
+
+def draw_times(
+    example: Example, draw: np.random.Generator, count: int, span: float
+) -> list[float]:
+    """Draws the times that a window's temporal patches are labelled with, in seconds.
+
+    A window begins a stream, lies in one as it does in its clip, or comes hours later.
+    """
+    begins = (0.0, example.first * span, float(round(draw.uniform(0, LATEST)) * span))
+    begin = begins[draw.choice(3, p=(0.35, 0.35, 0.3))]
+    return [begin + span * (number + 0.25) for number in range(count)]
+
+
+def _shown(clip: Clip, start: float, length: float) -> dict[EventKind, bool]:
+    answers = {k: is_shown(k, start, start + length, clip.events) for k in EVENT_KINDS}
+    return {kind: answer for kind, answer in answers.items() if answer is not None}
+
+
+def _dialogue(kind: EventKind, shown: bool, draw: np.random.Generator) -> Dialogue:
+    alarm = EVENTS[kind]
+    question = alarm.questions[draw.integers(len(alarm.questions))]
+    return Dialogue(question, alarm.yes if shown else alarm.no)
