@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from costream.synth.brush import Sketch, lay_shadow
+from costream.synth.brush import Sketch, Tone, lay_shadow
 from costream.synth.figure import Canvas
 from costream.synth.ground import CAMERA_HEIGHT, Ground
 from costream.synth.site import LANES, Site, Zone
@@ -41,11 +41,11 @@ class _Plan:
     pixel: Field
 
 
-def paint_backdrop(ground: Ground, site: Site, draw: Generator) -> Canvas:
+def paint_backdrop(ground: Ground, site: Site, draw: Generator) -> Image.Image:
     """Paints a place with its furniture, as its camera shows it.
 
     Returns:
-        float32 [height, width, 3], 0..255.
+        An RGB picture.
     """
     fine, distance = Ground(2 * ground.width, 2 * ground.height), WALLS[site.kind]
     base = round(fine.point(0, distance)[1])
@@ -55,10 +55,10 @@ def paint_backdrop(ground: Ground, site: Site, draw: Generator) -> Canvas:
     floor = paint_floor(below, draw)
     if site.zone:
         floor = _paint_zone(below, floor, site.zone, draw)
-    canvas = _shrink(np.concatenate((wall, floor)), ground)
-    canvas *= _vignette(ground)
-    _furnish(canvas, ground, site, draw)
-    return site.tone.shown(canvas)
+    picture = _shrink(np.concatenate((wall, floor)), ground)
+    _furnish(picture, ground, site, draw)
+    canvas = site.tone.show(np.asarray(picture, np.float32) * _vignette(ground))
+    return Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
 
 
 def _plan(fine: Ground, wall: float, top: int, bottom: int) -> _Plan:
@@ -78,10 +78,9 @@ def _vignette(ground: Ground) -> Canvas:
     return share
 
 
-def _shrink(picture: Field, ground: Ground) -> Canvas:
+def _shrink(picture: Field, ground: Ground) -> Image.Image:
     image = Image.fromarray(picture.clip(0, 255).astype(np.uint8))
-    small = image.resize((ground.width, ground.height), Image.Resampling.LANCZOS)
-    return np.array(small, dtype=np.float32)
+    return image.resize((ground.width, ground.height), Image.Resampling.LANCZOS)
 
 
 # Walls
@@ -285,8 +284,8 @@ PAINTERS = {
 # Furniture
 
 
-def _furnish(canvas: Canvas, ground: Ground, site: Site, draw: Generator) -> None:
-    tone = type(site.tone)()
+def _furnish(picture: Image.Image, ground: Ground, site: Site, draw: Generator) -> None:
+    tone = Tone()
     if site.kind == "car_park":
         for x in np.arange(-10, 11, 5.0):
             paint = PAINTS[int(draw.integers(len(PAINTS)))]
@@ -294,17 +293,17 @@ def _furnish(canvas: Canvas, ground: Ground, site: Site, draw: Generator) -> Non
             if draw.random() < 0.75:
                 sketch = Sketch(ground.point(float(x), BAYS), ground.scale(BAYS))
                 draw_car(sketch, paint, facing, bool(draw.random() < 0.2), 0.0)
-                sketch.lay(canvas, tone)
+                sketch.lay(picture, tone)
     for name in ("bench", "display", "bin", "beacon"):
         spot = getattr(site, name)
         if spot is None:
             continue
         column, row = ground.point(*spot)
         scale = ground.scale(spot[1])
-        lay_shadow(canvas, column, row, scale * (1.0 if name == "bench" else 0.45), scale * 0.14)
+        lay_shadow(picture, column, row, scale * (1.0 if name == "bench" else 0.45), scale * 0.14)
         sketch = Sketch((column, row), scale)
         DRAWINGS[name](sketch)
-        sketch.lay(canvas, tone)
+        sketch.lay(picture, tone)
 
 
 def _draw_bench(sketch: Sketch) -> None:

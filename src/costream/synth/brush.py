@@ -1,4 +1,4 @@
-"""Drawing small things fast: each is drawn twice as large and laid over the picture."""
+"""Drawing small things fast: each on an enlarged part of the picture, which is shrunk again."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from costream.synth.figure import Canvas, Colour, Limb
 
+Paint = tuple[int, int, int] | tuple[int, int, int, int]
+
 FINE = 2
-"""Pixels of a drawing a pixel of the picture, along each side."""
+"""Pixels drawn a pixel of the picture, along each side."""
 
 SHADED = 3.5
 """Pixels of radius from which a limb is lighter on one side."""
-
-Paint = tuple[int, int, int] | tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +27,24 @@ class Tone:
     gain: float = 1.0
     saturation: float = 1.0
 
-    def shown(self, colours: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Returns colours [..., 3] as the camera shows them."""
-        if self.saturation == 1.0:
-            return colours if self.gain == 1.0 else colours * np.float32(self.gain)
-        grey = colours.mean(axis=-1, keepdims=True)
-        shown: npt.NDArray[np.float32] = grey + np.float32(self.saturation) * (colours - grey)
-        return shown * np.float32(self.gain)
+    def shown(self, paint: Paint) -> Paint:
+        """Returns a colour, with its opacity if it has one, as the camera shows it."""
+        if self.saturation == self.gain == 1.0:
+            return paint
+        grey = sum(paint[:3]) / 3
+        red, green, blue = (
+            min(255, round((grey + self.saturation * (value - grey)) * self.gain))
+            for value in paint[:3]
+        )
+        return (red, green, blue) if len(paint) == 3 else (red, green, blue, paint[3])
+
+    def show(self, canvas: Canvas) -> Canvas:
+        """Returns a picture [height, width, 3] as the camera shows it."""
+        grey = canvas.mean(axis=-1, keepdims=True)
+        shown: Canvas = (grey + np.float32(self.saturation) * (canvas - grey)) * np.float32(
+            self.gain
+        )
+        return shown
 
 
 class Sketch:
@@ -47,7 +57,7 @@ class Sketch:
 
     def __init__(self, foot: tuple[float, float], scale: float) -> None:
         self.foot, self.scale = foot, scale
-        self._strokes: list[Callable[[ImageDraw.ImageDraw], None]] = []
+        self._strokes: list[Callable[[ImageDraw.ImageDraw, Tone], None]] = []
         self._box = [np.inf, np.inf, -np.inf, -np.inf]
         self._origin = (0.0, 0.0)
 
@@ -62,7 +72,9 @@ class Sketch:
         corners = [self._pixel(point) for point in points]
         for column, row in corners:
             self._grow(column, row, 0.0)
-        self._strokes.append(lambda draw: draw.polygon(self._fine(corners), fill=paint))
+        self._strokes.append(
+            lambda draw, tone: draw.polygon(self._fine(corners), fill=tone.shown(paint))
+        )
 
     def rectangle(self, left: float, low: float, right: float, high: float, paint: Paint) -> None:
         """Fills a rectangle."""
@@ -72,7 +84,23 @@ class Sketch:
         """Fills a circle."""
         (column, row), reach = self._pixel((x, y)), radius * self.scale
         self._grow(column, row, reach)
-        self._strokes.append(lambda draw: self._disc(draw, column, row, reach, paint))
+        self._strokes.append(
+            lambda draw, tone: self._disc(draw, column, row, reach, tone.shown(paint))
+        )
+
+    def ellipse(self, wide: float, tall: float, paint: Paint) -> None:
+        """Fills an ellipse around the point, half its axes given."""
+        column, row = self.foot
+        wide, tall = wide * self.scale, tall * self.scale
+        self._grow(column - wide, row - tall, 0.0)
+        self._grow(column + wide, row + tall, 0.0)
+        ends = ((column - wide, row - tall), (column + wide, row + tall))
+
+        def stroke(draw: ImageDraw.ImageDraw, tone: Tone) -> None:
+            (left, top), (right, bottom) = self._fine(ends)
+            draw.ellipse((left, top, right, bottom), fill=tone.shown(paint))
+
+        self._strokes.append(stroke)
 
     def limb(self, limb: Limb) -> None:
         """Draws a limb, lighter on its upper left side."""
@@ -81,24 +109,21 @@ class Sketch:
         if wide:
             self._capsule(limb, 0.74, 0.22, limb.colour)
 
-    def lay(self, canvas: Canvas, tone: Tone, blur: float = 0.0) -> None:
-        """Lays the drawing over ``canvas`` (float32 [height, width, 3]), in place."""
-        height, width = canvas.shape[:2]
+    def lay(self, picture: Image.Image, tone: Tone) -> None:
+        """Lays the drawing over an RGB picture, in place."""
         left, top = max(0, int(self._box[0]) - 1), max(0, int(self._box[1]) - 1)
-        right, bottom = min(width, int(self._box[2]) + 2), min(height, int(self._box[3]) + 2)
+        right = min(picture.width, int(self._box[2]) + 2)
+        bottom = min(picture.height, int(self._box[3]) + 2)
         if right <= left or bottom <= top:
             return
-        size = (right - left, bottom - top)
-        image = Image.new("RGBA", (size[0] * FINE, size[1] * FINE))
-        draw = ImageDraw.Draw(image, "RGBA")
+        part = picture.crop((left, top, right, bottom))
+        fine = part.resize((part.width * FINE, part.height * FINE), Image.Resampling.NEAREST)
+        draw = ImageDraw.Draw(fine, "RGBA")
         self._origin = (float(left), float(top))
         for stroke in self._strokes:
-            stroke(draw)
-        if blur:
-            image = image.filter(ImageFilter.GaussianBlur(blur * FINE))
-        pixels = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32)
-        under = canvas[top:bottom, left:right]
-        under += (tone.shown(pixels[..., :3]) - under) * (pixels[..., 3:] * np.float32(1 / 255))
+            stroke(draw, tone)
+        # Where nothing is drawn, the mean of a pixel's copies is that pixel again.
+        picture.paste(fine.reduce(FINE), (left, top))
 
     def _pixel(self, point: tuple[float, float]) -> tuple[float, float]:
         return self.foot[0] + self.scale * point[0], self.foot[1] - self.scale * point[1]
@@ -134,26 +159,22 @@ class Sketch:
             (ax - first * side[0], ay - first * side[1]),
         )
 
-        def stroke(draw: ImageDraw.ImageDraw) -> None:
+        def stroke(draw: ImageDraw.ImageDraw, tone: Tone) -> None:
+            shown = tone.shown(paint)
             if long > 1e-6:
-                draw.polygon(self._fine(corners), fill=paint)
-            self._disc(draw, ax, ay, first, paint)
-            self._disc(draw, bx, by, last, paint)
+                draw.polygon(self._fine(corners), fill=shown)
+            self._disc(draw, ax, ay, first, shown)
+            self._disc(draw, bx, by, last, shown)
 
         self._strokes.append(stroke)
 
 
-def lay_shadow(canvas: Canvas, column: float, row: float, wide: float, tall: float) -> None:
+def lay_shadow(picture: Image.Image, column: float, row: float, wide: float, tall: float) -> None:
     """Darkens an ellipse of the floor, half its axes given in pixels, in place."""
-    height, width = canvas.shape[:2]
-    top, bottom = max(0, int(row - tall)), min(height, int(row + tall) + 2)
-    left, right = max(0, int(column - wide)), min(width, int(column + wide) + 2)
-    if right <= left or bottom <= top:
-        return
-    y = ((np.arange(top, bottom, dtype=np.float32) + 0.5 - row) / tall) ** 2
-    x = ((np.arange(left, right, dtype=np.float32) + 0.5 - column) / wide) ** 2
-    far = np.maximum(1 - y[:, None] - x[None], 0)
-    canvas[top:bottom, left:right] *= (1 - np.float32(0.45) * far)[..., None]
+    sketch = Sketch((column, row), 1.0)
+    for share in (1.0, 0.8, 0.6, 0.4):
+        sketch.ellipse(wide * share, tall * share, (0, 0, 0, 34))
+    sketch.lay(picture, Tone())
 
 
 def _shaded(colour: Colour, share: float) -> Colour:

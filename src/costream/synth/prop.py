@@ -22,6 +22,9 @@ BRIGHT: tuple[Colour, ...] = (
 PUFFS = 26
 """Puffs that make a plume."""
 
+SMOKE = 110
+"""Opacity of a puff, of 255."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -105,8 +108,8 @@ class Blaze:
             for tongue in range(5):
                 beat = self.phase + 1.7 * tongue
                 flicker = 0.72 + 0.28 * sin(11 * time + 2.3 * beat) * sin(5.3 * time + beat)
-                tall = size * share * flicker * (1.25 - 0.22 * abs(tongue - 2))
-                middle, half = 0.16 * (tongue - 2) * size, 0.17 * size * (0.45 + 0.55 * share)
+                tall = size * share * flicker * (1.7 - 0.28 * abs(tongue - 2))
+                middle, half = 0.19 * (tongue - 2) * size, 0.2 * size * (0.45 + 0.55 * share)
                 bend = 0.1 * size * sin(7 * time + beat + layer)
                 points = [
                     (middle + bend * up + half * wide * (1 - up) ** 0.7, self.high + tall * up)
@@ -123,7 +126,7 @@ class Blaze:
                 continue
             x = 0.5 * age * sin(1.1 * time + 2.1 * puff) * age + 0.25 * age
             grey = (176 if self.pale else 70) + 7 * (puff % 5)
-            alpha = round(225 * min(1.0, 2.2 * (1 - age)))
+            alpha = round(SMOKE * min(1.0, 2.2 * (1 - age)))
             sketch.disc(x, self.high + 2.3 * age, size * (0.16 + 0.52 * age),
                         (grey, grey, grey + 4, alpha))  # fmt: skip
 

@@ -94,7 +94,7 @@ def draw_site(draw: np.random.Generator, kind: SceneKind, needs: frozenset[str])
         kind: what kind of place.
         needs: names of furniture, of :data:`FURNITURE`, that must be there; the rest may be.
     """
-    chances = {"bench": 0.55, "display": 0.55 * (kind in EXHIBITING), "bin": 0.6, "zone": 0.4}
+    chances = {"bench": 0.55, "display": 0.55 * (kind in EXHIBITING), "bin": 0.6, "zone": 0.2}
     rolls = {name: float(draw.random()) for name in FURNITURE}
     has = {name for name in FURNITURE if rolls[name] < chances[name]}
     has |= {name for name in needs if name != "display" or kind in EXHIBITING}
@@ -112,7 +112,7 @@ def draw_site(draw: np.random.Generator, kind: SceneKind, needs: frozenset[str])
     z = band[1] - 0.1
     beacon = (places[3] * 0.6 * z, z) if draw.random() < 0.25 else None
     night = kind == "corridor"
-    tone = Tone(float(draw.uniform(0.6, 0.75)), 0.3) if night else Tone()
+    tone = Tone(float(draw.uniform(0.7, 0.85)), 0.25) if night else Tone()
     noise = float(draw.uniform(3.0, 4.5) if night else draw.uniform(1.0, 2.4))
     return Site(kind, band, zone, bench, display, bin_, beacon, tone, noise)
 

@@ -6,11 +6,12 @@ from math import prod, sin
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from costream.errors import SettingsError
 from costream.synth.act import Spot
 from costream.synth.backdrop import BEACON, paint_backdrop
-from costream.synth.brush import Sketch, lay_shadow
+from costream.synth.brush import Sketch, Tone, lay_shadow
 from costream.synth.events import EVENT_KINDS, EventKind
 from costream.synth.figure import build_limbs, hand_of
 from costream.synth.ground import Ground
@@ -103,10 +104,10 @@ class WorldCamera:
 
     def frame(self, index: int) -> Pixels:
         """Renders frame ``index``, counted from 0: uint8 [height, width, 3], red first."""
-        canvas = self._render(index / self.fps)
+        pixels = np.asarray(self._render(index / self.fps))
         if self.shake:
-            canvas = self._shaken(canvas, index)
-        canvas *= np.float32(self.light(index))
+            pixels = self._shaken(pixels, index)
+        canvas = pixels * np.float32(self.light(index))
         canvas += self._grain(index)
         np.clip(canvas, 0, 255, out=canvas)
         return canvas.astype(np.uint8)
@@ -119,10 +120,7 @@ class WorldCamera:
         Returns:
             uint8 [height, width, 3], red first.
         """
-        canvas = self._render(index / self.fps)
-        canvas += np.float32(0.5)
-        np.clip(canvas, 0, 255, out=canvas)
-        return canvas.astype(np.uint8)
+        return np.array(self._render(index / self.fps))
 
     def changed(self, first: int, second: int, threshold: int = 6) -> npt.NDArray[np.bool_]:
         """Where the content of two frames differs.
@@ -153,24 +151,17 @@ class WorldCamera:
         zone = self._zone_box()
         return Truth(time, tuple(box for box in (zone, *boxes) if box), going)
 
-    def _render(self, time: float) -> npt.NDArray[np.float32]:
-        canvas = self._backdrop.copy()
-        tone = self.site.tone
+    def _render(self, time: float) -> Image.Image:
+        picture, tone = self._backdrop.copy(), self.site.tone
         for _, actor, sketch in self._sketches(time):
-            left, _, right, _ = sketch.box
-            if not isinstance(actor, Blaze) and not self._lifted(actor, time):
+            if self._grounded(actor, time):
+                left, _, right, _ = sketch.box
                 wide = (right - left) / 2 + 0.1 * sketch.scale
-                lay_shadow(canvas, (left + right) / 2, sketch.foot[1], wide, 0.12 * sketch.scale)
-            if isinstance(actor, Blaze):
-                sketch.lay(
-                    canvas,
-                    type(tone)(1.0, max(tone.saturation, 0.6)),
-                    blur=2.5 if actor.smoke else 0.7,
-                )
-            else:
-                sketch.lay(canvas, tone)
-        self._blink(canvas, time)
-        return canvas
+                middle, row = (left + right) / 2, sketch.foot[1]
+                lay_shadow(picture, middle, row, wide, 0.12 * sketch.scale)
+            sketch.lay(picture, Tone() if isinstance(actor, Blaze) else tone)
+        self._blink(picture, time)
+        return picture
 
     def _sketches(self, time: float) -> list[tuple[float, Actor, Sketch]]:
         """Everything that moves or is moved, drawn, with its distance; the farthest first."""
@@ -232,18 +223,20 @@ class WorldCamera:
             thing.draw(sketch, hand[0], max(0.02, hand[1] - 1.08 * thing.size))
         return z - 0.02, sketch
 
-    def _lifted(self, actor: Actor, time: float) -> bool:
-        """Whether a thing is off the floor, so that it casts no shadow of its own."""
-        place = actor.at(time) if isinstance(actor, Thing) else None
-        return place is not None and (place.holder is not None or place.high > 0)
+    def _grounded(self, actor: Actor, time: float) -> bool:
+        """Whether it stands on the floor, so that it casts a shadow of its own there."""
+        if isinstance(actor, Thing):
+            place = actor.at(time)
+            return place is not None and place.holder is None and place.high == 0
+        return not isinstance(actor, Blaze)
 
-    def _blink(self, canvas: npt.NDArray[np.float32], time: float) -> None:
+    def _blink(self, picture: Image.Image, time: float) -> None:
         if self.site.beacon is None or time % 1.2 > 0.6:
             return
         z = self.site.beacon[1]
         sketch = Sketch(self._ground.point(*self.site.beacon), self._ground.scale(z))
         sketch.disc(0.0, BEACON, 0.15, (255, 156, 20))
-        sketch.lay(canvas, self.site.tone)
+        sketch.lay(picture, self.site.tone)
 
     def _box(self, time: float, actor: Actor, sketch: Sketch) -> Box | None:
         left, top, right, bottom = sketch.box
@@ -288,13 +281,13 @@ class WorldCamera:
         top, bottom = max(0, round(min(rows))), min(self.height, round(max(rows)))
         return Box("zone", 0, left, top, right, bottom)
 
-    def _shaken(self, canvas: npt.NDArray[np.float32], index: int) -> npt.NDArray[np.float32]:
+    def _shaken(self, pixels: Pixels, index: int) -> Pixels:
         time = index / self.fps
         sway = (sin(3.1 * time + self.seed) + sin(7.7 * time)) / 2
         nod = (sin(2.3 * time + 1) + sin(8.9 * time + self.seed)) / 2
         rows = np.clip(np.arange(self.height) + round(self.shake * nod), 0, self.height - 1)
         cols = np.clip(np.arange(self.width) + round(self.shake * sway), 0, self.width - 1)
-        return canvas[rows][:, cols]
+        return pixels[rows][:, cols]
 
     def _draw_grains(self) -> npt.NDArray[np.float32]:
         """A stock of noise fields, larger than the picture so that each frame can shift its own."""
