@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
 from costream.train.clips import Clip
-from costream.train.features import Features, draw_augment, encode_clip, encode_patches
+from costream.train.features import Features, draw_augment, encode_clip, read_patches
 from costream.train.layout import hidden_states, lay_out
 from costream.train.progress import Optimiser, Progress
 from costream.train.recipe import Recipe, StageRecipe
@@ -63,7 +63,9 @@ class AnswerStage:
             example: Example, numbers: range, draw: np.random.Generator
         ) -> list[VisualTokens]:
             clip, augment = self.clips[example.clip], draw_augment(draw)
-            return encode_patches(self.model, self.geometry, clip, numbers, augment)
+            patches = read_patches(self.model, self.geometry, clip, numbers, augment)
+            with torch.autocast(self.model.kv_shape.device.type, torch.bfloat16):
+                return self.model.encode(patches, self.geometry)
 
         self._learn("joint", self.recipe.joint, encode, progress)
 
@@ -81,7 +83,7 @@ class AnswerStage:
             for _ in range(stage.batch):
                 loss, right = self._loss(taken.take(), encode, draw)
                 (loss / stage.batch).backward()
-                points.append((float(loss), right))
+                points.append((loss.item(), right))
             optimiser.step()
             if step % 50 == 49:
                 loss_mean, right_mean = np.mean(points, axis=0)
@@ -99,10 +101,8 @@ class AnswerStage:
         times = draw_times(example, draw, self._length, model.temporal_patch / recipe.fps)
         dialogues, _ = draw_dialogues(example, draw, recipe.negatives)
         layout = lay_out(model, self.geometry, times, dialogues)
-        with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
-            visuals = encode(example, numbers, draw)
-            hidden = hidden_states(model, layout, visuals)
-            logits = model.logits(hidden[layout.sources.to(hidden.device)]).float()
+        hidden = hidden_states(model, layout, encode(example, numbers, draw))
+        logits = model.logits(hidden[layout.sources.to(hidden.device)])
         targets, first = layout.targets.to(logits.device), layout.first.to(logits.device)
         losses = functional.cross_entropy(logits, targets, reduction="none")
         weights = torch.where(first, 1.0, SENTENCE)

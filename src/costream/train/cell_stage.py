@@ -15,12 +15,12 @@ from torch.nn import functional
 from costream.models import FrameGeometry, ModelAdapter
 from costream.train.cells import CHANNELS, label_cells
 from costream.train.clips import Clip
-from costream.train.features import draw_augment, encode_patches
+from costream.train.features import draw_augment, read_patches
 from costream.train.progress import Optimiser, Progress
 from costream.train.recipe import Recipe
 
 RUN = 4
-"""Temporal patches of one clip that are learnt from together."""
+"""Temporal patches of one clip in a batch."""
 
 
 class CellTargets:
@@ -63,10 +63,9 @@ def learn_cells(
     losses: list[float] = []
     for step in range(begin, stage.steps):
         draw = np.random.default_rng((recipe.seed, 21, step))
-        for _ in range(stage.batch // RUN):
-            loss = _loss(model, geometry, clips, targets, head, draw) * RUN / stage.batch
-            loss.backward()
-            losses.append(float(loss) * stage.batch / RUN)
+        loss = _loss(model, geometry, clips, targets, head, draw, stage.batch // RUN)
+        loss.backward()
+        losses.append(loss.item())
         optimiser.step()
         if step % 50 == 49:
             progress.note("cells", step + 1, {"loss": float(np.mean(losses))})
@@ -82,21 +81,27 @@ def _loss(
     targets: CellTargets,
     head: nn.Module,
     draw: np.random.Generator,
+    runs: int,
 ) -> Tensor:
-    chosen = int(draw.integers(len(clips)))
-    clip = clips[chosen]
-    numbers = draw.choice(len(clip.frames) // model.temporal_patch, RUN, replace=False).tolist()
+    patches: list[tuple[Tensor, Tensor]] = []
+    labels: list[tuple[Tensor, Tensor]] = []
+    for chosen in draw.integers(len(clips), size=runs).tolist():
+        count = len(clips[chosen].frames) // model.temporal_patch
+        numbers = draw.choice(count, RUN, replace=False).tolist()
+        patches += read_patches(model, geometry, clips[chosen], numbers, draw_augment(draw))
+        labels.append(targets.take(chosen, numbers))
     with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
-        tokens = encode_patches(model, geometry, clip, numbers, draw_augment(draw))
-        # The language model adds DeepStack features to the tokens as they pass, and so does this.
-        told = head(torch.cat([t.embeds + t.deepstack.sum(0) for t in tokens])).float()
-    marks, speeds = targets.take(chosen, numbers)
+        tokens = model.encode(patches, geometry)
+    # The language model adds DeepStack features to the tokens as they pass, and so does this.
+    told = head(torch.cat([t.embeds + t.deepstack.sum(0) for t in tokens]).float())
+    marks = torch.cat([m for m, _ in labels]).to(told.device)
+    speeds = torch.cat([s for _, s in labels]).to(told.device)
     moving = ~speeds.isnan()
     weights = 1 + 3 * marks
     seen = functional.binary_cross_entropy_with_logits(told[:, :-2], marks, weights)
     if not moving.any():
         return seen
-    return seen + 0.05 * functional.smooth_l1_loss(told[:, -2:][moving], speeds[moving])
+    return seen + 0.2 * functional.smooth_l1_loss(told[:, -2:][moving], speeds[moving])
 
 
 def _label_clip(clip: Clip, shape: tuple[int, int], patch: int) -> tuple[Tensor, Tensor]:

@@ -17,14 +17,14 @@ from costream.video import Picture
 Augment = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 
 
-def encode_patches(
+def read_patches(
     model: ModelAdapter,
     geometry: FrameGeometry,
     clip: Clip,
     numbers: Sequence[int],
     augment: Augment | None = None,
-) -> list[VisualTokens]:
-    """Encodes temporal patches of a clip whole.
+) -> list[tuple[Tensor, Tensor]]:
+    """Reads temporal patches of a clip for the encoder, whole.
 
     Args:
         model: the model.
@@ -32,6 +32,9 @@ def encode_patches(
         clip: the clip.
         numbers: which temporal patches.
         augment: changes the frames of all of them alike, uint8 [frames, height, width, 3].
+
+    Returns:
+        What :meth:`ModelAdapter.encode` takes.
     """
     length = model.temporal_patch
     frames = np.concatenate([clip.frames[n * length : (n + 1) * length] for n in numbers])
@@ -39,11 +42,8 @@ def encode_patches(
         frames = augment(frames)
     pictures = [Picture.from_rgb(frame) for frame in frames]
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-    pixels = [
-        model.pixels(pictures[at : at + length], geometry)
-        for at in range(0, len(pictures), length)
-    ]
-    return model.encode([(patch, whole) for patch in pixels], geometry)
+    starts = range(0, len(pictures), length)
+    return [(model.pixels(pictures[at : at + length], geometry), whole) for at in starts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Features:
 def encode_clip(model: ModelAdapter, geometry: FrameGeometry, clip: Clip) -> Features:
     """Encodes a whole clip, to be kept."""
     numbers = range(len(clip.frames) // model.temporal_patch)
-    tokens = encode_patches(model, geometry, clip, numbers)
+    tokens = model.encode(read_patches(model, geometry, clip, numbers), geometry)
     return Features(
         torch.stack([t.embeds for t in tokens]).bfloat16(),
         torch.stack([t.deepstack for t in tokens]).bfloat16(),

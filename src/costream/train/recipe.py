@@ -13,12 +13,14 @@ class StageRecipe:
     Attributes:
         steps: optimiser steps.
         batch: temporal patches (``cells``) or windows (``answers``, ``joint``) a step.
+        clips: how many of the training clips it learns from.
         rate: highest learning rate; it rises for a twentieth of the steps and falls as a cosine.
         decay: weight decay.
     """
 
     steps: int
     batch: int
+    clips: int
     rate: float
     decay: float = 0.05
 
@@ -33,7 +35,6 @@ class Recipe:
 
     Attributes:
         size: name of the untrained checkpoint to begin from.
-        clips: training clips, each of a scene and a script of its own.
         fps: sampled frames a second.
         window: seconds of a window.
         stride: seconds it moves by when it watches.
@@ -46,14 +47,13 @@ class Recipe:
     """
 
     size: str
-    clips: int = 900
     fps: float = 2.0
     window: float = 10.0
     stride: float = 2.0
     frame_size: tuple[int, int] = (224, 128)
-    cells: StageRecipe = field(default_factory=lambda: StageRecipe(2200, 32, 1.5e-3))
-    answers: StageRecipe = field(default_factory=lambda: StageRecipe(2000, 8, 1.5e-3))
-    joint: StageRecipe = field(default_factory=lambda: StageRecipe(600, 8, 4e-4))
+    cells: StageRecipe = field(default_factory=lambda: StageRecipe(1500, 32, 256, 1.5e-3))
+    answers: StageRecipe = field(default_factory=lambda: StageRecipe(2200, 8, 1000, 1.5e-3))
+    joint: StageRecipe = field(default_factory=lambda: StageRecipe(500, 8, 1000, 4e-4))
     negatives: int = 3
     seed: int = 1
 

@@ -10,7 +10,8 @@ import torch
 from costream.models import ModelAdapter, load_model, write_untrained
 from costream.train.answer_stage import AnswerStage, encode_clips
 from costream.train.cell_stage import learn_cells
-from costream.train.clips import load_clips
+from costream.synth.dataset import Split
+from costream.train.clips import Clip, load_clips
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
 from costream.train.layout import all_words
@@ -38,25 +39,26 @@ def train(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Path:
         write_untrained(begin, recipe.size, seed=recipe.seed, corpus=all_words())
     model = load_model(str(begin), device=device, dtype=torch.float32)
     geometry = model.geometry(448, 256, round(recipe.window * recipe.fps), recipe.frame_size)
-    clips = load_clips(folder / "clips", recipe, "train", recipe.clips)
-    held = load_clips(folder / "clips", recipe, "validation", VALIDATION)
-    stages = AnswerStage(model, geometry, clips, recipe)
 
-    def finish(stage: str) -> None:
-        progress.finish(stage, model.model)
+    def clips(split: Split, count: int) -> list[Clip]:
+        return load_clips(folder / "clips", recipe, split, count)
 
     if not progress.is_done("cells"):
-        learn_cells(model, geometry, clips, recipe, progress)
-        finish("cells")
+        learn_cells(model, geometry, clips("train", recipe.cells.clips), recipe, progress)
+        progress.finish("cells", model.model)
     if not progress.is_done("answers"):
         progress.resume("cells", model.model)
-        stages.learn_resting(encode_clips(model, geometry, clips), progress)
-        finish("answers")
+        seen = clips("train", recipe.answers.clips)
+        features = encode_clips(model, geometry, seen)
+        AnswerStage(model, geometry, seen, recipe).learn_resting(features, progress)
+        progress.finish("answers", model.model)
     if not progress.is_done("joint"):
         progress.resume("answers", model.model)
-        stages.learn_jointly(progress)
-        finish("joint")
+        seen = clips("train", recipe.joint.clips)
+        AnswerStage(model, geometry, seen, recipe).learn_jointly(progress)
+        progress.finish("joint", model.model)
     progress.resume("joint", model.model)
+    held = clips("validation", VALIDATION)
     progress.note("end", 0, summarise(score_windows(model, geometry, held, recipe), held))
     return _export(model, begin, folder / "model")
 
