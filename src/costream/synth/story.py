@@ -11,6 +11,7 @@ from costream.synth.person import Person
 from costream.synth.plot import Plot
 from costream.synth.prop import Blaze, Place
 from costream.synth.site import Zone
+from costream.synth.visit import RISE
 
 HAND_OVER = 0.8
 """Seconds from beginning to stoop until the hand is at the floor."""
@@ -41,7 +42,7 @@ def tell_fall(plot: Plot, start: float) -> None:
     end = start + long
     if not stays:
         one.rise()
-        end = one.end - 0.6
+        end += RISE / 2
         plot.leave(one)
     plot.event("fall", one.number, start, end)
 
@@ -98,7 +99,7 @@ def tell_stealing(plot: Plot, start: float) -> None:
     exhibit.places.append(Place(start + 0.3, holder=thief, hug=True))
     thief.do("hug", 0.5)
     plot.leave(thief, side=side, speed=plot.uniform(0.75, 1.0), gait="carry")
-    plot.event("stealing", thief.number, start, start + 6.0)
+    plot.event("stealing", thief.number, start, max(start + 6.0, thief.end - 0.8))
 
 
 def tell_intrusion(plot: Plot, start: float) -> None:
@@ -111,16 +112,13 @@ def tell_intrusion(plot: Plot, start: float) -> None:
     inner, outer = (zone.right, zone.left) if side > 0 else (zone.left, zone.right)
     speed = plot.pace()
     one = plot.come((inner, z), start, side=side, speed=speed)
-    for _ in range(int(plot.draw.integers(2, 5))):
-        to = (
-            plot.uniform(zone.left + 0.4, zone.right - 0.4),
-            plot.uniform(zone.near + 0.3, zone.far - 0.3),
-        )
-        one.go(to, speed * 0.8).do("stand", plot.uniform(1.0, 2.2))
-    if plot.chance(0.7):
-        plot.leave(one)
-    else:
-        plot.leave(one.go((outer, z), speed))
+    stops = int(plot.draw.integers(2, 4))
+    for stop in range(stops):
+        # Ever onward, since whoever turns again and again would loiter.
+        share = (stop + plot.uniform(0.5, 1.0)) / (stops + 0.6)
+        to = inner + share * (outer - inner), plot.uniform(zone.near + 0.3, zone.far - 0.3)
+        one.go(to, speed * 0.8).do("stand", plot.uniform(1.2, 2.6))
+    plot.leave(one, side=-side if plot.chance(0.7) else side)
     plot.event("intrusion", one.number, *inside(one, zone, start))
 
 
