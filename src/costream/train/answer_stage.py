@@ -69,9 +69,7 @@ class AnswerStage:
 
         self._learn("joint", self.recipe.joint, encode, progress)
 
-    def _learn(
-        self, name: str, stage: StageRecipe, encode: Encode, progress: Progress
-    ) -> None:
+    def _learn(self, name: str, stage: StageRecipe, encode: Encode, progress: Progress) -> None:
         optimiser = Optimiser(list(self.model.model.parameters()), stage)
         saved = {
             "model": self.model.model, "adam": optimiser.adam, "schedule": optimiser.schedule,

@@ -47,7 +47,9 @@ class Layout:
 class PassingCache:
     """A cache that keeps nothing: a whole sequence is learnt from in one pass."""
 
-    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int
+    ) -> tuple[Tensor, Tensor]:
         """Returns what it is given."""
         return key_states, value_states
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
 
 from costream.models import ModelAdapter, load_model, write_untrained
+from costream.synth.dataset import Split
 from costream.train.answer_stage import AnswerStage, encode_clips
 from costream.train.cell_stage import learn_cells
-from costream.synth.dataset import Split
 from costream.train.clips import Clip, load_clips
+from costream.train.layout import all_words
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
-from costream.train.layout import all_words
 from costream.train.validation import score_windows, summarise
 
 VALIDATION = 60
@@ -60,14 +61,24 @@ def train(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Path:
     progress.resume("joint", model.model)
     held = clips("validation", VALIDATION)
     progress.note("end", 0, summarise(score_windows(model, geometry, held, recipe), held))
-    return _export(model, begin, folder / "model")
+    return _export(model, recipe, folder)
 
 
-def _export(model: ModelAdapter, begin: Path, target: Path) -> Path:
+def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
     """Writes the trained weights, in half precision, beside what the checkpoint began with."""
+    target = folder / "model"
     target.mkdir(exist_ok=True)
-    for file in begin.iterdir():
+    for file in (folder / "untrained").iterdir():
         if file.suffix != ".safetensors":
-            (target / file.name).write_bytes(file.read_bytes())
+            shutil.copy(file, target)
+    for name in ("recipe.json", "curves.jsonl"):
+        shutil.copy(folder / name, target)
+    recommended = {
+        "fps": recipe.fps,
+        "window": recipe.window,
+        "stride": recipe.stride,
+        "frame_size": recipe.frame_size,
+    }
+    (target / "costream.json").write_text(json.dumps(recommended, indent=2))
     model.model.to(torch.float16).save_pretrained(target)
     return target

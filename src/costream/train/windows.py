@@ -87,9 +87,7 @@ def draw_dialogues(
     return [_dialogue(kind, example.shown[kind], draw) for kind in kinds], kinds
 
 
-def draw_times(
-    example: Example, draw: np.random.Generator, count: int, span: float
-) -> list[float]:
+def draw_times(example: Example, draw: np.random.Generator, count: int, span: float) -> list[float]:
     """Draws the times that a window's temporal patches are labelled with, in seconds.
 
     A window begins a stream, lies in one as it does in its clip, or comes hours later.
