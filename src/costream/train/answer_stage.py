@@ -1,4 +1,4 @@
-"""Second and third stage: answering questions on full windows, at first with the encoder at rest."""
+"""Second and third stage: answers on full windows, at first with the encoder at rest."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class AnswerStage:
             taken = ExampleDraw(self._examples, draw)
             for _ in range(stage.batch):
                 loss, right = self._loss(taken.take(), encode, draw)
-                (loss / stage.batch).backward()
+                torch.autograd.backward(loss / stage.batch)
                 points.append((loss.item(), right))
             optimiser.step()
             if step % 50 == 49:

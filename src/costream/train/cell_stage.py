@@ -64,7 +64,7 @@ def learn_cells(
     for step in range(begin, stage.steps):
         draw = np.random.default_rng((recipe.seed, 21, step))
         loss = _loss(model, geometry, clips, targets, head, draw, stage.batch // RUN)
-        loss.backward()
+        torch.autograd.backward(loss)
         losses.append(loss.item())
         optimiser.step()
         if step % 50 == 49:

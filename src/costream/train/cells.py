@@ -67,4 +67,5 @@ def _touched(box: Box, size: tuple[int, int], shape: tuple[int, int]) -> npt.NDA
 
 def _overlap(low: float, high: float, length: int, parts: int) -> npt.NDArray[np.float64]:
     edges = np.linspace(0, length, parts + 1)
-    return np.clip(np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1]), 0, None)
+    shared: npt.NDArray[np.float64] = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+    return shared.clip(0)

@@ -1,4 +1,4 @@
-"""What the vision encoder makes of the clips: with gradients while it learns, kept once it rests."""
+"""What the vision encoder makes of the clips: with gradients, or kept once it rests."""
 
 from __future__ import annotations
 

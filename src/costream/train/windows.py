@@ -73,7 +73,7 @@ class ExampleDraw:
         kind = EVENT_KINDS[self._draw.integers(len(EVENT_KINDS))]
         eventful = self._draw.random() < self._eventful
         among = (self._by_kind[kind] if eventful else None) or self._examples
-        return among[self._draw.integers(len(among))]
+        return among[int(self._draw.integers(len(among)))]
 
 
 def draw_dialogues(
