@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from costream.engine.questions import Questions
-from costream.engine.refresh import REFRESH
+from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.schedule import Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
@@ -38,10 +38,16 @@ class Engine:
         self.model = model
         self.settings = settings or EngineSettings()
         self.schedule = Schedule.from_seconds(
-            self.settings.fps, self.settings.window, self.settings.stride, model.temporal_patch
+            self.settings.fps,
+            self.settings.window,
+            self.settings.stride,
+            model.temporal_patch,
+            recent=self.settings.recent,
         )
         self._pruner = PRUNERS[self.settings.pruner]
-        self._refresh = REFRESH[self.settings.refresh]()
+        self._refresh = REFRESH[self.settings.refresh](
+            RefreshSettings(self.settings.refresh_share, self.settings.seed)
+        )
 
     @classmethod
     def from_pretrained(
@@ -118,9 +124,9 @@ class Engine:
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every
-        every = self.schedule.window if seconds is None else round(seconds * self.settings.fps)
+        every = self.schedule.recent if seconds is None else round(seconds * self.settings.fps)
         return PrunerSettings(
-            anchor_every=max(1, min(every, self.schedule.window)),
+            anchor_every=max(1, min(every, self.schedule.recent)),
             keep=self.settings.keep,
             seed=self.settings.seed,
         )
