@@ -14,7 +14,7 @@ from costream.engine.schedule import Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model
+from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Stream
@@ -64,13 +64,14 @@ class Engine:
             name: what to load.
             device: a torch device; the first GPU where there is one, else the CPU.
             dtype: of weights and cache; by default bfloat16 on a GPU and float32 on a CPU.
-            **settings: fields of :class:`EngineSettings`.
+            **settings: fields of :class:`EngineSettings`. What is not given is as the checkpoint
+                recommends in its ``costream.json``, or as :class:`EngineSettings` has it.
 
         Raises:
             SettingsError: a setting is wrong.
             ModelError: the model can't be had.
         """
-        checked = EngineSettings.checked(**settings)
+        checked = EngineSettings.checked(**{**recommended_settings(name), **settings})
         return cls(load_model(name, device=device, dtype=dtype), checked)
 
     def watch(
