@@ -14,7 +14,7 @@ from costream.synth.figure import Limb, build_limbs, draw_limbs, draw_shadow, ex
 from costream.synth.ground import Ground
 from costream.synth.light import LightChange
 from costream.synth.scene import paint_scene
-from costream.synth.truth import Box, Event, Label, Truth
+from costream.synth.truth import Action, Box, Event, Truth
 from costream.synth.visit import Moment, Visit, draw_visit, numbers_at
 
 NOISE_FIELDS = 6
@@ -124,14 +124,14 @@ class SyntheticCamera:
         column, row = self._ground.point(moment.x, moment.z)
         scale = self._ground.scale(moment.z)
         left, low, right, high = extent(limbs)
-        label: Label = "fallen" if moment.pose.tilt > 0.5 else "person"
         box = Box(
-            label,
+            "person",
             visit.number,
             left=max(0, round(column + scale * left)),
             top=max(0, round(row - scale * high)),
             right=min(self.width, round(column + scale * right)),
             bottom=min(self.height, round(row - scale * low)),
+            action=_action(moment),
         )
         seen = min(box.right - box.left, box.bottom - box.top) >= VISIBLE
         return box if seen else None
@@ -157,6 +157,12 @@ class SyntheticCamera:
             field, top : top + self.height, left : left + self.width
         ]
         return window[..., None]
+
+
+def _action(moment: Moment) -> Action:
+    if moment.pose.tilt > 0.5:
+        return "lie"
+    return "walk" if moment.pose.stride else "stand"
 
 
 def _draw_noise(seed: int, width: int, height: int, noise: float) -> npt.NDArray[np.float32]:

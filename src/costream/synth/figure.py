@@ -33,12 +33,30 @@ class Pose:
         gait: phase of the step, in radians; two steps are one turn.
         stride: 0 standing to 1 walking.
         tilt: 0 upright to 1 lying on the floor.
+        sit: 0 standing to 1 sitting, thighs level.
+        stretch: 0 feet on the floor below the knees to 1 legs stretched out ahead, while sitting.
+        kneel: 0 standing to 1 on one knee.
+        lean: forward bend of the trunk, in radians.
+        near: angle of the near arm from hanging, forward, in radians, where it is held.
+        far: that of the far arm.
+        hold_near: 0 where the near arm swings with the gait, 1 where it is held at ``near``.
+        hold_far: that of the far arm.
+        elbow: bend of the elbows of held arms, in radians.
     """
 
     facing: int
     gait: float
     stride: float
     tilt: float
+    sit: float = 0.0
+    stretch: float = 0.0
+    kneel: float = 0.0
+    lean: float = 0.0
+    near: float = 0.0
+    far: float = 0.0
+    hold_near: float = 0.0
+    hold_far: float = 0.0
+    elbow: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +71,15 @@ class Limb:
 
 def build_limbs(look: Look, pose: Pose) -> list[Limb]:
     """Returns the limbs of a posed body, the rearmost first, its lowest point on the floor."""
-    hip, shoulder = (0.0, 0.5), (0.025 + 0.02 * pose.stride, 0.8)
+    hip, upright = (0.0, 0.5), (0.025 + 0.02 * pose.stride, 0.8)
+    shoulder = _bend(upright, pose.lean)
     far, near = pose.gait + pi, pose.gait
     parts = [
         *_arm(shoulder, far, pose, look, 0.78),
         *_leg(hip, far, pose, look, 0.78),
         *_leg(hip, near, pose, look, 1.0),
         Limb((0.0, 0.525), shoulder, (0.072, 0.084), look.top),
-        *_head(shoulder, look),
+        *_head(upright, pose.lean, look),
         *_arm(shoulder, near, pose, look, 0.92),
     ]
     return _ground([_place(part, look.tall, pose) for part in parts])
@@ -93,6 +112,11 @@ def draw_shadow(canvas: Canvas, limbs: list[Limb], foot: tuple[float, float], sc
     canvas[rows, cols] *= (1 - 0.5 * np.clip(1 - far, 0, 1)).astype(np.float32)[..., None]
 
 
+def hand_of(limbs: list[Limb]) -> tuple[float, float]:
+    """The near hand of a built body, in metres from the feet."""
+    return limbs[-3].start
+
+
 def extent(limbs: list[Limb]) -> tuple[float, float, float, float]:
     """Left, low, right and high edge of the limbs, in metres from the feet."""
     ends = [
@@ -114,6 +138,11 @@ def _leg(
     bent = pose.tilt * (0.3 if shade < 1 else 0.05)
     thigh = 0.44 * pose.stride * sin(phase) + bent
     shin = thigh - 0.9 * pose.stride * max(0.0, cos(phase)) - 0.06 - 2 * bent
+    thigh += pose.sit * (1.5 - thigh)
+    shin += pose.sit * (1.45 * pose.stretch - shin)
+    knee_up, knee_back = (0.15, -1.45) if shade < 1 else (1.5, 0.05)
+    thigh += pose.kneel * (knee_up - thigh)
+    shin += pose.kneel * (knee_back - shin)
     knee = _swing(hip, thigh, 0.235)
     ankle = _swing(knee, shin, 0.225)
     toe = (ankle[0] + 0.085 * cos(shin), ankle[1] + 0.085 * sin(shin) - 0.012)
@@ -130,8 +159,12 @@ def _arm(
 ) -> list[Limb]:
     raised = pose.tilt * (2.5 if shade < 0.8 else 0.1)
     upper = -0.46 * pose.stride * sin(phase) + 0.04 * sin(phase / 3) + raised
+    fore = upper + 0.18 + 0.35 * pose.stride
+    held, hold = (pose.near, pose.hold_near) if shade > 0.8 else (pose.far, pose.hold_far)
+    upper += hold * (held - upper)
+    fore += hold * (held + pose.elbow - fore)
     elbow = _swing(shoulder, upper, 0.165)
-    hand = _swing(elbow, upper + 0.18 + 0.35 * pose.stride, 0.145)
+    hand = _swing(elbow, fore, 0.145)
     return [
         Limb(hand, hand, (0.025, 0.025), _shade(look.skin, shade)),
         Limb(elbow, hand, (0.03, 0.024), _shade(look.top, shade)),
@@ -139,14 +172,23 @@ def _arm(
     ]
 
 
-def _head(shoulder: tuple[float, float], look: Look) -> list[Limb]:
+def _head(shoulder: tuple[float, float], lean: float, look: Look) -> list[Limb]:
     x, y = shoulder
-    crown = (x + 0.012, y + 0.132)
-    return [
+    upright = [
         Limb((x, y + 0.04), (x + 0.005, y + 0.09), (0.034, 0.032), _shade(look.skin, 0.85)),
-        Limb(crown, (x + 0.02, y + 0.108), (0.054, 0.046), look.skin),
+        Limb((x + 0.012, y + 0.132), (x + 0.02, y + 0.108), (0.054, 0.046), look.skin),
         Limb((x - 0.012, y + 0.15), (x + 0.018, y + 0.163), (0.052, 0.042), look.hair),
     ]
+    return [
+        Limb(_bend(part.start, lean), _bend(part.end, lean), part.radii, part.colour)
+        for part in upright
+    ]
+
+
+def _bend(point: tuple[float, float], lean: float) -> tuple[float, float]:
+    """Where a point of the upright trunk is once the trunk bends forward at the hip."""
+    x, y = point[0], point[1] - 0.5
+    return x * cos(lean) + y * sin(lean), 0.5 + y * cos(lean) - x * sin(lean)
 
 
 def _swing(start: tuple[float, float], angle: float, length: float) -> tuple[float, float]:

@@ -5,37 +5,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Label = Literal["person", "fallen"]
-EventKind = Literal["fall"]
+from costream.synth.events import EventKind
+
+Label = Literal["person", "vehicle", "bag", "object", "fire", "smoke", "zone"]
+Action = Literal[
+    "", "walk", "run", "stand", "talk", "sit", "kneel", "stoop", "reach", "lie", "fight", "hug",
+    "shake", "flee", "carry", "drive",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One visible person.
+    """Something visible.
 
     Attributes:
-        label: ``fallen`` while the person is nearer to lying than to standing.
-        visitor: number of the person, the same in all frames.
+        label: what it is.
+        actor: its number, the same in all frames of a camera.
         left: first column, in pixels; with the others always within the picture.
         top: first row.
         right: column after the last one.
         bottom: row after the last one.
+        action: what a person or a vehicle does; empty for anything else.
+        velocity: of its point on the floor: columns and rows a second.
     """
 
     label: Label
-    visitor: int
+    actor: int
     left: int
     top: int
     right: int
     bottom: int
+    action: Action = ""
+    velocity: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth an alarm. ``start`` and ``end`` are seconds from the first frame."""
+    """Something worth an alarm.
+
+    Attributes:
+        kind: what happens.
+        actor: number of whoever does it, as in the boxes.
+        start: seconds from the first frame.
+        end: likewise.
+    """
 
     kind: EventKind
-    visitor: int
+    actor: int
     start: float
     end: float
 
@@ -46,7 +62,7 @@ class Truth:
 
     Attributes:
         time: seconds from the first frame.
-        boxes: the persons that can be seen, the farthest first. A nearer one may hide a part.
+        boxes: what can be seen, the farthest first. A nearer one may hide a part.
         events: the events that are going on.
     """
 
