@@ -21,11 +21,14 @@ class EngineSettings(BaseModel):
         stride: how far the window moves, in seconds.
         pruner: name of the pruning rule.
         refresh: name of the refresh policy.
+        recent: seconds at the window's end that the model is shown; all of it where not given.
         keep: share of groups that rules with a target keep.
+        refresh_share: share of the overlap's tokens that policies with a target recompute.
         anchor_every: seconds after which a frame is encoded whole again; the window's length
             where it is not given, and never more, so that every window holds every place.
         frame_size: (width, height) in pixels that frames are resized to; by default the
             checkpoint's own rule decides.
+        threshold: score from which an answer counts as a yes.
         text: write a sentence for every answer.
         text_above: write one where the score is at least this high.
         max_text_tokens: where a sentence is cut off.
@@ -42,9 +45,12 @@ class EngineSettings(BaseModel):
     stride: float = Field(8.0, gt=0, allow_inf_nan=False)
     pruner: str = DEFAULT_PRUNER
     refresh: str = DEFAULT_REFRESH
+    recent: float | None = Field(None, gt=0, allow_inf_nan=False)
     keep: float = Field(0.2, ge=0, le=1)
+    refresh_share: float = Field(0.15, ge=0, le=1)
     anchor_every: float | None = Field(None, gt=0)
     frame_size: tuple[int, int] | None = None
+    threshold: float = Field(0.5, ge=0, le=1)
     text: bool = False
     text_above: float | None = Field(None, ge=0, le=1)
     max_text_tokens: int = Field(64, ge=1)

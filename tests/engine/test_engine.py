@@ -79,7 +79,7 @@ def test_verdict_is_json(model: ModelAdapter) -> None:
     assert values["stream"] == "fake"
     assert [a["ask"] for a in values["answers"]] == ["Is it?", "Or not?"]
     assert set(values["answers"][0]) == {"ask", "score", "text"}
-    assert set(values["tokens"]) == {"full", "kept", "prefilled", "reused"}
+    assert set(values["tokens"]) == {"full", "encoded", "kept", "prefilled", "reused"}
     assert set(values["flops"]) == {"full", "spent"}
     assert set(values["seconds"]) == {"decode", "vision", "prefill", "generate"}
 

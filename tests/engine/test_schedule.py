@@ -21,25 +21,27 @@ def spans(windows: list[Window]) -> list[tuple[int, int, list[int]]]:
 
 
 def test_windows_slide_by_their_stride_and_hold_each_patch_once() -> None:
-    schedule = Schedule(fps=2, window=8, stride=4, patch=2)
+    schedule = Schedule(fps=2, window=8, stride=4, patch=2, recent=8)
     windows = list(schedule.windows(samples_at(list(range(16)))))
     assert spans(windows) == [(0, 8, [0, 2, 4, 6]), (4, 12, [8, 10]), (8, 16, [12, 14])]
 
 
 def test_what_is_left_at_the_end_makes_one_more_window() -> None:
-    schedule = Schedule(fps=2, window=8, stride=4, patch=2)
+    schedule = Schedule(fps=2, window=8, stride=4, patch=2, recent=8)
     windows = list(schedule.windows(samples_at(list(range(9)))))
     assert spans(windows) == [(0, 8, [0, 2, 4, 6]), (4, 9, [8])]
     assert len(windows[-1].arrivals[-1].samples) == 1
 
 
 def test_a_stream_shorter_than_the_window_gives_one() -> None:
-    windows = list(Schedule(fps=2, window=80, stride=16, patch=2).windows(samples_at([0, 1, 2])))
+    windows = list(
+        Schedule(fps=2, window=80, stride=16, patch=2, recent=80).windows(samples_at([0, 1, 2]))
+    )
     assert spans(windows) == [(0, 3, [0, 2])]
 
 
 def test_an_empty_stream_gives_none() -> None:
-    assert not list(Schedule(fps=2, window=8, stride=4, patch=2).windows([]))
+    assert not list(Schedule(fps=2, window=8, stride=4, patch=2, recent=8).windows([]))
 
 
 def test_a_window_is_given_as_soon_as_its_last_patch_is_complete() -> None:
@@ -50,19 +52,21 @@ def test_a_window_is_given_as_soon_as_its_last_patch_is_complete() -> None:
             taken.append(sample.tick)
             yield sample
 
-    next(Schedule(fps=2, window=8, stride=4, patch=2).windows(live()))
+    next(Schedule(fps=2, window=8, stride=4, patch=2, recent=8).windows(live()))
     assert taken[-1] == 7
 
 
 def test_a_gap_in_the_stream_leaves_out_windows_without_frames() -> None:
-    schedule = Schedule(fps=2, window=4, stride=2, patch=2)
+    schedule = Schedule(fps=2, window=4, stride=2, patch=2, recent=4)
     windows = list(schedule.windows(samples_at([0, 1, 2, 3, 100, 101, 102, 103])))
     assert [w.start for w in windows] == [0, 2, 98, 100]
     assert windows[1].arrivals == ()
 
 
 def test_a_missing_frame_leaves_its_patch_with_one() -> None:
-    windows = list(Schedule(fps=2, window=4, stride=4, patch=2).windows(samples_at([0, 1, 3])))
+    windows = list(
+        Schedule(fps=2, window=4, stride=4, patch=2, recent=4).windows(samples_at([0, 1, 3]))
+    )
     assert [[s.tick for s in t.samples] for t in windows[0].arrivals] == [[0, 1], [3]]
 
 
@@ -76,7 +80,7 @@ def test_every_patch_arrives_once_in_a_window_that_covers_it(
     ticks: list[int], patch: int, window: int, stride: int
 ) -> None:
     window, stride = max(window, stride) * patch, stride * patch
-    windows = list(Schedule(2, window, stride, patch).windows(samples_at(ticks)))
+    windows = list(Schedule(2, window, stride, patch, window).windows(samples_at(ticks)))
     arrived = [tubelet.tick for w in windows for tubelet in w.arrivals]
     assert arrived == sorted({tick // patch * patch for tick in ticks})
     for w in windows:

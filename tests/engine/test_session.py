@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from costream.engine.engine import Engine
-from costream.engine.refresh import RefreshPolicy
+from costream.engine.overlap import Overlap
+from costream.engine.refresh import RefreshPolicy, RefreshSettings
 from costream.engine.resident import Resident
 from costream.engine.schedule import Window
 from costream.engine.watch import Watch
@@ -44,13 +45,16 @@ class ScriptedPruner(Pruner):
 
 
 class ScriptedRefresh(RefreshPolicy):
-    """Recomputes the temporal patches at the given places of the overlap."""
+    """Recomputes a share of the tokens of the temporal patches at the given places."""
 
-    def __init__(self, places: set[int]) -> None:
+    def __init__(self, places: set[int], share: float = 1.0) -> None:
+        super().__init__(RefreshSettings(share))
         self.places = places
 
-    def select(self, overlap: Sequence[Resident], start: int) -> list[Resident]:
-        return [resident for n, resident in enumerate(overlap) if n in self.places]
+    def select(self, overlap: Overlap) -> torch.Tensor:
+        numbers = {id(resident): n for n, resident in enumerate(overlap.residents)}
+        mask = overlap.of(lambda resident: numbers[id(resident)] in self.places)
+        return mask & (overlap.draws(seed=5) < self.settings.share)
 
 
 def open_watch(
@@ -58,6 +62,7 @@ def open_watch(
     *,
     shares: Sequence[float] = (1.0,),
     refresh: set[int] | None = None,
+    share: float = 1.0,
     stride: float = 2,
     asks: Sequence[str] = ("Is someone fighting?",),
     chunk: int = 2048,
@@ -68,7 +73,7 @@ def open_watch(
     )
     engine = Engine(model, config)
     engine._pruner = type("Scripted", (ScriptedPruner,), {"shares": shares})
-    engine._refresh = ScriptedRefresh(refresh or set())
+    engine._refresh = ScriptedRefresh(refresh or set(), share)
     stream = FakeStream(samples_of(PICTURES))
     return engine.open(stream, asks), [window for window, _ in engine.windows(stream)]
 
@@ -108,11 +113,11 @@ def test_a_window_that_slid_by_nothing_needs_nothing(
 
 
 @quick
-@given(shares=shares, places=st.sets(st.integers(0, 5)))
+@given(shares=shares, places=st.sets(st.integers(0, 5)), share=st.sampled_from([0.1, 0.5, 1.0]))
 def test_refreshing_in_unchanged_context_changes_nothing(
-    any_model: ModelAdapter, shares: list[float], places: set[int]
+    any_model: ModelAdapter, shares: list[float], places: set[int], share: float
 ) -> None:
-    watch, windows = open_watch(any_model, shares=shares, refresh=places)
+    watch, windows = open_watch(any_model, shares=shares, refresh=places, share=share)
     first = advance(watch, windows[0])
     assert torch.allclose(again(watch, windows[0]), first, atol=TOLERANCE)
 
@@ -131,13 +136,20 @@ def test_recomputing_all_in_place_equals_a_fresh_start_at_the_same_times(
         fresh.session._pruner = watch.session._pruner
         fresh.session._epoch_tick = watch.session._epoch_tick
         fresh.session.slide(window, [copy_of(r) for r in watch.session.residents])
-        alone = fresh.questions.ask(fresh.session, fresh.session.pieces(fresh.session.residents))
+        slot = fresh.session.reserve(fresh.questions.tokens)
+        pieces = fresh.session.pieces(fresh.session.residents)
+        alone = fresh.questions.ask(fresh.session, slot, pieces)
         assert torch.allclose(in_place, alone, atol=TOLERANCE)
 
 
 def copy_of(resident: Resident) -> Resident:
     return Resident(
-        resident.ticks, resident.frames, resident.keep, resident.visual, resident.damaged
+        resident.ticks,
+        resident.frames,
+        resident.keep,
+        resident.visual,
+        resident.encoded,
+        resident.damaged,
     )
 
 
@@ -161,6 +173,26 @@ def test_questions_don_t_see_each_other(any_model: ModelAdapter, shares: list[fl
     for row, ask in zip(logits, asks, strict=True):
         alone, _ = open_watch(any_model, shares=shares, asks=[ask])
         assert torch.allclose(row, advance(alone, windows[0])[0], atol=TOLERANCE)
+
+
+def resize_store(watch: Watch, capacity: int) -> None:
+    layers, two, heads, _, width = watch.session.store._slots.shape
+    watch.session.store._slots = torch.zeros(layers, two, heads, capacity, width)
+    watch.session._compute_prompt()
+
+
+@pytest.mark.parametrize("words", [1, 20, 40, 80])
+def test_answers_don_t_depend_on_when_the_store_moves_its_slots(
+    model: ModelAdapter, words: int
+) -> None:
+    """The store may make room at any reservation, that of the questions too."""
+    asks = ["Is there " + "smoke " * words + "?"]
+    tight, windows = open_watch(model, refresh={0, 1}, stride=1, asks=asks)
+    roomy, _ = open_watch(model, refresh={0, 1}, stride=1, asks=asks)
+    resize_store(tight, 40)
+    resize_store(roomy, 1 << 14)
+    for window in windows:
+        assert torch.allclose(advance(tight, window), advance(roomy, window), atol=TOLERANCE)
 
 
 def test_a_later_frame_does_not_change_earlier_keys(model: ModelAdapter) -> None:

@@ -10,7 +10,7 @@ from costream.evaluate.judge import Judge
 from costream.evaluate.overhead import Overhead
 from costream.evaluate.signal import SignalRow, SignalSetup, signal_of_case, signal_of_file
 from costream.evaluate.signal_case import SignalCase, quick_cases, signal_cases
-from costream.pruning import PRUNERS, KeepMask, PatchGrid, Pruner, PrunerSettings
+from costream.pruning import CHANGE_RULES, KeepMask, PatchGrid, Pruner, PrunerSettings
 from costream.synth import EncoderSettings, LightChange, SyntheticCamera
 
 from ..fakes import noise_pictures, samples_of
@@ -136,7 +136,7 @@ def rows() -> list[SignalRow]:
 
 
 def test_every_registered_rule_has_a_row(rows):
-    assert [row.pruner for row in rows] == list(PRUNERS)
+    assert [row.pruner for row in rows] == list(CHANGE_RULES)
     assert [row.pruner for row in rows if row.default] == ["last-kept"]
     everything = json.loads(json.dumps([row.to_dict() for row in rows]))[0]
     assert everything["keep"] == everything["recall"] == 1

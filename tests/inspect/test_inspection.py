@@ -6,7 +6,7 @@ from PIL import Image
 
 from costream.errors import SettingsError, SourceError
 from costream.inspect import PICTURE, Gop, find_gop, inspect_source
-from costream.pruning import PRUNERS, PatchGrid, PrunerSettings
+from costream.pruning import CHANGE_RULES, PRUNERS, PatchGrid, PrunerSettings
 from costream.synth import EncoderSettings, LiveCamera, SyntheticCamera, encode
 from costream.video import Stream
 
@@ -52,7 +52,7 @@ def test_the_gop_is_found(inspection):
 
 def test_every_pruner_is_measured_on_the_same_samples(inspection):
     assert inspection.samples == 8
-    assert set(inspection.kept) == set(PRUNERS)
+    assert set(inspection.kept) == set(CHANGE_RULES)
     assert inspection.kept["none"] == 1
     whole, drawn = 1 / 4, 3 / 4 * 39 / 196
     assert inspection.kept["random"] == pytest.approx(whole + drawn)

@@ -49,7 +49,7 @@ def streams(draw, damage: bool = True) -> list[Sample]:
 
 
 def test_the_rules_are_those_that_the_table_names():
-    published = {"none", "random", "codecflow-v3", "codecflow-v4"}
+    published = {"none", "random", "low-fps", "evs", "codecflow-v3", "codecflow-v4"}
     assert set(RULES) == {*published, *KEPT}
     assert DEFAULT_PRUNER in PRUNERS
     assert all(PRUNERS[rule].name == rule for rule in RULES)

@@ -1,6 +1,17 @@
 """The command line: importing a command's module adds it to the app."""
 
-from costream.cli import bench, bench_signal, bench_speed, demo, inspect, run, train
+from costream.cli import bench, bench_signal, bench_speed, demo, evaluate, inspect, run, train
 from costream.cli.app import app, main
 
-__all__ = ["app", "bench", "bench_signal", "bench_speed", "demo", "inspect", "main", "run", "train"]
+__all__ = [
+    "app",
+    "bench",
+    "bench_signal",
+    "bench_speed",
+    "demo",
+    "evaluate",
+    "inspect",
+    "main",
+    "run",
+    "train",
+]

@@ -8,13 +8,20 @@ from typing import Annotated
 import typer
 
 from costream.cli.app import app
-from costream.cli.options import DeviceOpt, JsonOpt, ModelOpt, PrunerOpt, RefreshOpt
-from costream.engine.refresh import DEFAULT_REFRESH
+from costream.cli.options import (
+    DeviceOpt,
+    JsonOpt,
+    ModelOpt,
+    PrunerOpt,
+    RefreshOpt,
+    settings_for,
+)
 from costream.errors import SourceError
-from costream.pruning import DEFAULT_PRUNER
-from costream.settings import EngineSettings
 
 ASKS = ["Has someone fallen to the floor?", "Is somebody walking?"]
+
+DEFAULTS = {"window": 16.0, "stride": 4.0, "frame_size": (448, 256)}
+"""Settings of the demo for models that recommend none."""
 
 SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Picks the scene and what happens.")]
 
@@ -27,15 +34,13 @@ def demo(
         bool, typer.Option("--fast", help="As fast as it goes, not in real time.")
     ] = False,
     model: ModelOpt = "costream/tiny",
-    pruner: PrunerOpt = DEFAULT_PRUNER,
-    refresh: RefreshOpt = DEFAULT_REFRESH,
+    pruner: PrunerOpt = None,
+    refresh: RefreshOpt = None,
     device: DeviceOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Watch a synthetic camera that is rendered and encoded with H.264 while it runs."""
-    settings = EngineSettings.checked(
-        window=16.0, stride=4.0, pruner=pruner, refresh=refresh, frame_size=(448, 256)
-    )
+    settings = settings_for(model, {"pruner": pruner, "refresh": refresh}, DEFAULTS)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
     from costream.synth import LiveCamera, SyntheticCamera

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from costream.engine.refresh import REFRESH
 from costream.errors import SettingsError
 from costream.pruning import PRUNERS
+from costream.settings import EngineSettings
 
 SourceArg = Annotated[
     str, typer.Argument(help="File, URL (rtsp, rtmp, http, udp ...) or [bold]-[/] for a pipe.")
@@ -18,15 +20,30 @@ AskOpt = Annotated[
 ]
 ModelOpt = Annotated[str, typer.Option("--model", help="Hub name or directory of a checkpoint.")]
 FpsOpt = Annotated[float, typer.Option("--fps", help="Frames sampled a second.")]
-WindowOpt = Annotated[float, typer.Option("--window", help="Length of the window in seconds.")]
-StrideOpt = Annotated[float, typer.Option("--stride", help="How far it moves, in seconds.")]
+
+# What is None is as the model recommends, or as the settings have it: see settings_for.
+ModelFpsOpt = Annotated[float | None, typer.Option("--fps", help="Frames sampled a second.")]
+WindowOpt = Annotated[
+    float | None, typer.Option("--window", help="Length of the window in seconds.")
+]
+StrideOpt = Annotated[float | None, typer.Option("--stride", help="How far it moves, in seconds.")]
 PrunerOpt = Annotated[
-    str, typer.Option("--pruner", help=f"Which patches are kept: {', '.join(PRUNERS)}.")
+    str | None, typer.Option("--pruner", help=f"Which patches are kept: {', '.join(PRUNERS)}.")
 ]
 RefreshOpt = Annotated[
-    str, typer.Option("--refresh", help=f"What is recomputed: {', '.join(REFRESH)}.")
+    str | None, typer.Option("--refresh", help=f"What is recomputed: {', '.join(REFRESH)}.")
 ]
-KeepOpt = Annotated[float, typer.Option("--keep", help="Share kept by rules that take one.")]
+RefreshShareOpt = Annotated[
+    float | None,
+    typer.Option("--refresh-share", help="Share recomputed by policies that take one."),
+]
+RecentOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--recent", help="Seconds at the window's end that the model is shown (default: all)."
+    ),
+]
+KeepOpt = Annotated[float | None, typer.Option("--keep", help="Share kept by rules that take one.")]
 AnchorOpt = Annotated[
     float | None,
     typer.Option(
@@ -44,6 +61,26 @@ DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def settings_for(
+    model: str, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> EngineSettings:
+    """Returns what the user gave, else what the model recommends, else the command's defaults.
+
+    Args:
+        model: the model's name.
+        given: by name of the setting; what is None was not given.
+        defaults: the command's own, where they differ from those of the settings.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        ModelError: there is no such model.
+    """
+    from costream.models import recommended_settings
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return EngineSettings.checked(**{**(defaults or {}), **recommended_settings(model), **chosen})
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -11,21 +11,21 @@ from costream.cli.options import (
     AnchorOpt,
     AskOpt,
     DeviceOpt,
-    FpsOpt,
     JsonOpt,
     KeepOpt,
+    ModelFpsOpt,
     ModelOpt,
     PrunerOpt,
+    RecentOpt,
     RefreshOpt,
+    RefreshShareOpt,
     SizeOpt,
     SourceArg,
     StrideOpt,
     WindowOpt,
     parse_size,
+    settings_for,
 )
-from costream.engine.refresh import DEFAULT_REFRESH
-from costream.pruning import DEFAULT_PRUNER
-from costream.settings import EngineSettings
 
 
 @app.command()
@@ -33,12 +33,14 @@ def run(
     source: SourceArg,
     ask: AskOpt,
     model: ModelOpt = "costream/tiny",
-    fps: FpsOpt = 2.0,
-    window: WindowOpt = 40.0,
-    stride: StrideOpt = 8.0,
-    pruner: PrunerOpt = DEFAULT_PRUNER,
-    refresh: RefreshOpt = DEFAULT_REFRESH,
-    keep: KeepOpt = 0.2,
+    fps: ModelFpsOpt = None,
+    window: WindowOpt = None,
+    stride: StrideOpt = None,
+    recent: RecentOpt = None,
+    pruner: PrunerOpt = None,
+    refresh: RefreshOpt = None,
+    keep: KeepOpt = None,
+    refresh_share: RefreshShareOpt = None,
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
@@ -50,20 +52,26 @@ def run(
 ) -> None:
     """Watch a camera or file and answer questions on a sliding window.
 
+    What is not given is as the model recommends; where it doesn't, 2 frames a second, a window of
+    40 s that moves by 8 s, the pruner last-kept and the refresh policy anchors.
+
     With [bold]--json[/], one JSON object a line for each window.
     """
-    settings = EngineSettings.checked(
-        fps=fps,
-        window=window,
-        stride=stride,
-        pruner=pruner,
-        refresh=refresh,
-        keep=keep,
-        anchor_every=anchor_every,
-        frame_size=parse_size(frame_size),
-        text=text,
-        text_above=text_above,
-    )
+    given = {
+        "fps": fps,
+        "window": window,
+        "stride": stride,
+        "recent": recent,
+        "pruner": pruner,
+        "refresh": refresh,
+        "keep": keep,
+        "refresh_share": refresh_share,
+        "anchor_every": anchor_every,
+        "frame_size": parse_size(frame_size),
+        "text": text,
+        "text_above": text_above,
+    }
+    settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
     from costream.video import Stream

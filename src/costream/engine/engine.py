@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from costream.engine.questions import Questions
-from costream.engine.refresh import REFRESH
+from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.schedule import Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model
+from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Stream
@@ -38,10 +38,16 @@ class Engine:
         self.model = model
         self.settings = settings or EngineSettings()
         self.schedule = Schedule.from_seconds(
-            self.settings.fps, self.settings.window, self.settings.stride, model.temporal_patch
+            self.settings.fps,
+            self.settings.window,
+            self.settings.stride,
+            model.temporal_patch,
+            recent=self.settings.recent,
         )
         self._pruner = PRUNERS[self.settings.pruner]
-        self._refresh = REFRESH[self.settings.refresh]()
+        self._refresh = REFRESH[self.settings.refresh](
+            RefreshSettings(self.settings.refresh_share, self.settings.seed)
+        )
 
     @classmethod
     def from_pretrained(
@@ -58,13 +64,14 @@ class Engine:
             name: what to load.
             device: a torch device; the first GPU where there is one, else the CPU.
             dtype: of weights and cache; by default bfloat16 on a GPU and float32 on a CPU.
-            **settings: fields of :class:`EngineSettings`.
+            **settings: fields of :class:`EngineSettings`. What is not given is as the checkpoint
+                recommends in its ``costream.json``, or as :class:`EngineSettings` has it.
 
         Raises:
             SettingsError: a setting is wrong.
             ModelError: the model can't be had.
         """
-        checked = EngineSettings.checked(**settings)
+        checked = EngineSettings.checked(**{**recommended_settings(name), **settings})
         return cls(load_model(name, device=device, dtype=dtype), checked)
 
     def watch(
@@ -118,9 +125,9 @@ class Engine:
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every
-        every = self.schedule.window if seconds is None else round(seconds * self.settings.fps)
+        every = self.schedule.recent if seconds is None else round(seconds * self.settings.fps)
         return PrunerSettings(
-            anchor_every=max(1, min(every, self.schedule.window)),
+            anchor_every=max(1, min(every, self.schedule.recent)),
             keep=self.settings.keep,
             seed=self.settings.seed,
         )

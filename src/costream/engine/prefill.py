@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from costream.engine.probe import CHECK_LAYER, KeyProbe, Probed
 from costream.engine.store import KVStore, StoreView
-from costream.models import ModelAdapter, Segment, VisualTokens
+from costream.models import KVCache, ModelAdapter, Segment, VisualTokens
 
 SHARED = -1
 """Branch of the tokens that every question sees: prompt and video."""
@@ -28,15 +29,38 @@ class Piece:
         segment: its tokens.
         visual: the features of its visual tokens.
         position: position of its start in the epoch.
-        slot: slot of its first token.
+        slots: int64 [tokens], in order.
         branch: the question it belongs to, or :data:`SHARED`.
     """
 
     segment: Segment
     visual: VisualTokens | None
     position: int
-    slot: int
+    slots: Tensor
     branch: int = SHARED
+
+    @property
+    def visual_tokens(self) -> int:
+        """How many of its tokens are visual."""
+        return int(self.segment.visual.sum())
+
+    def take(self, chosen: Tensor) -> Piece:
+        """Returns the piece of some of its tokens: bool [tokens]."""
+        segment, visual = self.segment, self.visual
+        if visual is not None:
+            visual = visual.take(chosen[segment.visual])
+        part = Segment(
+            segment.ids[chosen],
+            segment.visual[chosen],
+            segment.positions[:, chosen],
+            segment.span,
+        )
+        return Piece(part, visual, self.position, self.slots[chosen], self.branch)
+
+
+def run_of(slot: int, tokens: int) -> Tensor:
+    """Returns consecutive slots from ``slot`` on: int64 [tokens]."""
+    return torch.arange(slot, slot + tokens)
 
 
 class FlopMeter:
@@ -81,7 +105,19 @@ class Prefill:
         Returns:
             The last hidden states, [tokens, hidden], in the order of the pieces.
         """
-        return torch.cat([self._forward(chunk, branches) for chunk in self._chunks(pieces)])
+        return torch.cat([self._compute(chunk, branches) for chunk in self._chunks(pieces)])
+
+    def deviations(self, pieces: Sequence[Piece]) -> Tensor:
+        """Compares the pieces' keys at the check layer with those in the store, which stays as is.
+
+        Args:
+            pieces: shared ones, computed before, in slot order.
+
+        Returns:
+            The squared distance of each token's fresh key from its stored one: [tokens]. It is
+            zero for a model without a check layer, whose stored keys are exact.
+        """
+        return torch.cat([self._look(chunk) for chunk in self._chunks(pieces)])
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Returns the logits of hidden states: [tokens, vocabulary]."""
@@ -98,22 +134,48 @@ class Prefill:
             chunks[-1].append(piece)
         return chunks
 
-    def _forward(self, pieces: list[Piece], branches: Tensor) -> Tensor:
-        model, store, device = self._model, self._store, self._model.kv_shape.device
+    def _compute(self, pieces: list[Piece], branches: Tensor) -> Tensor:
+        store = self._store
+        slots = torch.cat([piece.slots for piece in pieces])
+        self._meter.add(self._model.text_flops(len(slots), store.end - store.first, logits=0))
+        return self._forward(pieces, branches, StoreView(store, self._placed(slots)))
+
+    def _look(self, pieces: list[Piece]) -> Tensor:
+        slots = torch.cat([piece.slots for piece in pieces])
+        self._meter.add(self._look_flops(pieces[0], len(slots)))
+        no_branch = torch.empty(0, dtype=torch.int64)
+        try:
+            self._forward(pieces, no_branch, KeyProbe(self._store, self._placed(slots)))
+        except Probed as end:
+            return end.deviations
+        return torch.zeros(len(slots), device=self._model.kv_shape.device)
+
+    def _look_flops(self, first: Piece, tokens: int) -> int:
+        """The layers before the check layer, and that layer's projections to keys and values."""
+        shape, store = self._model.kv_shape, self._store
+        layers = self._model.text_flops(tokens, store.end - store.first, logits=0)
+        hidden = self._model.embed(first.segment, first.visual).shape[1]
+        projections = 2 * 2 * tokens * hidden * shape.kv_heads * shape.head_dim
+        return layers * CHECK_LAYER // shape.layers + projections
+
+    def _forward(self, pieces: list[Piece], branches: Tensor, cache: KVCache) -> Tensor:
+        model = self._model
         embeds = torch.cat([model.embed(p.segment, p.visual) for p in pieces])
-        visual = torch.cat([p.segment.visual for p in pieces]).to(device)
+        visual = torch.cat([p.segment.visual for p in pieces])
         positions = torch.cat([p.segment.positions + p.position for p in pieces], dim=1)
-        slots = torch.cat([torch.arange(p.slot, p.slot + len(p.segment)) for p in pieces])
+        slots = torch.cat([piece.slots for piece in pieces])
         owners = torch.cat([torch.full((len(p.segment),), p.branch) for p in pieces])
-        self._meter.add(model.text_flops(len(slots), store.end - store.first, logits=0))
         return model.forward(
             embeds,
-            positions.to(device),
-            visual,
+            self._placed(positions),
+            self._placed(visual),
             self._deepstack(pieces),
-            self._mask(slots, owners, branches).to(device),
-            StoreView(store, slots.to(device)),
+            self._placed(self._mask(slots, owners, branches)),
+            cache,
         )
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._model.kv_shape.device)
 
     def _deepstack(self, pieces: list[Piece]) -> Tensor | None:
         features = [p.visual.deepstack for p in pieces if p.visual is not None]

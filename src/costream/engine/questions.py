@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from costream.engine.prefill import Piece
+from costream.engine.prefill import Piece, run_of
 from costream.engine.session import Session
 from costream.errors import SettingsError
 from costream.models import ModelAdapter
@@ -54,21 +54,21 @@ class Questions:
         """Tokens of all questions."""
         return len(self._branches)
 
-    def ask(self, session: Session, pieces: Sequence[Piece]) -> Tensor:
+    def ask(self, session: Session, slot: int, pieces: Sequence[Piece]) -> Tensor:
         """Runs what has to be prefilled and all questions, in one pass.
 
         Args:
             session: the window; its scratch slots hold the questions until they are released.
+            slot: the first of as many reserved scratch slots as there are :attr:`tokens`.
             pieces: tokens of the window to compute, in slot order.
 
         Returns:
             The logits at each question's first answer token: [questions, vocabulary].
         """
         lengths = torch.tensor([len(segment) for segment in self._segments])
-        slot = session.reserve(self.tokens)
         starts = (lengths.cumsum(0) - lengths + slot).tolist()
         branches = [
-            Piece(segment, None, session.end_position, start, branch)
+            Piece(segment, None, session.end_position, run_of(start, len(segment)), branch)
             for branch, (segment, start) in enumerate(zip(self._segments, starts, strict=True))
         ]
         hidden = session.prefill.run([*pieces, *branches], self._branches)
@@ -115,7 +115,7 @@ class Questions:
         self, session: Session, branch: int, token: int, written: int, slot: int
     ) -> Piece:
         position = session.end_position + self._segments[branch].span + written - 1
-        return Piece(self._model.text([token]), None, position, slot, branch)
+        return Piece(self._model.text([token]), None, position, run_of(slot, 1), branch)
 
     def _take(
         self, nexts: dict[int, int], written: dict[int, list[int]], limit: int

@@ -7,14 +7,29 @@ names the tokens whose context is worth putting right; all others are taken as t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from costream.registry import Registry
 
 if TYPE_CHECKING:
     # The names of policies are wanted where torch is not: on the command line.
-    from costream.engine.resident import Resident
+    from torch import Tensor
+
+    from costream.engine.overlap import Overlap
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSettings:
+    """What a policy is told by the engine.
+
+    Attributes:
+        share: share of the overlap's tokens to recompute, in 0..1, for the policies that take one.
+        seed: seed of the policies that draw at random.
+    """
+
+    share: float = 0.15
+    seed: int = 0
 
 
 class RefreshPolicy(ABC):
@@ -24,13 +39,15 @@ class RefreshPolicy(ABC):
     """True where every window begins a new epoch: nothing is reused, positions and timestamps
     start again, and the window is what the stock model would see of it."""
 
+    def __init__(self, settings: RefreshSettings) -> None:
+        self.settings = settings
+
     @abstractmethod
-    def select(self, overlap: Sequence[Resident], start: int) -> list[Resident]:
-        """Returns the temporal patches to recompute whole, in order.
+    def select(self, overlap: Overlap) -> Tensor:
+        """Returns the tokens to recompute: bool [tokens of the overlap], on the CPU.
 
         Args:
-            overlap: those that an earlier window held already, in order.
-            start: the window's first tick.
+            overlap: what an earlier window held already.
         """
 
 
@@ -48,29 +65,61 @@ class FullRefresh(RefreshPolicy):
 
     rebase = True
 
-    def select(self, overlap: Sequence[Resident], start: int) -> list[Resident]:
-        return list(overlap)
+    def select(self, overlap: Overlap) -> Tensor:
+        return overlap.of(lambda resident: True)
 
 
 @REFRESH.register("anchors")
 class AnchorRefresh(RefreshPolicy):
     """The frames that were encoded whole: the paper's I-frames (arXiv 2604.06036)."""
 
-    def select(self, overlap: Sequence[Resident], start: int) -> list[Resident]:
-        return [resident for resident in overlap if resident.anchor]
+    def select(self, overlap: Overlap) -> Tensor:
+        return overlap.of(lambda resident: resident.anchor)
 
 
 @REFRESH.register("prefix")
 class PrefixRefresh(RefreshPolicy):
     """The window's first frames, whose lost context was the largest share of what they saw."""
 
-    def select(self, overlap: Sequence[Resident], start: int) -> list[Resident]:
-        return [resident for resident in overlap if resident.tick < start + PREFIX_FRAMES]
+    def select(self, overlap: Overlap) -> Tensor:
+        return overlap.of(lambda resident: resident.tick < overlap.start + PREFIX_FRAMES)
+
+
+@REFRESH.register("cacheblend")
+class CacheBlendRefresh(RefreshPolicy):
+    """The share of tokens whose keys at a check layer differ most from those in the store.
+
+    CacheBlend (arXiv 2405.16444): the layers before the check layer are run for the whole overlap,
+    which is what choosing costs. The published share is 15%, over all frames together.
+    """
+
+    def select(self, overlap: Overlap) -> Tensor:
+        return overlap.highest(overlap.deviations(), self.settings.share)
+
+
+@REFRESH.register("vlcache")
+class VLCacheRefresh(RefreshPolicy):
+    """The first tokens of every frame, the same share of each.
+
+    After VLCache (arXiv 2512.12977): errors of reuse add up along a reused item, so its leading
+    tokens are worth most. The published share varies by layer; here it is one for all layers.
+    """
+
+    def select(self, overlap: Overlap) -> Tensor:
+        return overlap.leading(self.settings.share)
+
+
+@REFRESH.register("random")
+class RandomRefresh(RefreshPolicy):
+    """A random share of the tokens: what a choice is worth shows against this."""
+
+    def select(self, overlap: Overlap) -> Tensor:
+        return overlap.highest(overlap.draws(self.settings.seed), self.settings.share)
 
 
 @REFRESH.register("none")
 class NoRefresh(RefreshPolicy):
     """Nothing: direct reuse."""
 
-    def select(self, overlap: Sequence[Resident], start: int) -> list[Resident]:
-        return []
+    def select(self, overlap: Overlap) -> Tensor:
+        return overlap.of(lambda resident: False)

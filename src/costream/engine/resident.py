@@ -23,8 +23,10 @@ class Resident:
     Attributes:
         ticks: ticks of its first and its last frame.
         frames: how many frames it has.
-        keep: which groups were encoded.
+        keep: which groups are kept.
         visual: their features, needed again whenever the tokens are recomputed.
+        encoded: groups that were run through the vision encoder; more than are kept where the
+            pruner looks at features.
         damaged: frames in whose interval the decoder met errors.
         segment: its tokens, or None where no group was kept.
         label_tokens: its tokens that are not visual, counted even where it has no segment.
@@ -36,6 +38,7 @@ class Resident:
     frames: int
     keep: KeepMask
     visual: VisualTokens
+    encoded: int
     damaged: int
     segment: Segment | None = None
     label_tokens: int = 0
@@ -54,7 +57,7 @@ class Resident:
 
     @property
     def kept(self) -> Tensor:
-        """The groups that were encoded: bool [groups]."""
+        """The groups that are kept: bool [groups]."""
         return torch.from_numpy(self.keep.groups.reshape(-1))
 
     @property

@@ -7,7 +7,7 @@ what a window holds. Tick ``t`` stands for the stream time ``t / fps``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from costream.errors import SettingsError
 from costream.video import Sample
@@ -42,6 +42,12 @@ class Window:
     end: int
     arrivals: tuple[Tubelet, ...]
 
+    def last(self, ticks: int) -> Window:
+        """Returns the window's last ticks alone: a later start and the arrivals behind it."""
+        start = max(self.start, self.end - ticks)
+        arrivals = tuple(tubelet for tubelet in self.arrivals if tubelet.tick >= start)
+        return replace(self, start=start, arrivals=arrivals)
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -52,16 +58,20 @@ class Schedule:
         window: its length in ticks.
         stride: how far it moves, in ticks.
         patch: ticks of a temporal patch; window and stride are multiples of it.
+        recent: ticks at the window's end that the model is shown.
     """
 
     fps: float
     window: int
     stride: int
     patch: int
+    recent: int
 
     @classmethod
-    def from_seconds(cls, fps: float, window: float, stride: float, patch: int) -> Schedule:
-        """Converts lengths in seconds to ticks.
+    def from_seconds(
+        cls, fps: float, window: float, stride: float, patch: int, recent: float | None = None
+    ) -> Schedule:
+        """Converts lengths in seconds to ticks; without ``recent``, all of the window is shown.
 
         Raises:
             SettingsError: a length is not a whole number of temporal patches.
@@ -71,6 +81,7 @@ class Schedule:
             window=_ticks("window", window, fps, patch),
             stride=_ticks("stride", stride, fps, patch),
             patch=patch,
+            recent=_ticks("recent part", min(recent or window, window), fps, patch),
         )
 
     def windows(self, samples: Iterable[Sample]) -> Iterator[Window]:

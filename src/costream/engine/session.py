@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 import torch
 
-from costream.engine.prefill import FlopMeter, Piece, Prefill
+from costream.engine.overlap import Overlap
+from costream.engine.prefill import FlopMeter, Piece, Prefill, run_of
 from costream.engine.resident import Resident, check_layout
 from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.store import KVStore
-from costream.models import FrameGeometry, ModelAdapter
-from costream.pruning import Pruner
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.pruning import KeepMask, Pruner
 
 
 class Session:
@@ -44,7 +45,7 @@ class Session:
         self.geometry = geometry
         self.residents: list[Resident] = []
         self._pruner = pruner
-        self._schedule = schedule
+        self.schedule = schedule
         self._epoch_limit = epoch
         self._epoch_tick = 0
         self._next_position = 0
@@ -88,17 +89,21 @@ class Session:
             for tubelet in tubelets
         ]
         visuals = self.model.encode(list(zip(pixels, masks, strict=True)), self.geometry)
-        patches = [len(visual) * self.geometry.grid.merge**2 for visual in visuals]
+        encoded = [len(visual) for visual in visuals]
+        patches = [groups * self.geometry.grid.merge**2 for groups in encoded]
         self.meter.add(self.model.vision_flops(patches))
+        if self._pruner.after_vision:
+            keeps, visuals = self._thin(keeps, visuals)
         return [
             Resident(
                 ticks=(tubelet.samples[0].tick, tubelet.samples[-1].tick),
                 frames=len(tubelet.samples),
                 keep=keep,
                 visual=visual,
+                encoded=groups,
                 damaged=sum(sample.change.damaged for sample in tubelet.samples),
             )
-            for tubelet, keep, visual in zip(tubelets, keeps, visuals, strict=True)
+            for tubelet, keep, visual, groups in zip(tubelets, keeps, visuals, encoded, strict=True)
         ]
 
     def slide(self, window: Window, arrivals: Sequence[Resident]) -> list[Resident]:
@@ -126,12 +131,24 @@ class Session:
         self._move_prompt()
 
     def pieces(self, residents: Sequence[Resident]) -> list[Piece]:
-        """Returns the residents as pieces of a pass; those without tokens have none."""
+        """Returns the residents as pieces of a pass; those without tokens have none.
+
+        They are good until slots are reserved, which may move all of them.
+        """
         return [
-            Piece(r.segment, r.visual, r.position, r.slot)
+            Piece(r.segment, r.visual, r.position, run_of(r.slot, r.tokens))
             for r in residents
             if r.segment is not None
         ]
+
+    def overlap(self, residents: Sequence[Resident], start: int) -> Overlap:
+        """Returns some residents as a refresh policy sees them; good for as long as their pieces.
+
+        Args:
+            residents: in order.
+            start: the window's first tick.
+        """
+        return Overlap(residents, self.pieces(residents), start, self.prefill)
 
     def reserve(self, tokens: int) -> int:
         """Reserves scratch slots behind the window and returns the first."""
@@ -153,6 +170,17 @@ class Session:
         self.store.check_integrity()
         check_layout(self.residents, self.store.start)
 
+    def _thin(
+        self, keeps: Sequence[KeepMask], visuals: Sequence[VisualTokens]
+    ) -> tuple[list[KeepMask], list[VisualTokens]]:
+        features = [visual.embeds.float().cpu().numpy() for visual in visuals]
+        thinned = self._pruner.thin(keeps, features)
+        left = [
+            visual.take(torch.from_numpy(after.groups[before.groups]))
+            for before, after, visual in zip(keeps, thinned, visuals, strict=True)
+        ]
+        return thinned, left
+
     def _append(self, resident: Resident) -> None:
         # The segment is laid out even where everything was pruned: its span keeps the distances
         # between the frames around it what they are in the unpruned video.
@@ -166,7 +194,7 @@ class Session:
 
     def _time(self, resident: Resident) -> float:
         middle = sum(resident.ticks) / 2
-        return (middle - self._epoch_tick) / self._schedule.fps
+        return (middle - self._epoch_tick) / self.schedule.fps
 
     def _first_slot(self) -> int:
         return self.residents[0].slot if self.residents else self.store.end
@@ -182,7 +210,8 @@ class Session:
 
     @torch.inference_mode()
     def _compute_prompt(self) -> None:
-        pieces = [Piece(self._prompt, None, position=0, slot=self.store.first)]
+        slots = run_of(self.store.first, len(self._prompt))
+        pieces = [Piece(self._prompt, None, position=0, slots=slots)]
         self.prefill.run(pieces, torch.empty(0, dtype=torch.int64))
         self.store.keep_prompt()
         self._next_position = self.prompt_tokens

@@ -30,12 +30,14 @@ class TokenCount:
 
     Attributes:
         full: those of all its frames, unpruned.
+        encoded: those that came out of the vision encoder for this window.
         kept: those in the window.
         prefilled: those of them run through the language model for this window.
         reused: those taken from the store as they were.
     """
 
     full: int
+    encoded: int
     kept: int
     prefilled: int
     reused: int

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from costream.engine.prefill import Piece
 from costream.engine.questions import Questions
 from costream.engine.refresh import RefreshPolicy
 from costream.engine.resident import Resident
@@ -51,13 +52,14 @@ class Watch:
             decoding: seconds spent on getting it.
         """
         session, questions = self.session, self.questions
+        window = window.last(session.schedule.recent)
         seconds = StageSeconds(decode=decoding)
 
         with seconds.measure("vision"):
             arrivals = session.encode(window.arrivals)
 
         with seconds.measure("prefill"):
-            logits, computed = self.prefill(window, arrivals)
+            logits, pieces = self.prefill(window, arrivals)
             scores = questions.scores(logits)
 
         with seconds.measure("generate"):
@@ -66,27 +68,27 @@ class Watch:
             written = questions.write(session, logits, chosen, limit) if chosen else {}
 
         session.release()
-        return self._verdict(window, computed, scores, written, seconds)
+        tokens = self._count_tokens(arrivals, pieces)
+        return self._verdict(window, tokens, scores, written, seconds)
 
-    def prefill(
-        self, window: Window, arrivals: Sequence[Resident]
-    ) -> tuple[Tensor, list[Resident]]:
+    def prefill(self, window: Window, arrivals: Sequence[Resident]) -> tuple[Tensor, list[Piece]]:
         """Moves the window and runs what is new in it, what is refreshed, and the questions.
 
         Returns:
             The logits at each question's first answer token, [questions, vocabulary], and the
-            residents that were computed. The questions stay in the store until it is released.
+            pieces that were computed. The questions stay in the store until it is released.
         """
-        overlap = self.session.slide(window, arrivals)
-        computed = [*self._choose(overlap, window), *arrivals]
-        return self.questions.ask(self.session, self.session.pieces(computed)), computed
-
-    def _choose(self, overlap: Sequence[Resident], window: Window) -> Sequence[Resident]:
-        """Returns what of the overlap is recomputed; all of it where a new epoch begins."""
-        if self._refresh.rebase or self.session.epoch_is_over or not overlap:
-            self.session.rebase()
-            return overlap
-        return self._refresh.select(overlap, window.start)
+        session = self.session
+        residents = session.slide(window, arrivals)
+        anew = self._refresh.rebase or session.epoch_is_over or not residents
+        if anew:
+            session.rebase()
+        # Reserving may move all slots, so it comes before any piece is made.
+        slot = session.reserve(self.questions.tokens)
+        overlap = session.overlap(residents, window.start)
+        refreshed = overlap.pieces if anew else overlap.take(self._refresh.select(overlap))
+        pieces = [*refreshed, *session.pieces(arrivals)]
+        return self.questions.ask(session, slot, pieces), pieces
 
     def _wants_text(self, score: float) -> bool:
         above = self._settings.text_above
@@ -95,7 +97,7 @@ class Watch:
     def _verdict(
         self,
         window: Window,
-        computed: Sequence[Resident],
+        tokens: TokenCount,
         scores: Sequence[float],
         written: dict[int, list[int]],
         seconds: StageSeconds,
@@ -111,7 +113,7 @@ class Watch:
             anchors=sum(r.frames for r in residents if r.anchor),
             damaged=sum(r.damaged for r in residents),
             motion=self.info.motion,
-            tokens=self._count_tokens(computed),
+            tokens=tokens,
             flops=FlopCount(
                 full=self._full_flops(sum(map(len, written.values()))),
                 spent=self.session.meter.take(),
@@ -129,12 +131,17 @@ class Watch:
             for n, (ask, score) in enumerate(zip(self.questions.asks, scores, strict=True))
         )
 
-    def _count_tokens(self, computed: Sequence[Resident]) -> TokenCount:
+    def _count_tokens(self, arrivals: Sequence[Resident], computed: Sequence[Piece]) -> TokenCount:
         residents, grid = self.session.residents, self.session.geometry.grid
         kept = sum(len(r.visual) for r in residents)
-        prefilled = sum(len(r.visual) for r in computed)
-        full = len(residents) * grid.groups
-        return TokenCount(full=full, kept=kept, prefilled=prefilled, reused=kept - prefilled)
+        prefilled = sum(piece.visual_tokens for piece in computed)
+        return TokenCount(
+            full=len(residents) * grid.groups,
+            encoded=sum(r.encoded for r in arrivals),
+            kept=kept,
+            prefilled=prefilled,
+            reused=kept - prefilled,
+        )
 
     def _full_flops(self, written: int) -> int:
         """What the window costs from nothing: all patches, all tokens, the same answers."""

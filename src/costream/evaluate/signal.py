@@ -15,7 +15,7 @@ from costream.evaluate.detection import Detection, detect
 from costream.evaluate.judge import Judge
 from costream.evaluate.overhead import Overhead, measure_overhead
 from costream.evaluate.signal_case import SignalCase
-from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
+from costream.pruning import CHANGE_RULES, DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
 from costream.synth import encode
 from costream.video import Sample, Stream
 
@@ -46,7 +46,7 @@ class SignalSetup:
     frames: int = 1
     seconds: float = 40.0
     seed: int = 7
-    pruners: tuple[str, ...] = tuple(PRUNERS)
+    pruners: tuple[str, ...] = CHANGE_RULES
 
 
 @dataclass(frozen=True, slots=True)

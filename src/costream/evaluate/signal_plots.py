@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from costream.errors import SettingsError
+from costream.evaluate.figures import new_figure, save_figure
 from costream.evaluate.signal import SignalRow
 
 if TYPE_CHECKING:
@@ -29,18 +29,11 @@ def plot_signal(rows: Sequence[SignalRow], folder: Path) -> list[Path]:
         SettingsError: matplotlib is not installed.
         OSError: the folder can't be written to.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SettingsError("plots need matplotlib: pip install 'costream[plots]'") from None
-    folder.mkdir(parents=True, exist_ok=True)
     drawings = {DETECTOR: (_draw_detector, 5.0), SHARES: (_draw_shares, 0.3 * _streams(rows) + 2)}
     for name, (draw, height) in drawings.items():
-        figure = Figure(figsize=(8, height), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(8, height)
         draw(figure.add_subplot(), rows)
-        figure.savefig(folder / name, dpi=120)
+        save_figure(figure, folder / name)
     return [folder / name for name in drawings]
 
 

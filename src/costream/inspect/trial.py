@@ -8,7 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from costream.inspect.portrait import Portrait
-from costream.pruning import DEFAULT_PRUNER, PRUNERS, KeepMask, PatchGrid, PrunerSettings
+from costream.pruning import (
+    CHANGE_RULES,
+    DEFAULT_PRUNER,
+    PRUNERS,
+    KeepMask,
+    PatchGrid,
+    PrunerSettings,
+)
 from costream.video import Sample
 
 PORTRAIT_SHARE = 0.2
@@ -16,7 +23,7 @@ PORTRAIT_SHARE = 0.2
 
 
 class Trial:
-    """Lets every registered pruner decide the same temporal patches.
+    """Lets every pruner that needs no model decide the same temporal patches.
 
     Args:
         grid: how pictures are cut.
@@ -25,7 +32,7 @@ class Trial:
     """
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings, fps: float) -> None:
-        self._pruners = {name: PRUNERS[name](grid, settings) for name in PRUNERS}
+        self._pruners = {name: PRUNERS[name](grid, settings) for name in CHANGE_RULES}
         self._counts: Counter[str] = Counter()
         self._groups = 0
         self._grid = grid

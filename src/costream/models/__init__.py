@@ -9,7 +9,7 @@ from costream.models.base import (
     Segment,
     VisualTokens,
 )
-from costream.models.load import EMBEDDED_MODEL, load_model
+from costream.models.load import EMBEDDED_MODEL, load_model, recommended_settings
 from costream.models.qwen3_vl import Qwen3VLAdapter
 from costream.models.untrained import SIZES, write_untrained
 
@@ -25,5 +25,6 @@ __all__ = [
     "Segment",
     "VisualTokens",
     "load_model",
+    "recommended_settings",
     "write_untrained",
 ]

@@ -74,6 +74,11 @@ class VisualTokens:
     def __len__(self) -> int:
         return int(self.embeds.shape[0])
 
+    def take(self, chosen: Tensor) -> VisualTokens:
+        """Returns some of the tokens: bool [tokens]."""
+        mask = chosen.to(self.embeds.device)
+        return VisualTokens(self.embeds[mask], self.deepstack[:, mask])
+
 
 @dataclass(frozen=True, slots=True)
 class KVShape:

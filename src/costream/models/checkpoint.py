@@ -48,7 +48,7 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     except _UNREADABLE as error:
         raise ModelError(f"can't load the tokenizer of {path!r}: {first_line(error)}") from error
     if tokenizer.chat_template is None:
-        template = _read_file(path, "chat_template.jinja")
+        template = read_file(path, "chat_template.jinja")
         if template is None:
             raise ModelError(f"the checkpoint {path!r} has no chat template")
         tokenizer.chat_template = template
@@ -62,7 +62,7 @@ def read_pixel_settings(path: str) -> PixelSettings:
         ModelError: neither file is there, or one lacks a value.
     """
     for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
-        if (text := _read_file(path, name)) is not None:
+        if (text := read_file(path, name)) is not None:
             return _parse_pixel_settings(path, name, text)
     raise ModelError(f"the checkpoint {path!r} has no video_preprocessor_config.json")
 
@@ -96,7 +96,12 @@ def _first_tokens(tokenizer: PreTrainedTokenizerBase, word: str) -> Tensor:
     return torch.tensor(sorted(whole or {encoded[0][0]}))
 
 
-def _read_file(path: str, name: str) -> str | None:
+def read_file(path: str, name: str) -> str | None:
+    """Returns the text of a checkpoint's file, or None where it has none of that name.
+
+    Raises:
+        ModelError: the file is there and can't be read.
+    """
     try:
         found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
     except OSError as error:

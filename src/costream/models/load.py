@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, PretrainedConfig
@@ -11,6 +12,7 @@ from transformers import AutoConfig, PretrainedConfig
 from costream.errors import ModelError
 from costream.models.base import MODELS, ModelAdapter
 from costream.models.checkpoint import first_line
+from costream.models.recommended import read_recommended
 from costream.models.untrained import cached_untrained
 
 EMBEDDED_MODEL = "costream/tiny"
@@ -36,11 +38,27 @@ def load_model(
         ModelError: there is no such model, its family is not supported, or it can't be loaded.
     """
     place = _device(device)
+    if is_untrained(name):
+        logger.warning("%s is not trained: its answers mean nothing", name)
     path = _path(name)
     config = _read_config(path)
     family = _family(config.model_type)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
     return family.load(path, config, device=place, dtype=dtype)
+
+
+def recommended_settings(name: str) -> dict[str, Any]:
+    """Returns the settings that a model's checkpoint recommends, by name; none for most.
+
+    Args:
+        name: as :func:`load_model` takes it.
+
+    Raises:
+        ModelError: there is no such model, or its ``costream.json`` can't be used.
+    """
+    path = _path(name)
+    _check_name(path)
+    return read_recommended(path)
 
 
 def is_untrained(name: str) -> bool:
@@ -52,7 +70,6 @@ def _path(name: str) -> str:
     if not is_untrained(name):
         return name
     size = "tiny" if name == EMBEDDED_MODEL else name.removeprefix(UNTRAINED_PREFIX)
-    logger.warning("%s is not trained: its answers mean nothing", name)
     return str(cached_untrained(size))
 
 
@@ -65,12 +82,16 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _read_config(path: str) -> PretrainedConfig:
+def _check_name(path: str) -> None:
     if not Path(path).is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
         raise ModelError(
             f"unknown model {path!r}: neither a directory nor a name on the hub, and not "
             f"{EMBEDDED_MODEL}"
         )
+
+
+def _read_config(path: str) -> PretrainedConfig:
+    _check_name(path)
     try:
         return AutoConfig.from_pretrained(path)
     except (OSError, ValueError, KeyError) as error:

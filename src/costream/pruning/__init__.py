@@ -8,8 +8,9 @@ from costream.pruning.base import (
     Pruner,
     PrunerSettings,
 )
-from costream.pruning.baseline import KeepAll, RandomKeep
+from costream.pruning.baseline import KeepAll, LowFps, RandomKeep
 from costream.pruning.budget import BudgetLastKept
+from costream.pruning.evs import EfficientVideoSampling
 from costream.pruning.last_kept import LastKept
 from costream.pruning.published import CodecFlowV3, CodecFlowV4
 from costream.pruning.variants import CodecLastKept, RelitLastKept
@@ -17,7 +18,11 @@ from costream.pruning.variants import CodecLastKept, RelitLastKept
 DEFAULT_PRUNER = LastKept.name
 """Registered name of the rule that is used where none is chosen."""
 
+CHANGE_RULES = tuple(name for name in PRUNERS if not PRUNERS[name].after_vision)
+"""The rules that decide from the picture and the codec alone, without a model."""
+
 __all__ = [
+    "CHANGE_RULES",
     "DEFAULT_PRUNER",
     "PRUNERS",
     "AnchorReason",
@@ -25,9 +30,11 @@ __all__ = [
     "CodecFlowV3",
     "CodecFlowV4",
     "CodecLastKept",
+    "EfficientVideoSampling",
     "KeepAll",
     "KeepMask",
     "LastKept",
+    "LowFps",
     "PatchGrid",
     "Pruner",
     "PrunerSettings",

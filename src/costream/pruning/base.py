@@ -119,10 +119,14 @@ class Pruner(ABC):
         name: what the rule is registered as.
         vectors: the rule looks at the codec's motion vectors. For one that doesn't, the stream can
             be opened with ``motion=False``, which makes reading it cheaper.
+        after_vision: the rule looks at what the vision encoder makes of a patch, so that it saves
+            nothing of the encoder's work: what :meth:`decide` keeps is encoded, and :meth:`thin`
+            says what is left of it.
     """
 
     name: ClassVar[str]
     vectors: ClassVar[bool] = False
+    after_vision: ClassVar[bool] = False
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
         self.grid = grid
@@ -142,6 +146,19 @@ class Pruner(ABC):
         Raises:
             ValueError: ``samples`` is empty.
         """
+
+    def thin(
+        self, masks: Sequence[KeepMask], features: Sequence[npt.NDArray[np.float32]]
+    ) -> list[KeepMask]:
+        """Returns what is left after a look at the features, and remembers them.
+
+        Called only where ``after_vision`` is set, with temporal patches decided together.
+
+        Args:
+            masks: those that :meth:`decide` returned, in order.
+            features: float32 [kept groups, hidden] of each, from the vision encoder.
+        """
+        return list(masks)
 
 
 PRUNERS: Registry[Pruner] = Registry("pruner")

@@ -68,3 +68,27 @@ class RandomKeep(ScheduledPruner):
         budget = round(self.settings.keep * self.grid.groups)
         groups[draw.permutation(self.grid.groups)[:budget]] = True
         return KeepMask(groups.reshape(self.grid.group_shape), None)
+
+
+@PRUNERS.register("low-fps")
+class LowFps(ScheduledPruner):
+    """Keeps the share ``settings.keep`` of the temporal patches whole and drops the others.
+
+    What a low frame rate would show, at the times of the full one: a dropped patch leaves its place
+    in time empty. Anchors on their schedule count, so that no window is empty.
+    """
+
+    name = "low-fps"
+
+    def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
+        super().__init__(grid, settings)
+        self._credit = 0.0
+
+    def decide(self, samples: Sequence[Sample]) -> KeepMask:
+        """Keeps everything or nothing; see :meth:`Pruner.decide`."""
+        reason = self._anchor(samples)
+        self._credit += self.settings.keep
+        if reason or self._credit >= 1:
+            self._credit = max(0.0, self._credit - 1)
+            return KeepMask.whole(self.grid, reason)
+        return KeepMask(np.zeros(self.grid.group_shape, dtype=np.bool_), None)

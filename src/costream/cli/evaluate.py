@@ -1,0 +1,150 @@
+"""``costream evaluate``: what pruning and refresh cost in accuracy, beside other ways of saving."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from costream.cli.app import app
+from costream.cli.options import (
+    AnchorOpt,
+    DeviceOpt,
+    JsonOpt,
+    ModelFpsOpt,
+    ModelOpt,
+    SizeOpt,
+    StrideOpt,
+    WindowOpt,
+    parse_size,
+    settings_for,
+)
+from costream.errors import SettingsError
+
+if TYPE_CHECKING:
+    from costream.evaluate.accuracy_report import AccuracyReport
+    from costream.evaluate.runner import OnVideo
+
+SHOWN_PROBLEMS = 10
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[
+        Path | None,
+        typer.Option("--dataset", help="Folder in the layout of UCF-Crime or XD-Violence."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="test, validation or train.")] = "test",
+    model: ModelOpt = "costream/tiny",
+    policies: Annotated[
+        str | None, typer.Option("--policies", help="Names, with commas between (default: all).")
+    ] = None,
+    videos: Annotated[
+        int | None, typer.Option("--videos", min=1, help="Most videos, of each category in turn.")
+    ] = None,
+    fps: ModelFpsOpt = None,
+    window: WindowOpt = None,
+    stride: StrideOpt = None,
+    anchor_every: AnchorOpt = None,
+    frame_size: SizeOpt = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Score from which an answer is a yes.")
+    ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Vary one setting at a time as well.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Directory for tables, plots (needs costream\\[plots]) and results; an "
+            "interrupted evaluation goes on from there.",
+        ),
+    ] = None,
+    device: DeviceOpt = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Measure accuracy and savings of every policy on annotated videos.
+
+    Each video is decoded once, and all policies answer the same questions on the same windows of
+    it. What is not given is as the model recommends.
+    """
+    if dataset is None:
+        raise SettingsError("there is nothing to evaluate on: name a folder with --dataset")
+    given = {
+        "fps": fps,
+        "window": window,
+        "stride": stride,
+        "anchor_every": anchor_every,
+        "frame_size": parse_size(frame_size),
+        "threshold": threshold,
+    }
+    settings = settings_for(model, given)
+    from costream.cli.loading import load_engine
+    from costream.evaluate.datasets import load_dataset
+    from costream.evaluate.evaluation import Evaluation
+    from costream.evaluate.policies import choose_policies
+
+    chosen = choose_policies(policies.split(",") if policies else [])
+    annotated = load_dataset(dataset, split)
+    if videos is not None:
+        annotated = annotated.take(videos)
+    console = Console(stderr=True, highlight=False)
+    evaluation = Evaluation(
+        load_engine(model, settings, device), model, annotated, out, _progress(console)
+    )
+    report = evaluation.run(chosen, sensitivity=sensitivity)
+    _complain(console, report)
+    if as_json:
+        typer.echo(json.dumps([row.to_dict() for row in report.rows]))
+    else:
+        _print(report)
+    if out is not None:
+        for path in evaluation.write(report, out):
+            console.print(f"written: {path}", soft_wrap=True, markup=False)
+
+
+def _progress(console: Console) -> OnVideo:
+    def show(what: str, done: int, of: int) -> None:
+        console.print(f"{done} of {of} videos: {what}", style="dim", markup=False)
+
+    return show
+
+
+def _complain(console: Console, report: AccuracyReport) -> None:
+    for problem in report.problems[:SHOWN_PROBLEMS]:
+        console.print(f"costream: {problem}", style="yellow", soft_wrap=True, markup=False)
+    if (more := len(report.problems) - SHOWN_PROBLEMS) > 0:
+        console.print(f"costream: and {more} more problems, all in accuracy.json", style="yellow")
+
+
+def _print(report: AccuracyReport) -> None:
+    from costream.evaluate.accuracy_report import accuracy_cells
+
+    setup = report.setup
+    table = Table(box=None, pad_edge=False)
+    for row in report.rows:
+        cells = accuracy_cells(row)
+        if not table.columns:
+            for heading in cells:
+                table.add_column(heading, justify="left" if heading == "policy" else "right")
+        table.add_row(*cells.values(), style="bold" if row.default else "")
+    kinds = Table(box=None, pad_edge=False)
+    kinds.add_column("F1 of")
+    chosen = [row for row in report.rows if row.policy == "full" or row.default]
+    for row in chosen:
+        kinds.add_column(row.policy, justify="right")
+    for kind in chosen[0].kinds:
+        kinds.add_row(kind, *(f"{row.kinds[kind]:.3f}" for row in chosen))
+    console = Console(highlight=False)
+    console.print(table, kinds)
+    console.print(
+        f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
+        f"{len(setup['questions'])} questions a window. Savings are against encoding and "
+        "prefilling every window from nothing. Bold: the default.",
+        style="dim",
+    )

@@ -1,0 +1,6 @@
+"""Annotated videos: UCF-Crime, XD-Violence and sets in their layouts."""
+
+from costream.evaluate.datasets.base import NORMAL, Dataset, Event, Video
+from costream.evaluate.datasets.load import SPLITS, load_dataset
+
+__all__ = ["NORMAL", "SPLITS", "Dataset", "Event", "Video", "load_dataset"]
