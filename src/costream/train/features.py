@@ -67,7 +67,8 @@ class Features:
 def encode_clip(model: ModelAdapter, geometry: FrameGeometry, clip: Clip) -> Features:
     """Encodes a whole clip, to be kept."""
     numbers = range(len(clip.frames) // model.temporal_patch)
-    tokens = model.encode(read_patches(model, geometry, clip, numbers), geometry)
+    with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
+        tokens = model.encode(read_patches(model, geometry, clip, numbers), geometry)
     return Features(
         torch.stack([t.embeds for t in tokens]).bfloat16(),
         torch.stack([t.deepstack for t in tokens]).bfloat16(),

@@ -52,9 +52,9 @@ class Recipe:
     stride: float = 2.0
     frame_size: tuple[int, int] = (224, 128)
     cells: StageRecipe = field(default_factory=lambda: StageRecipe(1500, 32, 256, 1.5e-3))
-    answers: StageRecipe = field(default_factory=lambda: StageRecipe(2200, 8, 1000, 1.5e-3))
-    joint: StageRecipe = field(default_factory=lambda: StageRecipe(500, 8, 1000, 4e-4))
-    negatives: int = 3
+    answers: StageRecipe = field(default_factory=lambda: StageRecipe(1600, 8, 512, 1.5e-3))
+    joint: StageRecipe = field(default_factory=lambda: StageRecipe(300, 8, 512, 4e-4))
+    negatives: int = 5
     seed: int = 1
 
     def to_dict(self) -> dict[str, Any]:
