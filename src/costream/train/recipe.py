@@ -29,7 +29,8 @@ class StageRecipe:
 class Recipe:
     """One training run.
 
-    The vision encoder first learns to say what is where (``cells``), from the boxes of the world.
+    The vision encoder first learns to say what is where, from the boxes of the world: all that is
+    to be seen (``cells``), then mostly what happens (``events``).
     The language model then learns to answer on its frozen features (``answers``), and at last
     both learn together (``joint``).
 
@@ -39,7 +40,8 @@ class Recipe:
         window: seconds of a window.
         stride: seconds it moves by when it watches.
         frame_size: (width, height) in pixels that frames are resized to.
-        cells: the stage of the vision encoder.
+        cells: the first stage of the vision encoder.
+        events: its second.
         answers: the stage of the language model.
         joint: the stage of both.
         negatives: questions with the answer no that are asked of every window.
@@ -52,6 +54,7 @@ class Recipe:
     stride: float = 2.0
     frame_size: tuple[int, int] = (224, 128)
     cells: StageRecipe = field(default_factory=lambda: StageRecipe(1500, 32, 256, 1.5e-3))
+    events: StageRecipe = field(default_factory=lambda: StageRecipe(800, 32, 512, 1e-3))
     answers: StageRecipe = field(default_factory=lambda: StageRecipe(1600, 8, 512, 1.5e-3))
     joint: StageRecipe = field(default_factory=lambda: StageRecipe(300, 8, 512, 4e-4))
     negatives: int = 5

@@ -11,12 +11,15 @@ import torch
 from costream.models import ModelAdapter, load_model, write_untrained
 from costream.synth.dataset import Split
 from costream.train.answer_stage import AnswerStage, encode_clips
-from costream.train.cell_stage import learn_cells
+from costream.train.cell_stage import CellStage
 from costream.train.clips import Clip, load_clips
 from costream.train.layout import all_words
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
 from costream.train.validation import score_windows, summarise
+
+EVENTFUL = 0.65
+"""Share of the second stage's patches that lie within an event."""
 
 VALIDATION = 60
 """Clips that a model is judged on when a stage has ended."""
@@ -45,10 +48,16 @@ def train(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Path:
         return load_clips(folder / "clips", recipe, split, count)
 
     if not progress.is_done("cells"):
-        learn_cells(model, geometry, clips("train", recipe.cells.clips), recipe, progress)
+        seen = clips("train", recipe.cells.clips)
+        CellStage(model, geometry, seen, recipe).learn("cells", recipe.cells, 0.0, progress)
         progress.finish("cells", model.model)
-    if not progress.is_done("answers"):
+    if not progress.is_done("events"):
         progress.resume("cells", model.model)
+        seen = clips("train", recipe.events.clips)
+        CellStage(model, geometry, seen, recipe).learn("events", recipe.events, EVENTFUL, progress)
+        progress.finish("events", model.model)
+    if not progress.is_done("answers"):
+        progress.resume("events", model.model)
         seen = clips("train", recipe.answers.clips)
         features = encode_clips(model, geometry, seen)
         AnswerStage(model, geometry, seen, recipe).learn_resting(features, progress)
