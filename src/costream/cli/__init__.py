@@ -1,6 +1,6 @@
 """The command line: importing a command's module adds it to the app."""
 
-from costream.cli import bench, bench_signal, bench_speed, demo, inspect, run
+from costream.cli import bench, bench_signal, bench_speed, demo, inspect, run, synth
 from costream.cli.app import app, main
 
-__all__ = ["app", "bench", "bench_signal", "bench_speed", "demo", "inspect", "main", "run"]
+__all__ = ["app", "bench", "bench_signal", "bench_speed", "demo", "inspect", "main", "run", "synth"]
