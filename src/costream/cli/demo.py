@@ -12,12 +12,13 @@ from costream.engine.refresh import DEFAULT_REFRESH
 from costream.pruning import DEFAULT_PRUNER
 from costream.settings import EngineSettings
 
-ASKS = ["Has someone fallen to the floor?", "Is somebody walking?"]
+ASKED = 4
+"""How many of the programme's events are asked about."""
 
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option("--seconds", help="Length of the stream.")] = 60.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of the stream.")] = 120.0,
     seed: SeedOpt = 7,
     fast: Annotated[
         bool, typer.Option("--fast", help="As fast as it goes, not in real time.")
@@ -28,17 +29,19 @@ def demo(
     device: DeviceOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Watch a synthetic camera that is rendered and encoded with H.264 while it runs."""
+    """Watch a synthetic world that is rendered and encoded with H.264 while it runs."""
     settings = EngineSettings.checked(
         window=16.0, stride=4.0, pruner=pruner, refresh=refresh, frame_size=(448, 256)
     )
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
-    from costream.synth import LiveCamera, SyntheticCamera
+    from costream.synth import EVENTS, LiveCamera
+    from costream.synth.programme import PROGRAMME, show_programme
     from costream.video import Stream
 
     engine = load_engine(model, settings, device)
-    live = LiveCamera(SyntheticCamera(seed=seed), seconds=seconds, realtime=not fast)
+    live = LiveCamera(show_programme(seed, seconds), seconds=seconds, realtime=not fast)
+    asks = [EVENTS[kind].questions[0] for kind in PROGRAMME[:ASKED]]
     motion = settings.uses_motion
     with live, Stream(live.file, motion=motion, name="synthetic camera") as stream:
-        show_verdicts(engine, stream, ASKS, model, as_json=as_json)
+        show_verdicts(engine, stream, asks, model, as_json=as_json)
