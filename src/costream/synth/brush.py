@@ -62,6 +62,11 @@ class Sketch:
         self._origin = (0.0, 0.0)
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing is drawn."""
+        return not self._strokes
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of what is drawn, in pixels of the picture."""
         left, top, right, bottom = self._box

@@ -131,6 +131,7 @@ class SyntheticCamera:
             top=max(0, round(row - scale * high)),
             right=min(self.width, round(column + scale * right)),
             bottom=min(self.height, round(row - scale * low)),
+            foot=(column, row),
             action=_action(moment),
         )
         seen = min(box.right - box.left, box.bottom - box.top) >= VISIBLE
