@@ -21,8 +21,8 @@ def verdict(index: int, *, damaged: int = 0) -> Verdict:
         anchors=2,
         damaged=damaged,
         motion="codec",
-        tokens=TokenCount(1000, 100, 40, 60),
-        flops=FlopCount(10_000, 500),
+        tokens=TokenCount(1000, 80, 100, 40, 60),
+        flops=FlopCount(10_000, 500, 100),
     )
 
 
@@ -36,7 +36,7 @@ def drawn(display: LiveDisplay) -> str:
 def test_the_table_shows_the_last_windows_and_what_was_saved() -> None:
     console = Console(file=io.StringIO(), force_terminal=True)
     with Live(console=console, auto_refresh=False) as live:
-        display = LiveDisplay(live, "camera", duration=600.0, window=40.0)
+        display = LiveDisplay(live, "camera", duration=600.0, window=40.0, threshold=0.5)
         display.advance(FrameRecord(0, 12.5, "I", 100, 0, False))
         assert "read up to 12.5 s of 600 s, the first window needs 40 s" in drawn(display)
         for index in range(ROWS + 3):

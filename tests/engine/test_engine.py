@@ -80,7 +80,7 @@ def test_verdict_is_json(model: ModelAdapter) -> None:
     assert [a["ask"] for a in values["answers"]] == ["Is it?", "Or not?"]
     assert set(values["answers"][0]) == {"ask", "score", "text"}
     assert set(values["tokens"]) == {"full", "encoded", "kept", "prefilled", "reused"}
-    assert set(values["flops"]) == {"full", "spent"}
+    assert set(values["flops"]) == {"full", "spent", "asking"}
     assert set(values["seconds"]) == {"decode", "vision", "prefill", "generate"}
 
 
@@ -134,3 +134,33 @@ def test_a_frame_size_that_does_not_fit_is_refused(model: ModelAdapter) -> None:
 def test_every_registered_rule_runs(model: ModelAdapter, name: str) -> None:
     verdicts = list(engine(model, pruner=name, window=2).watch(still_stream(8), ["Is it?"]))
     assert [v.tokens.kept > 0 for v in verdicts] == [True] * 2
+
+
+def test_pruning_after_the_encoder_saves_nothing_of_the_encoder(model: ModelAdapter) -> None:
+    asks = ["Is it?"]
+    evs = list(engine(model, pruner="evs", keep=0.25).watch(still_stream(40), asks))
+    whole = list(engine(model, pruner="none").watch(still_stream(40), asks))
+    assert [v.tokens.encoded for v in evs] == [v.tokens.encoded for v in whole]
+    assert all(v.tokens.kept < v.tokens.full / 2 for v in evs)
+    assert all(v.tokens.encoded >= v.tokens.full / 3 for v in evs)
+    cheap = list(engine(model, pruner="random", keep=0.25).watch(still_stream(40), asks))
+    budget = sum(v.tokens.kept for v in cheap)
+    assert sum(v.tokens.kept for v in evs) == pytest.approx(budget, rel=0.05)
+    assert sum(v.flops.spent for v in evs) > sum(v.flops.spent for v in cheap)
+
+
+def test_recent_frames_alone_cost_and_count_alone(model: ModelAdapter) -> None:
+    verdicts = list(engine(model, pruner="none", recent=2).watch(still_stream(40), ["Is it?"]))
+    assert [(v.start, v.end) for v in verdicts] == [(2 * i + 4, 2 * i + 6) for i in range(8)]
+    assert {v.tokens.full for v in verdicts} == {2 * 12}
+
+
+def test_what_asking_costs_is_part_of_what_is_spent(model: ModelAdapter) -> None:
+    one, two = (
+        next(engine(model).watch(still_stream(12), asks))
+        for asks in (["Is it?"], ["Is it?", "Or is it not?"])
+    )
+    assert 0 < one.flops.asking < one.flops.spent
+    more = two.flops.spent - one.flops.spent
+    # Masked keys count, so a second question makes the pass dearer for the video's tokens too.
+    assert 0.8 * more < two.flops.asking - one.flops.asking < more

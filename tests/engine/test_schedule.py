@@ -93,3 +93,15 @@ def test_every_patch_arrives_once_in_a_window_that_covers_it(
 def test_lengths_that_cut_a_temporal_patch_are_refused(window: float, stride: float) -> None:
     with pytest.raises(SettingsError, match="choose a multiple of 1 s"):
         Schedule.from_seconds(2, window, stride, 2)
+
+
+def test_only_the_recent_part_of_a_window_is_shown() -> None:
+    schedule = Schedule.from_seconds(2, window=4, stride=1, patch=2, recent=2)
+    shown = [w.last(schedule.recent) for w in schedule.windows(samples_at(list(range(12))))]
+    assert spans(shown) == [(4, 8, [4, 6]), (6, 10, [8]), (8, 12, [10])]
+    assert Schedule.from_seconds(2, 4, 1, 2).recent == 8
+
+
+def test_a_window_is_at_most_itself() -> None:
+    (window,) = Schedule(2, 8, 8, 2, 8).windows(samples_at([0, 1, 2, 3]))
+    assert window.last(100) == window

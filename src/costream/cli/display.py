@@ -90,9 +90,10 @@ class JsonDisplay:
 class PlainDisplay:
     """One line a window and question."""
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Console, title: str, threshold: float) -> None:
         self._console = console
         self._title = title
+        self._threshold = threshold
         self.totals = Totals()
 
     def advance(self, record: FrameRecord) -> None:
@@ -104,13 +105,16 @@ class PlainDisplay:
             self._console.print(Text(self._title), soft_wrap=True)
         self.totals.add(verdict)
         for answer in verdict.answers:
-            self._console.print(_line(verdict, answer), soft_wrap=True)
+            self._console.print(_line(verdict, answer, self._threshold), soft_wrap=True)
 
 
 class LiveDisplay:
     """A table of the last windows that is redrawn in place."""
 
-    def __init__(self, live: Live, title: str, duration: float | None, window: float) -> None:
+    def __init__(
+        self, live: Live, title: str, duration: float | None, window: float, threshold: float
+    ) -> None:
+        self._threshold = threshold
         self._live = live
         self._title = title
         self._duration = duration
@@ -142,7 +146,9 @@ class LiveDisplay:
             table.add_column(name, justify=justify, no_wrap=name != "question")
         for verdict in self._verdicts:
             for number, answer in enumerate(verdict.answers):
-                table.add_row(*(_cells(verdict) if number == 0 else _BLANK), *_answer(answer))
+                table.add_row(
+                    *(_cells(verdict) if number == 0 else _BLANK), *_answer(answer, self._threshold)
+                )
         progress = Text(self._progress(), style="dim")
         body = Group(table, Text(), Text(self.totals.summary(), style="bold"), progress)
         return Panel(body, title=Text(self._title), title_align="left", border_style="dim")
@@ -201,21 +207,22 @@ def _open_display(
         f"model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
     )
     if not console.is_terminal:
-        plain = PlainDisplay(console, title)
+        plain = PlainDisplay(console, title, settings.threshold)
         yield plain
         console.print(Text(plain.totals.summary()), soft_wrap=True)
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-        display = LiveDisplay(live, title, info.duration, settings.window)
+        display = LiveDisplay(live, title, info.duration, settings.window, settings.threshold)
         live.update(display.render(), refresh=True)
         yield display
 
 
-def _line(verdict: Verdict, answer: Answer) -> Text:
+def _line(verdict: Verdict, answer: Answer, threshold: float) -> Text:
     span, kept, prefilled, flops, seconds = _cells(verdict)
     said = f"  {answer.text}" if answer.text else ""
+    yes = "yes" if answer.score >= threshold else "no "
     return Text(
-        f"{span}  {answer.score:.2f} {'yes' if answer.score >= 0.5 else 'no ':<3} {answer.ask}  "
+        f"{span}  {answer.score:.2f} {yes} {answer.ask}  "
         f"[{kept} of the tokens, {prefilled} prefilled, {flops} of the FLOPs saved, {seconds} s]"
         f"{said}"
     )
@@ -233,8 +240,8 @@ def _cells(verdict: Verdict) -> tuple[str, str, str, str, str]:
     )
 
 
-def _answer(answer: Answer) -> tuple[Text, Text]:
-    style = "bold green" if answer.score >= 0.5 else "dim"
+def _answer(answer: Answer, threshold: float) -> tuple[Text, Text]:
+    style = "bold green" if answer.score >= threshold else "dim"
     filled = round(answer.score * 10)
     bar = Text("█" * filled + "░" * (10 - filled) + f" {answer.score:.2f}", style=style)
     if answer.text:

@@ -26,17 +26,31 @@ from costream.cli.options import (
 from costream.errors import SettingsError
 
 if TYPE_CHECKING:
+    from costream.evaluate.accuracy import AccuracyRow
     from costream.evaluate.accuracy_report import AccuracyReport
+    from costream.evaluate.datasets import Dataset
     from costream.evaluate.runner import OnVideo
 
 SHOWN_PROBLEMS = 10
+
+COLUMNS = (
+    "policy", "F1", "AUC", "events\nfound", "delay\ns", "answers\nflipped", "tokens\nsaved",
+    "FLOPs\nsaved", "on the\nvideo", "windows\na second",
+)  # fmt: skip
+
+VIDEOS = 120
+"""Videos of the synthetic test split where the user says nothing: ten of each kind of event."""
 
 
 @app.command()
 def evaluate(
     dataset: Annotated[
         Path | None,
-        typer.Option("--dataset", help="Folder in the layout of UCF-Crime or XD-Violence."),
+        typer.Option(
+            "--dataset",
+            help="Folder in the layout of UCF-Crime or XD-Violence (default: the synthetic test "
+            "split, generated on first use).",
+        ),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="test, validation or train.")] = "test",
     model: ModelOpt = "costream/tiny",
@@ -73,8 +87,6 @@ def evaluate(
     Each video is decoded once, and all policies answer the same questions on the same windows of
     it. What is not given is as the model recommends.
     """
-    if dataset is None:
-        raise SettingsError("there is nothing to evaluate on: name a folder with --dataset")
     given = {
         "fps": fps,
         "window": window,
@@ -85,15 +97,12 @@ def evaluate(
     }
     settings = settings_for(model, given)
     from costream.cli.loading import load_engine
-    from costream.evaluate.datasets import load_dataset
     from costream.evaluate.evaluation import Evaluation
     from costream.evaluate.policies import choose_policies
 
     chosen = choose_policies(policies.split(",") if policies else [])
-    annotated = load_dataset(dataset, split)
-    if videos is not None:
-        annotated = annotated.take(videos)
     console = Console(stderr=True, highlight=False)
+    annotated = _load(dataset, split, videos, console)
     evaluation = Evaluation(
         load_engine(model, settings, device), model, annotated, out, _progress(console)
     )
@@ -106,6 +115,19 @@ def evaluate(
     if out is not None:
         for path in evaluation.write(report, out):
             console.print(f"written: {path}", soft_wrap=True, markup=False)
+
+
+def _load(dataset: Path | None, split: str, videos: int | None, console: Console) -> Dataset:
+    from costream.evaluate.datasets import load_dataset, synthetic_test_split
+
+    if dataset is not None:
+        annotated = load_dataset(dataset, split)
+        return annotated if videos is None else annotated.take(videos)
+    if split != "test":
+        raise SettingsError("only the test split is generated: name another with --dataset")
+    count = videos or VIDEOS
+    console.print(f"the synthetic test split: {count} videos, generated on first use", style="dim")
+    return load_dataset(synthetic_test_split(count))
 
 
 def _progress(console: Console) -> OnVideo:
@@ -123,16 +145,12 @@ def _complain(console: Console, report: AccuracyReport) -> None:
 
 
 def _print(report: AccuracyReport) -> None:
-    from costream.evaluate.accuracy_report import accuracy_cells
-
     setup = report.setup
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for heading in COLUMNS:
+        table.add_column(heading, justify="left" if heading == "policy" else "right")
     for row in report.rows:
-        cells = accuracy_cells(row)
-        if not table.columns:
-            for heading in cells:
-                table.add_column(heading, justify="left" if heading == "policy" else "right")
-        table.add_row(*cells.values(), style="bold" if row.default else "")
+        table.add_row(*_cells(row), style="bold" if row.default else "")
     kinds = Table(box=None, pad_edge=False)
     kinds.add_column("F1 of")
     chosen = [row for row in report.rows if row.policy == "full" or row.default]
@@ -145,6 +163,22 @@ def _print(report: AccuracyReport) -> None:
     console.print(
         f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
         f"{len(setup['questions'])} questions a window. Savings are against encoding and "
-        "prefilling every window from nothing. Bold: the default.",
+        "prefilling every window from nothing; on the video: without the questions' own tokens. "
+        "Bold: the default.",
         style="dim",
+    )
+
+
+def _cells(row: AccuracyRow) -> tuple[str, ...]:
+    return (
+        row.policy,
+        f"{row.f1:.3f}",
+        "-" if row.auc is None else f"{row.auc:.3f}",
+        f"{row.event_recall:.0%}",
+        "-" if row.delay_s is None else f"{row.delay_s:.1f}",
+        f"{row.flips:.1%}",
+        f"{row.tokens_saved:.0%}",
+        f"{row.flops_saved:.0%}",
+        f"{row.video_flops_saved:.0%}",
+        f"{row.windows_per_s:.1f}",
     )

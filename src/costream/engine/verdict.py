@@ -50,10 +50,12 @@ class FlopCount:
     Attributes:
         full: vision encoder and language model over the whole unpruned window, from nothing.
         spent: what was run for this window.
+        asking: what of it went into the questions' own tokens, which no policy can save.
     """
 
     full: int
     spent: int
+    asking: int
 
 
 @dataclass(slots=True)

@@ -117,6 +117,7 @@ class Watch:
             flops=FlopCount(
                 full=self._full_flops(sum(map(len, written.values()))),
                 spent=self.session.meter.take(),
+                asking=self._asking_flops(),
             ),
             seconds=seconds,
         )
@@ -142,6 +143,12 @@ class Watch:
             prefilled=prefilled,
             reused=kept - prefilled,
         )
+
+    def _asking_flops(self) -> int:
+        """What the questions' own tokens cost in the pass that answered them."""
+        store, tokens = self.session.store, self.questions.tokens
+        keys = store.end - store.first + tokens
+        return self.session.model.text_flops(tokens, keys, logits=len(self.questions.asks))
 
     def _full_flops(self, written: int) -> int:
         """What the window costs from nothing: all patches, all tokens, the same answers."""

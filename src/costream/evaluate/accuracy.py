@@ -48,10 +48,13 @@ class AccuracyRow:
         flips: share of the (window, question) pairs answered otherwise than by full recomputation.
         flips_low: lower bound of its 95% interval.
         flips_high: upper bound.
+        kept: share of a window's visual tokens that it holds, of the part that is shown.
         tokens_saved: visual tokens through the vision encoder and through the language model.
         vision_saved: those through the vision encoder alone.
         prefill_saved: those through the language model alone.
         flops_saved: operations.
+        video_flops_saved: operations but for the questions' own tokens, which every policy has to
+            run: what is saved on the video, however many questions are asked.
         windows_per_s: windows a second on this machine, decoding included.
         kinds: F1 by category.
     """
@@ -69,10 +72,12 @@ class AccuracyRow:
     flips: float
     flips_low: float
     flips_high: float
+    kept: float
     tokens_saved: float
     vision_saved: float
     prefill_saved: float
     flops_saved: float
+    video_flops_saved: float
     windows_per_s: float
     kinds: dict[str, float]
 
@@ -133,10 +138,12 @@ class _Rating:
             flips=flips.share,
             flips_low=flips.low,
             flips_high=flips.high,
+            kept=spent.kept / max(1, spent.full),
             tokens_saved=_saved(spent.encoded + spent.prefilled, full.encoded + full.prefilled),
             vision_saved=_saved(spent.encoded, full.encoded),
             prefill_saved=_saved(spent.prefilled, full.prefilled),
             flops_saved=_saved(spent.flops, full.flops),
+            video_flops_saved=_saved(spent.flops - spent.asking, full.flops - full.asking),
             windows_per_s=spent.windows / max(spent.seconds, 1e-9),
             kinds={category: counts.f1 for category, counts in kinds.items()},
         )
@@ -200,18 +207,24 @@ class _Rating:
 @dataclass(frozen=True, slots=True)
 class _Spending:
     windows: int
+    full: int
+    kept: int
     encoded: int
     prefilled: int
     flops: int
+    asking: int
     seconds: float
 
     @classmethod
     def of(cls, windows: Sequence[WindowResult]) -> _Spending:
         return cls(
             windows=len(windows),
+            full=sum(window.full for window in windows),
+            kept=sum(window.kept for window in windows),
             encoded=sum(window.encoded for window in windows),
             prefilled=sum(window.prefilled for window in windows),
             flops=sum(window.flops for window in windows),
+            asking=sum(window.asking for window in windows),
             seconds=sum(window.seconds for window in windows),
         )
 

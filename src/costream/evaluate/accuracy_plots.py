@@ -48,11 +48,13 @@ def plot_sensitivity(points: Sequence[SensitivityPoint], folder: Path) -> Path:
         OSError: the folder can't be written to.
     """
     figure = new_figure(3.0 * len(AXES), 7)
+    limits = {"f1": 1.05, "flips": 1.1 * max(0.05, *(p.flips for p in points)), "flops_saved": 1.05}
     columns = figure.subplots(3, len(AXES), sharex="col", sharey="row", squeeze=False)
     for number, (axis, meaning) in enumerate(AXES.items()):
         own = [point for point in points if point.axis == axis]
-        for row, measure in enumerate(("f1", "flips", "flops_saved")):
+        for row, (measure, top) in enumerate(limits.items()):
             _draw_curves(columns[row][number], own, measure)
+            columns[row][number].set_ylim(0, top)
         columns[2][number].set_xlabel(_wrapped(meaning))
     for row, label in enumerate(("F1", "answers flipped", "FLOPs saved")):
         columns[row][0].set_ylabel(label)
@@ -92,15 +94,21 @@ def _draw_kinds(axes: Axes, rows: Sequence[AccuracyRow]) -> None:
 
 
 def _draw_curves(axes: Axes, points: Sequence[SensitivityPoint], measure: str) -> None:
-    for policy, colour in ((REFERENCE, PALE), (DEFAULT, STRONG)):
+    for policy, colour, width in ((REFERENCE, PALE, 5), (DEFAULT, STRONG, 1.5)):
         own = [point for point in points if point.policy == policy]
         if policy == REFERENCE and measure != "f1":
             continue
         values = [getattr(point, measure) for point in own]
-        axes.plot([point.value for point in own], values, "o-", color=colour, label=policy)
+        axes.plot(
+            [point.value for point in own],
+            values,
+            "o-",
+            color=colour,
+            linewidth=width,
+            label=policy,
+        )
     for place in {point.value for point in points if point.base}:
         axes.axvline(place, color=PLAIN, linestyle=":", linewidth=1)
-    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
 
 

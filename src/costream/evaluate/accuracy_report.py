@@ -25,12 +25,14 @@ _HEADINGS = {
     "event_recall": "event recall",
     "delay_s": "delay, s",
     "flips": "flips",
+    "kept": "tokens kept",
     "tokens_saved": "tokens saved",
     "vision_saved": "in the ViT",
     "flops_saved": "FLOPs saved",
+    "video_flops_saved": "on the video",
     "windows_per_s": "windows/s",
 }
-_SHARES = {"flips", "tokens_saved", "vision_saved", "flops_saved"}
+_SHARES = {"flips", "kept", "tokens_saved", "vision_saved", "flops_saved", "video_flops_saved"}
 
 
 @dataclass(frozen=True, slots=True)

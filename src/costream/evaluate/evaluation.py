@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from costream.engine.engine import Engine
+from costream.errors import SettingsError
 from costream.evaluate.accuracy import rate_policies
 from costream.evaluate.accuracy_plots import plot_accuracy, plot_sensitivity
 from costream.evaluate.accuracy_report import AccuracyReport
@@ -54,6 +55,8 @@ class Evaluation:
         base = self._engine.settings
         results = self._runner.run(policies, base)
         rows = rate_policies(self._dataset, results, base.threshold)
+        if not rows[0].videos:
+            raise SettingsError(f"no video of the set could be read: {self._runner.problems[-1]}")
         points = []
         if sensitivity:
             patch = self._engine.model.temporal_patch

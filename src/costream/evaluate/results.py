@@ -29,8 +29,8 @@ class WindowResult:
         encoded: those that came out of the vision encoder for it.
         kept: those in the window.
         prefilled: those run through the language model.
-        flops_full: operations of the part that was shown, from nothing.
         flops: operations spent.
+        asking: those of them for the questions' own tokens.
         seconds: time spent, decoding included.
     """
 
@@ -42,8 +42,8 @@ class WindowResult:
     encoded: int
     kept: int
     prefilled: int
-    flops_full: int
     flops: int
+    asking: int
     seconds: float
 
     @classmethod
@@ -59,8 +59,8 @@ class WindowResult:
             encoded=tokens.encoded,
             kept=tokens.kept,
             prefilled=tokens.prefilled,
-            flops_full=flops.full,
             flops=flops.spent,
+            asking=flops.asking,
             seconds=round(verdict.seconds.total, 6),
         )
 

@@ -2,5 +2,6 @@
 
 from costream.evaluate.datasets.base import NORMAL, Dataset, Event, Video
 from costream.evaluate.datasets.load import SPLITS, load_dataset
+from costream.evaluate.datasets.synthetic import synthetic_test_split
 
-__all__ = ["NORMAL", "SPLITS", "Dataset", "Event", "Video", "load_dataset"]
+__all__ = ["NORMAL", "SPLITS", "Dataset", "Event", "Video", "load_dataset", "synthetic_test_split"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from costream.synth import EVENTS
+
 _PROTOCOL = "Describe the frames and determine if they show {}."
 """The published question (arXiv 2604.06036); what form the answer has is said by the engine."""
 
@@ -39,18 +41,8 @@ XD_VIOLENCE: Mapping[str, str] = {
 
 
 def synthetic_questions() -> Mapping[str, str]:
-    """Returns the questions for the kinds of event of the synthetic set."""
-    return {
-        "Fighting": "Are people fighting?",
-        "Fall": "Has someone fallen and stayed down?",
-        "Panic": "Are people running away in panic?",
-        "Abandoned": "Has an object been left behind?",
-        "Stealing": "Is somebody taking an object that is not theirs?",
-        "Intrusion": "Is somebody entering a forbidden zone?",
-        "WrongWay": "Is a vehicle going the wrong way?",
-        "Loitering": "Is somebody loitering?",
-        "Fire": "Is there fire or smoke?",
-    }
+    """Returns the first wording of the question for each kind of event of the synthetic set."""
+    return {alarm.category: alarm.questions[0] for alarm in EVENTS.values()}
 
 
 def questions_for(categories: Iterable[str]) -> tuple[str, Mapping[str, str]]:

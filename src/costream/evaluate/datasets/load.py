@@ -35,7 +35,7 @@ def load_dataset(folder: Path, split: str = "test") -> Dataset:
 
 
 def _read(folder: Path, split: str) -> Dataset:
-    if (folder / ucf_crime.ANNOTATION).is_file():
+    if ucf_crime.has_layout(folder):
         return ucf_crime.load_ucf_crime(folder, split)
     if (folder / xd_violence.ANNOTATION).is_file():
         return xd_violence.load_xd_violence(folder)

@@ -11,7 +11,7 @@ Frames count at the video's rate; -1 stands for no event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,11 @@ from costream.evaluate.datasets.base import NORMAL, Dataset, Event, Video, find_
 from costream.evaluate.datasets.categories import questions_for
 
 ANNOTATION = "Temporal_Anomaly_Annotation_for_Testing_Videos.txt"
+
+
+def has_layout(folder: Path) -> bool:
+    """Whether a folder holds a file of this layout. A split without annotated times has none."""
+    return (folder / ANNOTATION).is_file() or any(folder.glob("Anomaly_*.txt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +54,18 @@ def load_ucf_crime(folder: Path, split: str) -> Dataset:
     videos = []
     for entry in listed:
         video = _video(folder, entry, rows, files)
-        if problem := _problem(video, entry, questions, temporal=split == "test"):
+        if problem := _problem(video, entry, questions):
             problems.append(problem)
         if video.path.is_file() and video.categories <= questions.keys():
             videos.append(video)
     return Dataset(name, tuple(videos), questions, tuple(problems))
 
 
-def _problem(video: Video, entry: str, questions: object, *, temporal: bool) -> str | None:
-    assert isinstance(questions, dict)
+def _problem(video: Video, entry: str, questions: Mapping[str, str]) -> str | None:
     if unknown := sorted(video.categories - questions.keys()):
         return f"unknown category {unknown[0]}: {entry} is left out"
     if not video.path.is_file():
         return f"missing video: {entry}"
-    if temporal and video.events is None:
-        return f"no annotation of times: {entry} counts as a whole only"
     return None
 
 
@@ -98,6 +100,8 @@ def _read_list(path: Path, rows: dict[str, Row]) -> Iterator[str]:
 
 
 def _read_rows(path: Path, problems: list[str]) -> Iterator[Row]:
+    if not path.is_file():
+        return
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
         if not line.strip():

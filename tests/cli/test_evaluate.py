@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.evaluate.conftest import annotated
+
+__all__ = ["annotated"]
+
+SMALL = ("--window", 6, "--stride", 2, "--frame-size", "128x96")
+COLUMNS = {
+    "policy",
+    "default",
+    "f1",
+    "precision",
+    "recall",
+    "auc",
+    "delay_s",
+    "flips",
+    "tokens_saved",
+    "flops_saved",
+    "windows_per_s",
+}
+
+
+def test_json_is_the_table(costream: Command, annotated: Path, checkpoint: Path) -> None:
+    options = ("--model", checkpoint, "--policies", "evs,none", "--json", *SMALL)
+    result = costream("evaluate", "--dataset", annotated, *options)
+    assert result.status == 0
+    rows = json.loads(result.out)
+    assert [row["policy"] for row in rows] == ["full", "costream", "none", "evs"]
+    assert [row["policy"] for row in rows if row["default"]] == ["costream"]
+    assert all(set(row) >= COLUMNS for row in rows)
+    assert "Torn1_x264.mp4 is left out" in result.err
+
+
+def test_tables_and_plots_are_written(
+    costream: Command, annotated: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    options = ("--model", checkpoint, "--policies", "full", "--videos", 2, "--out", tmp_path)
+    result = costream("evaluate", "--dataset", annotated, *options, *SMALL)
+    assert result.status == 0
+    assert "costream" in result.out and "Fighting" in result.out
+    report = json.loads((tmp_path / "accuracy.json").read_text())
+    assert report["setup"]["videos"] == 2 and report["setup"]["settings"]["window"] == 6
+    names = {"accuracy.md", "accuracy.csv", "kinds.md", "accuracy.png", "kinds.png"}
+    assert names <= {path.name for path in tmp_path.iterdir()}
+    again = costream("evaluate", "--dataset", annotated, *options, *SMALL)
+    assert again.status == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--dataset", "."), "no annotated set"),
+        (("--policies", "best"), "unknown policy 'best'"),
+        (("--split", "train"), "only the test split is generated"),
+        (("--frame-size", "large"), "frame size 'large'"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    costream: Command, checkpoint: Path, args: tuple[str, str], message: str
+) -> None:
+    result = costream("evaluate", "--model", checkpoint, *args)
+    assert (result.status, result.out) == (1, "")
+    assert message in result.err and result.err.count("\n") == 1
