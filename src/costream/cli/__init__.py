@@ -1,6 +1,16 @@
 """The command line: importing a command's module adds it to the app."""
 
-from costream.cli import bench, bench_signal, bench_speed, demo, evaluate, inspect, run, synth, train
+from costream.cli import (
+    bench,
+    bench_signal,
+    bench_speed,
+    demo,
+    evaluate,
+    inspect,
+    run,
+    synth,
+    train,
+)
 from costream.cli.app import app, main
 
 __all__ = [
