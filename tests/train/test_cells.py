@@ -11,8 +11,8 @@ def truth(*boxes, events=()):
 
 
 def test_a_group_shows_what_covers_it_and_what_lies_in_it():
-    wide = Box("zone", 1, left=0, top=128, right=448, bottom=256)
-    small = Box("bag", 2, left=70, top=10, right=80, bottom=20)
+    wide = Box("zone", 1, 0, 128, 448, 256, foot=(0, 0))
+    small = Box("bag", 2, 70, 10, 80, 20, foot=(0, 0))
     marks, speeds = label_cells(truth(wide, small), SIZE, SHAPE)
     zone, bag = marks[SEEN.index("zone")], marks[SEEN.index("bag")]
     assert zone[2:].all()
@@ -22,7 +22,7 @@ def test_a_group_shows_what_covers_it_and_what_lies_in_it():
 
 
 def test_persons_tell_what_they_do_and_how_fast():
-    box = Box("person", 3, 0, 0, 60, 120, action="run", velocity=(120.0, 0.0))
+    box = Box("person", 3, 0, 0, 60, 120, foot=(0, 0), action="run", velocity=(120.0, 0.0))
     marks, speeds = label_cells(truth(box), SIZE, SHAPE)
     assert marks[SEEN.index("run"), 0, 0] == marks[SEEN.index("person"), 0, 0] == 1
     assert speeds[:, 0, 0].tolist() == [2.0, 0.0]
@@ -30,7 +30,7 @@ def test_persons_tell_what_they_do_and_how_fast():
 
 
 def test_who_takes_part_in_an_event_is_marked():
-    box = Box("person", 3, 0, 0, 60, 120, action="lie")
+    box = Box("person", 3, 0, 0, 60, 120, foot=(0, 0), action="lie")
     fall = Event("fall", 3, 0.0, 9.0)
     marks, _ = label_cells(truth(box, events=(fall,)), SIZE, SHAPE)
     assert marks[len(SEEN) + EVENTS.index("fall"), 0, 0] == 1

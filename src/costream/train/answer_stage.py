@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
 from costream.train.clips import Clip
-from costream.train.features import Features, draw_augment, encode_clip, read_patches
+from costream.train.features import Features, encode_clip, read_patches
 from costream.train.layout import hidden_states, lay_out
 from costream.train.progress import Optimiser, Progress
 from costream.train.recipe import Recipe, StageRecipe
+from costream.train.view import draw_view
 from costream.train.windows import (
     Example,
     ExampleDraw,
@@ -22,6 +23,9 @@ from costream.train.windows import (
     draw_times,
     list_examples,
 )
+
+TIGHTEST = 0.92
+"""Smallest share of the picture's sides that a window shows: events must stay in it."""
 
 SENTENCE = 0.1
 """Weight of an answer's later tokens: the first one is what scores are read from."""
@@ -62,8 +66,9 @@ class AnswerStage:
         def encode(
             example: Example, numbers: range, draw: np.random.Generator
         ) -> list[VisualTokens]:
-            clip, augment = self.clips[example.clip], draw_augment(draw)
-            patches = read_patches(self.model, self.geometry, clip, numbers, augment)
+            clip = self.clips[example.clip]
+            view = draw_view(clip, draw, TIGHTEST)
+            patches = read_patches(self.model, self.geometry, clip, numbers, view)
             with torch.autocast(self.model.kv_shape.device.type, torch.bfloat16):
                 return self.model.encode(patches, self.geometry)
 

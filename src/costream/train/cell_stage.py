@@ -16,41 +16,19 @@ from costream.models import FrameGeometry, ModelAdapter
 from costream.synth import EventKind
 from costream.train.cells import CHANNELS, label_cells
 from costream.train.clips import Clip
-from costream.train.features import draw_augment, read_patches
+from costream.train.features import read_patches
 from costream.train.progress import Optimiser, Progress
 from costream.train.recipe import Recipe, StageRecipe
+from costream.train.view import View, draw_view
 
 COMMON = 0.02
-"""Share of the groups that show something from which it is no longer rare."""
+"""Share of a batch's groups that show something from which it is no longer rare."""
+
+TIGHTEST = 0.75
+"""Smallest share of the picture's sides that is left in a view."""
 
 RUN = 4
 """Temporal patches of one clip in a batch."""
-
-
-class CellTargets:
-    """The labels of all temporal patches of the clips, made once.
-
-    ``weights``, float32 [channels], is how much more a mark counts than its absence; rare marks
-    count more.
-
-    Args:
-        clips: the clips.
-        shape: rows and columns of merge groups.
-        patch: frames of a temporal patch.
-    """
-
-    def __init__(self, clips: Sequence[Clip], shape: tuple[int, int], patch: int) -> None:
-        self._made = [_label_clip(clip, shape, patch) for clip in clips]
-        often = torch.stack([marks.float().mean((0, 1)) for marks, _ in self._made]).mean(0)
-        self.weights = 3 * (COMMON / often.clamp_min(1e-6)).sqrt().clamp(1, 8)
-
-    def take(self, clip: int, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Returns marks [groups, channels] and speeds [groups, 2], the patches' one after another.
-
-        Speeds are NaN where nothing moves.
-        """
-        marks, speeds = self._made[clip]
-        return marks[list(numbers)].flatten(0, 1).float(), speeds[list(numbers)].flatten(0, 1)
 
 
 class CellStage:
@@ -67,7 +45,6 @@ class CellStage:
         self, model: ModelAdapter, geometry: FrameGeometry, clips: Sequence[Clip], recipe: Recipe
     ) -> None:
         self.model, self.geometry, self.clips, self.recipe = model, geometry, clips, recipe
-        self._targets = CellTargets(clips, geometry.grid.group_shape, model.temporal_patch)
         width = model.embed(model.prompt(), None).shape[-1]
         self._head = nn.Linear(width, CHANNELS + 2).to(model.kv_shape.device)
         span = model.temporal_patch / recipe.fps
@@ -114,19 +91,23 @@ class CellStage:
         return chosen, draw.choice(list(numbers), RUN, replace=len(numbers) < RUN).tolist()
 
     def _loss(self, runs: Sequence[tuple[int, list[int]]], draw: np.random.Generator) -> Tensor:
-        model, patches = self.model, list[tuple[Tensor, Tensor]]()
+        model, shape = self.model, self.geometry.grid.group_shape
+        patches: list[tuple[Tensor, Tensor]] = []
+        labels: list[tuple[Tensor, Tensor]] = []
         for chosen, numbers in runs:
-            augment = draw_augment(draw)
-            patches += read_patches(model, self.geometry, self.clips[chosen], numbers, augment)
+            clip = self.clips[chosen]
+            view = draw_view(clip, draw, TIGHTEST)
+            patches += read_patches(model, self.geometry, clip, numbers, view)
+            labels.append(_label(clip, view, numbers, shape, model.temporal_patch))
         with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
             tokens = model.encode(patches, self.geometry)
         # The language model adds DeepStack features to the tokens as they pass, and so does this.
         told = self._head(torch.cat([t.embeds + t.deepstack.sum(0) for t in tokens]).float())
-        labels = [self._targets.take(chosen, numbers) for chosen, numbers in runs]
         marks = torch.cat([m for m, _ in labels]).to(told.device)
         speeds = torch.cat([s for _, s in labels]).to(told.device)
         moving = ~speeds.isnan()
-        weights = 1 + self._targets.weights.to(told.device) * marks
+        often = marks.mean(0).clamp_min(COMMON / 64)
+        weights = 1 + 3 * (COMMON / often).sqrt().clamp_min(1) * marks
         seen = functional.binary_cross_entropy_with_logits(told[:, :-2], marks, weights)
         if not moving.any():
             return seen
@@ -144,17 +125,20 @@ def _list_eventful(clips: Sequence[Clip], span: float) -> dict[EventKind, list[t
     return found
 
 
-def _label_clip(clip: Clip, shape: tuple[int, int], patch: int) -> tuple[Tensor, Tensor]:
-    labelled = [label_cells(truth, clip.size, shape) for truth in clip.truths]
-    marks = np.stack([marks for marks, _ in labelled])
-    speeds = np.stack([speeds for _, speeds in labelled])
-    count = len(labelled) // patch
-    marks = marks[: count * patch].reshape(count, patch, *marks.shape[1:]).max(axis=1)
-    # The last frame of a temporal patch says how fast it goes.
-    speeds = speeds[patch - 1 : count * patch : patch]
-    return _by_group(marks).to(torch.uint8), _by_group(speeds)
+def _label(
+    clip: Clip, view: View, numbers: Sequence[int], shape: tuple[int, int], patch: int
+) -> tuple[Tensor, Tensor]:
+    """Labels temporal patches: marks [groups, channels] and speeds [groups, 2], NaN at rest."""
+    marks, speeds = [], []
+    for number in numbers:
+        truths = clip.truths[number * patch : (number + 1) * patch]
+        frames = [label_cells(view.truth(truth, clip.size), clip.size, shape) for truth in truths]
+        marks.append(np.max([seen for seen, _ in frames], axis=0))
+        # The last frame of a temporal patch says how fast it goes.
+        speeds.append(frames[-1][1])
+    return _by_group(np.stack(marks)), _by_group(np.stack(speeds))
 
 
 def _by_group(values: np.ndarray) -> Tensor:
-    """[patches, channels, rows, cols] to [patches, groups, channels]."""
-    return torch.from_numpy(values).flatten(2).transpose(1, 2).contiguous()
+    """[patches, channels, rows, cols] to [patches * groups, channels]."""
+    return torch.from_numpy(values).flatten(2).transpose(1, 2).flatten(0, 1)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
 from costream.train.clips import Clip
+from costream.train.view import View
 from costream.video import Picture
-
-Augment = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 
 
 def read_patches(
@@ -22,7 +20,7 @@ def read_patches(
     geometry: FrameGeometry,
     clip: Clip,
     numbers: Sequence[int],
-    augment: Augment | None = None,
+    view: View | None = None,
 ) -> list[tuple[Tensor, Tensor]]:
     """Reads temporal patches of a clip for the encoder, whole.
 
@@ -31,15 +29,15 @@ def read_patches(
         geometry: how frames are cut.
         clip: the clip.
         numbers: which temporal patches.
-        augment: changes the frames of all of them alike, uint8 [frames, height, width, 3].
+        view: how it is looked at; as it is where there is none.
 
     Returns:
         What :meth:`ModelAdapter.encode` takes.
     """
     length = model.temporal_patch
     frames = np.concatenate([clip.frames[n * length : (n + 1) * length] for n in numbers])
-    if augment is not None:
-        frames = augment(frames)
+    if view is not None:
+        frames = view.frames(frames)
     pictures = [Picture.from_rgb(frame) for frame in frames]
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
     starts = range(0, len(pictures), length)
@@ -73,17 +71,3 @@ def encode_clip(model: ModelAdapter, geometry: FrameGeometry, clip: Clip) -> Fea
         torch.stack([t.embeds for t in tokens]).bfloat16(),
         torch.stack([t.deepstack for t in tokens]).bfloat16(),
     )
-
-
-def draw_augment(draw: np.random.Generator) -> Augment:
-    """Draws a change of brightness, contrast and colour, and of the sensor's noise."""
-    gain = draw.uniform(0.75, 1.3) * draw.uniform(0.93, 1.07, 3)
-    offset, noise = draw.uniform(-18, 18), draw.uniform(0, 3)
-
-    def augment(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        grain = draw.standard_normal(frames.shape[:3], dtype=np.float32)[..., None]
-        changed = frames * gain.astype(np.float32) + np.float32(offset) + np.float32(noise) * grain
-        clipped: npt.NDArray[np.uint8] = np.clip(changed, 0, 255).astype(np.uint8)
-        return clipped
-
-    return augment

@@ -54,9 +54,9 @@ class Recipe:
     stride: float = 2.0
     frame_size: tuple[int, int] = (224, 128)
     cells: StageRecipe = field(default_factory=lambda: StageRecipe(1500, 32, 256, 1.5e-3))
-    events: StageRecipe = field(default_factory=lambda: StageRecipe(800, 32, 512, 1e-3))
-    answers: StageRecipe = field(default_factory=lambda: StageRecipe(1600, 8, 512, 1.5e-3))
-    joint: StageRecipe = field(default_factory=lambda: StageRecipe(300, 8, 512, 4e-4))
+    events: StageRecipe = field(default_factory=lambda: StageRecipe(1000, 32, 736, 1e-3))
+    answers: StageRecipe = field(default_factory=lambda: StageRecipe(1200, 8, 1000, 1.5e-3))
+    joint: StageRecipe = field(default_factory=lambda: StageRecipe(250, 8, 1000, 5e-4))
     negatives: int = 5
     seed: int = 1
 
