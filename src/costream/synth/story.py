@@ -74,7 +74,7 @@ def tell_abandoned(plot: Plot, start: float) -> None:
     speed = plot.pace()
     owner = plot.come((x, z), start - 2.0 / speed - 2 * HAND_OVER - 1.0, gait="carry")
     bag = plot.luggage(owner)
-    put_down(plot, owner, bag.places)
+    put_down(owner, bag.places)
     end = plot.seconds
     plot.leave(owner, speed=speed)
     left = plot.until - start
@@ -165,14 +165,13 @@ def tell_fire(plot: Plot, start: float) -> None:
     plot.event("fire", blaze.number, start, end)
 
 
-def put_down(plot: Plot, owner: Person, places: list[Place]) -> None:
+def put_down(owner: Person, places: list[Place]) -> None:
     """Has the owner stoop and leave the luggage beside the feet."""
     x, z = owner.spot
     begin = owner.end
     owner.do("stoop", 2 * HAND_OVER, blend=0.7)
     places.append(Place(begin + HAND_OVER, (x + 0.42 * owner.facing, z - 0.12)))
     owner.do("stand", 1.0, blend=0.6)
-    del plot
 
 
 def pick_up(owner: Person, places: list[Place]) -> None:

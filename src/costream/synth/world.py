@@ -11,17 +11,15 @@ import numpy.typing as npt
 from costream.errors import SettingsError
 from costream.synth.chapter import CHAPTER, draw_chapters, furniture_for, write_plot
 from costream.synth.events import EVENT_KINDS, EventKind
+from costream.synth.grain import Grain
 from costream.synth.ground import Ground
-from costream.synth.light import LightChange
+from costream.synth.light import LightChange, drift_of
 from costream.synth.plot import Plot
 from costream.synth.site import SceneKind, draw_site, scenes_for
 from costream.synth.stage import Stage
 from costream.synth.truth import Event, Truth
 
 Pixels = npt.NDArray[np.uint8]
-
-NOISE_FIELDS = 4
-NOISE_MARGIN = 48
 
 
 class WorldCamera:
@@ -78,7 +76,7 @@ class WorldCamera:
         self.noise = site.noise if noise is None else noise
         self._drift = float(draw.uniform(0.01, 0.04))
         self._lights = _draw_lights(draw, seconds)
-        self._grains = self._draw_grains()
+        self._grain = Grain(seed, (width, height), self.noise)
         plot = Plot(Ground(width, height), site, seconds, np.random.default_rng((seed, 13)))
         write_plot(plot, chapters)
         self._stage = Stage(plot, np.random.default_rng((seed, 12)))
@@ -90,7 +88,7 @@ class WorldCamera:
         if self.shake:
             pixels = self._shaken(pixels, index)
         canvas = pixels * np.float32(self.light(index))
-        canvas += self._grain(index)
+        canvas += self._grain.at(index)
         np.clip(canvas, 0, 255, out=canvas)
         return canvas.astype(np.uint8)
 
@@ -122,7 +120,7 @@ class WorldCamera:
     def light(self, index: int) -> float:
         """Returns how bright the light is in frame ``index``: 1 is that of :meth:`clean`."""
         time = index / self.fps
-        slow = 0.7 * sin(time / 17 + self.seed) + 0.3 * sin(time / 5.3 + 2 * self.seed)
+        slow = drift_of(time, self.seed)
         return (1 + self._drift * slow) * prod(change.at(time) for change in self._lights)
 
     def truth(self, index: int) -> Truth:
@@ -138,22 +136,6 @@ class WorldCamera:
         rows = np.clip(np.arange(self.height) + round(self.shake * nod), 0, self.height - 1)
         cols = np.clip(np.arange(self.width) + round(self.shake * sway), 0, self.width - 1)
         return pixels[rows][:, cols]
-
-    def _draw_grains(self) -> npt.NDArray[np.float32]:
-        """A stock of noise fields, larger than the picture so that each frame can shift its own."""
-        draw = np.random.default_rng((self.seed, 14))
-        shape = (NOISE_FIELDS, self.height + NOISE_MARGIN, self.width + NOISE_MARGIN, 1)
-        grains = draw.standard_normal(shape, dtype=np.float32) * np.float32(self.noise)
-        # Half a step more, since frames are cut off to whole numbers.
-        return np.repeat(grains + np.float32(0.5), 3, axis=-1)
-
-    def _grain(self, index: int) -> npt.NDArray[np.float32]:
-        draw = np.random.default_rng((self.seed, 15, index))
-        field, top, left = draw.integers((NOISE_FIELDS, NOISE_MARGIN, NOISE_MARGIN))
-        window: npt.NDArray[np.float32] = self._grains[
-            field, top : top + self.height, left : left + self.width
-        ]
-        return window
 
 
 def _draw_lights(draw: np.random.Generator, seconds: float) -> tuple[LightChange, ...]:
