@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 SHOWN_PROBLEMS = 10
 
 COLUMNS = (
-    "policy", "F1", "AUC", "events\nfound", "delay\ns", "answers\nflipped", "tokens\nsaved",
-    "FLOPs\nsaved", "on the\nvideo", "windows\na second",
+    "policy", "F1", "AUC", "events\nfound", "delay\ns", "flips", "tokens\nsaved",
+    "FLOPs\nsaved", "on the\nvideo", "windows\n/ s",
 )  # fmt: skip
 
 VIDEOS = 120
@@ -148,7 +148,8 @@ def _print(report: AccuracyReport) -> None:
     setup = report.setup
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     for heading in COLUMNS:
-        table.add_column(heading, justify="left" if heading == "policy" else "right")
+        left = heading == "policy"
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for row in report.rows:
         table.add_row(*_cells(row), style="bold" if row.default else "")
     kinds = Table(box=None, pad_edge=False)

@@ -90,7 +90,7 @@ def _draw_kinds(axes: Axes, rows: Sequence[AccuracyRow]) -> None:
     axes.set_xticks(range(len(chosen[0].kinds)), list(chosen[0].kinds), rotation=30, ha="right")
     axes.set(ylabel="video F1", ylim=(0, 1.05))
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 
 
 def _draw_curves(axes: Axes, points: Sequence[SensitivityPoint], measure: str) -> None:
