@@ -7,6 +7,7 @@ from costream.pruning.base import (
     PatchGrid,
     Pruner,
     PrunerSettings,
+    Scene,
 )
 from costream.pruning.baseline import KeepAll, RandomKeep
 from costream.pruning.budget import BudgetLastKept
@@ -33,4 +34,5 @@ __all__ = [
     "PrunerSettings",
     "RandomKeep",
     "RelitLastKept",
+    "Scene",
 ]
