@@ -13,6 +13,8 @@ Field = npt.NDArray[np.float32]
 
 _NEAR = 1.0
 _NEAR_SHARE = 0.25
+_MOVED = 0.5
+_MOST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class CameraShift:
         away = np.hypot(drift[..., 0] - x, drift[..., 1] - y)
         near = away <= max(_NEAR, _NEAR_SHARE * hypot(x, y))
         return cls(x, y, float(near.mean()))
+
+    @property
+    def moved(self) -> bool:
+        """Whether most blocks went the same way, by half a pixel or more."""
+        return self.length >= _MOVED and self.share >= _MOST
 
     @property
     def length(self) -> float:
