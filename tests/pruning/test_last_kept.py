@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from costream.pruning import LastKept, PrunerSettings
@@ -36,6 +36,7 @@ def test_a_slow_drift_adds_up_until_it_counts():
     assert set(np.diff(kept)) == {3, 4}
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 255), min_size=16, max_size=16), min_size=2, max_size=12))
 def test_nothing_dropped_ever_differs_from_what_was_last_kept(frames):
     seen = np.full((16, 16), -1000)  # sub-blocks, four by four to a group
@@ -43,7 +44,8 @@ def test_nothing_dropped_ever_differs_from_what_was_last_kept(frames):
     for tick, values in enumerate(frames):
         one = sample(tick, np.reshape(values, (4, 4)))
         mask = pruner.decide([one])
-        assume(mask.anchor != "light")  # from then on what the light alone did is let through
+        # From then on what the light alone did, or the camera's shaking, is let through.
+        assume(mask.anchor != "light" and mask.scene != "shake")
         kept = mask.groups.repeat(4, axis=0).repeat(4, axis=1)
         luma = one.picture.luma(16, 16).astype(int)
         assert (np.abs(luma - seen)[~kept] <= 8).all()

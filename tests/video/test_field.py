@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.video import batch
-from costream.video.field import MotionField, grid
+from costream.video.field import MotionField
 from costream.video.references import Span
+from costream.video.sample import grid
 from costream.video.vectors import FrameVectors
 from tests.video.test_motion import vector_array
 

@@ -95,7 +95,7 @@ def _parts(
 def _print(rows: list[SignalRow]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("pruner", no_wrap=True)
-    for name in ("keep", "recall", "precision", "cost", "changed"):
+    for name in ("keep", "overall", "recall", "precision", "cost", "changed"):
         table.add_column(name, justify="right")
     previous = ""
     for row in rows:
@@ -107,10 +107,32 @@ def _print(rows: list[SignalRow]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        "keep: share of groups kept, whole frames included. recall, precision: of frames not kept "
-        "whole. cost: decoding, extraction and decision over decoding alone. Bold: the default.",
+        "keep: share of groups kept. keep, recall, precision: of frames not kept whole. overall: "
+        "keep, whole frames included. cost: decoding, extraction and decision over decoding alone. "
+        "Bold: the default.",
         style="dim",
     )
+    _print_evidence(console, rows)
+
+
+def _print_evidence(console: Console, rows: list[SignalRow]) -> None:
+    from costream.evaluate.codec_gain import CODEC, LUMA, compare_evidence
+
+    found = compare_evidence(rows)
+    if not found:
+        return
+    table = Table(box=None, pad_edge=False, title_justify="left", title_style="")
+    table.title = f"What the codec's evidence adds: {LUMA} without it, {CODEC} with it"
+    for name in ("codec", "pruner"):
+        table.add_column(name, no_wrap=True)
+    for name in ("streams", "keep", "recall", "least", "precision", "cost"):
+        table.add_column(name, justify="right")
+    for one in found:
+        figures = (one.keep, one.recall, one.least, one.precision)
+        cells = [f"{one.streams}", *(f"{figure:.3f}" for figure in figures), f"{one.cost:.2f}"]
+        table.add_row(one.codec, one.pruner, *cells)
+    console.print()
+    console.print(table)
 
 
 def _cells(row: SignalRow) -> list[str]:
@@ -118,6 +140,7 @@ def _cells(row: SignalRow) -> list[str]:
     return [
         f"  {row.pruner}",
         f"{row.keep:.3f}",
+        f"{row.overall:.3f}",
         f"[red]{recall}[/]" if row.recall < MISSED else recall,
         f"[red]{precision}[/]" if row.precision < IDLE else precision,
         f"{row.cost:.2f}",

@@ -63,6 +63,11 @@ def _print(found: Inspection) -> None:
         console.print(f"written: {found.picture}, {found.film}", soft_wrap=True, markup=False)
 
 
+def _camera(found: Inspection) -> str:
+    told = [] if found.camera_moved is None else [f"moves in {found.camera_moved:.0%} by vectors"]
+    return ", ".join([*told, *(f"{name} {count}x" for name, count in found.scenes.items())]) or "-"
+
+
 def _facts(found: Inspection) -> dict[str, str]:
     size = f"{found.width}x{found.height}"
     if found.rotation:
@@ -77,6 +82,8 @@ def _facts(found: Inspection) -> dict[str, str]:
         "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {rate}{bits}",
         "GOP": found.gop.pattern,
         "motion": f"{found.motion}, vectors in {found.with_vectors:.0%} of the frames",
+        "quantiser": "not told" if found.quantiser is None else f"{found.quantiser:.1f} on average",
+        "whole picture": _camera(found),
         "damaged frames": str(found.damaged),
         "sampled": f"{found.samples} frames at {found.fps:g} a second, {found.groups} groups each",
     }

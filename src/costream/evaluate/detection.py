@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,23 +19,27 @@ class Detection:
     """What :func:`detect` found.
 
     Frames that a rule keeps whole on purpose (``first``, ``age``, ``cut``, ``light``, ``damage``)
-    count in ``keep`` and are not judged: they are right in every group and tell nothing of the
+    count in ``overall`` and are not judged: they are right in every group and tell nothing of the
     detector. Frames that are whole because the rule is ``blind`` are judged.
 
     Attributes:
-        keep: share of all groups that was kept, whole frames included.
+        keep: share of the groups of judged frames that was kept; 1 where no frame was judged.
+        overall: share of all groups that was kept, whole frames included.
         recall: share of the really changed groups that was kept; 1 where nothing changed.
         precision: share of the kept groups that had really changed; 1 where nothing was kept.
         changed: share of the judged groups that really changed.
         whole: temporal patches that were kept whole, by reason.
+        scenes: temporal patches in which something was recognised in the whole picture, by what.
         seconds: time that the decisions took.
     """
 
     keep: float
+    overall: float
     recall: float
     precision: float
     changed: float
     whole: dict[str, int]
+    scenes: dict[str, int]
     seconds: float
 
 
@@ -64,14 +69,15 @@ class _Tally:
         self._groups = grid.groups
         self._patches = self._judged = self._kept = 0
         self._hits = self._misses = self._idle = 0
-        self._whole: dict[str, int] = {}
+        self._whole: Counter[str] = Counter()
+        self._scenes: Counter[str] = Counter()
         self.seconds = 0.0
 
     def add(self, mask: KeepMask, judge: Judge, span: range) -> None:
         self._patches += 1
         self._kept += mask.kept
-        if mask.anchor is not None:
-            self._whole[mask.anchor] = self._whole.get(mask.anchor, 0) + 1
+        self._whole.update([mask.anchor] if mask.anchor else ())
+        self._scenes.update([mask.scene] if mask.scene else ())
         if mask.anchor not in (None, "blind"):
             return
         changed = judge.changed(span)
@@ -82,11 +88,14 @@ class _Tally:
 
     def detection(self) -> Detection:
         changed, found = self._hits + self._misses, self._hits + self._idle
+        judged = self._judged * self._groups
         return Detection(
-            keep=self._kept / max(1, self._patches * self._groups),
+            keep=found / judged if judged else 1.0,
+            overall=self._kept / max(1, self._patches * self._groups),
             recall=self._hits / changed if changed else 1.0,
             precision=self._hits / found if found else 1.0,
-            changed=changed / max(1, self._judged * self._groups),
-            whole=self._whole,
+            changed=changed / max(1, judged),
+            whole=dict(self._whole),
+            scenes=dict(self._scenes),
             seconds=self.seconds,
         )

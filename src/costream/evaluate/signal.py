@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -16,6 +17,7 @@ from costream.evaluate.judge import Judge
 from costream.evaluate.overhead import Overhead, measure_overhead
 from costream.evaluate.signal_case import SignalCase
 from costream.pruning import CHANGE_RULES, DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
+from costream.pruning.anchors import AnchorSchedule
 from costream.synth import encode
 from costream.video import Sample, Stream
 
@@ -58,14 +60,17 @@ class SignalRow:
         codec: FFmpeg's name of the codec; of generated streams, the encoder.
         setting: what is special about a generated stream; empty for a file.
         pruner: name of the rule.
-        keep: share of the groups kept, whole frames included.
+        keep: share of the groups kept, of the frames that were not kept whole on purpose: the same
+            frames that recall and precision are of.
+        overall: share of the groups kept, whole frames included.
         recall: share of the really changed groups that were kept.
         precision: share of the kept groups that had really changed.
         cost: seconds of decoding, extraction and decisions, over those of decoding alone.
         changed: share of the groups that really changed.
         pixel_keep: share of the groups that the pixel comparison keeps when it is run as a rule of
-            its own, its first frame included and no other whole one.
+            its own with anchors as often, of the frames that are no anchors.
         whole: frames kept whole, by reason.
+        scenes: frames in which the rule recognised a cut, a change of the light, shake or pan.
         default: the rule is the default one.
     """
 
@@ -74,12 +79,14 @@ class SignalRow:
     setting: str
     pruner: str
     keep: float
+    overall: float
     recall: float
     precision: float
     cost: float
     changed: float
     pixel_keep: float
     whole: dict[str, int]
+    scenes: dict[str, int]
     default: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +136,7 @@ class _Bench:
             raise SourceError(f"{path} gave no frame: nothing to measure")
 
     def rows(self, judge: Judge, source: str, codec: str, setting: str) -> Iterator[SignalRow]:
-        pixel_keep = compare_pixels(self.samples, self._setup.grid, self._setup.frames)
+        pixel_keep = compare_pixels(self.samples, self._setup)
         for name in self._setup.pruners:
             found = self._detect(name, judge)
             yield SignalRow(
@@ -138,12 +145,14 @@ class _Bench:
                 setting=setting,
                 pruner=name,
                 keep=found.keep,
+                overall=found.overall,
                 recall=found.recall,
                 precision=found.precision,
                 cost=_cost(self._overhead, name, found),
                 changed=found.changed,
                 pixel_keep=pixel_keep,
                 whole=found.whole,
+                scenes=found.scenes,
                 default=name == DEFAULT_PRUNER,
             )
 
@@ -166,18 +175,23 @@ def _cost(overhead: Overhead, name: str, found: Detection) -> float:
     return overhead.cost(found.seconds, PRUNERS[name].vectors)
 
 
-def compare_pixels(samples: Sequence[Sample], grid: PatchGrid, frames: int = 1) -> float:
+def compare_pixels(samples: Sequence[Sample], setup: SignalSetup) -> float:
     """Returns the share of groups that the pixel comparison keeps as a rule of its own.
 
-    The first temporal patch is kept whole, and no other one.
+    It keeps the first temporal patch whole, and one every ``setup.anchor_every`` ticks; the share
+    is that of the others, and 1 where there are none.
     """
-    judge = Judge.of_samples(samples, grid)
-    kept = grid.groups
-    judge.keep(min(frames, len(samples)) - 1, np.ones(grid.group_shape, np.bool_))
-    starts = range(frames, len(samples), frames)
-    for start in starts:
-        span = range(start, min(start + frames, len(samples)))
-        changed = judge.changed(span)
-        judge.keep(span[-1], changed)
-        kept += int(changed.sum())
-    return kept / (grid.groups * (1 + len(starts)))
+    judge = Judge.of_samples(samples, setup.grid)
+    schedule = AnchorSchedule(setup.anchor_every)
+    shares: list[float] = []
+    for start in range(0, len(samples), setup.frames):
+        span = range(start, min(start + setup.frames, len(samples)))
+        patch = [samples[index] for index in span]
+        kept = np.ones(setup.grid.group_shape, np.bool_)
+        if schedule.due(patch):
+            schedule.place(patch)
+        else:
+            kept = judge.changed(span)
+            shares.append(float(kept.mean()))
+        judge.keep(span[-1], kept)
+    return fmean(shares) if shares else 1.0

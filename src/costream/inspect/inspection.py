@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from costream.errors import SettingsError, SourceError
+from costream.inspect.evidence_tally import EvidenceTally
 from costream.inspect.film import Film
 from costream.inspect.gop import Gop, find_gop
 from costream.inspect.trial import Trial
@@ -46,12 +47,18 @@ class Inspection:
         bit_rate: bits a second over the frames read, or None where there was one only.
         with_vectors: share of the frames for which the decoder gave motion vectors.
         damaged: frames that the decoder reported or concealed an error in.
+        quantiser: mean quantiser of the sampled frames, in the codec's own steps, or None where it
+            tells none.
+        camera_moved: share of the samples in which motion vectors say that the camera moved; None
+            where there are no vectors.
         fps: sampling rate of the figures below.
         samples: frames sampled.
         groups: merge groups in a whole frame.
         anchor_every: ticks from one anchor to the next, for the rules that honour it.
         kept: share of all groups that each registered pruner keeps, anchors included, two frames
             to a temporal patch.
+        scenes: temporal patches in which the default pruner recognised a cut, a change of the
+            light, a shaken or a panned camera.
         picture: where the picture was written, or None.
         film: where the film was written, or None.
     """
@@ -72,11 +79,14 @@ class Inspection:
     bit_rate: float | None
     with_vectors: float
     damaged: int
+    quantiser: float | None
+    camera_moved: float | None
     fps: float
     samples: int
     groups: int
     anchor_every: int
     kept: dict[str, float]
+    scenes: dict[str, int]
     picture: str | None
     film: str | None
 
@@ -115,10 +125,12 @@ def inspect_source(
         raise SettingsError(f"limit must be a positive number of seconds, not {limit}")
     trial = Trial(grid, PrunerSettings(anchor_every=anchor_every), fps)
     records: list[FrameRecord] = []
+    evidence = EvidenceTally()
     with Stream(source) as stream, _open_film(out, fps) as film:
         samples = stream.samples(fps, on_frame=records.append)
         for patch in _in_patches(_until(samples, limit)):
             portrait = trial.add(patch)
+            evidence.add(patch)
             if film is not None and portrait.samples[-1].time < FILM_SECONDS:
                 film.add(portrait.draw(_heading(stream.info)))
     records = [one for one in records if limit is None or one.time < limit]
@@ -134,6 +146,9 @@ def inspect_source(
         groups=grid.groups,
         anchor_every=anchor_every,
         kept=trial.kept,
+        scenes=dict(trial.scenes),
+        quantiser=evidence.quantiser,
+        camera_moved=evidence.camera_moved,
         picture=None if out is None else str(Path(out) / PICTURE),
         film=None if out is None else str(Path(out) / FILM),
     )

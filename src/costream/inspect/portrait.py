@@ -35,6 +35,9 @@ HEAT = np.array(
 HOTTEST = 16.0
 """Pixels a frame at which motion is drawn hottest."""
 
+STARKEST = 64.0
+"""Luma steps, of 255, at which a difference is drawn hottest."""
+
 AGES = np.array([(94, 214, 182), (52, 128, 190), (58, 62, 150), (38, 24, 72)], np.float32)
 """Colours of age, from what was just kept to what is as old as anything may be."""
 
@@ -48,12 +51,15 @@ class Portrait:
         mask: what is kept.
         age: float32 [group rows, group cols], seconds since each group was last kept; 0 for those
             kept now.
+        difference: float32 [group rows, group cols], luma steps of 255 by which the last frame
+            differed, in the sub-block that differs most, from what was kept before.
         oldest: seconds that a group can be old at most.
     """
 
     samples: tuple[Sample, ...]
     mask: KeepMask
     age: npt.NDArray[np.float32]
+    difference: npt.NDArray[np.float32]
     oldest: float
 
     @property
@@ -62,15 +68,18 @@ class Portrait:
         return self.mask.kept / self.mask.groups.size
 
     def draw(self, heading: str) -> Image.Image:
-        """Draws four panels, two by two: frame and motion, kept groups and their age."""
+        """Draws four panels, two by two: frame and evidence, kept groups and their age.
+
+        The evidence is the codec's motion, or the difference in luma where there is none.
+        """
         pixels = self.samples[-1].picture.rgb()
         size = PANEL, max(1, round(PANEL * pixels.shape[0] / pixels.shape[1]))
         frame = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
         panels = [
             (frame, "Frame", f"at {self.samples[-1].time:.1f} s"),
-            (self._motion(frame), "Motion", self._motion_words()),
+            self._evidence(frame),
             (self._kept(frame), "Kept", self._kept_words()),
-            (self._aged(frame), "Age", f"last kept up to {self.age.max():.0f} s ago"),
+            (self._aged(frame), "Age", self._age_words()),
         ]
         return _compose(panels, heading)
 
@@ -81,10 +90,19 @@ class Portrait:
     def _blind(self) -> bool:
         return any(one.change.motion != "codec" for one in self.samples)
 
+    def _evidence(self, frame: Image.Image) -> tuple[Image.Image, str, str]:
+        if self._blind():
+            return self._differing(frame), "Difference", self._difference_words()
+        return self._motion(frame), "Motion", self._motion_words()
+
+    def _differing(self, frame: Image.Image) -> Image.Image:
+        heat = Image.fromarray(_heat(np.clip(self.difference / STARKEST, 0, 1)))
+        canvas = _dimmed(frame, 0.55).convert("RGBA")
+        canvas.alpha_composite(heat.resize(frame.size, Image.Resampling.NEAREST))
+        return canvas.convert("RGB")
+
     def _motion(self, frame: Image.Image) -> Image.Image:
         dim = _dimmed(frame, 0.55)
-        if self._blind():
-            return dim
         picture = self.samples[-1].picture
         strength = np.log1p(self._peak()) / log1p(HOTTEST)
         colours = _heat(np.clip(strength, 0, 1))
@@ -127,15 +145,25 @@ class Portrait:
         tint = colours.resize(frame.size, Image.Resampling.NEAREST)
         return Image.blend(frame.convert("L").convert("RGB"), tint, 0.62)
 
+    def _difference_words(self) -> str:
+        return f"no vectors; luma differs by up to {self.difference.max():.0f} steps"
+
     def _motion_words(self) -> str:
-        if self._blind():
-            return "this codec gives no vectors"
         frames = sum(one.change.frames for one in self.samples)
-        return f"over {frames} frames, up to {self._peak().max():.0f} px/frame"
+        said = f"over {frames} frames, up to {self._peak().max():.0f} px/frame"
+        camera = self.samples[-1].change.camera()
+        if camera is None or not camera.moved:
+            return said
+        return f"{said}, camera {camera.length:.0f} px"
+
+    def _age_words(self) -> str:
+        return f"up to {self.age.max():.0f} s; green is just kept, violet {self.oldest:.0f} s ago"
 
     def _kept_words(self) -> str:
         whole = f", anchor: {self.mask.anchor}" if self.mask.anchor else ""
-        return f"{self.mask.kept} of {self.mask.groups.size} tokens, {self.share:.0%}{whole}"
+        known = self.mask.scene and self.mask.scene != self.mask.anchor
+        scene = f", {self.mask.scene}" if known else ""
+        return f"{self.mask.kept} of {self.mask.groups.size} tokens, {self.share:.0%}{whole}{scene}"
 
 
 def _compose(panels: list[tuple[Image.Image, str, str]], heading: str) -> Image.Image:

@@ -16,6 +16,8 @@ from costream.pruning import (
     PatchGrid,
     PrunerSettings,
 )
+from costream.pruning.blocks import SUB_BLOCKS, in_groups
+from costream.pruning.lighting import Luma
 from costream.video import Sample
 
 PORTRAIT_SHARE = 0.2
@@ -29,15 +31,23 @@ class Trial:
         grid: how pictures are cut.
         settings: what the pruners are told.
         fps: ticks a second.
+
+    Attributes:
+        scenes: temporal patches in which the default pruner recognised something in the whole
+            picture, by what.
+        samples: frames tried so far.
+        moment: the most telling temporal patch so far.
     """
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings, fps: float) -> None:
         self._pruners = {name: PRUNERS[name](grid, settings) for name in CHANGE_RULES}
         self._counts: Counter[str] = Counter()
+        self.scenes: Counter[str] = Counter()
         self._groups = 0
         self._grid = grid
         self._oldest = settings.anchor_every / fps
         self._kept_at = np.zeros(grid.group_shape, np.float32)
+        self._seen: Luma | None = None
         self.samples = 0
         self.moment: Portrait | None = None
 
@@ -53,6 +63,7 @@ class Trial:
         masks = {name: pruner.decide(patch) for name, pruner in self._pruners.items()}
         self._counts.update({name: mask.kept for name, mask in masks.items()})
         portrait = self._portray(patch, masks[DEFAULT_PRUNER])
+        self.scenes.update([portrait.mask.scene] if portrait.mask.scene else ())
         if self.moment is None or _appeal(portrait) > _appeal(self.moment):
             self.moment = portrait
         return portrait
@@ -60,7 +71,17 @@ class Trial:
     def _portray(self, patch: Sequence[Sample], mask: KeepMask) -> Portrait:
         now = patch[-1].time
         self._kept_at[mask.groups] = now
-        return Portrait(tuple(patch), mask, np.float32(now) - self._kept_at, self._oldest)
+        age = np.float32(now) - self._kept_at
+        return Portrait(tuple(patch), mask, age, self._difference(patch[-1], mask), self._oldest)
+
+    def _difference(self, sample: Sample, mask: KeepMask) -> Luma:
+        """Compares with what was kept before, and takes what is kept now; [rows, cols] in steps."""
+        rows, cols = self._grid.group_shape
+        luma = in_groups(sample.picture.luma(SUB_BLOCKS * rows, SUB_BLOCKS * cols), self._grid)
+        seen = luma if self._seen is None else self._seen
+        self._seen = np.where(mask.groups[..., None], luma, seen)
+        gap: Luma = np.abs(luma - seen).max(axis=-1)
+        return gap
 
 
 def _appeal(moment: Portrait) -> tuple[bool, float]:

@@ -7,6 +7,7 @@ from costream.pruning.base import (
     PatchGrid,
     Pruner,
     PrunerSettings,
+    Scene,
 )
 from costream.pruning.baseline import KeepAll, LowFps, RandomKeep
 from costream.pruning.budget import BudgetLastKept
@@ -40,4 +41,5 @@ __all__ = [
     "PrunerSettings",
     "RandomKeep",
     "RelitLastKept",
+    "Scene",
 ]

@@ -22,6 +22,14 @@ picture changed at once. ``light``: the light changed over the whole picture. ``
 decoder concealed an error. ``blind``: the stream gives no evidence of change.
 """
 
+Scene = Literal["cut", "light", "shake", "pan"]
+"""What happens to the picture as a whole, where a rule recognises it.
+
+``cut``: another scene, or a camera that moves all the time. ``light``: the light is changing.
+``shake``: the camera is displaced by at most a quarter of a merge group. ``pan``: the camera
+moves further than that from one frame to the next.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PatchGrid:
@@ -66,10 +74,12 @@ class KeepMask:
         groups: bool [group rows, group cols]. A temporal patch of several frames has one mask, the
             union over its frames.
         anchor: why everything is kept, or None for a pruned frame.
+        scene: what the rule recognised in the picture as a whole, or None.
     """
 
     groups: npt.NDArray[np.bool_]
     anchor: AnchorReason | None
+    scene: Scene | None = None
 
     @classmethod
     def whole(cls, grid: PatchGrid, anchor: AnchorReason | None) -> KeepMask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +17,15 @@ from costream.pruning.base import (
     Pruner,
     PrunerSettings,
 )
+from costream.pruning.blocks import SUB_BLOCKS, in_groups
+from costream.pruning.camera_watch import CameraMotion, CameraView, CameraWatch
 from costream.pruning.light_watch import LightWatch
 from costream.pruning.lighting import Luma
 from costream.pruning.noise import NoiseFloor
 from costream.video.sample import Sample
 
-SUB_BLOCKS = 4
-"""Sub-blocks along each side of a merge group whose mean luma is compared."""
+MIXED = 8.0
+"""Luma steps of the threshold where light and scene change together."""
 
 CUT_SHARE = 0.6
 """Share of changed groups above which a patch counts as a new scene."""
@@ -46,24 +49,29 @@ class LastKept(Pruner):
     last frame becomes the new one.
 
     **Whole frames.** The first; one at most ``settings.anchor_every`` ticks after the last, so
-    that no group is ever older; a damaged interval; and those of the next two paragraphs.
+    that no group is ever older; a damaged interval; and the cuts and lights below.
 
-    **Scene cut, moving camera.** A cut is a frame of which over 60% of the groups changed. Under a
-    camera that moves all the time only the first such frame is a cut. The following ones are
-    pruned like any other, which keeps whatever changed and never more than that, and the next cut
-    can be declared once the share has been down to 30%.
+    **The picture as a whole.** What happens to it is recognised, and told by ``KeepMask.scene``:
 
-    **Light.** A change of the light alone keeps one whole frame, when it begins; while it goes on
-    the reference is relit, and only what differs besides is kept. Where the scene changes along
-    with the light, as when a camera's exposure answers to who comes in, the comparison stays
-    plain, and what the light changed is kept: see
-    :class:`~costream.pruning.light_watch.LightWatch`. ``last-kept-relit`` takes the light out
-    always.
+    * **cut**: over 60% of the groups changed. The frame is kept whole. Under a camera that moves
+      all the time only the first such frame is; the next cut can be declared once the share has
+      been down to 30% in a frame of a camera that stands.
+    * **light**: a change of the light alone keeps one whole frame, when it begins; while it goes
+      on the reference is relit, and only what differs besides is kept. Where the scene changes
+      along with the light, as when a camera's exposure answers to who comes in, the comparison
+      stays plain, by more than 8 steps, and what the light changed is kept: see
+      :class:`~costream.pruning.light_watch.LightWatch`. ``last-kept-relit`` takes the light out
+      always.
+    * **shake**: the frame is moved back by the camera's displacement, at most half a group, and
+      compared so, by one step less than usual, since moving back blurs. See
+      :class:`~costream.pruning.camera_watch.CameraWatch`.
+    * **pan**: the camera moves further, or turns. The comparison stays plain, which keeps whatever
+      changed and never more than that.
 
     **The codec's evidence.** I-frames within the interval have no consequence here: what they
-    redraw stays far under the threshold. Motion vectors are not used, so this rule sees equally
-    well on codecs that have none, and is never ``blind``; ``last-kept-codec`` settles doubtful
-    groups by them, and ``costream bench signal`` shows what that adds.
+    redraw stays far under the threshold. Motion vectors and quantisers are not used, so this rule
+    sees equally well on codecs that have none, and is never ``blind``; ``last-kept-codec`` settles
+    doubtful groups by them, and ``costream bench signal`` shows what that adds.
     """
 
     name = "last-kept"
@@ -72,6 +80,7 @@ class LastKept(Pruner):
         super().__init__(grid, settings)
         self._schedule = AnchorSchedule(settings.anchor_every)
         self._light = LightWatch()
+        self._camera = CameraWatch(grid)
         self._noise = NoiseFloor()
         self._reference: Luma | None = None
         self._armed = True
@@ -79,32 +88,41 @@ class LastKept(Pruner):
     def decide(self, samples: Sequence[Sample]) -> KeepMask:
         """Keeps what differs from what was last kept; see :meth:`Pruner.decide`."""
         due = self._schedule.due(samples)
-        lumas = [self._look(sample) for sample in samples]
-        light, changed = self._compare(samples, lumas)
-        reason = due or light or self._cut(changed)
+        views = [self._see(sample) for sample in samples]
+        light, changed = self._compare(samples, views)
+        motion = _motion(views)
+        cut = self._cut(changed, calm=motion is None)
+        reason = due or light or cut
+        scene = cut or motion or self._light.scene
         if reason:
             self._schedule.place(samples)
             changed = np.ones(self.grid.group_shape, dtype=np.bool_)
-        self._remember(lumas, changed)
-        return KeepMask(changed, reason)
+        self._remember(samples, views, changed)
+        return KeepMask(changed, reason, scene)
+
+    def _see(self, sample: Sample) -> CameraView:
+        luma = self._look(sample)
+        if self._reference is None:
+            return CameraView(luma, None)
+        return self._camera.view(sample.picture, luma, self._reference, self._threshold())
 
     def _compare(
-        self, samples: Sequence[Sample], lumas: Sequence[Luma]
+        self, samples: Sequence[Sample], views: Sequence[CameraView]
     ) -> tuple[AnchorReason | None, Mask]:
         """Compares each frame with the reference in that frame's own light."""
         light: AnchorReason | None = None
         changed = np.zeros(self.grid.group_shape, dtype=np.bool_)
-        for sample, luma in zip(samples, lumas, strict=True):
-            if self._relight(luma):
+        for sample, view in zip(samples, views, strict=True):
+            if self._relight(view.luma):
                 light = "light"
             if self._reference is not None:
-                gap: Luma = np.abs(luma - self._reference).max(axis=-1)
+                gap: Luma = np.abs(view.luma - self._reference).max(axis=-1) + view.blur
                 np.logical_or(changed, self._differs(sample, gap), out=changed)
         return light, changed
 
     def _threshold(self) -> float:
         """Luma steps by which a sub-block of this stream must differ to count as changed."""
-        return self._noise.threshold
+        return MIXED if self._light.mixed else self._noise.threshold
 
     def _relight(self, now: Luma) -> bool:
         """Puts the reference into the light of ``now``; says whether to keep the frame whole."""
@@ -121,25 +139,31 @@ class LastKept(Pruner):
 
     def _look(self, sample: Sample) -> Luma:
         rows, cols = self.grid.group_shape
-        luma = sample.picture.luma(SUB_BLOCKS * rows, SUB_BLOCKS * cols)
-        groups = luma.reshape(rows, SUB_BLOCKS, cols, SUB_BLOCKS).swapaxes(1, 2)
-        return groups.reshape(rows, cols, -1).astype(np.float32)
+        return in_groups(sample.picture.luma(SUB_BLOCKS * rows, SUB_BLOCKS * cols), self.grid)
 
-    def _cut(self, changed: Mask) -> AnchorReason | None:
+    def _cut(self, changed: Mask, *, calm: bool) -> Literal["cut"] | None:
         if self._reference is None:
             return None
         share = float(changed.mean())
         cut = self._armed and share > CUT_SHARE
         if cut:
             self._armed = False
-        elif share <= CALM_SHARE:
+        elif calm and share <= CALM_SHARE:
             self._armed = True
         return "cut" if cut else None
 
-    def _remember(self, lumas: Sequence[Luma], kept: Mask) -> None:
-        for luma in lumas:
-            self._noise.add(luma)
-        if self._reference is None:
-            self._reference = lumas[-1]
-        else:
-            self._reference = np.where(kept[..., None], lumas[-1], self._reference)
+    def _remember(self, samples: Sequence[Sample], views: Sequence[CameraView], kept: Mask) -> None:
+        for view in views:
+            calm = view.motion is None and not self._light.followed
+            self._noise.add(view.luma, calm=calm)
+        if self._reference is None or kept.all():
+            self._reference = self._look(samples[-1])
+            self._camera.settle(samples[-1].picture)
+            return
+        self._reference = np.where(kept[..., None], views[-1].luma, self._reference)
+        if views[-1].motion != "shake" and kept.mean() > CUT_SHARE:
+            self._camera.settle(samples[-1].picture)
+
+
+def _motion(views: Sequence[CameraView]) -> CameraMotion | None:
+    return next((view.motion for view in reversed(views) if view.motion), None)

@@ -18,7 +18,7 @@ STEADY = 1.5
 REST = 8
 """Frames of steady light after which a change of the light is over."""
 
-PURE_SHARE = 0.1
+PURE_SHARE = 0.14
 """Share of groups that may differ besides, where the light is said to have changed alone."""
 
 TRUSTED_SHARE = 0.3
@@ -46,7 +46,7 @@ class LightWatch:
     A change of the light begins when it moves the reference by 4 luma steps in the mean, and ends
     after 8 frames of steady light. It is one of two kinds, by its first frame:
 
-    * **Alone**: gain and offset explain at least 90% of the groups. Lamps, clouds and switches
+    * **Alone**: gain and offset explain at least 86% of the groups. Lamps, clouds and switches
       are of this kind. Its first frame is kept whole; from then on the reference is relit frame by
       frame, so that a ramp keeps no second one.
     * **Mixed**: much of the scene changes with it, as when a camera's exposure answers to a
@@ -58,6 +58,21 @@ class LightWatch:
         self._episode: Episode | None = None
         self._steady = 0
         self._previous: Luma | None = None
+
+    @property
+    def scene(self) -> Literal["light"] | None:
+        """Whether the light is changing."""
+        return "light" if self._episode else None
+
+    @property
+    def followed(self) -> bool:
+        """Whether the light changes alone, so that the reference is relit."""
+        return self._episode == "alone"
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the light changes along with the scene."""
+        return self._episode == "mixed"
 
     def view(self, reference: Luma, now: Luma, threshold: float) -> LightView:
         """Takes the next frame of the stream.
@@ -76,7 +91,7 @@ class LightWatch:
         if self._episode is None and light.shift(reference) >= SHIFT:
             self._episode = "alone" if besides <= PURE_SHARE else "mixed"
             return LightView(reference, self._episode == "alone")
-        follow = self._episode == "alone" and besides <= TRUSTED_SHARE
+        follow = self.followed and besides <= TRUSTED_SHARE
         return LightView(relit if follow else reference, False)
 
     def _fit(self, reference: Luma, now: Luma) -> Lighting | None:

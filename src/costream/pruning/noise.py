@@ -34,9 +34,15 @@ class NoiseFloor:
         """Luma steps, of 255, by which a sub-block must differ to count as changed."""
         return min(MOST, LEAST + _SLOPE * self._flicker)
 
-    def add(self, luma: Luma) -> None:
-        """Takes the next frame, float32 [rows, cols, n] in each group's n sub-blocks."""
-        if self._previous is not None:
+    def add(self, luma: Luma, *, calm: bool = True) -> None:
+        """Takes the next frame.
+
+        Args:
+            luma: float32 [rows, cols, n], in each group's n sub-blocks.
+            calm: neither a light that is taken out nor the camera moves, so that what flickers is
+                what is compared. Other frames are not measured.
+        """
+        if calm and self._previous is not None:
             step = float(np.median(np.abs(luma - self._previous).max(axis=-1)))
             self._flicker += _PACE * (step - self._flicker)
         self._previous = luma

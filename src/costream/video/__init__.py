@@ -1,5 +1,6 @@
 """From a bitstream to sampled frames, each with a map of what changed since the last one."""
 
+from costream.video.agreement import CameraShift
 from costream.video.picture import Picture
 from costream.video.record import FrameRecord, StreamHealth
 from costream.video.sample import BLOCK, ChangeMap, MotionSource, Sample, StreamInfo
@@ -7,6 +8,7 @@ from costream.video.stream import Stream
 
 __all__ = [
     "BLOCK",
+    "CameraShift",
     "ChangeMap",
     "FrameRecord",
     "MotionSource",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
 
-from costream.video.field import MotionField, grid
+from costream.video.field import MotionField
+from costream.video.quantisers import read_quantisers
 from costream.video.record import DecodedFrame
-from costream.video.sample import BLOCK, ChangeMap, MotionSource
+from costream.video.sample import BLOCK, ChangeMap, MotionSource, grid
 
 Field = npt.NDArray[Any]
 
@@ -32,6 +34,7 @@ class Evidence:
       an MPEG-1 or MPEG-2 stream without its vectors, so that it counts as all intra.
     * MPEG-4 part 2 (and its kin): the vectors of B-frames are all zero, whatever moved. They are
       dropped and every block of such a frame counts as not predicted.
+    * All of these give the quantiser of every macroblock; that of the sample's frame is read.
     * I-frames have no vectors. They are counted in ``keyframes`` and mark no block.
     * HEVC, VP8, VP9, AV1, MJPEG and everything else: nothing is exported; ``motion`` is
       ``"none"``.
@@ -52,6 +55,7 @@ class Evidence:
         self._turns = rotation // 90
         self._size: tuple[int, int] | None = None
         self._field = MotionField(0, 0)
+        self._last: av.VideoFrame | None = None
         self._clear()
 
     def add(self, decoded: DecodedFrame) -> None:
@@ -62,6 +66,7 @@ class Evidence:
         self._frames += 1
         self._bytes += record.packet_bytes
         self._damaged |= record.damaged
+        self._last = frame if self._motion == "codec" else None
         if decoded.vectors is not None:
             self._field.add(decoded.vectors)
         elif record.type == "I":
@@ -75,8 +80,10 @@ class Evidence:
             motion=self._motion,
             peak=self._displayed(self._field.peak(), np.maximum),
             drift=self._displayed(self._turned_vectors(), _mean),
+            path=self._displayed(self._field.path(), _mean),
             activity=self._displayed(self._field.activity(), np.maximum),
             intra=self._displayed(self._field.intra(), np.logical_or),
+            quantiser=self._displayed(self._quantiser(), np.fmax),
             frames=self._frames,
             keyframes=self._keyframes,
             packet_bytes=self._bytes,
@@ -89,6 +96,13 @@ class Evidence:
         self._field.clear()
         self._frames = self._keyframes = self._bytes = 0
         self._damaged = False
+        self._last = None
+
+    def _quantiser(self) -> npt.NDArray[np.float32]:
+        found = read_quantisers(self._last) if self._last else None
+        if found is None:
+            return np.full(self._field.shape, np.nan, np.float32)
+        return found.astype(np.float32)
 
     def _resize(self, height: int, width: int) -> None:
         # What was gathered lies on a grid that is gone. The interval is unknown as a whole, and

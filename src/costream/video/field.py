@@ -12,11 +12,6 @@ from costream.video.vectors import FrameVectors
 _STILL, _MOVING, _UNPREDICTED = 0, 1, 2
 
 
-def grid(height: int, width: int) -> tuple[int, int]:
-    """Returns rows and columns of blocks that cover a picture."""
-    return -(-height // BLOCK), -(-width // BLOCK)
-
-
 class MotionField:
     """Sums up the motion of frames on a grid of ``BLOCK`` x ``BLOCK`` blocks, as coded.
 
@@ -39,6 +34,7 @@ class MotionField:
         self._frames = 0
         self._peak = np.zeros(blocks, np.float32)  # squared
         self._drift = np.zeros((2, blocks))
+        self._path = np.zeros(blocks)
         self._active = np.zeros(blocks, np.intp)
         self._intra = np.zeros(blocks, np.bool_)
 
@@ -64,6 +60,11 @@ class MotionField:
         """Returns each block's way (x, y), float32 [rows, cols, 2], in pixels."""
         self._gather()
         return self._drift.T.astype(np.float32).reshape(*self.shape, 2)
+
+    def path(self) -> npt.NDArray[np.float32]:
+        """Returns the length of each block's way, all turns included, [rows, cols], in pixels."""
+        self._gather()
+        return self._path.astype(np.float32).reshape(self.shape)
 
     def activity(self) -> npt.NDArray[np.float32]:
         """Returns the share of frames in which a block moved or was not predicted, [rows, cols]."""
@@ -118,13 +119,15 @@ class MotionField:
         factor = self._factor(moving)
         x *= factor
         y *= factor
-        np.maximum.at(self._peak, block, x * x + y * y)
+        squared = x * x + y * y
+        np.maximum.at(self._peak, block, squared)
 
         area = self._batch.area(moving)
         covered = np.bincount(cell, area)[cell]
         share = area / np.maximum(covered, BLOCK * BLOCK)
         self._drift[0] += np.bincount(block, share * x, blocks)
         self._drift[1] += np.bincount(block, share * y, blocks)
+        self._path += np.bincount(block, share * np.sqrt(squared), blocks)
 
     def _factor(self, moving: Indices) -> npt.NDArray[np.float32]:
         counts = np.diff(np.searchsorted(moving, self._batch.ends))

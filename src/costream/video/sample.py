@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from costream.video.agreement import CameraShift, neighbour_agreement, ratio
 from costream.video.picture import Picture
 
 MotionSource = Literal["codec", "unused", "none"]
@@ -16,6 +17,11 @@ codec exports none (``none``) or the stream was opened without them (``unused``)
 
 BLOCK = 16
 """Side of a block of a :class:`ChangeMap`, in luma pixels: one macroblock of H.264."""
+
+
+def grid(height: int, width: int) -> tuple[int, int]:
+    """Returns rows and columns of blocks that cover a picture."""
+    return -(-height // BLOCK), -(-width // BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,16 @@ class ChangeMap:
             distance to its reference picture, in pixels a frame.
         drift: float32 [rows, cols, 2], the sum of the block's mean vectors (x, y) over the
             interval's frames, in pixels. Noise cancels in it; steady motion adds up.
+        path: float32 [rows, cols], the sum of those vectors' lengths, in pixels: never less than
+            the length of ``drift``.
         activity: float32 [rows, cols], the share of the interval's predicted frames in which the
             block had a vector of at least a quarter pixel or was not predicted at all.
         intra: bool [rows, cols], the block was coded without prediction in a P- or B-frame, as
             far as that can be told: exactly for H.264; :class:`~costream.video.evidence.Evidence`
             says what can and can't be told of each codec.
+        quantiser: float32 [rows, cols], how coarsely the block was coded in the sample's own frame,
+            in the codec's own steps: 0 to 51 for H.264, where 6 more double the step, 1 to 31 for
+            MPEG. NaN where the codec does not tell.
         frames: native frames in the interval.
         keyframes: I-frames among them. They carry no vectors, so what they changed is unknown.
         packet_bytes: coded size of the interval's frames, in bytes.
@@ -75,12 +86,39 @@ class ChangeMap:
     motion: MotionSource
     peak: npt.NDArray[np.float32]
     drift: npt.NDArray[np.float32]
+    path: npt.NDArray[np.float32]
     activity: npt.NDArray[np.float32]
     intra: npt.NDArray[np.bool_]
+    quantiser: npt.NDArray[np.float32]
     frames: int
     keyframes: int
     packet_bytes: int
     damaged: bool
+
+    def steadiness(self) -> npt.NDArray[np.float32]:
+        """Returns how far consecutive frames agree on each block's motion.
+
+        Returns:
+            float32 [rows, cols] in 0..1: the length of ``drift`` over ``path``. 1 is straight
+            motion, 0 is motion that cancels, as noise does, or none.
+        """
+        return ratio(np.hypot(self.drift[..., 0], self.drift[..., 1]), self.path)
+
+    def agreement(self) -> npt.NDArray[np.float32]:
+        """Returns how far neighbouring blocks agree on the direction of their motion.
+
+        Returns:
+            float32 [rows, cols] in 0..1: of each block and its eight neighbours, the length of the
+            mean ``drift`` over that of the longest. 1 is motion side by side, 1/9 a block that
+            moves alone among still ones; vectors at random give about a fifth.
+        """
+        return neighbour_agreement(self.drift)
+
+    def camera(self) -> CameraShift | None:
+        """Returns the motion that the picture shares, or None where vectors tell nothing."""
+        if self.motion != "codec" or self.keyframes >= self.frames:
+            return None
+        return CameraShift.of(self.drift)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ Vectors = npt.NDArray[np.uint64]
 WORDS = 5
 """Words of a vector: source, w, h, src_x; src_y, dst_x, dst_y; flags; motion_x, motion_y; scale."""
 
-EXPORT_OPTIONS = {"export_side_data": "+mvs"}
-"""Decoder options that make FFmpeg export vectors. They work on the decoder, not on the demuxer."""
+EXPORT_OPTIONS = {"export_side_data": "+mvs+venc_params"}
+"""Decoder options that make FFmpeg export vectors and quantisers. They work on the decoder, not on
+the demuxer."""
 
 _EXPORTING = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv1"})
 _EXPORTING_B = frozenset({"h264", "mpeg2video", "mpeg1video"})
