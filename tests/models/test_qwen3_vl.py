@@ -82,8 +82,8 @@ def test_layout_leaves_holes_where_patches_were_dropped(
     any_model: ModelAdapter, geometry: FrameGeometry, row: list[bool], time: float
 ) -> None:
     kept = torch.tensor(row)
-    full = any_model.frame(time, whole(geometry), geometry)
-    pruned = any_model.frame(time, kept, geometry)
+    full = any_model.frame(3, time, whole(geometry), geometry)
+    pruned = any_model.frame(3, time, kept, geometry)
     assert pruned.span == full.span
     chosen = torch.ones(len(full), dtype=torch.bool)
     chosen[full.visual] = kept
@@ -101,7 +101,7 @@ def test_layout_is_the_stock_model_s(
     positions, _ = published.model.model.get_rope_index(
         ids, kinds, video_grid_thw=torch.tensor([[4, 6, 8]])
     )
-    frames = [model.frame(t + 0.25, whole(geometry), geometry) for t in range(4)]
+    frames = [model.frame(t, t + 0.25, whole(geometry), geometry) for t in range(4)]
     segments = [model.prompt(), *frames, model.question("Is it?")]
     assert torch.equal(torch.cat([s.ids for s in segments]), ids[0])
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])

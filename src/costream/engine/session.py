@@ -47,6 +47,7 @@ class Session:
         self._schedule = schedule
         self._epoch_limit = epoch
         self._epoch_tick = 0
+        self._next_index = 0
         self._next_position = 0
         self._prompt = model.prompt()
         self.store = KVStore(model.kv_shape, len(self._prompt))
@@ -120,6 +121,7 @@ class Session:
         residents, self.residents = self.residents, []
         self.store.clear()
         self._next_position = self.prompt_tokens
+        self._next_index = 0
         self._epoch_tick = residents[0].tick if residents else 0
         for resident in residents:
             self._append(resident)
@@ -156,10 +158,13 @@ class Session:
     def _append(self, resident: Resident) -> None:
         # The segment is laid out even where everything was pruned: its span keeps the distances
         # between the frames around it what they are in the unpruned video.
-        segment = self.model.frame(self._time(resident), resident.kept, self.geometry)
+        segment = self.model.frame(
+            self._next_index, self._time(resident), resident.kept, self.geometry
+        )
         resident.segment = segment if len(resident.visual) else None
         resident.label_tokens = len(segment) - len(resident.visual)
         resident.position = self._next_position
+        self._next_index += 1
         self._next_position += segment.span
         resident.slot = self.reserve(resident.tokens)
         self.residents.append(resident)

@@ -189,10 +189,11 @@ class ModelAdapter(ABC):
         """Returns the tokens before the video."""
 
     @abstractmethod
-    def frame(self, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
+    def frame(self, index: int, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
         """Returns the tokens of one temporal patch: its label and its visual tokens.
 
         Args:
+            index: temporal patches before it since the epoch began.
             time: seconds since the epoch began, the mean over its frames.
             kept: bool [groups].
             geometry: how it was cut.
