@@ -67,7 +67,7 @@ def test_an_unknown_name_is_one_sentence(name: str) -> None:
 def test_another_family_is_refused_by_name(checkpoint: Path, tmp_path: Path) -> None:
     path = copy(checkpoint, tmp_path)
     (path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    with pytest.raises(ModelError, match="'llama' are not supported: choose one of .*qwen3_vl"):
+    with pytest.raises(ModelError, match=r"'llama' are not supported: choose one of .*qwen3_vl"):
         load_model(str(path), device="cpu")
 
 

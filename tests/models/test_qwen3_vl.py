@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForImageTextToText
@@ -14,21 +14,15 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_
 from costream.errors import SettingsError
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
 from tests.fakes import noise_pictures
+from tests.models.common import quick, whole
 from tests.models.published import Published
 
-quick = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 masks = st.lists(st.lists(st.booleans(), min_size=12, max_size=12), min_size=1, max_size=4)
 
 
 @pytest.fixture
 def geometry(model: ModelAdapter) -> FrameGeometry:
     return model.geometry(128, 96, 8, (128, 96))
-
-
-def whole(geometry: FrameGeometry) -> torch.Tensor:
-    return torch.ones(geometry.grid.groups, dtype=torch.bool)
 
 
 def masked_encoder(model, pixels: torch.Tensor, kept: torch.Tensor) -> VisualTokens:

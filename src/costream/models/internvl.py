@@ -115,7 +115,10 @@ class InternVLAdapter(StockAdapter):
         patches = torch.cat([frame[1:] for frame in torch.split(hidden, lengths)])
         # A group's patches follow each other, which is the order of the stock pixel shuffle.
         embeds = self.projector(patches.view(sum(groups), -1))
-        return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in torch.split(embeds, groups)]
+        return [
+            VisualTokens(part, part.new_empty(0, *part.shape))
+            for part in torch.split(embeds, groups)
+        ]
 
     def frame(self, index: int, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
         label = self.ids(f"Frame{index + 1}: {self._start}")
@@ -221,9 +224,10 @@ def _check_config(config: PretrainedConfig) -> None:
 
 @dataclass(frozen=True)
 class InternVLSize(ModelSize):
-    """Dimensions of an untrained InternVL with a Qwen2.5 text model.
+    """Dimensions of an untrained InternVL.
 
     Attributes:
+        text: ``model_type`` of its language model.
         image_size: side of a frame's tile in pixels.
         patch_size: side of a patch in pixels.
     """
@@ -252,12 +256,13 @@ class InternVLSize(ModelSize):
         }
     )
 
+    text: str = "qwen2"
     image_size: int = 448
     patch_size: int = 14
 
     def build(self, tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGeneration:
         config = InternVLConfig(
-            text_config={"model_type": "qwen2", **self.text_config(tokenizer)},
+            text_config={"model_type": self.text, **self.text_config(tokenizer)},
             vision_config=self._vision_config(),
             image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
             image_seq_length=(self.image_size // self.patch_size // 2) ** 2,
