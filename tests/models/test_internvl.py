@@ -19,7 +19,7 @@ from transformers.models.internvl.processing_internvl import InternVLProcessor
 
 from costream.engine.engine import Engine
 from costream.errors import ModelError, SettingsError
-from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
+from costream.models import FrameGeometry, ModelAdapter, Moment, load_model, write_untrained
 from costream.models.untrained import SIZES
 from costream.settings import EngineSettings
 from tests.engine.golden import (
@@ -117,7 +117,7 @@ def test_layout_is_the_stock_processor_s(
     model: ModelAdapter, geometry: FrameGeometry, path: Path
 ) -> None:
     published = Published(path).ids(torch.zeros(12, 3, 96, 96), "Is it?")
-    frames = [model.frame(t, t / 2, whole(geometry), geometry) for t in range(12)]
+    frames = [model.frame(Moment(t, t / 2, 0.5), whole(geometry), geometry) for t in range(12)]
     segments = [model.prompt(), *frames, model.question("Is it?")]
     assert torch.equal(torch.cat([s.ids for s in segments]), published[0])
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])
@@ -134,8 +134,8 @@ def test_layout_leaves_holes_where_patches_were_dropped(
     model: ModelAdapter, geometry: FrameGeometry, row: list[bool], index: int
 ) -> None:
     kept = torch.tensor(row)
-    full = model.frame(index, 0.0, whole(geometry), geometry)
-    pruned = model.frame(index, 0.0, kept, geometry)
+    full = model.frame(Moment(index, 0.0, 0.5), whole(geometry), geometry)
+    pruned = model.frame(Moment(index, 0.0, 0.5), kept, geometry)
     assert pruned.span == full.span == len(full)
     chosen = torch.ones(len(full), dtype=torch.bool)
     chosen[full.visual] = kept

@@ -12,7 +12,7 @@ from transformers import AutoModelForImageTextToText
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
 from costream.errors import SettingsError
-from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
 from tests.fakes import noise_pictures
 from tests.models.common import quick, whole
 from tests.models.published import Published
@@ -76,8 +76,8 @@ def test_layout_leaves_holes_where_patches_were_dropped(
     any_model: ModelAdapter, geometry: FrameGeometry, row: list[bool], time: float
 ) -> None:
     kept = torch.tensor(row)
-    full = any_model.frame(3, time, whole(geometry), geometry)
-    pruned = any_model.frame(3, time, kept, geometry)
+    full = any_model.frame(Moment(3, time, 1.0), whole(geometry), geometry)
+    pruned = any_model.frame(Moment(3, time, 1.0), kept, geometry)
     assert pruned.span == full.span
     chosen = torch.ones(len(full), dtype=torch.bool)
     chosen[full.visual] = kept
@@ -95,7 +95,7 @@ def test_layout_is_the_stock_model_s(
     positions, _ = published.model.model.get_rope_index(
         ids, kinds, video_grid_thw=torch.tensor([[4, 6, 8]])
     )
-    frames = [model.frame(t, t + 0.25, whole(geometry), geometry) for t in range(4)]
+    frames = [model.frame(Moment(t, t + 0.25, 1.0), whole(geometry), geometry) for t in range(4)]
     segments = [model.prompt(), *frames, model.question("Is it?")]
     assert torch.equal(torch.cat([s.ids for s in segments]), ids[0])
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])

@@ -27,14 +27,14 @@ class Piece:
     Attributes:
         segment: its tokens.
         visual: the features of its visual tokens.
-        position: position of its start in the epoch.
+        position: position of its start in the epoch, int64 [axes, 1].
         slot: slot of its first token.
         branch: the question it belongs to, or :data:`SHARED`.
     """
 
     segment: Segment
     visual: VisualTokens | None
-    position: int
+    position: Tensor
     slot: int
     branch: int = SHARED
 

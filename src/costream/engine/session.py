@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from costream.engine.prefill import FlopMeter, Piece, Prefill
 from costream.engine.resident import Resident, check_layout
 from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.store import KVStore
-from costream.models import FrameGeometry, ModelAdapter
+from costream.models import FrameGeometry, ModelAdapter, Moment
 from costream.pruning import Pruner
 
 
@@ -61,9 +62,11 @@ class Session:
         return self.store.prompt_tokens
 
     @property
-    def end_position(self) -> int:
-        """Position behind the window, where questions begin."""
-        return self._next_position
+    def end_position(self) -> Tensor:
+        """Position behind the window, where questions begin: int64 [axes, 1]."""
+        end, residents = self._next_position, self.residents
+        first, last = (residents[0].position, residents[-1].position) if residents else (end, end)
+        return self.model.text_start(first, last, end, self.geometry)
 
     @property
     def full_tokens(self) -> int:
@@ -130,7 +133,7 @@ class Session:
     def pieces(self, residents: Sequence[Resident]) -> list[Piece]:
         """Returns the residents as pieces of a pass; those without tokens have none."""
         return [
-            Piece(r.segment, r.visual, r.position, r.slot)
+            Piece(r.segment, r.visual, self.model.start(r.position), r.slot)
             for r in residents
             if r.segment is not None
         ]
@@ -158,9 +161,7 @@ class Session:
     def _append(self, resident: Resident) -> None:
         # The segment is laid out even where everything was pruned: its span keeps the distances
         # between the frames around it what they are in the unpruned video.
-        segment = self.model.frame(
-            self._next_index, self._time(resident), resident.kept, self.geometry
-        )
+        segment = self.model.frame(self._moment(resident), resident.kept, self.geometry)
         resident.segment = segment if len(resident.visual) else None
         resident.label_tokens = len(segment) - len(resident.visual)
         resident.position = self._next_position
@@ -169,9 +170,10 @@ class Session:
         resident.slot = self.reserve(resident.tokens)
         self.residents.append(resident)
 
-    def _time(self, resident: Resident) -> float:
-        middle = sum(resident.ticks) / 2
-        return (middle - self._epoch_tick) / self._schedule.fps
+    def _moment(self, resident: Resident) -> Moment:
+        middle, fps = sum(resident.ticks) / 2, self._schedule.fps
+        time = (middle - self._epoch_tick) / fps
+        return Moment(self._next_index, time, self._schedule.patch / fps)
 
     def _first_slot(self) -> int:
         return self.residents[0].slot if self.residents else self.store.end
@@ -186,7 +188,8 @@ class Session:
         self.store.place_prompt(first - self.prompt_tokens, self.model.move_keys)
 
     def _compute_prompt(self) -> None:
-        pieces = [Piece(self._prompt, None, position=0, slot=self.store.first)]
+        start = self.model.start(0)
+        pieces = [Piece(self._prompt, None, start, slot=self.store.first)]
         self.prefill.run(pieces, torch.empty(0, dtype=torch.int64))
         self.store.keep_prompt()
         self._next_position = self.prompt_tokens

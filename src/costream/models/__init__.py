@@ -9,6 +9,7 @@ from costream.models.base import (
     KVCache,
     KVShape,
     ModelAdapter,
+    Moment,
     Segment,
     VisualTokens,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "KVShape",
     "ModelAdapter",
     "ModelSize",
+    "Moment",
     "Segment",
     "VisualTokens",
     "load_model",

@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from costream.errors import ModelError, SettingsError
-from costream.models.base import MODELS, FrameGeometry, Segment, VisualTokens
+from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.packing import packed_attention
@@ -120,8 +120,8 @@ class InternVLAdapter(StockAdapter):
             for part in torch.split(embeds, groups)
         ]
 
-    def frame(self, index: int, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
-        label = self.ids(f"Frame{index + 1}: {self._start}")
+    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        label = self.ids(f"Frame{moment.index + 1}: {self._start}")
         close = self.ids(f"{self._end}\n")
         context = self.model.config.image_token_id
         ids = torch.tensor([*label, *[context] * int(kept.sum()), *close])
@@ -139,13 +139,13 @@ class InternVLAdapter(StockAdapter):
     def stock_logits(
         self,
         pixels: Sequence[Tensor],
-        times: Sequence[float],
+        moments: Sequence[Moment],
         question: str,
         geometry: FrameGeometry,
     ) -> Tensor:
         frames = [unpatchify(frame, self.patch, geometry.grid) for frame in pixels]
         logits: Tensor = self.model(
-            input_ids=self.window_ids(times, question, geometry),
+            input_ids=self.ids_of(self.window(moments, question, geometry)),
             pixel_values=torch.stack(frames).to(self.kv_shape.device, self.kv_shape.dtype),
             logits_to_keep=1,
         ).logits

@@ -27,7 +27,7 @@ from transformers.vision_utils import (
 )
 
 from costream.errors import SettingsError
-from costream.models.base import MODELS, FrameGeometry, Segment, VisualTokens
+from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify
@@ -116,8 +116,8 @@ class Qwen3VLAdapter(StockAdapter):
         deepstack = torch.split(torch.stack(out.deepstack_features), tokens, dim=1)
         return [VisualTokens(e, d) for e, d in zip(embeds, deepstack, strict=True)]
 
-    def frame(self, index: int, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
-        label = self.ids(f"<{time:.1f} seconds>")
+    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        label = self.ids(f"<{moment.time:.1f} seconds>")
         start, video, end = _video_ids(self.model.config)
         ids = torch.tensor([*label, start, *[video] * int(kept.sum()), end])
         # The label and the start token come first; the end token lies behind the whole grid.
@@ -138,12 +138,12 @@ class Qwen3VLAdapter(StockAdapter):
     def stock_logits(
         self,
         pixels: Sequence[Tensor],
-        times: Sequence[float],
+        moments: Sequence[Moment],
         question: str,
         geometry: FrameGeometry,
     ) -> Tensor:
         grid, device = geometry.grid, self.kv_shape.device
-        ids = self.window_ids(times, question, geometry)
+        ids = self.ids_of(self.window(moments, question, geometry))
         logits: Tensor = self.model(
             input_ids=ids,
             pixel_values_videos=torch.cat(list(pixels)).to(device, self.kv_shape.dtype),

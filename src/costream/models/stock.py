@@ -20,6 +20,7 @@ from costream.models.base import (
     KVCache,
     KVShape,
     ModelAdapter,
+    Moment,
     Segment,
     VisualTokens,
 )
@@ -74,6 +75,12 @@ class StockAdapter(ModelAdapter):
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
         return ids
 
+    def start(self, position: int) -> Tensor:
+        return torch.full((self.axes, 1), position)
+
+    def text_start(self, first: int, last: int, end: int, geometry: FrameGeometry) -> Tensor:
+        return self.start(end)
+
     @torch.inference_mode()
     def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
         embeds: Tensor = self.language.embed_tokens(segment.ids.to(self.kv_shape.device))
@@ -113,31 +120,41 @@ class StockAdapter(ModelAdapter):
 
     @torch.inference_mode()
     def move_keys(self, keys: Tensor, distance: int) -> Tensor:
-        # A shift that is equal on all axes is one plain rotation, however the axes are spread over
-        # the frequencies.
-        angle = distance * self.language.rotary_emb.inv_freq.float()
+        angle = distance * self.moving_frequencies()
         cos, sin = angle.cos().repeat(2), angle.sin().repeat(2)
         wide = keys.float()
         first, second = wide.chunk(2, dim=-1)
         moved: Tensor = wide * cos + torch.cat([-second, first], dim=-1) * sin
         return moved.to(keys.dtype)
 
+    def moving_frequencies(self) -> Tensor:
+        """Returns the rotary frequencies that a shift along the stream turns: [head_dim / 2]."""
+        # A shift that is equal on all axes is one plain rotation, however the axes are spread over
+        # the frequencies.
+        frequencies: Tensor = self.language.rotary_emb.inv_freq.float()
+        return frequencies
+
     def text_flops(self, queries: int, keys: int, logits: int) -> int:
         heads, shape = self.text_config.num_attention_heads, self.kv_shape
         attention = shape.layers * attention_flops(queries, keys, heads, shape.head_dim)
         return queries * self._token_flops + attention + logits * self._logits_flops
 
-    def window_ids(self, times: Sequence[float], question: str, geometry: FrameGeometry) -> Tensor:
-        """Returns the ids of a whole window with nothing pruned: int64 [1, tokens].
+    def window(
+        self, moments: Sequence[Moment], question: str, geometry: FrameGeometry
+    ) -> list[Segment]:
+        """Returns the segments of a whole window with nothing pruned.
 
         Args:
-            times: the time of each temporal patch, in seconds.
+            moments: where each temporal patch stands.
             question: what is asked.
             geometry: how frames are cut.
         """
         whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-        frames = [self.frame(index, time, whole, geometry) for index, time in enumerate(times)]
-        segments = [self.prompt(), *frames, self.question(question)]
+        frames = [self.frame(moment, whole, geometry) for moment in moments]
+        return [self.prompt(), *frames, self.question(question)]
+
+    def ids_of(self, segments: Sequence[Segment]) -> Tensor:
+        """Returns the ids of segments as the stock class takes them: int64 [1, tokens]."""
         return torch.cat([segment.ids for segment in segments]).to(self.kv_shape.device)[None]
 
     def no_tokens(self, levels: int = 0) -> VisualTokens:
