@@ -98,6 +98,9 @@ class ModelSize(ABC):
             "num_key_value_heads": self.kv_heads,
             "head_dim": self.hidden // self.heads,
             "tie_word_embeddings": True,
+            "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
         }
 
 
