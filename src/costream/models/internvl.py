@@ -29,13 +29,10 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.packing import packed_attention
 from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
-from costream.models.stock import StockAdapter
+from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
 from costream.pruning import PatchGrid
 from costream.video import Picture
-
-_TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
-"""Language models whose byte-level tokenizer never joins text across a frame's end."""
 
 
 @MODELS.register("internvl")
@@ -212,12 +209,7 @@ class InternVLAdapter(StockAdapter):
 
 
 def _check_config(config: PretrainedConfig) -> None:
-    text = config.text_config.model_type
-    if text not in _TEXT_MODELS:
-        raise ModelError(
-            f"InternVL with a language model of type {text!r} is not supported: "
-            f"choose one with {', '.join(_TEXT_MODELS)}"
-        )
+    check_text_model("InternVL", config)
     if config.vision_feature_layer != -1 or config.vision_feature_select_strategy != "default":
         raise ModelError("InternVL is supported only with the features of its last vision layer")
 

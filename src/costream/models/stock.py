@@ -205,6 +205,23 @@ class StockAdapter(ModelAdapter):
         return before, after
 
 
+def check_text_model(family: str, config: PretrainedConfig) -> None:
+    """Checks the language model of a family that takes any.
+
+    Raises:
+        ModelError: it is none whose layers and tokenizer are known to serve.
+    """
+    kind = config.text_config.model_type
+    if kind not in _TEXT_MODELS:
+        raise ModelError(
+            f"{family} with a language model of type {kind!r} is not supported: "
+            f"choose one with {', '.join(_TEXT_MODELS)}"
+        )
+
+
+_TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
+"""Language models whose byte-level tokenizer never joins text across a frame's end."""
+
 _QUESTION = "\x00question\x00"
 
 
