@@ -21,22 +21,46 @@ T = TypeVar("T")
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, HFValidationError, SafetensorError)
 
 
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+"""Of the byte-level tokenizers that all supported families have."""
+
+
 def load_weights(family: Any, path: str, *, device: torch.device, dtype: torch.dtype) -> Any:
     """Loads a stock class with ``from_pretrained``, in evaluation mode.
 
     Raises:
-        ModelError: files are missing or broken, or weights are missing from them.
+        ModelError: files are missing or broken, or don't hold the weights that the config asks for.
     """
     try:
         model, info = family.from_pretrained(
-            path, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+            path,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            # Told below, with the name of a weight.
+            ignore_mismatched_sizes=True,
         )
     except _UNREADABLE as error:
         raise ModelError(f"can't load the weights of {path!r}: {first_line(error)}") from error
-    if missing := info["missing_keys"] | info["mismatched_keys"]:
-        example = min(map(str, missing))
-        raise ModelError(f"the checkpoint {path!r} lacks {len(missing)} weights, such as {example}")
+    _check_weights(path, info)
     return model.to(device).eval()
+
+
+def _check_weights(path: str, info: dict[str, Any]) -> None:
+    # A vision encoder's unused head is no harm; a language model with more layers than said is.
+    unexpected = {key for key in info["unexpected_keys"] if "language_model" in key}
+    problems = (
+        ("lacks {} weights", info["missing_keys"]),
+        ("has {} weights of another shape than its config says", info["mismatched_keys"]),
+        ("has {} weights that its config has no place for", unexpected),
+    )
+    for problem, keys in problems:
+        if keys:
+            # A mismatched key comes with its shapes.
+            names = sorted(key if isinstance(key, str) else key[0] for key in keys)
+            raise ModelError(
+                f"the checkpoint {path!r} {problem.format(len(names))}, such as {names[0]}"
+            )
 
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
@@ -45,6 +69,10 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: there is none, or it has no chat template.
     """
+    if not any(_find_file(path, name) for name in _TOKENIZER_FILES):
+        raise ModelError(
+            f"the checkpoint {path!r} has no tokenizer: {_TOKENIZER_FILES[0]} is missing"
+        )
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
     except _UNREADABLE as error:
@@ -130,11 +158,16 @@ def _first_tokens(tokenizer: PreTrainedTokenizerBase, word: str) -> Tensor:
 
 
 def _read_file(path: str, name: str) -> str | None:
+    found = _find_file(path, name)
+    return None if found is None else found.read_text(encoding="utf-8")
+
+
+def _find_file(path: str, name: str) -> Path | None:
     try:
         found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
     except OSError as error:
         raise ModelError(f"can't read {name} of {path!r}: {first_line(error)}") from error
-    return None if found is None else Path(found).read_text(encoding="utf-8")
+    return None if found is None else Path(found)
 
 
 def first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig
 
 from costream.errors import ModelError
@@ -37,8 +38,8 @@ def load_model(
     """
     place = _device(device)
     path = _path(name)
+    family = _family(_model_type(path))
     config = _read_config(path)
-    family = _family(config.model_type)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
     return family.load(path, config, device=place, dtype=dtype)
 
@@ -65,16 +66,29 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _read_config(path: str) -> PretrainedConfig:
+def _model_type(path: str) -> str:
+    """Reads the family from ``config.json`` itself: ``transformers`` need not know it."""
     if not Path(path).is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
         raise ModelError(
             f"unknown model {path!r}: neither a directory nor a name on the hub, and not "
             f"{EMBEDDED_MODEL}"
         )
     try:
-        return AutoConfig.from_pretrained(path)
-    except (OSError, ValueError, KeyError) as error:
+        values, _ = PretrainedConfig.get_config_dict(path)
+    except (OSError, ValueError) as error:
         raise ModelError(f"unknown model {path!r}: {first_line(error)}") from error
+    if "model_type" not in values:
+        raise ModelError(f"unknown model {path!r}: it has no config.json that names a model_type")
+    return str(values["model_type"])
+
+
+def _read_config(path: str) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(path)
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
+        # The strict configurations tell what is wrong in their second line.
+        problem = " ".join(str(error).split())
+        raise ModelError(f"config.json of {path!r} can't be used: {problem}") from error
 
 
 def _family(model_type: str) -> type[ModelAdapter]:
