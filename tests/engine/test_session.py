@@ -223,8 +223,8 @@ def test_an_epoch_ends_with_everything_computed_anew(model: ModelAdapter) -> Non
     for window in windows:
         advance(watch, window)
         advance(long_lived, window)
-        positions.append(watch.session.end_position)
-    assert max(positions) < 125 < long_lived.session.end_position
+        positions.append(int(watch.session.end_position.max()))
+    assert max(positions) < 125 < int(long_lived.session.end_position.max())
     assert positions != sorted(positions)
 
 
@@ -237,5 +237,6 @@ def test_frames_without_any_token_take_no_slot(
     full, _ = open_watch(model)
     advance(full, windows[0])
     assert torch.isfinite(pruned).all()
-    assert watch.session.end_position == full.session.end_position, "holes keep the distances"
+    ends = watch.session.end_position, full.session.end_position
+    assert torch.equal(*ends), "holes keep the distances"
     assert watch.session.store.end < full.session.store.end

@@ -10,7 +10,7 @@ import torch
 
 from costream.errors import ModelError, SettingsError
 from costream.models import SIZES, load_model, write_untrained
-from costream.models.untrained import build_model, build_tokenizer
+from costream.models.untrained import build_tokenizer
 
 
 def copy(checkpoint: Path, tmp_path: Path) -> Path:
@@ -36,9 +36,11 @@ def test_a_size_must_be_known(tmp_path: Path) -> None:
         write_untrained(tmp_path, "huge")
 
 
-def test_150m_has_about_150_million_parameters() -> None:
+@pytest.mark.parametrize("name", [name for name in SIZES if name.endswith("150m")])
+def test_150m_has_about_150_million_parameters(name: str) -> None:
+    tokenizer = build_tokenizer(SIZES[name])
     with torch.device("meta"):
-        model = build_model(SIZES["150m"], build_tokenizer())
+        model = SIZES[name].build(tokenizer)
     assert 145e6 < sum(weights.numel() for weights in model.parameters()) < 155e6
 
 
@@ -65,16 +67,75 @@ def test_an_unknown_name_is_one_sentence(name: str) -> None:
 def test_another_family_is_refused_by_name(checkpoint: Path, tmp_path: Path) -> None:
     path = copy(checkpoint, tmp_path)
     (path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    with pytest.raises(ModelError, match="'llama' are not supported: choose one of qwen3_vl"):
+    with pytest.raises(ModelError, match=r"'llama' are not supported: choose one of .*qwen3_vl"):
         load_model(str(path), device="cpu")
 
 
-def test_missing_weights_are_named(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_family_that_transformers_does_not_know_is_refused_by_name(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    """Nor is code of a checkpoint's own asked for, let alone run."""
+    path = copy(checkpoint, tmp_path)
+    own = {"model_type": "internvl_chat", "auto_map": {"AutoConfig": "own.Config"}}
+    (path / "config.json").write_text(json.dumps(own))
+    with pytest.raises(ModelError, match=r"'internvl_chat' are not .*: choose one of .*internvl,"):
+        load_model(str(path), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_hidden_layers": 9}, r"lacks \d+ weights, such as model.language_model.layers"),
+        ({"num_hidden_layers": 2}, r"has \d+ weights that its config has no place for, such as"),
+        (
+            {"intermediate_size": 96},
+            r"has 9 weights of another shape than its config says, such as",
+        ),
+        ({"num_hidden_layers": "three"}, "config.json of .* can't be used: .* expected int"),
+    ],
+)
+def test_weights_that_don_t_match_the_config_are_named(
+    checkpoint: Path, tmp_path: Path, values: dict[str, object], message: str
+) -> None:
     path = copy(checkpoint, tmp_path)
     text = json.loads((path / "config.json").read_text())["text_config"]
-    edit_config(path, text_config={**text, "num_hidden_layers": 9})
-    with pytest.raises(ModelError, match=r"lacks \d+ weights, such as model.language_model"):
+    edit_config(path, text_config={**text, **values})
+    with pytest.raises(ModelError, match=message) as caught:
         load_model(str(path), device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_directory_that_is_no_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"it has no config\.json that names a model_type"):
+        load_model(str(tmp_path), device="cpu")
+
+
+def test_the_template_of_the_processor_is_the_one_that_counts(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    """A tokenizer's own knows nothing of videos in some families, which keep the other as JSON."""
+    path = copy(checkpoint, tmp_path)
+    template = path / "chat_template.jinja"
+    legacy = path / "chat_template.json"
+    legacy.write_text(json.dumps({"chat_template": template.read_text()}))
+    template.unlink()
+    settings = json.loads((path / "tokenizer_config.json").read_text())
+    settings["chat_template"] = "{{ messages[0].role }}"
+    (path / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert load_model(str(path), device="cpu").prompt().ids.tolist()
+
+
+@pytest.mark.parametrize("part", [None, "video_processor"])
+def test_preprocessing_is_read_where_newer_and_older_checkpoints_have_it(
+    checkpoint: Path, tmp_path: Path, part: str | None
+) -> None:
+    path = copy(checkpoint, tmp_path)
+    file = path / "video_preprocessor_config.json"
+    values = json.loads(file.read_text())
+    file.unlink()
+    name = "processor_config.json" if part else "preprocessor_config.json"
+    (path / name).write_text(json.dumps({part: values} if part else values))
+    assert load_model(str(path), device="cpu").pixel_settings.max_frame_tokens == 768
 
 
 @pytest.mark.parametrize(
@@ -83,6 +144,7 @@ def test_missing_weights_are_named(checkpoint: Path, tmp_path: Path) -> None:
         ("model.safetensors", "garbage", "can't load the weights"),
         ("model.safetensors", None, "can't load the weights"),
         ("tokenizer.json", "garbage", "can't load the tokenizer"),
+        ("tokenizer.json", None, "has no tokenizer: tokenizer.json is missing"),
         ("config.json", "garbage", "unknown model"),
         ("video_preprocessor_config.json", None, "no video_preprocessor_config.json"),
         ("video_preprocessor_config.json", "{}", "can't be used"),

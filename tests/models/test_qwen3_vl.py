@@ -5,30 +5,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForImageTextToText
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
 from costream.errors import SettingsError
-from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
 from tests.fakes import noise_pictures
+from tests.models.common import quick, whole
 from tests.models.published import Published
 
-quick = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 masks = st.lists(st.lists(st.booleans(), min_size=12, max_size=12), min_size=1, max_size=4)
 
 
 @pytest.fixture
 def geometry(model: ModelAdapter) -> FrameGeometry:
     return model.geometry(128, 96, 8, (128, 96))
-
-
-def whole(geometry: FrameGeometry) -> torch.Tensor:
-    return torch.ones(geometry.grid.groups, dtype=torch.bool)
 
 
 def masked_encoder(model, pixels: torch.Tensor, kept: torch.Tensor) -> VisualTokens:
@@ -82,8 +76,8 @@ def test_layout_leaves_holes_where_patches_were_dropped(
     any_model: ModelAdapter, geometry: FrameGeometry, row: list[bool], time: float
 ) -> None:
     kept = torch.tensor(row)
-    full = any_model.frame(time, whole(geometry), geometry)
-    pruned = any_model.frame(time, kept, geometry)
+    full = any_model.frame(Moment(3, time, 1.0), whole(geometry), geometry)
+    pruned = any_model.frame(Moment(3, time, 1.0), kept, geometry)
     assert pruned.span == full.span
     chosen = torch.ones(len(full), dtype=torch.bool)
     chosen[full.visual] = kept
@@ -101,7 +95,7 @@ def test_layout_is_the_stock_model_s(
     positions, _ = published.model.model.get_rope_index(
         ids, kinds, video_grid_thw=torch.tensor([[4, 6, 8]])
     )
-    frames = [model.frame(t + 0.25, whole(geometry), geometry) for t in range(4)]
+    frames = [model.frame(Moment(t, t + 0.25, 1.0), whole(geometry), geometry) for t in range(4)]
     segments = [model.prompt(), *frames, model.question("Is it?")]
     assert torch.equal(torch.cat([s.ids for s in segments]), ids[0])
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])

@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from costream.engine.questions import put
+from costream.models import Moment
 from costream.synth import WorldCamera
 from costream.train.layout import Dialogue, hidden_states, lay_out
 from costream.video import Picture
 
-TIMES = [0.2, 1.2, 2.2]
+MOMENTS = [Moment(n, n + 0.25, 1.0) for n in range(3)]
 DIALOGUES = [
     Dialogue("Is someone fighting?", "No. Nobody is fighting."),
     Dialogue("Is there a fire?", "Yes. There is fire or smoke."),
@@ -25,17 +26,17 @@ def window(model):
 
 def test_each_question_is_answered_as_the_stock_model_answers_it_alone(model, window):
     geometry, pixels, visuals = window
-    layout = lay_out(model, geometry, TIMES, DIALOGUES)
+    layout = lay_out(model, geometry, MOMENTS, DIALOGUES)
     hidden = hidden_states(model, layout, visuals)
     told = model.logits(hidden[layout.sources[layout.first]])
     for logits, dialogue in zip(told, DIALOGUES, strict=True):
-        stock = model.stock_logits(pixels, TIMES, put(dialogue.question), geometry)
+        stock = model.stock_logits(pixels, MOMENTS, put(dialogue.question), geometry)
         torch.testing.assert_close(logits, stock, atol=2e-5, rtol=0)
 
 
 def test_targets_are_the_answers_to_their_ends(model, window):
     geometry = window[0]
-    layout = lay_out(model, geometry, TIMES, DIALOGUES)
+    layout = lay_out(model, geometry, MOMENTS, DIALOGUES)
     told = model.tokenizer.decode(layout.targets)
     assert told == "".join(f"{d.answer}<|im_end|>" for d in DIALOGUES)
     starts = layout.targets[layout.first].tolist()
@@ -44,7 +45,7 @@ def test_targets_are_the_answers_to_their_ends(model, window):
 
 def test_gradients_reach_the_vision_encoder(model, window):
     geometry, _, visuals = window
-    layout = lay_out(model, geometry, TIMES, DIALOGUES)
+    layout = lay_out(model, geometry, MOMENTS, DIALOGUES)
     hidden_states(model, layout, visuals).square().sum().backward()
     moved = model.vision.patch_embed.proj.weight.grad
     model.model.zero_grad(set_to_none=True)

@@ -28,14 +28,14 @@ class Piece:
     Attributes:
         segment: its tokens.
         visual: the features of its visual tokens.
-        position: position of its start in the epoch.
+        position: position of its start in the epoch, int64 [axes, 1].
         slots: int64 [tokens], in order.
         branch: the question it belongs to, or :data:`SHARED`.
     """
 
     segment: Segment
     visual: VisualTokens | None
-    position: int
+    position: Tensor
     slots: Tensor
     branch: int = SHARED
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from costream.engine.overlap import Overlap
 from costream.engine.prefill import FlopMeter, Piece, Prefill, run_of
 from costream.engine.resident import Resident, check_layout
 from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.store import KVStore
-from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
 from costream.pruning import KeepMask, Pruner
 
 
@@ -48,6 +49,7 @@ class Session:
         self.schedule = schedule
         self._epoch_limit = epoch
         self._epoch_tick = 0
+        self._next_index = 0
         self._next_position = 0
         self._prompt = model.prompt()
         self.store = KVStore(model.kv_shape, len(self._prompt))
@@ -61,9 +63,11 @@ class Session:
         return self.store.prompt_tokens
 
     @property
-    def end_position(self) -> int:
-        """Position behind the window, where questions begin."""
-        return self._next_position
+    def end_position(self) -> Tensor:
+        """Position behind the window, where questions begin: int64 [axes, 1]."""
+        end, residents = self._next_position, self.residents
+        first, last = (residents[0].position, residents[-1].position) if residents else (end, end)
+        return self.model.text_start(first, last, end, self.geometry)
 
     @property
     def full_tokens(self) -> int:
@@ -125,6 +129,7 @@ class Session:
         residents, self.residents = self.residents, []
         self.store.clear()
         self._next_position = self.prompt_tokens
+        self._next_index = 0
         self._epoch_tick = residents[0].tick if residents else 0
         for resident in residents:
             self._append(resident)
@@ -136,7 +141,7 @@ class Session:
         They are good until slots are reserved, which may move all of them.
         """
         return [
-            Piece(r.segment, r.visual, r.position, run_of(r.slot, r.tokens))
+            Piece(r.segment, r.visual, self.model.start(r.position), run_of(r.slot, r.tokens))
             for r in residents
             if r.segment is not None
         ]
@@ -184,17 +189,19 @@ class Session:
     def _append(self, resident: Resident) -> None:
         # The segment is laid out even where everything was pruned: its span keeps the distances
         # between the frames around it what they are in the unpruned video.
-        segment = self.model.frame(self._time(resident), resident.kept, self.geometry)
+        segment = self.model.frame(self._moment(resident), resident.kept, self.geometry)
         resident.segment = segment if len(resident.visual) else None
         resident.label_tokens = len(segment) - len(resident.visual)
         resident.position = self._next_position
+        self._next_index += 1
         self._next_position += segment.span
         resident.slot = self.reserve(resident.tokens)
         self.residents.append(resident)
 
-    def _time(self, resident: Resident) -> float:
-        middle = sum(resident.ticks) / 2
-        return (middle - self._epoch_tick) / self.schedule.fps
+    def _moment(self, resident: Resident) -> Moment:
+        middle, fps = sum(resident.ticks) / 2, self.schedule.fps
+        time = (middle - self._epoch_tick) / fps
+        return Moment(self._next_index, time, self.schedule.patch / fps)
 
     def _first_slot(self) -> int:
         return self.residents[0].slot if self.residents else self.store.end
@@ -211,7 +218,7 @@ class Session:
     @torch.inference_mode()
     def _compute_prompt(self) -> None:
         slots = run_of(self.store.first, len(self._prompt))
-        pieces = [Piece(self._prompt, None, position=0, slots=slots)]
+        pieces = [Piece(self._prompt, None, self.model.start(0), slots)]
         self.prefill.run(pieces, torch.empty(0, dtype=torch.int64))
         self.store.keep_prompt()
         self._next_position = self.prompt_tokens

@@ -23,7 +23,7 @@ from costream.engine.engine import Engine
 from costream.engine.questions import Questions
 from costream.engine.schedule import Window
 from costream.errors import SourceError
-from costream.models import FrameGeometry, ModelAdapter
+from costream.models import FrameGeometry, ModelAdapter, Moment
 from costream.video import Stream, StreamInfo
 
 
@@ -126,15 +126,19 @@ class StockSide:
         for tubelet in window.arrivals:
             pictures = [sample.picture for sample in tubelet.samples]
             self._frames.append((tubelet.tick, self._model.pixels(pictures, self._geometry)))
-        middle = (self._model.temporal_patch - 1) / 2
         logits = self._model.stock_logits(
             [pixels for _, pixels in self._frames],
-            [(tick - self._frames[0][0] + middle) / self._fps for tick, _ in self._frames],
+            [self._moment(index, tick) for index, (tick, _) in enumerate(self._frames)],
             self._questions.prompts[0],
             self._geometry,
         )
         score = self._questions.scores(logits[None])[0]
         return score, perf_counter() - begun
+
+    def _moment(self, index: int, tick: int) -> Moment:
+        patch = self._model.temporal_patch
+        middle = tick - self._frames[0][0] + (patch - 1) / 2
+        return Moment(index, middle / self._fps, patch / self._fps)
 
 
 def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -> SpeedReport:

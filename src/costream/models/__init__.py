@@ -1,17 +1,24 @@
 """One adapter for each family of vision-language models."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from costream.models.base import (
     MODELS,
     FrameGeometry,
     KVCache,
     KVShape,
     ModelAdapter,
+    Moment,
     Segment,
     VisualTokens,
 )
 from costream.models.load import EMBEDDED_MODEL, load_model, recommended_settings
-from costream.models.qwen3_vl import Qwen3VLAdapter
-from costream.models.untrained import SIZES, write_untrained
+from costream.models.untrained import SIZES, ModelSize, write_untrained
+
+# Each module of this folder that holds a family registers it and its untrained sizes.
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -21,7 +28,8 @@ __all__ = [
     "KVCache",
     "KVShape",
     "ModelAdapter",
-    "Qwen3VLAdapter",
+    "ModelSize",
+    "Moment",
     "Segment",
     "VisualTokens",
     "load_model",

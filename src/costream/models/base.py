@@ -38,6 +38,21 @@ class FrameGeometry:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """Where in its epoch a temporal patch stands.
+
+    Attributes:
+        index: temporal patches before it since the epoch began.
+        time: seconds since the epoch began, the mean over its frames.
+        interval: seconds from one temporal patch to the next.
+    """
+
+    index: int
+    time: float
+    interval: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A run of tokens that is laid out as one piece: the prompt, a temporal patch, a question.
 
@@ -198,11 +213,11 @@ class ModelAdapter(ABC):
         """Returns the tokens before the video."""
 
     @abstractmethod
-    def frame(self, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
+    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
         """Returns the tokens of one temporal patch: its label and its visual tokens.
 
         Args:
-            time: seconds since the epoch began, the mean over its frames.
+            moment: where in its epoch it stands.
             kept: bool [groups].
             geometry: how it was cut.
         """
@@ -214,6 +229,25 @@ class ModelAdapter(ABC):
     @abstractmethod
     def text(self, ids: Sequence[int]) -> Segment:
         """Lays out tokens of plain text, such as an answer while it is written."""
+
+    @abstractmethod
+    def start(self, position: int) -> Tensor:
+        """Returns where a temporal patch begins on each axis: int64 [axes, 1].
+
+        Its position grows along the stream by the spans of those before it. An axis on which the
+        frames of a window lie over each other stays where it is.
+        """
+
+    @abstractmethod
+    def text_start(self, first: int, last: int, end: int, geometry: FrameGeometry) -> Tensor:
+        """Returns where the text behind a window begins on each axis: int64 [axes, 1].
+
+        Args:
+            first: position of the window's first temporal patch.
+            last: position of its last one.
+            end: position behind that.
+            geometry: how they were cut.
+        """
 
     @abstractmethod
     def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
@@ -248,7 +282,7 @@ class ModelAdapter(ABC):
     def stock_logits(
         self,
         pixels: Sequence[Tensor],
-        times: Sequence[float],
+        moments: Sequence[Moment],
         question: str,
         geometry: FrameGeometry,
     ) -> Tensor:
@@ -258,7 +292,7 @@ class ModelAdapter(ABC):
 
         Args:
             pixels: the :meth:`pixels` of each temporal patch.
-            times: the time of each, in seconds.
+            moments: where each stands; the first at the beginning.
             question: what is asked of it.
             geometry: how it was cut.
 
@@ -268,7 +302,12 @@ class ModelAdapter(ABC):
 
     @abstractmethod
     def move_keys(self, keys: Tensor, distance: int) -> Tensor:
-        """Rotates keys by ``distance`` positions on all axes: [..., tokens, head_dim]."""
+        """Rotates keys along the stream, by what :meth:`start` says of ``distance``.
+
+        Args:
+            keys: [..., tokens, head_dim].
+            distance: in positions.
+        """
 
     @abstractmethod
     def vision_flops(self, patches: Sequence[int]) -> int:

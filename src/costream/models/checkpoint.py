@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from huggingface_hub.errors import HFValidationError
@@ -14,71 +15,131 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
 from costream.errors import ModelError
-from costream.models.pixels import PixelSettings
+
+T = TypeVar("T")
 
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, HFValidationError, SafetensorError)
+
+
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+"""Of the byte-level tokenizers that all supported families have."""
 
 
 def load_weights(family: Any, path: str, *, device: torch.device, dtype: torch.dtype) -> Any:
     """Loads a stock class with ``from_pretrained``, in evaluation mode.
 
     Raises:
-        ModelError: files are missing or broken, or weights are missing from them.
+        ModelError: files are missing or broken, or don't hold the weights that the config asks for.
     """
     try:
         model, info = family.from_pretrained(
-            path, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+            path,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            # Told below, with the name of a weight.
+            ignore_mismatched_sizes=True,
         )
     except _UNREADABLE as error:
         raise ModelError(f"can't load the weights of {path!r}: {first_line(error)}") from error
-    if missing := info["missing_keys"] | info["mismatched_keys"]:
-        example = min(map(str, missing))
-        raise ModelError(f"the checkpoint {path!r} lacks {len(missing)} weights, such as {example}")
+    _check_weights(path, info)
     return model.to(device).eval()
 
 
+def _check_weights(path: str, info: dict[str, Any]) -> None:
+    # A vision encoder's unused head is no harm; a language model with more layers than said is.
+    unexpected = {key for key in info["unexpected_keys"] if "language_model" in key}
+    problems = (
+        ("lacks {} weights", info["missing_keys"]),
+        ("has {} weights of another shape than its config says", info["mismatched_keys"]),
+        ("has {} weights that its config has no place for", unexpected),
+    )
+    for problem, keys in problems:
+        if keys:
+            # A mismatched key comes with its shapes.
+            names = sorted(key if isinstance(key, str) else key[0] for key in keys)
+            raise ModelError(
+                f"the checkpoint {path!r} {problem.format(len(names))}, such as {names[0]}"
+            )
+
+
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
-    """Loads the checkpoint's tokenizer and chat template.
+    """Loads the checkpoint's tokenizer, with the chat template of its processor where it has one.
 
     Raises:
         ModelError: there is none, or it has no chat template.
     """
+    if not any(_find_file(path, name) for name in _TOKENIZER_FILES):
+        raise ModelError(
+            f"the checkpoint {path!r} has no tokenizer: {_TOKENIZER_FILES[0]} is missing"
+        )
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
     except _UNREADABLE as error:
         raise ModelError(f"can't load the tokenizer of {path!r}: {first_line(error)}") from error
+    # A tokenizer's own template knows nothing of videos in some families: the processor's is first.
+    tokenizer.chat_template = _processor_template(path) or tokenizer.chat_template
     if tokenizer.chat_template is None:
-        template = read_file(path, "chat_template.jinja")
-        if template is None:
-            raise ModelError(f"the checkpoint {path!r} has no chat template")
-        tokenizer.chat_template = template
+        raise ModelError(f"the checkpoint {path!r} has no chat template")
     return tokenizer
 
 
-def read_pixel_settings(path: str) -> PixelSettings:
-    """Reads ``video_preprocessor_config.json``, or ``preprocessor_config.json`` without it.
+def _processor_template(path: str) -> str | None:
+    if (text := read_file(path, "chat_template.jinja")) is not None:
+        return text
+    text = read_file(path, "chat_template.json")
+    return None if text is None else str(_parse(path, "chat_template.json", text)["chat_template"])
+
+
+def read_preprocessing(path: str, parse: Callable[[dict[str, Any]], T]) -> T:
+    """Reads how the checkpoint's video processor is configured.
+
+    That is ``video_preprocessor_config.json``, or the part of ``processor_config.json`` that
+    newer checkpoints have for it, or ``preprocessor_config.json``, the image processor's.
+
+    Args:
+        path: a directory or a name on the hub.
+        parse: makes settings of the configuration's values.
 
     Raises:
-        ModelError: neither file is there, or one lacks a value.
+        ModelError: no file is there, or one lacks a value.
     """
-    for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
-        if (text := read_file(path, name)) is not None:
-            return _parse_pixel_settings(path, name, text)
-    raise ModelError(f"the checkpoint {path!r} has no video_preprocessor_config.json")
+    for name, part in _PREPROCESSING:
+        text = read_file(path, name)
+        values = None if text is None else _parse(path, name, text)
+        if values and part:
+            values = values.get(part)
+        if values is not None:
+            return _settings(path, name, values, parse)
+    raise ModelError(f"the checkpoint {path!r} has no {_PREPROCESSING[0][0]}")
 
 
-def _parse_pixel_settings(path: str, name: str, text: str) -> PixelSettings:
+_PREPROCESSING = (
+    ("video_preprocessor_config.json", None),
+    ("processor_config.json", "video_processor"),
+    ("preprocessor_config.json", None),
+)
+
+
+def _settings(
+    path: str, name: str, values: dict[str, Any], parse: Callable[[dict[str, Any]], T]
+) -> T:
     try:
-        values = json.loads(text)
-        return PixelSettings(
-            min_pixels=int(values["size"]["shortest_edge"]),
-            max_pixels=int(values["size"]["longest_edge"]),
-            max_frame_tokens=int(values.get("max_video_tokens", 768)),
-            mean=tuple(map(float, values["image_mean"])),
-            std=tuple(map(float, values["image_std"])),
-        )
+        return parse(values)
     except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{name} of {path!r} can't be used: {_problem(error)}") from error
+
+
+def _parse(path: str, name: str, text: str) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(text)
+    except ValueError as error:
         raise ModelError(f"{name} of {path!r} can't be used: {first_line(error)}") from error
+    return values
+
+
+def _problem(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
 
 
 def answer_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
@@ -102,11 +163,16 @@ def read_file(path: str, name: str) -> str | None:
     Raises:
         ModelError: the file is there and can't be read.
     """
+    found = _find_file(path, name)
+    return None if found is None else found.read_text(encoding="utf-8")
+
+
+def _find_file(path: str, name: str) -> Path | None:
     try:
         found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
     except OSError as error:
         raise ModelError(f"can't read {name} of {path!r}: {first_line(error)}") from error
-    return None if found is None else Path(found).read_text(encoding="utf-8")
+    return None if found is None else Path(found)
 
 
 def first_line(error: Exception) -> str:

@@ -13,9 +13,8 @@ from torch import nn
 
 def linear_flops(module: nn.Module) -> int:
     """Returns the FLOPs that a module's matrices cost for each row that passes through them."""
-    return sum(
-        2 * m.weight.numel() for m in module.modules() if isinstance(m, nn.Linear | nn.Conv3d)
-    )
+    kinds = (nn.Linear, nn.Conv2d, nn.Conv3d)
+    return sum(2 * m.weight.numel() for m in module.modules() if isinstance(m, kinds))
 
 
 def attention_flops(queries: int, keys: int, heads: int, head_dim: int) -> int:

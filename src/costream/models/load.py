@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig
 
 from costream.errors import ModelError
@@ -41,8 +42,8 @@ def load_model(
     if is_untrained(name):
         logger.warning("%s is not trained: its answers mean nothing", name)
     path = _path(name)
+    family = _family(_model_type(path))
     config = _read_config(path)
-    family = _family(config.model_type)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
     return family.load(path, config, device=place, dtype=dtype)
 
@@ -90,12 +91,25 @@ def _check_name(path: str) -> None:
         )
 
 
-def _read_config(path: str) -> PretrainedConfig:
+def _model_type(path: str) -> str:
+    """Reads the family from ``config.json`` itself: ``transformers`` need not know it."""
     _check_name(path)
     try:
-        return AutoConfig.from_pretrained(path)
-    except (OSError, ValueError, KeyError) as error:
+        values, _ = PretrainedConfig.get_config_dict(path)
+    except (OSError, ValueError) as error:
         raise ModelError(f"unknown model {path!r}: {first_line(error)}") from error
+    if "model_type" not in values:
+        raise ModelError(f"unknown model {path!r}: it has no config.json that names a model_type")
+    return str(values["model_type"])
+
+
+def _read_config(path: str) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(path)
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
+        # The strict configurations tell what is wrong in their second line.
+        problem = " ".join(str(error).split())
+        raise ModelError(f"config.json of {path!r} can't be used: {problem}") from error
 
 
 def _family(model_type: str) -> type[ModelAdapter]:

@@ -1,4 +1,4 @@
-"""The published Qwen-VL video preprocessing, without torchvision.
+"""The published video preprocessing, without torchvision.
 
 Resizing is the tensor operation that torchvision itself calls for 8-bit images (antialiased
 bicubic, rounded to 8 bits), so the result is the published one to the bit.
@@ -6,19 +6,31 @@ bicubic, rounded to 8 bits), so the result is the published one to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize
 
+from costream.pruning import PatchGrid
 from costream.video import Picture
+
+
+class Normalisation(Protocol):
+    """Mean and deviation of each channel, on the scale 0..1: ``image_mean`` and ``image_std``."""
+
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+
+    @property
+    def std(self) -> tuple[float, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class PixelSettings:
-    """What ``video_preprocessor_config.json`` says, by its own names.
+    """What ``video_preprocessor_config.json`` of a Qwen-VL says, by its own names.
 
     Attributes:
         min_pixels: ``size.shortest_edge``, fewest pixels of a whole video.
@@ -33,6 +45,44 @@ class PixelSettings:
     max_frame_tokens: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> PixelSettings:
+        """Reads the configuration's values."""
+        return cls(
+            min_pixels=int(values["size"]["shortest_edge"]),
+            max_pixels=int(values["size"]["longest_edge"]),
+            max_frame_tokens=int(values.get("max_video_tokens", 768)),
+            mean=tuple(map(float, values["image_mean"])),
+            std=tuple(map(float, values["image_std"])),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TileSettings:
+    """What ``video_preprocessor_config.json`` of a family with tiles of one size says.
+
+    Attributes:
+        width: ``size.width``, in pixels.
+        height: ``size.height``, in pixels.
+        mean: ``image_mean``, on the scale 0..1.
+        std: ``image_std``, on the scale 0..1.
+    """
+
+    width: int
+    height: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> TileSettings:
+        """Reads the configuration's values."""
+        return cls(
+            width=int(values["size"]["width"]),
+            height=int(values["size"]["height"]),
+            mean=tuple(map(float, values["image_mean"])),
+            std=tuple(map(float, values["image_std"])),
+        )
 
 
 def fit(
@@ -71,7 +121,7 @@ def resize(frame: Tensor, width: int, height: int) -> Tensor:
     )[0]
 
 
-def patchify(frames: Tensor, patch: int, merge: int, settings: PixelSettings) -> Tensor:
+def patchify(frames: Tensor, patch: int, merge: int, settings: Normalisation) -> Tensor:
     """Normalises and cuts frames: uint8 [T, 3, height, width] to float32 [patches, values].
 
     Patches of a merge group follow each other; values run over channel, time, row, column.
@@ -86,6 +136,14 @@ def patchify(frames: Tensor, patch: int, merge: int, settings: PixelSettings) ->
     # [rows, cols, merge row, merge col, channel, time, patch row, patch col]
     cut = cut.permute(2, 5, 3, 6, 1, 0, 4, 7)
     return cut.reshape(rows * cols * merge * merge, channels * time * patch * patch)
+
+
+def unpatchify(patches: Tensor, patch: int, grid: PatchGrid) -> Tensor:
+    """Puts the patches of one frame together again: [patches, values] to [3, height, width]."""
+    rows, cols = grid.group_shape
+    cut = patches.view(rows, cols, grid.merge, grid.merge, -1, patch, patch)
+    # [channel, row, merge row, patch row, col, merge col, patch col]
+    return cut.permute(4, 0, 2, 5, 1, 3, 6).reshape(-1, grid.rows * patch, grid.cols * patch)
 
 
 def frames_to_tensor(pictures: Sequence[Picture], width: int, height: int, count: int) -> Tensor:

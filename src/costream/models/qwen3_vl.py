@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 from transformers import (
     PretrainedConfig,
+    PreTrainedTokenizerFast,
+    Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    Qwen3VLMoeConfig,
     Qwen3VLMoeForConditionalGeneration,
 )
 from transformers.vision_utils import (
@@ -23,35 +26,19 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from costream.errors import ModelError, SettingsError
-from costream.models.base import (
-    MODELS,
-    FrameGeometry,
-    KVCache,
-    KVShape,
-    ModelAdapter,
-    Segment,
-    VisualTokens,
-)
-from costream.models.checkpoint import answer_ids, load_tokenizer, load_weights, read_pixel_settings
-from costream.models.flops import attention_flops, linear_flops, packed_attention_flops
+from costream.errors import SettingsError
+from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify
+from costream.models.stock import StockAdapter
+from costream.models.untrained import SIZES, ModelSize
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
 
-@dataclass(frozen=True, slots=True)
-class _Costs:
-    """FLOPs of the weights for one patch, one merge group, one token, and one token's logits."""
-
-    patch: int
-    group: int
-    token: int
-    logits: int
-
-
 @MODELS.register("qwen3_vl")
-class Qwen3VLAdapter(ModelAdapter):
+class Qwen3VLAdapter(StockAdapter):
     """Qwen3-VL and Qwen3-VL-MoE.
 
     One temporal patch is laid out as the published processor does it: the text ``<12.3 seconds>``,
@@ -60,28 +47,19 @@ class Qwen3VLAdapter(ModelAdapter):
     """
 
     model_types = ("qwen3_vl", "qwen3_vl_moe")
+    axes = 3
 
     def __init__(self, model: Any, tokenizer: Any, pixels: PixelSettings) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
+        start, video, end = (
+            tokenizer.convert_ids_to_tokens(token) for token in _video_ids(model.config)
+        )
+        super().__init__(model, tokenizer, f"{start}{video}{end}")
         self.pixel_settings = pixels
         self.vision = model.model.visual
-        self.language = model.model.language_model
-        vision, text = model.config.vision_config, model.config.text_config
+        vision = model.config.vision_config
         self.patch: int = vision.patch_size
         self.merge: int = vision.spatial_merge_size
         self.temporal_patch = vision.temporal_patch_size
-        self.parameters = sum(weights.numel() for weights in model.parameters())
-        self.kv_shape = KVShape(
-            layers=text.num_hidden_layers,
-            kv_heads=text.num_key_value_heads,
-            head_dim=text.head_dim,
-            dtype=model.dtype,
-            device=model.device,
-        )
-        self.yes_ids, self.no_ids = (ids.to(model.device) for ids in answer_ids(tokenizer))
-        self.eos_ids = frozenset({tokenizer.eos_token_id, tokenizer.pad_token_id})
-        self._before, self._after = self._split_template()
 
     @classmethod
     def load(
@@ -91,7 +69,7 @@ class Qwen3VLAdapter(ModelAdapter):
         moe = config.model_type == "qwen3_vl_moe"
         family = Qwen3VLMoeForConditionalGeneration if moe else Qwen3VLForConditionalGeneration
         model = load_weights(family, path, device=device, dtype=dtype)
-        return cls(model, load_tokenizer(path), read_pixel_settings(path))
+        return cls(model, load_tokenizer(path), read_preprocessing(path, PixelSettings.parse))
 
     def geometry(
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
@@ -118,7 +96,7 @@ class Qwen3VLAdapter(ModelAdapter):
         kept = [groups.repeat_interleave(group) for _, groups in batch]
         lengths = [int(mask.sum()) for mask in kept]
         if not any(lengths):
-            return [self._no_tokens() for _ in batch]
+            return [self.no_tokens(levels=len(self.vision.deepstack_merger_list)) for _ in batch]
         index = torch.cat([mask.nonzero().squeeze(1) for mask in kept])
         values = torch.cat([pixels[mask] for (pixels, _), mask in zip(batch, kept, strict=True)])
         indices, weights, rows_cols = self._places(geometry.grid)
@@ -137,12 +115,9 @@ class Qwen3VLAdapter(ModelAdapter):
         deepstack = torch.split(torch.stack(out.deepstack_features), tokens, dim=1)
         return [VisualTokens(e, d) for e, d in zip(embeds, deepstack, strict=True)]
 
-    def prompt(self) -> Segment:
-        return self._text_segment(self._before)
-
-    def frame(self, time: float, kept: Tensor, geometry: FrameGeometry) -> Segment:
-        label = self._ids(f"<{time:.1f} seconds>")
-        start, video, end = self._video_ids()
+    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        label = self.ids(f"<{moment.time:.1f} seconds>")
+        start, video, end = _video_ids(self.model.config)
         ids = torch.tensor([*label, start, *[video] * int(kept.sum()), end])
         # The label and the start token come first; the end token lies behind the whole grid.
         lead = len(label) + 1
@@ -154,57 +129,20 @@ class Qwen3VLAdapter(ModelAdapter):
         positions = torch.cat([text.expand(3, -1), places, close.expand(3, -1)], dim=1)
         return Segment(ids, ids == video, positions, span=int(close) + 1)
 
-    def question(self, text: str) -> Segment:
-        return self._text_segment(self._after.replace(_QUESTION, text))
-
-    def text(self, ids: Sequence[int]) -> Segment:
-        tokens = torch.tensor(list(ids), dtype=torch.int64)
-        positions = torch.arange(len(tokens)).expand(3, -1)
-        return Segment(tokens, torch.zeros_like(tokens, dtype=torch.bool), positions, len(tokens))
-
-    def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
-        embeds: Tensor = self.language.embed_tokens(segment.ids.to(self.kv_shape.device))
-        if visual is not None:
-            embeds[segment.visual.to(embeds.device)] = visual.embeds.to(embeds.dtype)
-        return embeds
-
-    def forward(
-        self,
-        embeds: Tensor,
-        positions: Tensor,
-        visual: Tensor,
-        deepstack: Tensor | None,
-        mask: Tensor,
-        cache: KVCache,
-    ) -> Tensor:
-        hidden: Tensor = self.language(
-            inputs_embeds=embeds[None],
-            position_ids=positions[:, None],
-            attention_mask=mask[None, None],
-            past_key_values=cache,
-            use_cache=True,
-            visual_pos_masks=visual[None],
-            deepstack_visual_embeds=None if deepstack is None else list(deepstack),
-        ).last_hidden_state
-        return hidden[0]
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        logits: Tensor = self.model.lm_head(hidden)
-        return logits
+    def visual_options(self, visual: Tensor, deepstack: Tensor | None) -> dict[str, Any]:
+        features = None if deepstack is None else list(deepstack)
+        return {"visual_pos_masks": visual[None], "deepstack_visual_embeds": features}
 
     @torch.inference_mode()
     def stock_logits(
         self,
         pixels: Sequence[Tensor],
-        times: Sequence[float],
+        moments: Sequence[Moment],
         question: str,
         geometry: FrameGeometry,
     ) -> Tensor:
         grid, device = geometry.grid, self.kv_shape.device
-        whole = torch.ones(grid.groups, dtype=torch.bool)
-        frames = [self.frame(time, whole, geometry) for time in times]
-        segments = [self.prompt(), *frames, self.question(question)]
-        ids = torch.cat([segment.ids for segment in segments]).to(device)[None]
+        ids = self.ids_of(self.window(moments, question, geometry))
         logits: Tensor = self.model(
             input_ids=ids,
             pixel_values_videos=torch.cat(list(pixels)).to(device, self.kv_shape.dtype),
@@ -215,54 +153,20 @@ class Qwen3VLAdapter(ModelAdapter):
         ).logits
         return logits[0, -1]
 
-    def move_keys(self, keys: Tensor, distance: int) -> Tensor:
-        # A shift that is equal on all three axes is one plain rotation, however the axes are
-        # interleaved over the frequencies.
-        angle = distance * self.language.rotary_emb.inv_freq.float()
-        cos, sin = angle.cos().repeat(2), angle.sin().repeat(2)
-        wide = keys.float()
-        first, second = wide.chunk(2, dim=-1)
-        moved: Tensor = wide * cos + torch.cat([-second, first], dim=-1) * sin
-        return moved.to(keys.dtype)
-
     def vision_flops(self, patches: Sequence[int]) -> int:
         config, total = self.model.config.vision_config, sum(patches)
         head_dim = config.hidden_size // config.num_heads
         attention = packed_attention_flops(patches, config.num_heads, head_dim)
+        patch, group = self._vision_costs
         groups = total // self.merge**2
-        costs = self._costs
-        return total * costs.patch + groups * costs.group + int(config.depth) * attention
-
-    def text_flops(self, queries: int, keys: int, logits: int) -> int:
-        config, costs = self.model.config.text_config, self._costs
-        attention = attention_flops(queries, keys, config.num_attention_heads, config.head_dim)
-        layers = int(config.num_hidden_layers)
-        return queries * costs.token + layers * attention + logits * costs.logits
+        return total * patch + groups * group + int(config.depth) * attention
 
     @cached_property
-    def _costs(self) -> _Costs:
+    def _vision_costs(self) -> tuple[int, int]:
+        """FLOPs of the weights for one patch and for one merge group."""
         mergers = [self.vision.merger, *self.vision.deepstack_merger_list]
-        return _Costs(
-            patch=linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks),
-            group=sum(linear_flops(merger) for merger in mergers),
-            token=linear_flops(self.language.layers) + self._expert_flops(),
-            logits=linear_flops(self.model.lm_head),
-        )
-
-    def _expert_flops(self) -> int:
-        """FLOPs a token of the experts and routers, which are bare parameters and not modules."""
-        config = self.model.config.text_config
-        sparse = sum(hasattr(layer.mlp, "experts") for layer in self.language.layers)
-        if not sparse:
-            return 0
-        chosen = 3 * int(config.moe_intermediate_size) * int(config.num_experts_per_tok)
-        return sparse * 2 * int(config.hidden_size) * (chosen + int(config.num_experts))
-
-    def _no_tokens(self) -> VisualTokens:
-        shape, hidden = self.kv_shape, self.model.config.text_config.hidden_size
-        levels = len(self.vision.deepstack_merger_list)
-        empty = torch.empty(levels, 0, hidden, dtype=shape.dtype, device=shape.device)
-        return VisualTokens(torch.empty(0, hidden, dtype=shape.dtype, device=shape.device), empty)
+        patch = linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks)
+        return patch, sum(linear_flops(merger) for merger in mergers)
 
     @lru_cache(maxsize=8)  # noqa: B019 - an adapter lives as long as the process
     def _places(self, grid: PatchGrid) -> tuple[Tensor, Tensor, Tensor]:
@@ -277,28 +181,98 @@ class Qwen3VLAdapter(ModelAdapter):
         )
         return indices, weights, get_vision_position_ids(thw, self.merge)
 
-    def _video_ids(self) -> tuple[int, int, int]:
-        config = self.model.config
-        return config.vision_start_token_id, config.video_token_id, config.vision_end_token_id
 
-    def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
-        return ids
-
-    def _text_segment(self, text: str) -> Segment:
-        return self.text(self._ids(text))
-
-    def _split_template(self) -> tuple[str, str]:
-        """Renders the checkpoint's own chat template and cuts it where the video stands."""
-        content = [{"type": "video"}, {"type": "text", "text": _QUESTION}]
-        rendered = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
-        start, video, end = self.tokenizer.convert_ids_to_tokens(list(self._video_ids()))
-        before, found, after = rendered.partition(f"{start}{video}{end}")
-        if not found or _QUESTION not in after:
-            raise ModelError("the checkpoint's chat template does not place a video before text")
-        return before, after
+def _video_ids(config: PretrainedConfig) -> tuple[int, int, int]:
+    return config.vision_start_token_id, config.video_token_id, config.vision_end_token_id
 
 
-_QUESTION = "\x00question\x00"
+@dataclass(frozen=True)
+class Qwen3VLSize(ModelSize):
+    """Dimensions of an untrained Qwen3-VL.
+
+    Attributes:
+        deepstack: layers of the encoder whose features go to the first layers of the language
+            model.
+        experts: experts of a mixture-of-experts text model, 0 for a dense one.
+    """
+
+    chat_template = """\
+{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{% if message.content is string %}{{ message.content }}{% else -%}
+{%- for part in message.content -%}
+{%- if part.type == 'video' -%}<|vision_start|><|video_pad|><|vision_end|>
+{%- elif part.type == 'image' -%}<|vision_start|><|image_pad|><|vision_end|>
+{%- else -%}{{ part.text }}{%- endif -%}
+{%- endfor -%}
+{%- endif %}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}<|im_start|>assistant
+{% endif -%}"""
+
+    special_tokens = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+
+    deepstack: tuple[int, ...]
+    experts: int = 0
+
+    def build(
+        self, tokenizer: PreTrainedTokenizerFast
+    ) -> Qwen3VLForConditionalGeneration | Qwen3VLMoeForConditionalGeneration:
+        start, end, image, video = tokenizer.convert_tokens_to_ids(list(self.special_tokens))
+        options = {
+            "text_config": self.text_config(tokenizer),
+            "vision_config": self._vision_config(),
+            "image_token_id": image,
+            "video_token_id": video,
+            "vision_start_token_id": start,
+            "vision_end_token_id": end,
+            "tie_word_embeddings": True,
+        }
+        if self.experts:
+            return Qwen3VLMoeForConditionalGeneration(Qwen3VLMoeConfig(**options))
+        return Qwen3VLForConditionalGeneration(Qwen3VLConfig(**options))
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {
+            "size": {"shortest_edge": 4096, "longest_edge": 25165824},
+            "max_video_tokens": 768,
+            "patch_size": 16,
+            "temporal_patch_size": 2,
+            "merge_size": 2,
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.5, 0.5, 0.5],
+            "video_processor_type": "Qwen3VLVideoProcessor",
+        }
+
+    def text_config(self, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+        half = self.hidden // self.heads // 2
+        rope = {
+            "rope_type": "default",
+            "rope_theta": 5_000_000.0,
+            "mrope_section": [half - 2 * (half // 3), half // 3, half // 3],
+            "mrope_interleaved": True,
+        }
+        experts = {
+            "num_experts": self.experts,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": self.intermediate // 2,
+        }
+        text = {**super().text_config(tokenizer), "rope_parameters": rope}
+        return {**text, **experts} if self.experts else text
+
+    def _vision_config(self) -> dict[str, Any]:
+        return {
+            "depth": self.vision_depth,
+            "hidden_size": self.vision_hidden,
+            "intermediate_size": 4 * self.vision_hidden,
+            "num_heads": self.vision_heads,
+            "out_hidden_size": self.hidden,
+            "num_position_embeddings": 48 * 48,
+            "deepstack_visual_indexes": list(self.deepstack),
+        }
+
+
+SIZES["test"] = Qwen3VLSize(64, 3, 128, 4, 2, 32, 3, 2, (0, 1))
+SIZES["test-moe"] = Qwen3VLSize(64, 2, 128, 4, 2, 32, 2, 2, (0,), experts=4)
+SIZES["tiny"] = Qwen3VLSize(192, 4, 512, 6, 2, 192, 4, 3, (1,))
+SIZES["150m"] = Qwen3VLSize(768, 14, 2432, 12, 4, 512, 10, 8, (3, 6))

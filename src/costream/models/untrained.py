@@ -1,4 +1,4 @@
-"""Untrained checkpoints of the real architecture in the real Hugging Face layout.
+"""Untrained checkpoints of the real architectures in the real Hugging Face layout.
 
 Weights can't always be had: these let the one loading path, ``from_pretrained``, run anywhere.
 Their answers mean nothing; shapes, costs and equality with the stock classes do.
@@ -10,54 +10,28 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    PreTrainedTokenizerFast,
-    Qwen3VLConfig,
-    Qwen3VLForConditionalGeneration,
-    Qwen3VLMoeConfig,
-    Qwen3VLMoeForConditionalGeneration,
-)
+from transformers import PreTrainedTokenizerFast
 
 from costream.errors import ModelError, SettingsError
 
 _LAYOUT_VERSION = 2
 """Raised with every change to what is written here, so that old caches are left alone."""
 
-_SPECIAL = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
+_CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 # Qwen's pre-tokenisation: digits one by one, words with their leading space.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-
-_CHAT_TEMPLATE = """\
-{%- for message in messages -%}
-<|im_start|>{{ message.role }}
-{% if message.content is string %}{{ message.content }}{% else -%}
-{%- for part in message.content -%}
-{%- if part.type == 'video' -%}<|vision_start|><|video_pad|><|vision_end|>
-{%- elif part.type == 'image' -%}<|vision_start|><|image_pad|><|vision_end|>
-{%- else -%}{{ part.text }}{%- endif -%}
-{%- endfor -%}
-{%- endif %}<|im_end|>
-{% endfor -%}
-{%- if add_generation_prompt -%}<|im_start|>assistant
-{% endif -%}"""
 
 _CORPUS = """
 Yes. No. Yes, there is. No, there is not. yes no YES NO <0.5 seconds> <12.3 seconds>
@@ -73,8 +47,8 @@ system user assistant You are a helpful assistant that watches cameras and answe
 
 
 @dataclass(frozen=True)
-class ModelSize:
-    """Dimensions of an untrained checkpoint.
+class ModelSize(ABC):
+    """Dimensions of an untrained checkpoint. Each family derives its own and knows its layout.
 
     Attributes:
         hidden: width of the language model, in heads of 64 where it allows.
@@ -85,10 +59,16 @@ class ModelSize:
         vision_hidden: width of the vision encoder.
         vision_depth: its depth.
         vision_heads: its heads.
-        deepstack: layers of the encoder whose features go to the first layers of the language
-            model.
-        experts: experts of a mixture-of-experts text model, 0 for a dense one.
     """
+
+    chat_template: ClassVar[str]
+    """The family's chat format, a Jinja template."""
+
+    special_tokens: ClassVar[tuple[str, ...]]
+    """The family's tokens beside those of the chat format."""
+
+    named_tokens: ClassVar[Mapping[str, str]] = {}
+    """Special tokens that the tokenizer has by a name of their own."""
 
     hidden: int
     layers: int
@@ -98,27 +78,44 @@ class ModelSize:
     vision_hidden: int
     vision_depth: int
     vision_heads: int
-    deepstack: tuple[int, ...]
-    experts: int = 0
+
+    @abstractmethod
+    def build(self, tokenizer: PreTrainedTokenizerFast) -> Any:
+        """Builds the stock class with random weights, on the current default device."""
+
+    @abstractmethod
+    def preprocessing(self) -> dict[str, Any]:
+        """Returns the content of ``video_preprocessor_config.json``."""
+
+    def text_config(self, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+        """Returns what all families' text models call by the same names."""
+        return {
+            "vocab_size": len(tokenizer),
+            "hidden_size": self.hidden,
+            "intermediate_size": self.intermediate,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "head_dim": self.hidden // self.heads,
+            "tie_word_embeddings": True,
+            "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        }
 
 
-SIZES = {
-    "test": ModelSize(64, 3, 128, 4, 2, 32, 3, 2, (0, 1)),
-    "test-moe": ModelSize(64, 2, 128, 4, 2, 32, 2, 2, (0,), experts=4),
-    "tiny": ModelSize(192, 4, 512, 6, 2, 192, 4, 3, (1,)),
-    "150m": ModelSize(768, 14, 2432, 12, 4, 512, 10, 8, (3, 6)),
-}
-"""Named sizes. ``tiny`` has about 5 million parameters, ``150m`` about 150 million."""
+SIZES: dict[str, ModelSize] = {}
+"""Named sizes of all families, filled by their modules: ``costream/untrained-NAME`` loads one."""
 
 
 def write_untrained(
-    path: Path, size: str = "test", *, seed: int = 0, corpus: Sequence[str] = ()
+    path: Path, size: str | ModelSize = "test", *, seed: int = 0, corpus: Sequence[str] = ()
 ) -> Path:
-    """Writes configuration, tokenizer, preprocessing and random weights of a Qwen3-VL.
+    """Writes configuration, tokenizer, preprocessing and random weights.
 
     Args:
         path: the directory to write; it is created.
-        size: one of :data:`SIZES`.
+        size: a size, or the name of one of :data:`SIZES`.
         seed: of the weights.
         corpus: lines that the tokenizer's vocabulary is to cover well, beside its own.
 
@@ -128,16 +125,23 @@ def write_untrained(
     Raises:
         SettingsError: there is no such size.
     """
-    if size not in SIZES:
-        raise SettingsError(f"unknown size {size!r}: choose one of {', '.join(SIZES)}")
+    if isinstance(size, str):
+        size = _named(size)
     path.mkdir(parents=True, exist_ok=True)
-    tokenizer = build_tokenizer(corpus)
+    tokenizer = build_tokenizer(size, corpus)
     tokenizer.save_pretrained(path)
-    _write_preprocessing(path)
+    settings = json.dumps(size.preprocessing(), indent=2)
+    (path / "video_preprocessor_config.json").write_text(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        build_model(SIZES[size], tokenizer).save_pretrained(path)
+        size.build(tokenizer).save_pretrained(path)
     return path
+
+
+def _named(name: str) -> ModelSize:
+    if name not in SIZES:
+        raise SettingsError(f"unknown size {name!r}: choose one of {', '.join(SIZES)}")
+    return SIZES[name]
 
 
 def cached_untrained(size: str) -> Path:
@@ -170,10 +174,11 @@ def _cached(cache: Path, size: str) -> Path:
     return target
 
 
-def build_tokenizer(corpus: Sequence[str] = ()) -> PreTrainedTokenizerFast:
-    """Trains a small byte-level BPE tokenizer with Qwen's special tokens and chat format.
+def build_tokenizer(size: ModelSize, corpus: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Trains a small byte-level BPE tokenizer with a family's special tokens and chat format.
 
     Args:
+        size: of the family.
         corpus: lines to learn from, beside its own.
     """
     bpe = Tokenizer(models.BPE())
@@ -186,7 +191,7 @@ def build_tokenizer(corpus: Sequence[str] = ()) -> PreTrainedTokenizerFast:
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=1536,
-        special_tokens=list(_SPECIAL),
+        special_tokens=[*_CHAT_TOKENS, *size.special_tokens],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -195,77 +200,6 @@ def build_tokenizer(corpus: Sequence[str] = ()) -> PreTrainedTokenizerFast:
         tokenizer_object=bpe,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        chat_template=_CHAT_TEMPLATE,
+        chat_template=size.chat_template,
+        extra_special_tokens=dict(size.named_tokens),
     )
-
-
-def _write_preprocessing(path: Path) -> None:
-    settings = {
-        "size": {"shortest_edge": 4096, "longest_edge": 25165824},
-        "max_video_tokens": 768,
-        "patch_size": 16,
-        "temporal_patch_size": 2,
-        "merge_size": 2,
-        "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.5, 0.5, 0.5],
-        "video_processor_type": "Qwen3VLVideoProcessor",
-    }
-    (path / "video_preprocessor_config.json").write_text(json.dumps(settings, indent=2))
-
-
-def build_model(
-    size: ModelSize, tokenizer: PreTrainedTokenizerFast
-) -> Qwen3VLForConditionalGeneration | Qwen3VLMoeForConditionalGeneration:
-    """Builds the stock class at a size, with random weights, on the current default device."""
-    options = {
-        "text_config": _text_config(size, tokenizer),
-        "vision_config": _vision_config(size),
-        "image_token_id": tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-        "video_token_id": tokenizer.convert_tokens_to_ids("<|video_pad|>"),
-        "vision_start_token_id": tokenizer.convert_tokens_to_ids("<|vision_start|>"),
-        "vision_end_token_id": tokenizer.convert_tokens_to_ids("<|vision_end|>"),
-        "tie_word_embeddings": True,
-    }
-    if size.experts:
-        return Qwen3VLMoeForConditionalGeneration(Qwen3VLMoeConfig(**options))
-    return Qwen3VLForConditionalGeneration(Qwen3VLConfig(**options))
-
-
-def _text_config(size: ModelSize, tokenizer: PreTrainedTokenizerFast) -> dict[str, object]:
-    head_dim = size.hidden // size.heads
-    sections = [head_dim // 2 - 2 * (head_dim // 6), head_dim // 6, head_dim // 6]
-    rope = {
-        "rope_type": "default",
-        "rope_theta": 5_000_000.0,
-        "mrope_section": sections,
-        "mrope_interleaved": True,
-    }
-    experts = {
-        "num_experts": size.experts,
-        "num_experts_per_tok": 2,
-        "moe_intermediate_size": size.intermediate // 2,
-    }
-    return {
-        "vocab_size": len(tokenizer),
-        "hidden_size": size.hidden,
-        "intermediate_size": size.intermediate,
-        "num_hidden_layers": size.layers,
-        "num_attention_heads": size.heads,
-        "num_key_value_heads": size.kv_heads,
-        "head_dim": head_dim,
-        "rope_parameters": rope,
-        "tie_word_embeddings": True,
-        **(experts if size.experts else {}),
-    }
-
-
-def _vision_config(size: ModelSize) -> dict[str, object]:
-    return {
-        "depth": size.vision_depth,
-        "hidden_size": size.vision_hidden,
-        "intermediate_size": 4 * size.vision_hidden,
-        "num_heads": size.vision_heads,
-        "out_hidden_size": size.hidden,
-        "num_position_embeddings": 48 * 48,
-        "deepstack_visual_indexes": list(size.deepstack),
-    }

@@ -20,7 +20,7 @@ from costream.train.windows import (
     Example,
     ExampleDraw,
     draw_dialogues,
-    draw_times,
+    draw_moments,
     list_examples,
 )
 
@@ -101,9 +101,9 @@ class AnswerStage:
         """The loss of one window, and the share of its questions answered right."""
         model, recipe = self.model, self.recipe
         numbers = range(example.first, example.first + self._length)
-        times = draw_times(example, draw, self._length, model.temporal_patch / recipe.fps)
+        moments = draw_moments(example, draw, self._length, recipe, model.temporal_patch)
         dialogues, _ = draw_dialogues(example, draw, recipe.negatives)
-        layout = lay_out(model, self.geometry, times, dialogues)
+        layout = lay_out(model, self.geometry, moments, dialogues)
         hidden = hidden_states(model, layout, encode(example, numbers, draw))
         logits = model.logits(hidden[layout.sources.to(hidden.device)])
         targets, first = layout.targets.to(logits.device), layout.first.to(logits.device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from costream.engine.questions import put
-from costream.models import FrameGeometry, ModelAdapter, Segment, VisualTokens
+from costream.models import FrameGeometry, ModelAdapter, Moment, Segment, VisualTokens
 from costream.synth.events import EVENTS
 
 SHARED = -1
@@ -68,7 +68,7 @@ def all_words() -> list[str]:
 def lay_out(
     model: ModelAdapter,
     geometry: FrameGeometry,
-    times: Sequence[float],
+    moments: Sequence[Moment],
     dialogues: Sequence[Dialogue],
 ) -> Layout:
     """Lays out a full window.
@@ -76,17 +76,18 @@ def lay_out(
     Args:
         model: the model that learns.
         geometry: how frames are cut.
-        times: seconds of each temporal patch, as their labels tell.
+        moments: where in its epoch each temporal patch stands.
         dialogues: what is asked and answered.
     """
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-    shared = [model.prompt(), *(model.frame(time, whole, geometry) for time in times)]
-    spans = torch.tensor([0, *(segment.span for segment in shared)]).cumsum(0).tolist()
+    shared = [model.prompt(), *(model.frame(moment, whole, geometry) for moment in moments)]
+    begins = torch.tensor([0, *(segment.span for segment in shared)]).cumsum(0).tolist()
     answers = [_answer_ids(model, d.answer) for d in dialogues]
     asked = [model.question(put(d.question)) for d in dialogues]
     branches = [_continue(model, q, a) for q, a in zip(asked, answers, strict=True)]
     segments = [*shared, *branches]
-    starts = [*spans[:-1], *[spans[-1]] * len(branches)]
+    behind = model.text_start(begins[1], begins[-2], begins[-1], geometry)
+    starts = [*map(model.start, begins[:-1]), *[behind] * len(branches)]
     owners = [SHARED] * len(shared) + list(range(len(branches)))
     return Layout(
         segments,

@@ -13,7 +13,7 @@ from costream.train.answer_stage import encode_clips
 from costream.train.clips import Clip
 from costream.train.layout import Dialogue, hidden_states, lay_out
 from costream.train.recipe import Recipe
-from costream.train.windows import list_examples
+from costream.train.windows import list_examples, moments_from
 
 
 @torch.no_grad()
@@ -35,8 +35,8 @@ def score_windows(
         if example.first % step:
             continue
         numbers = range(example.first, example.first + length)
-        times = [span * (number + 0.25) for number in range(length)]
-        layout = lay_out(model, geometry, times, asked)
+        moments = moments_from(0, length, recipe, model.temporal_patch)
+        layout = lay_out(model, geometry, moments, asked)
         visuals = [features[example.clip].tokens(number) for number in numbers]
         hidden = hidden_states(model, layout, visuals)
         chances = model.logits(hidden[layout.sources[layout.first]]).float().softmax(-1)

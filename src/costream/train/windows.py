@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costream.models import Moment
 from costream.synth.events import EVENT_KINDS, EVENTS, EventKind
 from costream.train.clips import Clip
 from costream.train.labels import is_shown
@@ -87,14 +88,23 @@ def draw_dialogues(
     return [_dialogue(kind, example.shown[kind], draw) for kind in kinds], kinds
 
 
-def draw_times(example: Example, draw: np.random.Generator, count: int, span: float) -> list[float]:
-    """Draws the times that a window's temporal patches are labelled with, in seconds.
+def draw_moments(
+    example: Example, draw: np.random.Generator, count: int, recipe: Recipe, patch: int
+) -> list[Moment]:
+    """Draws where in their epoch a window's temporal patches stand.
 
     A window begins a stream, lies in one as it does in its clip, or comes hours later.
     """
-    begins = (0.0, example.first * span, float(round(draw.uniform(0, LATEST)) * span))
+    span = patch / recipe.fps
+    begins = (0, example.first, int(draw.uniform(0, LATEST / span)))
     begin = begins[draw.choice(3, p=(0.35, 0.35, 0.3))]
-    return [begin + span * (number + 0.25) for number in range(count)]
+    return moments_from(begin, count, recipe, patch)
+
+
+def moments_from(first: int, count: int, recipe: Recipe, patch: int) -> list[Moment]:
+    """Returns where temporal patches stand that follow each other from number ``first`` on."""
+    span, middle = patch / recipe.fps, (patch - 1) / 2 / recipe.fps
+    return [Moment(n, n * span + middle, span) for n in range(first, first + count)]
 
 
 def _shown(clip: Clip, start: float, length: float) -> dict[EventKind, bool]:

@@ -1,0 +1,292 @@
+"""InternVL3 and its kin in the ``-hf`` layout, on the stock ``transformers`` class.
+
+Covered: InternVL3, InternVL3.5 and those InternVL2.5 whose language model is Qwen2, Qwen2.5, Qwen3
+or Qwen3-MoE; one square tile a frame, as the published video processor cuts it; pruned patches.
+Not covered: several tiles a picture, other language models, still images beside the video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from costream.errors import ModelError, SettingsError
+from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.flops import linear_flops, packed_attention_flops
+from costream.models.packing import packed_attention
+from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
+from costream.models.stock import StockAdapter, check_text_model
+from costream.models.untrained import SIZES, ModelSize
+from costream.pruning import PatchGrid
+from costream.video import Picture
+
+
+@MODELS.register("internvl")
+class InternVLAdapter(StockAdapter):
+    """InternVL with one tile a frame.
+
+    A frame is laid out as the published processor does it: ``Frame7: ``, a start token, its visual
+    tokens, an end token, a line break. Its number is that in the stream within an epoch and not
+    within the window, so the text of a frame stays what it was when the window slides: the numbers
+    of a window begin anywhere and follow each other. A full refresh begins at 1 again.
+    """
+
+    model_types = ("internvl",)
+    temporal_patch = 1
+
+    def __init__(
+        self, model: Any, tokenizer: PreTrainedTokenizerBase, pixels: TileSettings
+    ) -> None:
+        names = ("start_image_token", "end_image_token", "video_token")
+        if missing := [name for name in names if not hasattr(tokenizer, name)]:
+            raise ModelError(f"the checkpoint's tokenizer does not say what its {missing[0]} is")
+        self._start, self._end, video = (str(getattr(tokenizer, name)) for name in names)
+        super().__init__(model, tokenizer, video)
+        if not self._after.startswith("\n"):
+            raise ModelError("the checkpoint's chat template has no line break after a video")
+        # It closes the last frame, as those between the frames close the others.
+        self._after = self._after[1:]
+        self.pixel_settings = pixels
+        self.vision = model.model.vision_tower
+        self.projector = model.model.multi_modal_projector
+        self.patch: int = model.config.vision_config.patch_size[0]
+        self.merge: int = round(1 / model.config.downsample_ratio)
+
+    @classmethod
+    def load(
+        cls, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
+    ) -> InternVLAdapter:
+        """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
+        _check_config(config)
+        model = load_weights(InternVLForConditionalGeneration, path, device=device, dtype=dtype)
+        return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
+
+    def geometry(
+        self, width: int, height: int, frames: int, size: tuple[int, int] | None
+    ) -> FrameGeometry:
+        factor = self.patch * self.merge
+        tile = size or (self.pixel_settings.width, self.pixel_settings.height)
+        if tile[0] != tile[1] or tile[0] <= 0 or tile[0] % factor:
+            raise SettingsError(
+                f"frame size {tile[0]}x{tile[1]} does not fit this model: it takes squares whose "
+                f"side is a multiple of {factor}"
+            )
+        grid = PatchGrid(tile[1] // self.patch, tile[0] // self.patch, self.merge)
+        self.check_length(frames * grid.groups)
+        return FrameGeometry(grid, width=tile[0], height=tile[1])
+
+    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
+        frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
+        return patchify(frames, self.patch, self.merge, self.pixel_settings)
+
+    def encode(
+        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+    ) -> list[VisualTokens]:
+        group = self.merge**2
+        groups = [int(kept.sum()) for _, kept in batch]
+        if not any(groups):
+            return [self.no_tokens() for _ in batch]
+        frames = [
+            self._embed_patches(pixels, kept.repeat_interleave(group), geometry.grid)
+            for (pixels, kept), count in zip(batch, groups, strict=True)
+            if count
+        ]
+        lengths = [len(frame) for frame in frames]
+        hidden = self._run_encoder(torch.cat(frames), lengths)
+        # Behind the encoder the class token of each frame, its first one, is of no more use.
+        patches = torch.cat([frame[1:] for frame in torch.split(hidden, lengths)])
+        # A group's patches follow each other, which is the order of the stock pixel shuffle.
+        embeds = self.projector(patches.view(sum(groups), -1))
+        return [
+            VisualTokens(part, part.new_empty(0, *part.shape))
+            for part in torch.split(embeds, groups)
+        ]
+
+    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        label = self.ids(f"Frame{moment.index + 1}: {self._start}")
+        close = self.ids(f"{self._end}\n")
+        context = self.model.config.image_token_id
+        ids = torch.tensor([*label, *[context] * int(kept.sum()), *close])
+        lead, behind = len(label), len(label) + len(kept)
+        positions = torch.cat(
+            [
+                torch.arange(lead),
+                kept.nonzero().squeeze(1) + lead,
+                torch.arange(behind, behind + len(close)),
+            ]
+        )
+        return Segment(ids, ids == context, positions[None], span=behind + len(close))
+
+    @torch.inference_mode()
+    def stock_logits(
+        self,
+        pixels: Sequence[Tensor],
+        moments: Sequence[Moment],
+        question: str,
+        geometry: FrameGeometry,
+    ) -> Tensor:
+        frames = [unpatchify(frame, self.patch, geometry.grid) for frame in pixels]
+        logits: Tensor = self.model(
+            input_ids=self.ids_of(self.window(moments, question, geometry)),
+            pixel_values=torch.stack(frames).to(self.kv_shape.device, self.kv_shape.dtype),
+            logits_to_keep=1,
+        ).logits
+        return logits[0, -1]
+
+    def vision_flops(self, patches: Sequence[int]) -> int:
+        config = self.model.config.vision_config
+        # Every frame has a class token, unless nothing of it is encoded.
+        lengths = [count + 1 for count in patches if count]
+        head_dim = config.hidden_size // config.num_attention_heads
+        attention = packed_attention_flops(lengths, config.num_attention_heads, head_dim)
+        patch, token, group = self._vision_costs
+        groups = sum(patches) // self.merge**2
+        layers = sum(lengths) * token + int(config.num_hidden_layers) * attention
+        return sum(patches) * patch + layers + groups * group
+
+    @cached_property
+    def _vision_costs(self) -> tuple[int, int, int]:
+        """FLOPs of the weights for one patch, one token of the encoder, one merge group."""
+        modules = (self.vision.embeddings, self.vision.encoder, self.projector)
+        patch, token, group = (linear_flops(module) for module in modules)
+        return patch, token, group
+
+    def _embed_patches(self, pixels: Tensor, kept: Tensor, grid: PatchGrid) -> Tensor:
+        """Returns the class token and the kept patches of a frame: [1 + patches, hidden]."""
+        embeddings, (first, places) = self.vision.embeddings, self._places(grid)
+        project = embeddings.patch_embeddings.projection
+        values = pixels[kept].to(self.kv_shape.device, self.kv_shape.dtype)
+        patches = torch.nn.functional.linear(values, project.weight.flatten(1), project.bias)
+        kept = kept.to(places.device)
+        return torch.cat([first, patches + places[kept]])
+
+    def _run_encoder(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Runs the encoder's layers over frames that don't see each other: [tokens, hidden]."""
+        for layer in self.vision.encoder.layer:
+            mixed = self._attend(layer.attention, layer.layernorm_before(hidden), lengths)
+            hidden = hidden + layer.lambda_1 * mixed
+            hidden = hidden + layer.lambda_2 * layer.mlp(layer.layernorm_after(hidden))
+        normed: Tensor = self.vision.layernorm(hidden)
+        return normed
+
+    def _attend(self, attention: Any, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The stock attention, which knows no packed sequences, over packed sequences."""
+        queries = attention.q_norm(attention.q_proj(rows))
+        keys = attention.k_norm(attention.k_proj(rows))
+        values = attention.v_proj(rows)
+        mixed = packed_attention(queries, keys, values, attention.num_heads, lengths)
+        projected: Tensor = attention.projection_layer(mixed)
+        return projected
+
+    @lru_cache(maxsize=8)  # noqa: B019 - an adapter lives as long as the process
+    def _places(self, grid: PatchGrid) -> tuple[Tensor, Tensor]:
+        """Returns the class token [1, hidden] and what is added to each patch of a whole frame.
+
+        The second, [patches, hidden], is in the order of patches: group by group.
+        """
+        embeddings, side = self.vision.embeddings, grid.rows * self.patch
+        hidden = int(self.model.config.vision_config.hidden_size)
+        blank = embeddings.cls_token.new_empty(1, 1 + grid.rows * grid.cols, hidden)
+        places = embeddings.interpolate_pos_encoding(blank, side, side)[0]
+        rows, cols = grid.group_shape
+        squares = places[1:].view(rows, self.merge, cols, self.merge, hidden).transpose(1, 2)
+        return embeddings.cls_token[0] + places[:1], squares.reshape(-1, hidden)
+
+
+def _check_config(config: PretrainedConfig) -> None:
+    check_text_model("InternVL", config)
+    if config.vision_feature_layer != -1 or config.vision_feature_select_strategy != "default":
+        raise ModelError("InternVL is supported only with the features of its last vision layer")
+
+
+@dataclass(frozen=True)
+class InternVLSize(ModelSize):
+    """Dimensions of an untrained InternVL.
+
+    Attributes:
+        text: ``model_type`` of its language model.
+        image_size: side of a frame's tile in pixels.
+        patch_size: side of a patch in pixels.
+    """
+
+    chat_template = """\
+{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{% if message.content is string %}{{ message.content }}{% else -%}
+{%- for part in message.content -%}
+{%- if part.type == 'video' -%}<video>
+{% elif part.type == 'image' -%}<IMG_CONTEXT>
+{% else -%}{{ part.text }}{%- endif -%}
+{%- endfor -%}
+{%- endif %}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}<|im_start|>assistant
+{% endif -%}"""
+
+    special_tokens = ("<img>", "</img>", "<IMG_CONTEXT>", "<video>")
+    named_tokens = MappingProxyType(
+        {
+            "start_image_token": "<img>",
+            "end_image_token": "</img>",
+            "context_image_token": "<IMG_CONTEXT>",
+            "video_token": "<video>",
+        }
+    )
+
+    text: str = "qwen2"
+    image_size: int = 448
+    patch_size: int = 14
+
+    def build(self, tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGeneration:
+        config = InternVLConfig(
+            text_config={"model_type": self.text, **self.text_config(tokenizer)},
+            vision_config=self._vision_config(),
+            image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
+            image_seq_length=(self.image_size // self.patch_size // 2) ** 2,
+            tie_word_embeddings=True,
+        )
+        model = InternVLForConditionalGeneration(config)
+        # The stock class begins with zeros here, which would hide a patch in the wrong place.
+        embeddings = model.model.vision_tower.embeddings
+        torch.nn.init.normal_(embeddings.position_embeddings, std=0.02)
+        torch.nn.init.normal_(embeddings.cls_token, std=0.02)
+        return model
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {
+            "size": {"height": self.image_size, "width": self.image_size},
+            "image_mean": [0.485, 0.456, 0.406],
+            "image_std": [0.229, 0.224, 0.225],
+            "resample": 3,
+            "video_processor_type": "InternVLVideoProcessor",
+        }
+
+    def _vision_config(self) -> dict[str, Any]:
+        return {
+            "hidden_size": self.vision_hidden,
+            "num_hidden_layers": self.vision_depth,
+            "num_attention_heads": self.vision_heads,
+            "intermediate_size": 4 * self.vision_hidden,
+            "attention_bias": True,
+            "image_size": [self.image_size, self.image_size],
+            "patch_size": [self.patch_size, self.patch_size],
+        }
+
+
+SIZES["internvl-test"] = InternVLSize(64, 3, 128, 4, 2, 32, 3, 2, image_size=96, patch_size=16)
+SIZES["internvl-tiny"] = InternVLSize(192, 6, 512, 6, 2, 128, 6, 4, image_size=192, patch_size=16)
+SIZES["internvl-150m"] = InternVLSize(768, 15, 2432, 12, 4, 512, 12, 8)

@@ -1,0 +1,291 @@
+"""LLaVA-OneVision on the stock ``transformers`` class.
+
+Covered: video input with pruned patches, with a SigLIP encoder and a Qwen2 or Qwen2.5 language
+model. Not covered: still images beside the video, several videos in one prompt, LLaVA-OneVision
+1.5, which is another class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, linear
+from transformers import (
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from costream.errors import ModelError, SettingsError
+from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.flops import linear_flops, packed_attention_flops
+from costream.models.packing import packed_attention
+from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
+from costream.models.stock import StockAdapter, check_text_model
+from costream.models.untrained import SIZES, ModelSize
+from costream.pruning import PatchGrid
+from costream.video import Picture
+
+_TAPS = 4
+"""Most patches that a pooled token is made of: two rows by two columns."""
+
+
+@MODELS.register("llava_onevision")
+class LlavaOnevisionAdapter(StockAdapter):
+    """LLaVA-OneVision.
+
+    The encoder's grid, 27x27 patches, is pooled to 14x14 tokens by bilinear interpolation: a token
+    is made of two by two patches, and where the grid is odd its middle row and column belong to
+    two tokens each. A token is what is kept or dropped: the grid that pruners see is that of the
+    tokens, and a patch is encoded where a kept token is made of it.
+
+    Frames follow each other without a text between them; a line break that the model has learned
+    closes the video, before the question.
+    """
+
+    model_types = ("llava_onevision",)
+    temporal_patch = 1
+
+    def __init__(
+        self, model: Any, tokenizer: PreTrainedTokenizerBase, pixels: TileSettings
+    ) -> None:
+        self._video = int(model.config.video_token_id)
+        video = str(tokenizer.convert_ids_to_tokens(self._video))
+        super().__init__(model, tokenizer, video)
+        # The placeholder of the line break behind the last frame.
+        self._after = video + self._after
+        self.pixel_settings = pixels
+        self.vision = model.model.vision_tower
+        config = model.config.vision_config
+        self.patch: int = config.patch_size
+        self.side: int = config.image_size // config.patch_size
+        depth, layer = config.num_hidden_layers, model.config.vision_feature_layer
+        self.layers = self.vision.encoder.layers[: layer if layer >= 0 else depth + 1 + layer]
+        if (pixels.width, pixels.height) != (config.image_size, config.image_size):
+            raise ModelError(
+                f"the checkpoint's preprocessing makes frames of {pixels.width}x{pixels.height}, "
+                f"but its vision encoder takes {config.image_size}x{config.image_size}"
+            )
+
+    @classmethod
+    def load(
+        cls, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
+    ) -> LlavaOnevisionAdapter:
+        """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
+        _check_config(config)
+        family = LlavaOnevisionForConditionalGeneration
+        model = load_weights(family, path, device=device, dtype=dtype)
+        return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
+
+    def geometry(
+        self, width: int, height: int, frames: int, size: tuple[int, int] | None
+    ) -> FrameGeometry:
+        tile = (self.pixel_settings.width, self.pixel_settings.height)
+        if size not in (None, tile):
+            raise SettingsError(
+                f"frame size {size[0]}x{size[1]} does not fit this model: "
+                f"it takes {tile[0]}x{tile[1]} and nothing else"
+            )
+        tokens = -(-self.side // 2)
+        grid = PatchGrid(tokens, tokens, merge=1)
+        self.check_length(frames * grid.groups)
+        return FrameGeometry(grid, width=tile[0], height=tile[1])
+
+    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
+        frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
+        # The encoder's convolution does not reach the pixels behind the last whole patch.
+        reach = self.side * self.patch
+        return patchify(frames[..., :reach, :reach], self.patch, 1, self.pixel_settings)
+
+    def encode(
+        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+    ) -> list[VisualTokens]:
+        tokens = [int(kept.sum()) for _, kept in batch]
+        if not any(tokens):
+            return [self.no_tokens() for _ in batch]
+        kept = torch.stack([kept for _, kept in batch]).to(self.kv_shape.device)
+        patches = self._patches_of(kept, geometry.grid)
+        pixels = torch.stack([pixels for pixels, _ in batch]).to(self.kv_shape.device)
+        hidden = self._embed_patches(pixels[patches], patches)
+        lengths = [n for n in patches.sum(1).tolist() if n]
+        features = self.model.model.multi_modal_projector(self._run_encoder(hidden, lengths))
+        # What no kept token is made of may hold anything: its own tokens are not taken.
+        whole = features.new_zeros(*patches.shape, features.shape[-1])
+        whole[patches] = features
+        embeds = self.model.model.apply_pooling(whole)[kept]
+        parts = torch.split(embeds, tokens)
+        return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in parts]
+
+    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        places = kept.nonzero().squeeze(1)
+        ids = torch.full_like(places, self._video)
+        return Segment(ids, torch.ones_like(kept[places]), places[None], span=len(kept))
+
+    def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
+        embeds = super().embed(segment, visual)
+        if visual is None:
+            breaks = (segment.ids == self._video).to(embeds.device)
+            embeds[breaks] = self.model.model.image_newline.to(embeds.dtype)
+        return embeds
+
+    @torch.inference_mode()
+    def stock_logits(
+        self,
+        pixels: Sequence[Tensor],
+        moments: Sequence[Moment],
+        question: str,
+        geometry: FrameGeometry,
+    ) -> Tensor:
+        grid = PatchGrid(self.side, self.side, merge=1)
+        frames = torch.stack([unpatchify(frame, self.patch, grid) for frame in pixels])
+        logits: Tensor = self.model(
+            input_ids=self.ids_of(self.window(moments, question, geometry)),
+            pixel_values_videos=frames[None].to(self.kv_shape.device, self.kv_shape.dtype),
+            logits_to_keep=1,
+        ).logits
+        return logits[0, -1]
+
+    def vision_flops(self, patches: Sequence[int]) -> int:
+        """See :meth:`ModelAdapter.vision_flops`: a patch of the grid is a token here.
+
+        Tokens count with four patches each, though neighbours may share some: an upper bound for
+        pruned frames, and exact for whole ones.
+        """
+        config = self.model.config.vision_config
+        lengths = [min(_TAPS * tokens, self.side**2) for tokens in patches]
+        head_dim = config.hidden_size // config.num_attention_heads
+        attention = packed_attention_flops(lengths, config.num_attention_heads, head_dim)
+        return sum(lengths) * self._patch_flops + len(self.layers) * attention
+
+    @cached_property
+    def _patch_flops(self) -> int:
+        """FLOPs of the weights for one patch."""
+        modules = (self.vision.embeddings, self.layers, self.model.model.multi_modal_projector)
+        return sum(linear_flops(module) for module in modules)
+
+    def _patches_of(self, kept: Tensor, grid: PatchGrid) -> Tensor:
+        """Returns the patches that kept tokens are made of: bool [frames, patches].
+
+        Args:
+            kept: bool [frames, tokens].
+            grid: the grid of tokens.
+        """
+        # Pooling is the same along rows and columns: [tokens of a side, patches of a side].
+        unit = torch.eye(self.side, device=kept.device)
+        taps = interpolate(unit[None], size=grid.rows, mode="linear")[0].T.gt(0).float()
+        tokens = kept.view(-1, grid.rows, grid.cols).float()
+        return (taps.T @ tokens @ taps).gt(0).flatten(1)
+
+    def _embed_patches(self, values: Tensor, patches: Tensor) -> Tensor:
+        """Returns the embeddings of patches at their places: [kept patches, hidden].
+
+        Args:
+            values: [kept patches, values].
+            patches: bool [frames, patches], which those are.
+        """
+        embeddings = self.vision.embeddings
+        project = embeddings.patch_embedding
+        values = values.to(self.kv_shape.dtype)
+        embedded = linear(values, project.weight.flatten(1), project.bias)
+        places: Tensor = embeddings.position_embedding(patches.nonzero()[:, 1])
+        return embedded + places
+
+    def _run_encoder(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Runs the encoder's layers over frames that don't see each other: [tokens, hidden]."""
+        for layer in self.layers:
+            hidden = hidden + self._attend(layer.self_attn, layer.layer_norm1(hidden), lengths)
+            hidden = hidden + layer.mlp(layer.layer_norm2(hidden))
+        return hidden
+
+    def _attend(self, attention: Any, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The stock attention, which knows no packed sequences, over packed sequences."""
+        queries, keys = attention.q_proj(rows), attention.k_proj(rows)
+        values, heads = attention.v_proj(rows), attention.num_heads
+        mixed: Tensor = attention.out_proj(packed_attention(queries, keys, values, heads, lengths))
+        return mixed
+
+
+def _check_config(config: PretrainedConfig) -> None:
+    check_text_model("LLaVA-OneVision", config)
+    if config.vision_config.model_type != "siglip_vision_model":
+        raise ModelError(
+            f"LLaVA-OneVision with a vision encoder of type {config.vision_config.model_type!r} "
+            "is not supported: it has to be siglip_vision_model"
+        )
+    one_layer = isinstance(config.vision_feature_layer, int)
+    if not one_layer or config.vision_feature_select_strategy != "full":
+        raise ModelError("LLaVA-OneVision is supported only with all features of one vision layer")
+
+
+@dataclass(frozen=True)
+class LlavaOnevisionSize(ModelSize):
+    """Dimensions of an untrained LLaVA-OneVision.
+
+    Attributes:
+        image_size: side of a frame in pixels.
+        patch_size: side of a patch in pixels.
+    """
+
+    chat_template = """\
+{%- for message in messages -%}
+<|im_start|>{{ message.role }} {% if message.content is string %}{{ message.content }}{% else -%}
+{%- for part in message.content -%}
+{%- if part.type == 'video' -%}<video>
+{%- elif part.type == 'image' -%}<image>
+{%- else %}
+{{ part.text }}{%- endif -%}
+{%- endfor -%}
+{%- endif %}<|im_end|>
+{%- endfor -%}
+{%- if add_generation_prompt -%}<|im_start|>assistant
+{% endif -%}"""
+
+    special_tokens = ("<image>", "<video>")
+
+    image_size: int = 384
+    patch_size: int = 14
+
+    def build(self, tokenizer: PreTrainedTokenizerFast) -> LlavaOnevisionForConditionalGeneration:
+        image, video = tokenizer.convert_tokens_to_ids(list(self.special_tokens))
+        config = LlavaOnevisionConfig(
+            text_config={"model_type": "qwen2", **self.text_config(tokenizer)},
+            vision_config=self._vision_config(),
+            image_token_index=image,
+            video_token_index=video,
+            tie_word_embeddings=True,
+        )
+        return LlavaOnevisionForConditionalGeneration(config)
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {
+            "size": {"height": self.image_size, "width": self.image_size},
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.5, 0.5, 0.5],
+            "resample": 3,
+            "video_processor_type": "LlavaOnevisionVideoProcessor",
+        }
+
+    def _vision_config(self) -> dict[str, Any]:
+        return {
+            "model_type": "siglip_vision_model",
+            "hidden_size": self.vision_hidden,
+            "intermediate_size": 4 * self.vision_hidden,
+            "num_hidden_layers": self.vision_depth,
+            "num_attention_heads": self.vision_heads,
+            "image_size": self.image_size,
+            "patch_size": self.patch_size,
+            "vision_use_head": False,
+        }
+
+
+# An odd grid with pixels left over behind its last patch, as the real one: 7x7 patches, 4x4 tokens.
+SIZES["llava-test"] = LlavaOnevisionSize(64, 3, 128, 4, 2, 32, 3, 2, image_size=100)
+SIZES["llava-150m"] = LlavaOnevisionSize(768, 15, 2432, 12, 4, 512, 12, 8)

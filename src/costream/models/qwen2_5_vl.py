@@ -1,0 +1,341 @@
+"""Qwen2.5-VL on the stock ``transformers`` class.
+
+Covered: video input with pruned patches, attention in windows of the picture, absolute time on the
+first of three rotary axes. Not covered: still images beside the video, several videos in a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+)
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+from transformers.vision_utils import get_vision_position_ids
+
+from costream.errors import SettingsError
+from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.flops import attention_flops, linear_flops, packed_attention_flops
+from costream.models.pixels import frames_to_tensor, patchify
+from costream.models.stock import StockAdapter
+from costream.models.untrained import SIZES, ModelSize
+from costream.pruning import PatchGrid
+from costream.video import Picture
+
+_VIDEO_SHARE = 0.9
+"""Share of ``max_video_tokens`` that a whole video may take, as published."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """What the checkpoint says of preprocessing.
+
+    Attributes:
+        min_pixels: fewest pixels of a frame.
+        max_pixels: most pixels of a frame.
+        max_tokens: context that a whole video shares.
+        mean: ``image_mean``, on the scale 0..1.
+        std: ``image_std``, on the scale 0..1.
+    """
+
+    min_pixels: int
+    max_pixels: int
+    max_tokens: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> _Budget:
+        """Reads the configuration, whose older form names the pixels outside of ``size``."""
+        size = values.get("size", {})
+        return cls(
+            min_pixels=int(values.get("min_pixels") or size["shortest_edge"]),
+            max_pixels=int(values.get("max_pixels") or size["longest_edge"]),
+            max_tokens=int(values.get("max_video_tokens") or 128_000),
+            mean=tuple(map(float, values["image_mean"])),
+            std=tuple(map(float, values["image_std"])),
+        )
+
+
+@MODELS.register("qwen2_5_vl")
+class Qwen25VLAdapter(StockAdapter):
+    """Qwen2.5-VL.
+
+    A video has no text between its frames: they lie over each other in rows and columns, and only
+    time tells them apart. So the window slides along the axis of time alone; the text behind it
+    keeps its distance from the frames' rows and columns. It begins behind the largest position of
+    the video, as published; ``get_rope_index`` of ``transformers`` 5.23 begins it behind the
+    largest row or column, in the midst of a long video's time.
+    """
+
+    model_types = ("qwen2_5_vl",)
+    axes = 3
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, budget: _Budget) -> None:
+        self._video = int(model.config.video_token_id)
+        super().__init__(model, tokenizer, str(tokenizer.convert_ids_to_tokens(self._video)))
+        self.budget = budget
+        self.vision = model.model.visual
+        config = model.config.vision_config
+        self.patch: int = config.patch_size
+        self.merge: int = config.spatial_merge_size
+        self.temporal_patch = config.temporal_patch_size
+
+    @classmethod
+    def load(
+        cls, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
+    ) -> Qwen25VLAdapter:
+        """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
+        model = load_weights(Qwen2_5_VLForConditionalGeneration, path, device=device, dtype=dtype)
+        return cls(model, load_tokenizer(path), read_preprocessing(path, _Budget.parse))
+
+    def geometry(
+        self, width: int, height: int, frames: int, size: tuple[int, int] | None
+    ) -> FrameGeometry:
+        factor = self.patch * self.merge
+        fitted = size or self._fit(width, height, max(frames, self.temporal_patch))
+        if any(side <= 0 or side % factor for side in fitted):
+            raise SettingsError(
+                f"frame size {fitted[0]}x{fitted[1]} does not fit this model: "
+                f"both sides must be multiples of {factor}"
+            )
+        grid = PatchGrid(fitted[1] // self.patch, fitted[0] // self.patch, self.merge)
+        self.check_length(-(-frames // self.temporal_patch) * grid.groups)
+        return FrameGeometry(grid, width=fitted[0], height=fitted[1])
+
+    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
+        frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
+        return patchify(frames, self.patch, self.merge, self.budget)
+
+    def encode(
+        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+    ) -> list[VisualTokens]:
+        device, group = self.kv_shape.device, self.merge**2
+        groups = [int(kept.sum()) for _, kept in batch]
+        if not any(groups):
+            return [self.no_tokens() for _ in batch]
+        patches = [kept.repeat_interleave(group) for _, kept in batch]
+        values = torch.cat([pixels[kept] for (pixels, _), kept in zip(batch, patches, strict=True)])
+        rows_cols, windows = self._places(geometry.grid)
+        order, window_bounds = _in_windows([windows[kept] for _, kept in batch])
+        frame_bounds = torch.tensor([0, *(n for n in groups if n)]).cumsum(0)
+        out = self.vision(
+            values.to(device, self.kv_shape.dtype),
+            grid_thw=None,
+            position_ids=torch.cat([rows_cols[kept] for kept in patches]).to(device),
+            cu_seqlens=(frame_bounds * group).to(device, torch.int32),
+            window_index=order.to(device),
+            cu_window_seqlens=(window_bounds * group).to(device, torch.int32),
+        )
+        embeds = torch.split(out.pooler_output, groups)
+        return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in embeds]
+
+    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        cols = geometry.grid.group_shape[1]
+        groups = kept.nonzero().squeeze(1)
+        ids = torch.full_like(groups, self._video)
+        # Rows and columns are counted from the prompt's end: their axes stand still.
+        places = torch.stack([groups // cols, groups % cols]) + self._prompt_tokens
+        positions = torch.cat([torch.zeros_like(groups)[None], places])
+        span = self._time(moment.index + 1, moment) - self._time(moment.index, moment)
+        return Segment(ids, torch.ones_like(ids, dtype=torch.bool), positions, span)
+
+    def start(self, position: int) -> Tensor:
+        return torch.tensor([[position], [0], [0]])
+
+    def text_start(self, first: int, last: int, end: int, geometry: FrameGeometry) -> Tensor:
+        behind = max(last - first, *(side - 1 for side in geometry.grid.group_shape)) + 1
+        return torch.tensor([[first + behind], *[[self._prompt_tokens + behind]] * 2])
+
+    def moving_frequencies(self) -> Tensor:
+        rotary = self.language.rotary_emb
+        frequencies: Tensor = rotary.inv_freq.float().clone()
+        # The sections are time, row, column.
+        frequencies[rotary.mrope_section[0] :] = 0
+        return frequencies
+
+    @torch.inference_mode()
+    def stock_logits(
+        self,
+        pixels: Sequence[Tensor],
+        moments: Sequence[Moment],
+        question: str,
+        geometry: FrameGeometry,
+    ) -> Tensor:
+        grid, device = geometry.grid, self.kv_shape.device
+        segments = self.window(moments, question, geometry)
+        logits: Tensor = self.model(
+            input_ids=self.ids_of(segments),
+            position_ids=self._positions(segments, geometry)[:, None].to(device),
+            pixel_values_videos=torch.cat(list(pixels)).to(device, self.kv_shape.dtype),
+            video_grid_thw=torch.tensor([[len(pixels), grid.rows, grid.cols]], device=device),
+            logits_to_keep=1,
+        ).logits
+        return logits[0, -1]
+
+    def vision_flops(self, patches: Sequence[int]) -> int:
+        """See :meth:`ModelAdapter.vision_flops`.
+
+        Windows count as full ones, for want of knowing how the patches spread over them: an upper
+        bound for pruned frames and for grids that windows don't divide.
+        """
+        config, total = self.model.config.vision_config, sum(patches)
+        heads, head_dim = config.num_heads, config.hidden_size // config.num_heads
+        window = (config.window_size // self.patch) ** 2
+        near = sum(attention_flops(n, min(n, window), heads, head_dim) for n in patches)
+        far = packed_attention_flops(patches, heads, head_dim)
+        whole = len(config.fullatt_block_indexes)
+        patch, group = self._vision_costs
+        attention = (int(config.depth) - whole) * near + whole * far
+        return total * patch + total // self.merge**2 * group + attention
+
+    @cached_property
+    def _vision_costs(self) -> tuple[int, int]:
+        """FLOPs of the weights for one patch and for one merge group."""
+        patch = linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks)
+        return patch, linear_flops(self.vision.merger)
+
+    @cached_property
+    def _prompt_tokens(self) -> int:
+        return len(self.prompt())
+
+    def _time(self, index: int, moment: Moment) -> int:
+        """Returns the position in time of the temporal patch of that index, from the video's."""
+        return int(index * self.model.config.vision_config.tokens_per_second * moment.interval)
+
+    def _fit(self, width: int, height: int, frames: int) -> tuple[int, int]:
+        """Returns the published (width, height): of a frame's budget and the video's share."""
+        budget, factor = self.budget, self.patch * self.merge
+        video = int(budget.max_tokens * factor**2 * _VIDEO_SHARE) * self.temporal_patch
+        cap = max(min(budget.max_pixels, video // frames), int(budget.min_pixels * 1.05))
+        fitted = smart_resize(
+            height, width, factor=factor, min_pixels=budget.min_pixels, max_pixels=cap
+        )
+        return fitted[1], fitted[0]
+
+    def _positions(self, segments: Sequence[Segment], geometry: FrameGeometry) -> Tensor:
+        """Returns the positions of a window that begins its epoch: int64 [3, tokens]."""
+        prompt, *frames, question = segments
+        starts = [len(prompt)]
+        for frame in frames:
+            starts.append(starts[-1] + frame.span)
+        begins = [self.start(position) for position in (0, *starts[:-1])]
+        begins.append(self.text_start(starts[0], starts[-2], starts[-1], geometry))
+        moved = [s.positions + b for s, b in zip([prompt, *frames, question], begins, strict=True)]
+        return torch.cat(moved, dim=1)
+
+    @lru_cache(maxsize=8)  # noqa: B019 - an adapter lives as long as the process
+    def _places(self, grid: PatchGrid) -> tuple[Tensor, Tensor]:
+        """Row and column of every patch of a grid, and the attention window of every group."""
+        side = self.model.config.vision_config.window_size // self.merge // self.patch
+        rows, cols = grid.group_shape
+        across = -(-cols // side)
+        row, col = torch.arange(rows) // side, torch.arange(cols) // side
+        windows = (row[:, None] * across + col).flatten()
+        thw = torch.tensor([[1, grid.rows, grid.cols]])
+        return get_vision_position_ids(thw, self.merge), windows
+
+
+def _in_windows(frames: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Orders groups by frame and attention window.
+
+    Args:
+        frames: for each frame the window of each of its kept groups, int64 [groups].
+
+    Returns:
+        The groups in that order, int64 [groups], and the bounds of the windows that have any.
+    """
+    frame = torch.cat([torch.full_like(windows, n) for n, windows in enumerate(frames)])
+    window = torch.cat(list(frames))
+    place = frame * (int(window.max()) + 1) + window
+    _, counts = torch.unique(place, return_counts=True)
+    return place.argsort(stable=True), torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+@dataclass(frozen=True)
+class Qwen25VLSize(ModelSize):
+    """Dimensions of an untrained Qwen2.5-VL.
+
+    Attributes:
+        whole: layers of the encoder whose attention goes over the whole picture.
+    """
+
+    chat_template = """\
+{%- for message in messages -%}
+{%- if loop.first and message.role != 'system' -%}<|im_start|>system
+You are a helpful assistant.<|im_end|>
+{% endif -%}
+<|im_start|>{{ message.role }}
+{% if message.content is string %}{{ message.content }}{% else -%}
+{%- for part in message.content -%}
+{%- if part.type == 'video' -%}<|vision_start|><|video_pad|><|vision_end|>
+{%- elif part.type == 'image' -%}<|vision_start|><|image_pad|><|vision_end|>
+{%- else -%}{{ part.text }}{%- endif -%}
+{%- endfor -%}
+{%- endif %}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}<|im_start|>assistant
+{% endif -%}"""
+
+    special_tokens = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+
+    whole: tuple[int, ...]
+
+    def build(self, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLForConditionalGeneration:
+        start, end, image, video = tokenizer.convert_tokens_to_ids(list(self.special_tokens))
+        config = Qwen2_5_VLConfig(
+            text_config=self.text_config(tokenizer),
+            vision_config=self._vision_config(),
+            image_token_id=image,
+            video_token_id=video,
+            vision_start_token_id=start,
+            vision_end_token_id=end,
+            tie_word_embeddings=True,
+        )
+        return Qwen2_5_VLForConditionalGeneration(config)
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {
+            "min_pixels": 3136,
+            "max_pixels": 12_845_056,
+            "patch_size": 14,
+            "temporal_patch_size": 2,
+            "merge_size": 2,
+            "image_mean": [0.48145466, 0.4578275, 0.40821073],
+            "image_std": [0.26862954, 0.26130258, 0.27577711],
+            "video_processor_type": "Qwen2VLVideoProcessor",
+        }
+
+    def text_config(self, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+        half = self.hidden // self.heads // 2
+        sections = [half - 2 * (3 * half // 8), 3 * half // 8, 3 * half // 8]
+        rope = {"rope_type": "default", "rope_theta": 1_000_000.0, "mrope_section": sections}
+        context = {"max_position_embeddings": 128_000}
+        return {**super().text_config(tokenizer), **context, "rope_parameters": rope}
+
+    def _vision_config(self) -> dict[str, Any]:
+        return {
+            "depth": self.vision_depth,
+            "hidden_size": self.vision_hidden,
+            "intermediate_size": 4 * self.vision_hidden,
+            "num_heads": self.vision_heads,
+            "out_hidden_size": self.hidden,
+            "fullatt_block_indexes": list(self.whole),
+            "tokens_per_second": 2,
+            "window_size": 112,
+        }
+
+
+SIZES["qwen2.5-test"] = Qwen25VLSize(64, 3, 128, 4, 2, 32, 3, 2, (1,))
+SIZES["qwen2.5-150m"] = Qwen25VLSize(768, 14, 2432, 12, 4, 512, 10, 8, (4, 9))

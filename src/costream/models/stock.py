@@ -1,0 +1,243 @@
+"""What all families share that stand on stock ``transformers`` classes: the language side.
+
+Such a class holds its language model as ``model.language_model`` and its head as ``lm_head``. A
+family adds its vision encoder, its preprocessing and the layout of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+from costream.errors import ModelError, SettingsError
+from costream.models.base import (
+    FrameGeometry,
+    KVCache,
+    KVShape,
+    ModelAdapter,
+    Moment,
+    Segment,
+    VisualTokens,
+)
+from costream.models.checkpoint import answer_ids
+from costream.models.flops import attention_flops, linear_flops
+
+
+class StockAdapter(ModelAdapter):
+    """A family on a stock class. Subclasses see the video: they encode and lay out a frame.
+
+    Args:
+        model: the stock class with its weights, on its device.
+        tokenizer: the checkpoint's, with a chat template.
+        video: what the chat template writes where a video stands.
+
+    Raises:
+        ModelError: the template does not place a video before text, or the language model does
+            not let every token look at all earlier ones.
+    """
+
+    axes: ClassVar[int] = 1
+    """Axes of the rotary positions."""
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, video: str) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.language = model.model.language_model
+        self.text_config: PretrainedConfig = model.config.text_config
+        if "sliding_attention" in (getattr(self.text_config, "layer_types", None) or ()):
+            raise ModelError("language models with sliding-window attention are not supported")
+        self.parameters = sum(weights.numel() for weights in model.parameters())
+        self.kv_shape = _kv_shape(model)
+        self.yes_ids, self.no_ids = (ids.to(model.device) for ids in answer_ids(tokenizer))
+        ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+        self.eos_ids = frozenset(token for token in ends if token is not None)
+        self._before, self._after = self._split_template(video)
+        _hold_frequencies(self.language.rotary_emb)
+
+    def prompt(self) -> Segment:
+        return self.text(self.ids(self._before))
+
+    def question(self, text: str) -> Segment:
+        return self.text(self.ids(self._after.replace(_QUESTION, text)))
+
+    def text(self, ids: Sequence[int]) -> Segment:
+        tokens = torch.tensor(list(ids), dtype=torch.int64)
+        positions = torch.arange(len(tokens)).expand(self.axes, -1)
+        return Segment(tokens, torch.zeros_like(tokens, dtype=torch.bool), positions, len(tokens))
+
+    def ids(self, text: str) -> list[int]:
+        """Returns the tokens of a piece of text, special tokens as they stand in it."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def start(self, position: int) -> Tensor:
+        return torch.full((self.axes, 1), position)
+
+    def text_start(self, first: int, last: int, end: int, geometry: FrameGeometry) -> Tensor:
+        return self.start(end)
+
+    def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
+        embeds: Tensor = self.language.embed_tokens(segment.ids.to(self.kv_shape.device))
+        if visual is not None:
+            embeds[segment.visual.to(embeds.device)] = visual.embeds.to(embeds.dtype)
+        return embeds
+
+    def forward(
+        self,
+        embeds: Tensor,
+        positions: Tensor,
+        visual: Tensor,
+        deepstack: Tensor | None,
+        mask: Tensor,
+        cache: KVCache,
+    ) -> Tensor:
+        hidden: Tensor = self.language(
+            inputs_embeds=embeds[None],
+            # The stock classes' own forms: [batch, queries], or [axes, batch, queries].
+            position_ids=positions if self.axes == 1 else positions[:, None],
+            attention_mask=mask[None, None],
+            past_key_values=cache,
+            use_cache=True,
+            **self.visual_options(visual, deepstack),
+        ).last_hidden_state
+        return hidden[0]
+
+    def visual_options(self, visual: Tensor, deepstack: Tensor | None) -> dict[str, Any]:
+        """Returns what else the family's language model takes: see :meth:`forward`."""
+        return {}
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.model.lm_head(hidden)
+        return logits
+
+    def move_keys(self, keys: Tensor, distance: int) -> Tensor:
+        angle = distance * self.moving_frequencies()
+        cos, sin = angle.cos().repeat(2), angle.sin().repeat(2)
+        wide = keys.float()
+        first, second = wide.chunk(2, dim=-1)
+        moved: Tensor = wide * cos + torch.cat([-second, first], dim=-1) * sin
+        return moved.to(keys.dtype)
+
+    def moving_frequencies(self) -> Tensor:
+        """Returns the rotary frequencies that a shift along the stream turns: [head_dim / 2]."""
+        # A shift that is equal on all axes is one plain rotation, however the axes are spread over
+        # the frequencies.
+        frequencies: Tensor = self.language.rotary_emb.inv_freq.float()
+        return frequencies
+
+    def text_flops(self, queries: int, keys: int, logits: int) -> int:
+        heads, shape = self.text_config.num_attention_heads, self.kv_shape
+        attention = shape.layers * attention_flops(queries, keys, heads, shape.head_dim)
+        return queries * self._token_flops + attention + logits * self._logits_flops
+
+    def window(
+        self, moments: Sequence[Moment], question: str, geometry: FrameGeometry
+    ) -> list[Segment]:
+        """Returns the segments of a whole window with nothing pruned.
+
+        Args:
+            moments: where each temporal patch stands.
+            question: what is asked.
+            geometry: how frames are cut.
+        """
+        whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
+        frames = [self.frame(moment, whole, geometry) for moment in moments]
+        return [self.prompt(), *frames, self.question(question)]
+
+    def ids_of(self, segments: Sequence[Segment]) -> Tensor:
+        """Returns the ids of segments as the stock class takes them: int64 [1, tokens]."""
+        return torch.cat([segment.ids for segment in segments]).to(self.kv_shape.device)[None]
+
+    def no_tokens(self, levels: int = 0) -> VisualTokens:
+        """Returns the visual tokens of a temporal patch that was pruned whole."""
+        shape, hidden = self.kv_shape, int(self.text_config.hidden_size)
+        empty = torch.empty(levels, 0, hidden, dtype=shape.dtype, device=shape.device)
+        return VisualTokens(torch.empty(0, hidden, dtype=shape.dtype, device=shape.device), empty)
+
+    def check_length(self, tokens: int) -> None:
+        """Checks that a window of that many tokens is one that the model was made for.
+
+        Raises:
+            SettingsError: it is longer.
+        """
+        limit = int(self.text_config.max_position_embeddings)
+        if tokens > limit:
+            raise SettingsError(
+                f"a window takes {tokens} visual tokens and this model at most {limit}: "
+                "shorten the window or lower the sampling rate"
+            )
+
+    @cached_property
+    def _token_flops(self) -> int:
+        return linear_flops(self.language.layers) + self._expert_flops()
+
+    @cached_property
+    def _logits_flops(self) -> int:
+        return linear_flops(self.model.lm_head)
+
+    def _expert_flops(self) -> int:
+        """FLOPs a token of the experts and routers, which are bare parameters and not modules."""
+        config = self.text_config
+        sparse = sum(hasattr(layer.mlp, "experts") for layer in self.language.layers)
+        if not sparse:
+            return 0
+        chosen = 3 * int(config.moe_intermediate_size) * int(config.num_experts_per_tok)
+        return sparse * 2 * int(config.hidden_size) * (chosen + int(config.num_experts))
+
+    def _split_template(self, video: str) -> tuple[str, str]:
+        """Renders the checkpoint's own chat template and cuts it where the video stands."""
+        content = [{"type": "video"}, {"type": "text", "text": _QUESTION}]
+        rendered = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        before, found, after = rendered.partition(video)
+        if not found or _QUESTION not in after:
+            raise ModelError("the checkpoint's chat template does not place a video before text")
+        return before, after
+
+
+def check_text_model(family: str, config: PretrainedConfig) -> None:
+    """Checks the language model of a family that takes any.
+
+    Raises:
+        ModelError: it is none whose layers and tokenizer are known to serve.
+    """
+    kind = config.text_config.model_type
+    if kind not in _TEXT_MODELS:
+        raise ModelError(
+            f"{family} with a language model of type {kind!r} is not supported: "
+            f"choose one with {', '.join(_TEXT_MODELS)}"
+        )
+
+
+_TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
+"""Language models whose byte-level tokenizer never joins text across a frame's end."""
+
+_QUESTION = "\x00question\x00"
+
+
+def _kv_shape(model: Any) -> KVShape:
+    text = model.config.text_config
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return KVShape(
+        layers=text.num_hidden_layers,
+        kv_heads=text.num_key_value_heads,
+        head_dim=width,
+        dtype=model.dtype,
+        device=model.device,
+    )
+
+
+def _hold_frequencies(rotary: Any) -> None:
+    """Keeps rotary frequencies as they are in windows of the length the model was made for.
+
+    "Dynamic" ones change with the largest position. Ours grow along the stream while the window,
+    and with it every difference of positions, stays short: the frequencies have to stay, too.
+    """
+    if "dynamic" in rotary.rope_type:
+        rotary.rope_type = "default"
