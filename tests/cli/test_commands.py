@@ -53,9 +53,22 @@ def test_synth_writes_what_was_asked_for(costream: Command, tmp_path: Path) -> N
     assert found["gop"]["median"] == 5
 
 
+def test_synth_writes_a_data_set(costream: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    options = ("--split", "train", "--videos", 1, "--seed", 5, "--size", "96x64")
+    printed = costream("synth", "--dataset", folder, *options).out.split()
+    listed = (folder / "Anomaly_Train.txt").read_text().split()
+    assert printed == [str(folder / name) for name in listed]
+    found = json.loads(costream("inspect", printed[0], "--json").out)
+    assert (found["width"], found["height"]) == (96, 64)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (("synth",), "either a file or --dataset FOLDER"),
+        (("synth", "{tmp}/x.mp4", "--dataset", "{tmp}"), "either a file or --dataset FOLDER"),
+        (("synth", "--dataset", "{tmp}", "--split", "tset"), "unknown split 'tset'"),
         (("synth", "/nowhere/at/all.mp4"), "can't write /nowhere/at/all.mp4: no such file"),
         (("synth", "{tmp}/x.nothing"), "end its name in .mp4"),
         (("synth", "{tmp}/x.mp4", "--codec", "nope"), "use libx264 or libx265"),

@@ -7,6 +7,7 @@ import pytest
 
 from costream.errors import SettingsError
 from costream.synth import EncoderSettings, LiveCamera, SyntheticCamera
+from costream.synth.programme import show_programme
 from costream.video import Stream
 
 
@@ -35,6 +36,14 @@ def test_the_stream_can_be_read_to_its_end(camera):
         records = list(Stream(live.file).frames())
         assert ended(live)
     assert [record.type for record in records] == (["I"] + ["P"] * 49) * 2
+
+
+def test_a_world_can_be_on_the_air():
+    world = show_programme(3, 70)
+    assert [event.kind for event in world.events] == ["fall", "fighting"]
+    with LiveCamera(world, seconds=1, realtime=False, start=400) as live:
+        records = list(Stream(live.file).frames())
+    assert len(records) == 25
 
 
 def test_the_pictures_are_the_camera_s(camera):

@@ -1,6 +1,6 @@
 """The command line: importing a command's module adds it to the app."""
 
-from costream.cli import bench, bench_signal, bench_speed, demo, evaluate, inspect, run
+from costream.cli import bench, bench_signal, bench_speed, demo, evaluate, inspect, run, synth
 from costream.cli.app import app, main
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "inspect",
     "main",
     "run",
+    "synth",
 ]

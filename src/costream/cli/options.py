@@ -60,6 +60,7 @@ SizeOpt = Annotated[
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]
+SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Picks the scene and what happens.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from costream.synth.brush import Sketch, Tone, lay_shadow
 from costream.synth.figure import Canvas
 from costream.synth.ground import CAMERA_HEIGHT, Ground
 from costream.synth.site import LANES, Site, Zone
+from costream.synth.texture import Field, value_noise
 from costream.synth.vehicle import PAINTS, draw_car
 
-Field = npt.NDArray[np.floating[Any]]
 Generator = np.random.Generator
 
 WALLS = {"street": 16.0, "shop": 11.5, "hall": 13.0, "car_park": 19.0, "corridor": 15.0}
@@ -108,7 +106,7 @@ def _facade(plan: _Plan, draw: Generator) -> Field:
                 _panel(plan, picture, (left + step, left + step + 0.8, low, high), glass)
         _panel(plan, picture, (left, left + wide, 2.05, 2.4), _colour(draw, 60, 200, 70))
         left += wide
-    picture *= (1 + 0.05 * _noise(plan.across * 3, plan.up * 3, draw))[..., None]
+    picture *= (1 + 0.05 * value_noise(plan.across * 3, plan.up * 3, draw))[..., None]
     return picture
 
 
@@ -154,8 +152,8 @@ def _hedge(plan: _Plan, draw: Generator) -> Field:
     """Behind a car park: a hedge or a concrete wall, trees and sky above."""
     sky = _colour(draw, 190, 225, 14)
     picture = np.zeros((*plan.up.shape, 3), np.float32) + sky
-    leaf = 1 + 0.3 * _noise(plan.across * 4, plan.up * 4, draw)
-    ridge = 3.2 + 1.2 * _noise(plan.across * 0.5, plan.across * 0, draw)
+    leaf = 1 + 0.3 * value_noise(plan.across * 4, plan.up * 4, draw)
+    ridge = 3.2 + 1.2 * value_noise(plan.across * 0.5, plan.across * 0, draw)
     trees = plan.up < ridge
     picture[trees] = (np.array((58, 92, 54)) * leaf[..., None])[trees]
     wall = plan.up < float(draw.uniform(1.2, 1.9))
@@ -192,7 +190,11 @@ def _paving(plan: _Plan, draw: Generator) -> Field:
 
 def _asphalt(plan: _Plan, draw: Generator) -> Field:
     """A car park's ground: the lane, and bays beyond it."""
-    grain = 1 + 0.1 * _noise(plan.x * 9, plan.z * 9, draw) + 0.06 * _noise(plan.x, plan.z, draw)
+    grain = (
+        1
+        + 0.1 * value_noise(plan.x * 9, plan.z * 9, draw)
+        + 0.06 * value_noise(plan.x, plan.z, draw)
+    )
     base = (_colour(draw, 96, 136) * grain[..., None]).astype(np.float32)
     every = float(draw.uniform(1.1, 1.6))
     stripes = (abs(plan.x % (2 * every) - every) < 0.06) & (plan.z < KERB - 0.3) & (plan.z > 7.9)
@@ -205,7 +207,7 @@ def _asphalt(plan: _Plan, draw: Generator) -> Field:
 
 def _pave(plan: _Plan, draw: Generator, base: Field, far: float) -> Field:
     """Lays the road with its two lanes and their arrows over a ground."""
-    grain = 1 + 0.08 * _noise(plan.x * 8, plan.z * 8, draw)
+    grain = 1 + 0.08 * value_noise(plan.x * 8, plan.z * 8, draw)
     road = (plan.z > KERB) & (plan.z < far)
     picture = base.copy()
     picture[road] = (_colour(draw, 62, 92, 6) * grain[..., None])[road]
@@ -234,7 +236,9 @@ def _stone(plan: _Plan, draw: Generator) -> Field:
 
 
 def _lino(plan: _Plan, draw: Generator) -> Field:
-    floor = _colour(draw, 96, 130) * (1 + 0.05 * _noise(plan.x * 2, plan.z * 2, draw))[..., None]
+    floor = (
+        _colour(draw, 96, 130) * (1 + 0.05 * value_noise(plan.x * 2, plan.z * 2, draw))[..., None]
+    )
     runner = abs(plan.z - 7.0) < float(draw.uniform(1.4, 2.2))
     floor[runner] *= float(draw.uniform(0.72, 1.25))
     gloss = 1 + 0.18 * np.exp(-(((plan.x % 3.2 - 1.6) / 0.6) ** 2))
@@ -251,7 +255,7 @@ def _tiles(
     shade = draw.normal(1, spread, (64, 64))[row % 64, column % 64] - checks * ((row + column) % 2)
     off = np.minimum(abs((plan.x / size + 0.5) % 1 - 0.5), abs((plan.z / size + 0.5) % 1 - 0.5))
     grout = np.clip(1.5 - off * size / np.maximum(0.02, plan.pixel / 2), 0, 1)
-    grain = 1 + 0.05 * _noise(plan.x * 3, plan.z * 3, draw)
+    grain = 1 + 0.05 * value_noise(plan.x * 3, plan.z * 3, draw)
     tiled: Field = tone * (shade * (1 - 0.2 * grout) * grain)[..., None]
     return tiled.astype(np.float32)
 
@@ -266,7 +270,9 @@ def _paint_zone(plan: _Plan, floor: Field, zone: Zone, draw: Generator) -> Field
     red, yellow = np.array((206.0, 36.0, 30.0)), np.array((240.0, 200.0, 36.0))
     colours = np.where(hatch[..., None], red, yellow)
     colours = np.where((inside < 0.14)[..., None], red, colours)
-    cover = (0.86 * (inside > 0) * (1 + 0.08 * _noise(plan.x * 6, plan.z * 6, draw)))[..., None]
+    cover = (0.86 * (inside > 0) * (1 + 0.08 * value_noise(plan.x * 6, plan.z * 6, draw)))[
+        ..., None
+    ]
     painted: Field = floor + np.clip(cover, 0, 0.95) * (colours - floor)
     return painted
 
@@ -356,17 +362,3 @@ def _panel(
     cover = np.clip(np.minimum(across, upward), 0, 1).astype(np.float32)[..., None]
     under = picture[rows, cols]
     under += cover * (colour - under)
-
-
-def _noise(x: Field, y: Field, draw: Generator) -> Field:
-    """Smooth noise of about -1..1, bilinear between random lattice values."""
-    lattice = draw.uniform(-1, 1, (64, 64)).astype(np.float32)
-    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    fx, fy = x - left, y - top
-    upper = lattice[top % 64, left % 64] * (1 - fx) + lattice[top % 64, (left + 1) % 64] * fx
-    lower = (
-        lattice[(top + 1) % 64, left % 64] * (1 - fx)
-        + lattice[(top + 1) % 64, (left + 1) % 64] * fx
-    )
-    noise: Field = upper * (1 - fy) + lower * fy
-    return noise

@@ -9,7 +9,7 @@ from math import hypot
 import numpy as np
 from PIL import Image, ImageDraw
 
-from costream.synth.figure import Canvas, Colour, Limb
+from costream.synth.figure import Canvas, Limb, shaded
 
 Paint = tuple[int, int, int] | tuple[int, int, int, int]
 
@@ -62,6 +62,11 @@ class Sketch:
         self._origin = (0.0, 0.0)
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing is drawn."""
+        return not self._strokes
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of what is drawn, in pixels of the picture."""
         left, top, right, bottom = self._box
@@ -105,7 +110,7 @@ class Sketch:
     def limb(self, limb: Limb) -> None:
         """Draws a limb, lighter on its upper left side."""
         wide = self.scale * max(limb.radii) > SHADED
-        self._capsule(limb, 1.0, 0.0, _shaded(limb.colour, 0.8 if wide else 0.95))
+        self._capsule(limb, 1.0, 0.0, shaded(limb.colour, 0.8 if wide else 0.95))
         if wide:
             self._capsule(limb, 0.74, 0.22, limb.colour)
 
@@ -175,8 +180,3 @@ def lay_shadow(picture: Image.Image, column: float, row: float, wide: float, tal
     for share in (1.0, 0.8, 0.6, 0.4):
         sketch.ellipse(wide * share, tall * share, (0, 0, 0, 34))
     sketch.lay(picture, Tone())
-
-
-def _shaded(colour: Colour, share: float) -> Colour:
-    red, green, blue = (min(255, round(value * share)) for value in colour)
-    return red, green, blue

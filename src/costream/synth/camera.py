@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import prod, sin
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from costream.errors import SettingsError
 from costream.synth.figure import Limb, build_limbs, draw_limbs, draw_shadow, extent
 from costream.synth.ground import Ground
-from costream.synth.light import LightChange
+from costream.synth.light import LightChange, drift_of
 from costream.synth.scene import paint_scene
 from costream.synth.truth import Action, Box, Event, Truth
 from costream.synth.visit import Moment, Visit, draw_visit, numbers_at
@@ -131,6 +131,7 @@ class SyntheticCamera:
             top=max(0, round(row - scale * high)),
             right=min(self.width, round(column + scale * right)),
             bottom=min(self.height, round(row - scale * low)),
+            foot=(column, row),
             action=_action(moment),
         )
         seen = min(box.right - box.left, box.bottom - box.top) >= VISIBLE
@@ -146,8 +147,8 @@ class SyntheticCamera:
         return canvas
 
     def _light(self, time: float) -> float:
-        """Relative brightness: two slow waves, so that no two minutes are quite alike."""
-        slow = 0.7 * sin(time / 17 + self.seed) + 0.3 * sin(time / 5.3 + 2 * self.seed)
+        """Relative brightness."""
+        slow = drift_of(time, self.seed)
         return (1 + self._drift * slow) * prod(change.at(time) for change in self._lights)
 
     def _grain(self, index: int) -> npt.NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, get_args
@@ -39,6 +39,10 @@ BOXES_EVERY = 0.5
 """Seconds from one frame whose boxes are noted to the next."""
 
 
+SIZE = (448, 256)
+"""Width and height of a video, in pixels, unless another is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that makes a video of a data set.
@@ -52,6 +56,7 @@ class Recipe:
         pretend: kinds of event that something harmless resembles; None leaves it to the seed.
         seconds: length.
         settings: how it is encoded.
+        size: width and height in pixels.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Recipe:
     pretend: tuple[EventKind, ...] | None
     seconds: float
     settings: EncoderSettings
+    size: tuple[int, int] = SIZE
 
     def camera(self) -> WorldCamera:
         """Returns the camera that shows it."""
@@ -71,6 +77,8 @@ class Recipe:
             event=self.event,
             pretend=self.pretend,
             seconds=self.seconds,
+            width=self.size[0],
+            height=self.size[1],
         )
 
 
@@ -79,7 +87,9 @@ def split_seed(split: Split, draw: np.random.Generator) -> int:
     return 3 * int(draw.integers(1 << 40)) + SPLITS.index(split)
 
 
-def draw_recipes(split: Split, videos: int, seed: int) -> list[Recipe]:
+def draw_recipes(
+    split: Split, videos: int, seed: int, *, size: tuple[int, int] = SIZE
+) -> list[Recipe]:
     """Draws the videos of a split.
 
     Kinds of event take turns, with a normal video after every third, so that any number of videos
@@ -89,6 +99,7 @@ def draw_recipes(split: Split, videos: int, seed: int) -> list[Recipe]:
         split: which split.
         videos: how many.
         seed: picks everything. Not negative.
+        size: width and height of the videos, in pixels.
 
     Raises:
         SettingsError: a value is out of range.
@@ -103,12 +114,19 @@ def draw_recipes(split: Split, videos: int, seed: int) -> list[Recipe]:
         event = CYCLE[index % len(CYCLE)]
         category = EVENTS[event].category if event else NORMAL
         counts[category] = counts.get(category, 0) + 1
-        recipes.append(_draw_recipe(split, seed, index, event, category, counts[category]))
+        recipe = _draw_recipe(split, seed, index, event, category, counts[category])
+        recipes.append(replace(recipe, size=size))
     return recipes
 
 
 def write_dataset(
-    folder: str | Path, *, split: Split, videos: int, seed: int = 0, processes: int = 1
+    folder: str | Path,
+    *,
+    split: Split,
+    videos: int,
+    seed: int = 0,
+    size: tuple[int, int] = SIZE,
+    processes: int = 1,
 ) -> list[Recipe]:
     """Renders and encodes a split with its annotations. Splits of one data set share a folder.
 
@@ -117,6 +135,7 @@ def write_dataset(
         split: which split.
         videos: how many.
         seed: picks everything.
+        size: width and height of the videos, in pixels.
         processes: how many videos are made at a time.
 
     Returns:
@@ -126,7 +145,7 @@ def write_dataset(
         SettingsError: a value is out of range.
         OSError: a file can't be written.
     """
-    recipes = draw_recipes(split, videos, seed)
+    recipes = draw_recipes(split, videos, seed, size=size)
     root = Path(folder)
     for category in {recipe.category for recipe in recipes}:
         (root / category).mkdir(parents=True, exist_ok=True)
@@ -176,7 +195,7 @@ def _draw_recipe(
     split: Split, seed: int, index: int, event: EventKind | None, category: str, number: int
 ) -> Recipe:
     draw = np.random.default_rng((seed, SPLITS.index(split), index))
-    scenes = scenes_for(event)
+    scenes = scenes_for((event,))
     round_, turn = divmod(index, len(CYCLE))
     settings = _draw_settings(draw)
     codec = settings.codec.removeprefix("lib")
@@ -215,8 +234,6 @@ def _notes(recipe: Recipe, camera: WorldCamera) -> dict[str, object]:
     frames: Sequence[int] = range(0, camera.frames, step)
     return {
         **asdict(recipe),
-        "width": camera.width,
-        "height": camera.height,
         "fps": camera.fps,
         "frames": camera.frames,
         "shake": camera.shake,

@@ -112,6 +112,12 @@ def draw_shadow(canvas: Canvas, limbs: list[Limb], foot: tuple[float, float], sc
     canvas[rows, cols] *= (1 - 0.5 * np.clip(1 - far, 0, 1)).astype(np.float32)[..., None]
 
 
+def shaded(colour: Colour, share: float) -> Colour:
+    """A colour ``share`` times as bright."""
+    red, green, blue = (min(255, round(value * share)) for value in colour)
+    return red, green, blue
+
+
 def hand_of(limbs: list[Limb]) -> tuple[float, float]:
     """The near hand of a built body, in metres from the feet."""
     return limbs[-3].start
@@ -146,7 +152,7 @@ def _leg(
     knee = _swing(hip, thigh, 0.235)
     ankle = _swing(knee, shin, 0.225)
     toe = (ankle[0] + 0.085 * cos(shin), ankle[1] + 0.085 * sin(shin) - 0.012)
-    trousers, shoes = _shade(look.trousers, shade), _shade(look.shoes, shade)
+    trousers, shoes = shaded(look.trousers, shade), shaded(look.shoes, shade)
     return [
         Limb(ankle, toe, (0.024, 0.02), shoes),
         Limb(knee, ankle, (0.042, 0.029), trousers),
@@ -166,16 +172,16 @@ def _arm(
     elbow = _swing(shoulder, upper, 0.165)
     hand = _swing(elbow, fore, 0.145)
     return [
-        Limb(hand, hand, (0.025, 0.025), _shade(look.skin, shade)),
-        Limb(elbow, hand, (0.03, 0.024), _shade(look.top, shade)),
-        Limb(shoulder, elbow, (0.042, 0.032), _shade(look.top, shade)),
+        Limb(hand, hand, (0.025, 0.025), shaded(look.skin, shade)),
+        Limb(elbow, hand, (0.03, 0.024), shaded(look.top, shade)),
+        Limb(shoulder, elbow, (0.042, 0.032), shaded(look.top, shade)),
     ]
 
 
 def _head(shoulder: tuple[float, float], lean: float, look: Look) -> list[Limb]:
     x, y = shoulder
     upright = [
-        Limb((x, y + 0.04), (x + 0.005, y + 0.09), (0.034, 0.032), _shade(look.skin, 0.85)),
+        Limb((x, y + 0.04), (x + 0.005, y + 0.09), (0.034, 0.032), shaded(look.skin, 0.85)),
         Limb((x + 0.012, y + 0.132), (x + 0.02, y + 0.108), (0.054, 0.046), look.skin),
         Limb((x - 0.012, y + 0.15), (x + 0.018, y + 0.163), (0.052, 0.042), look.hair),
     ]
@@ -215,11 +221,6 @@ def _ground(limbs: list[Limb]) -> list[Limb]:
              one.colour)
         for one in limbs
     ]  # fmt: skip
-
-
-def _shade(colour: Colour, share: float) -> Colour:
-    red, green, blue = (round(value * share) for value in colour)
-    return red, green, blue
 
 
 def _window(

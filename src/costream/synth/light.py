@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sin
 
 from costream.errors import SettingsError
 
@@ -35,3 +36,8 @@ class LightChange:
         if time >= self.start + self.seconds:
             return self.gain
         return 1.0 + (self.gain - 1.0) * (time - self.start) / self.seconds
+
+
+def drift_of(time: float, seed: int) -> float:
+    """How daylight drifts, -1..1: two slow waves, so that no two minutes are quite alike."""
+    return 0.7 * sin(time / 17 + seed) + 0.3 * sin(time / 5.3 + 2 * seed)

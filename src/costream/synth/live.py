@@ -7,14 +7,24 @@ import select
 import threading
 import time
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from costream.errors import SettingsError
-from costream.synth.camera import SyntheticCamera
-from costream.synth.encoder import Encoder, EncoderSettings
+from costream.synth.encoder import Encoder, EncoderSettings, Pixels
 
 POLL = 0.1
 """Seconds after which a writer that waits for its reader looks whether it should stop."""
+
+
+class Camera(Protocol):
+    """Whatever renders frames by index: a synthetic camera or a world."""
+
+    width: int
+    height: int
+    fps: float
+
+    def frame(self, index: int, /) -> Pixels:
+        """Renders a frame: uint8 [height, width, 3], red first."""
 
 
 class LiveCamera:
@@ -42,7 +52,7 @@ class LiveCamera:
 
     def __init__(
         self,
-        camera: SyntheticCamera,
+        camera: Camera,
         *,
         seconds: float | None = None,
         realtime: bool = True,

@@ -36,6 +36,7 @@ class Plot:
         blazes: what burns.
         events: what is worth an alarm.
         exhibit: the thing on the pedestal, where there is one.
+        until: when the present chapter ends, in seconds.
     """
 
     def __init__(
@@ -47,14 +48,27 @@ class Plot:
         self.vehicles: list[Vehicle] = []
         self.blazes: list[Blaze] = []
         self.events: list[Event] = []
-        self._taken: list[Spot] = [
-            spot for spot in (site.bench, site.display, site.bin, site.beacon) if spot
-        ]
+        self.until = seconds
+        self._taken: list[Spot] = []
         self._number = 0
         self.exhibit: Thing | None = None
         if site.display:
             self.exhibit = self.thing(EXHIBITS, self.uniform(0.5, 0.62))
             self.exhibit.places.append(Place(-1.0, site.display, PEDESTAL))
+
+    def begin(self, start: float, until: float) -> None:
+        """Begins a chapter: spots are free again but for the furniture, the exhibit is back."""
+        site = self.site
+        self.until = until
+        self._taken = [spot for spot in (site.bench, site.display, site.bin, site.beacon) if spot]
+
+        if self.exhibit and site.display and self.exhibit.places[-1].holder:
+            self.exhibit.places.append(Place(start, site.display, PEDESTAL))
+
+    @property
+    def last(self) -> bool:
+        """Whether this is the last chapter, so that what happens may go on to the end."""
+        return self.until >= self.seconds
 
     def uniform(self, low: float, high: float) -> float:
         """A number by chance."""

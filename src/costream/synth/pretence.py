@@ -77,7 +77,7 @@ def wait_with_bag(plot: Plot, start: float) -> None:
     """Somebody puts luggage down, waits beside it, takes it and leaves."""
     owner = plot.come(plot.spot(0.5), start, gait="carry")
     bag = plot.luggage(owner)
-    put_down(plot, owner, bag.places)
+    put_down(owner, bag.places)
     owner.do("stand", plot.uniform(6.0, 10.0))
     pick_up(owner, bag.places)
     plot.leave(owner, gait="carry")

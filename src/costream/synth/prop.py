@@ -10,7 +10,7 @@ import numpy as np
 
 from costream.synth.act import Spot
 from costream.synth.brush import Sketch
-from costream.synth.figure import Colour
+from costream.synth.figure import Colour, shaded
 from costream.synth.person import Person
 
 Shape = Literal["suitcase", "bag", "vase", "painting"]
@@ -133,7 +133,7 @@ class Blaze:
 
 def _draw_suitcase(sketch: Sketch, x: float, low: float, size: float, colour: Colour) -> None:
     half = 0.36 * size
-    dark = _shade(colour, 0.55)
+    dark = shaded(colour, 0.55)
     sketch.rectangle(x - 0.3 * half, low + size, x + 0.3 * half, low + 1.16 * size, (40, 40, 44))
     sketch.rectangle(x - 0.2 * half, low + size, x + 0.2 * half, low + 1.1 * size, (150, 150, 150))
     sketch.rectangle(x - half, low + 0.03, x + half, low + size, colour)
@@ -155,7 +155,7 @@ def _draw_bag(sketch: Sketch, x: float, low: float, size: float, colour: Colour)
          (x - 0.85 * half, low + 0.8 * size)), colour,
     )  # fmt: skip
     sketch.rectangle(
-        x - 0.9 * half, low + 0.48 * size, x + 0.9 * half, low + 0.58 * size, _shade(colour, 0.55)
+        x - 0.9 * half, low + 0.48 * size, x + 0.9 * half, low + 0.58 * size, shaded(colour, 0.55)
     )
 
 
@@ -176,11 +176,6 @@ def _draw_painting(sketch: Sketch, x: float, low: float, size: float, colour: Co
         x - 0.84 * half, low + 0.09 * size, x + 0.84 * half, low + 0.91 * size, (246, 240, 220)
     )
     sketch.disc(x, low + 0.52 * size, 0.3 * size, colour)
-
-
-def _shade(colour: Colour, share: float) -> Colour:
-    red, green, blue = (round(value * share) for value in colour)
-    return red, green, blue
 
 
 DRAWINGS = {

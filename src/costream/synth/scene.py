@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from costream.synth.ground import CAMERA_HEIGHT, WALL, Ground
-
-Field = npt.NDArray[np.floating[Any]]
+from costream.synth.texture import Field, value_noise
 
 OVERSAMPLING = 2
 TILE = 1.0
@@ -90,7 +87,7 @@ def _paint_floor(
     tone = tones[np.floor(z / TILE).astype(int) % 64, np.floor(x / TILE).astype(int) % 64]
     pixel = z / fine.focal
     grout = np.maximum(_line(x, pixel), _line(z, pixel * z / CAMERA_HEIGHT))
-    grain = _value_noise(x * 2.3, z * 2.3, draw) + 0.5 * _value_noise(x * 9, z * 9, draw)
+    grain = value_noise(x * 2.3, z * 2.3, draw, 128) + 0.5 * value_noise(x * 9, z * 9, draw, 128)
     shade = tone * (1 - 0.22 * grout) * (1 + 0.05 * grain) * (1.12 - 0.022 * z)
     sun = sum(_sunlight(x, z, left) for left in windows)
     lit = floor * shade[..., None] + light * (0.24 * np.clip(sun, 0, 1))[..., None]
@@ -184,17 +181,3 @@ def _line(position: Field, pixel: Field) -> Field:
     thickness = np.maximum(0.018, pixel)
     line: Field = np.clip(1.5 - off / thickness, 0, 1) * np.minimum(1, 0.018 / pixel * 2)
     return line
-
-
-def _value_noise(x: Field, y: Field, draw: np.random.Generator) -> Field:
-    """Smooth noise of about -1..1, bilinear between random lattice values."""
-    lattice = draw.uniform(-1, 1, (128, 128)).astype(np.float32)
-    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    fx, fy = x - left, y - top
-    upper = lattice[top % 128, left % 128] * (1 - fx) + lattice[top % 128, (left + 1) % 128] * fx
-    lower = (
-        lattice[(top + 1) % 128, left % 128] * (1 - fx)
-        + lattice[(top + 1) % 128, (left + 1) % 128] * fx
-    )
-    noise: Field = upper * (1 - fy) + lower * fy
-    return noise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -79,11 +80,14 @@ class Site:
         return self.kind == "corridor"
 
 
-def scenes_for(event: EventKind | None) -> tuple[SceneKind, ...]:
-    """The kinds of place in which an event makes sense; all of them for None."""
-    if event == "wrong_way":
-        return DRIVING
-    return EXHIBITING if event == "stealing" else SCENE_KINDS
+def scenes_for(events: Sequence[EventKind | None]) -> tuple[SceneKind, ...]:
+    """The kinds of place in which all of the events make sense."""
+    fitting = set(SCENE_KINDS)
+    if "wrong_way" in events:
+        fitting &= set(DRIVING)
+    if "stealing" in events:
+        fitting &= set(EXHIBITING)
+    return tuple(kind for kind in SCENE_KINDS if kind in fitting)
 
 
 def draw_site(draw: np.random.Generator, kind: SceneKind, needs: frozenset[str]) -> Site:

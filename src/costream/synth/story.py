@@ -36,7 +36,7 @@ def tell_fall(plot: Plot, start: float) -> None:
     """Somebody walks, topples and stays down."""
     x, z = plot.spot(0.5)
     one = plot.come((x, z), start, side=(-1 if x > 0 else 1))
-    stays = plot.chance(0.6)
+    stays = plot.chance(0.6) and plot.last
     long = plot.seconds - start + 1 if stays else plot.uniform(9.0, 14.0)
     one.fall(long)
     end = start + long
@@ -74,11 +74,12 @@ def tell_abandoned(plot: Plot, start: float) -> None:
     speed = plot.pace()
     owner = plot.come((x, z), start - 2.0 / speed - 2 * HAND_OVER - 1.0, gait="carry")
     bag = plot.luggage(owner)
-    put_down(plot, owner, bag.places)
+    put_down(owner, bag.places)
     end = plot.seconds
     plot.leave(owner, speed=speed)
-    if plot.seconds - start > 18 and plot.chance(0.35):
-        end = start + plot.uniform(11.0, plot.seconds - start - 5.0)
+    left = plot.until - start
+    if (left > 18 and plot.chance(0.35)) or not plot.last:
+        end = start + plot.uniform(11.0, max(11.5, left - 5.0))
         spot = bag.places[-1].spot
         fetcher = plot.come((spot[0] - 0.3, z), end)
         fetcher.turn(1)
@@ -153,8 +154,9 @@ def tell_fire(plot: Plot, start: float) -> None:
     spot = plot.site.bin
     if spot is None:
         raise ValueError("fire needs a bin")
-    left = plot.seconds - start
-    end = start + plot.uniform(10.0, left) if left > 14 and plot.chance(0.4) else plot.seconds + 1
+    left = plot.until - start
+    brief = (left > 14 and plot.chance(0.4)) or not plot.last
+    end = start + plot.uniform(10.0, max(10.5, left)) if brief else plot.seconds + 1
     blaze = Blaze(
         plot.number(), plot.chance(0.35), spot, 0.7, start, end, plot.uniform(0, 6),
         plot.site.night,
@@ -163,14 +165,13 @@ def tell_fire(plot: Plot, start: float) -> None:
     plot.event("fire", blaze.number, start, end)
 
 
-def put_down(plot: Plot, owner: Person, places: list[Place]) -> None:
+def put_down(owner: Person, places: list[Place]) -> None:
     """Has the owner stoop and leave the luggage beside the feet."""
     x, z = owner.spot
     begin = owner.end
     owner.do("stoop", 2 * HAND_OVER, blend=0.7)
     places.append(Place(begin + HAND_OVER, (x + 0.42 * owner.facing, z - 0.12)))
     owner.do("stand", 1.0, blend=0.6)
-    del plot
 
 
 def pick_up(owner: Person, places: list[Place]) -> None:

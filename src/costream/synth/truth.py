@@ -25,6 +25,7 @@ class Box:
         top: first row.
         right: column after the last one.
         bottom: row after the last one.
+        foot: column and row of its point on the floor.
         action: what a person or a vehicle does; empty for anything else.
         velocity: of its point on the floor: columns and rows a second.
     """
@@ -35,6 +36,7 @@ class Box:
     top: int
     right: int
     bottom: int
+    foot: tuple[float, float]
     action: Action = ""
     velocity: tuple[float, float] = (0.0, 0.0)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import cos, sin
 
 from costream.synth.brush import Sketch
-from costream.synth.figure import Colour
+from costream.synth.figure import Colour, shaded
 
 LENGTH = 4.1
 PAINTS: tuple[Colour, ...] = (
@@ -72,14 +72,14 @@ def draw_car(sketch: Sketch, paint: Colour, facing: int, van: bool, roll: float)
     def turned(points: tuple[tuple[float, float], ...]) -> list[tuple[float, float]]:
         return [(facing * x, y) for x, y in points]
 
-    red, green, blue = paint
-    low = (round(red * 0.72), round(green * 0.72), round(blue * 0.72))
     sketch.polygon(turned(VAN if van else BODY), paint)
     if not van:
         sketch.polygon(turned(CABIN), paint)
     for window in VAN_WINDOW if van else WINDOWS:
         sketch.polygon(turned(window), GLASS)
-    sketch.polygon(turned(((-2.05, 0.32), (2.05, 0.32), (2.05, 0.5), (-2.05, 0.5))), low)
+    sketch.polygon(
+        turned(((-2.05, 0.32), (2.05, 0.32), (2.05, 0.5), (-2.05, 0.5))), shaded(paint, 0.72)
+    )
     sketch.polygon(turned(((1.78, 0.6), (2.07, 0.6), (2.05, 0.78), (1.8, 0.8))), (255, 246, 190))
     sketch.polygon(
         turned(((-2.07, 0.62), (-1.88, 0.62), (-1.88, 0.82), (-2.06, 0.82))), (220, 20, 20)
