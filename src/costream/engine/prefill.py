@@ -95,6 +95,7 @@ class Prefill:
         self._chunk = chunk
         self._meter = meter
 
+    @torch.inference_mode()
     def run(self, pieces: Sequence[Piece], branches: Tensor) -> Tensor:
         """Computes the pieces' keys and values into the store.
 
@@ -107,6 +108,7 @@ class Prefill:
         """
         return torch.cat([self._compute(chunk, branches) for chunk in self._chunks(pieces)])
 
+    @torch.inference_mode()
     def deviations(self, pieces: Sequence[Piece]) -> Tensor:
         """Compares the pieces' keys at the check layer with those in the store, which stays as is.
 
@@ -119,6 +121,7 @@ class Prefill:
         """
         return torch.cat([self._look(chunk) for chunk in self._chunks(pieces)])
 
+    @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
         """Returns the logits of hidden states: [tokens, vocabulary]."""
         self._meter.add(self._model.text_flops(0, 0, logits=len(hidden)))

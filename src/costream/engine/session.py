@@ -80,6 +80,7 @@ class Session:
         """Positions have grown so far that they should begin again."""
         return self._next_position > self._epoch_limit
 
+    @torch.inference_mode()
     def encode(self, tubelets: Sequence[Tubelet]) -> list[Resident]:
         """Prunes temporal patches and runs the vision encoder on what is left of them.
 
@@ -215,7 +216,6 @@ class Session:
         first = self.residents[0].position if self.residents else self._next_position
         self.store.place_prompt(first - self.prompt_tokens, self.model.move_keys)
 
-    @torch.inference_mode()
     def _compute_prompt(self) -> None:
         slots = run_of(self.store.first, len(self._prompt))
         pieces = [Piece(self._prompt, None, self.model.start(0), slots)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from costream.engine.prefill import Piece
@@ -43,7 +42,6 @@ class Watch:
         self._refresh = refresh
         self._settings = settings
 
-    @torch.inference_mode()
     def step(self, window: Window, decoding: float = 0.0) -> Verdict:
         """Moves the window and answers the questions on it.
 
