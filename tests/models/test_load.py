@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from costream.errors import ModelError, SettingsError
-from costream.models import SIZES, load_model, write_untrained
+from costream.models import SIZES, load_model, recommended_settings, write_untrained
 from costream.models.untrained import build_tokenizer
 
 
@@ -44,17 +44,28 @@ def test_150m_has_about_150_million_parameters(name: str) -> None:
     assert 145e6 < sum(weights.numel() for weights in model.parameters()) < 155e6
 
 
-def test_the_embedded_model_warns_and_is_cached(
+def test_an_untrained_model_warns_and_is_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with caplog.at_level(logging.WARNING, logger="costream"):
+        load_model("costream/untrained-test", device="cpu")
+    assert "not trained" in caplog.text
+    (cached,) = (tmp_path / "costream").iterdir()
+    written = cached.stat().st_mtime_ns
+    load_model("costream/untrained-test", device="cpu")
+    assert cached.stat().st_mtime_ns == written
+
+
+def test_the_embedded_model_is_trained_and_says_how_it_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with caplog.at_level(logging.WARNING, logger="costream"):
         load_model("costream/tiny", device="cpu")
-    assert "not trained" in caplog.text
-    (cached,) = (tmp_path / "costream").iterdir()
-    written = cached.stat().st_mtime_ns
-    load_model("costream/tiny", device="cpu")
-    assert cached.stat().st_mtime_ns == written
+    assert not caplog.text
+    assert not list(tmp_path.iterdir())
+    assert recommended_settings("costream/tiny")["window"] > 0
 
 
 @pytest.mark.parametrize("name", ["nope", "./nope", "/nope/at/all", "costream/untrained-9t"])

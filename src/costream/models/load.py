@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from costream.models.recommended import read_recommended
 from costream.models.untrained import cached_untrained
 
 EMBEDDED_MODEL = "costream/tiny"
-"""The model that needs no download."""
+"""The model that needs no download, where none is named."""
+
+EMBEDDED = {EMBEDDED_MODEL: "tiny"}
+"""The models that come with the package, and their folders in ``costream/weights``."""
 
 UNTRAINED_PREFIX = "costream/untrained-"
 """Begins the names of untrained checkpoints: a size of ``SIZES`` follows."""
@@ -28,7 +32,7 @@ logger = logging.getLogger("costream")
 def load_model(
     name: str, *, device: str | None = None, dtype: torch.dtype | None = None
 ) -> ModelAdapter:
-    """Loads a model by hub name, directory, or as the embedded ``costream/tiny``.
+    """Loads a model by hub name, by directory, or one that comes with the package.
 
     Args:
         name: what to load.
@@ -64,14 +68,15 @@ def recommended_settings(name: str) -> dict[str, Any]:
 
 def is_untrained(name: str) -> bool:
     """Whether a name is that of a model of ours whose answers mean nothing."""
-    return name == EMBEDDED_MODEL or name.startswith(UNTRAINED_PREFIX)
+    return name.startswith(UNTRAINED_PREFIX)
 
 
 def _path(name: str) -> str:
-    if not is_untrained(name):
-        return name
-    size = "tiny" if name == EMBEDDED_MODEL else name.removeprefix(UNTRAINED_PREFIX)
-    return str(cached_untrained(size))
+    if name in EMBEDDED:
+        return str(resources.files("costream") / "weights" / EMBEDDED[name])
+    if is_untrained(name):
+        return str(cached_untrained(name.removeprefix(UNTRAINED_PREFIX)))
+    return name
 
 
 def _device(name: str | None) -> torch.device:
@@ -87,7 +92,7 @@ def _check_name(path: str) -> None:
     if not Path(path).is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
         raise ModelError(
             f"unknown model {path!r}: neither a directory nor a name on the hub, and not "
-            f"{EMBEDDED_MODEL}"
+            f"{', '.join(EMBEDDED)}"
         )
 
 
