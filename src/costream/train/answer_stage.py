@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.synth import EVENT_KINDS
 from costream.train.clips import Clip
 from costream.train.features import Features, encode_clip, read_patches
+from costream.train.labels import is_shown
 from costream.train.layout import hidden_states, lay_out
 from costream.train.progress import Optimiser, Progress
 from costream.train.recipe import Recipe, StageRecipe
@@ -30,11 +32,17 @@ TIGHTEST = 0.92
 SENTENCE = 0.1
 """Weight of an answer's later tokens: the first one is what scores are read from."""
 
+RARE = 4.0
+"""How much more it counts to have told what happened than what did not."""
+
 Encode = Callable[[Example, range, np.random.Generator], list[VisualTokens]]
 
 
 class AnswerStage:
     """A stage that learns to answer.
+
+    At the end of each temporal patch a head of its own, thrown away afterwards, has to tell
+    from the hidden state what the window has shown up to there: an answer alone is a thin signal.
 
     Args:
         model: the model.
@@ -49,6 +57,8 @@ class AnswerStage:
         self.model, self.geometry, self.clips, self.recipe = model, geometry, clips, recipe
         self._examples = list_examples(clips, recipe, model.temporal_patch)
         self._length = round(recipe.window * recipe.fps) // model.temporal_patch
+        width = model.embed(model.prompt(), None).shape[-1]
+        self._head = nn.Linear(width, len(EVENT_KINDS)).to(model.kv_shape.device)
 
     def learn_resting(self, features: Sequence[Features], progress: Progress) -> None:
         """Learns on features that stay as they are."""
@@ -75,42 +85,65 @@ class AnswerStage:
         self._learn("joint", self.recipe.joint, encode, progress)
 
     def _learn(self, name: str, stage: StageRecipe, encode: Encode, progress: Progress) -> None:
-        optimiser = Optimiser(list(self.model.model.parameters()), stage)
+        optimiser = Optimiser([*self.model.model.parameters(), *self._head.parameters()], stage)
         saved = {
-            "model": self.model.model, "adam": optimiser.adam, "schedule": optimiser.schedule,
+            "model": self.model.model, "head": self._head, "adam": optimiser.adam,
+            "schedule": optimiser.schedule,
         }  # fmt: skip
-        points: list[tuple[float, float]] = []
+        points: list[tuple[float, float, float]] = []
         for step in range(progress.restore(name, saved), stage.steps):
             draw = np.random.default_rng((self.recipe.seed, 22, step))
             taken = ExampleDraw(self._examples, draw)
             for _ in range(stage.batch):
-                loss, right = self._loss(taken.take(), encode, draw)
+                loss, point = self._loss(taken.take(), encode, draw)
                 torch.autograd.backward(loss / stage.batch)
-                points.append((loss.item(), right))
+                points.append((loss.item(), *point))
             optimiser.step()
             if step % 50 == 49:
-                loss_mean, right_mean = np.mean(points, axis=0)
-                progress.note(name, step + 1, {"loss": loss_mean, "right": right_mean})
+                means = np.nanmean(points, axis=0).tolist()
+                progress.note(name, step + 1, dict(zip(("loss", "yes", "no"), means, strict=True)))
                 points = []
             if step % 200 == 199:
                 progress.save(name, step + 1, saved)
 
     def _loss(
         self, example: Example, encode: Encode, draw: np.random.Generator
-    ) -> tuple[Tensor, float]:
-        """The loss of one window, and the share of its questions answered right."""
+    ) -> tuple[Tensor, tuple[float, float]]:
+        """The loss of one window, and the shares of what is yes and no that are answered right.
+
+        A share is NaN where there was nothing to ask.
+        """
         model, recipe = self.model, self.recipe
         numbers = range(example.first, example.first + self._length)
         moments = draw_moments(example, draw, self._length, recipe, model.temporal_patch)
-        dialogues, _ = draw_dialogues(example, draw, recipe.negatives)
+        dialogues, kinds = draw_dialogues(example, draw, recipe.negatives)
         layout = lay_out(model, self.geometry, moments, dialogues)
         hidden = hidden_states(model, layout, encode(example, numbers, draw))
         logits = model.logits(hidden[layout.sources.to(hidden.device)])
         targets, first = layout.targets.to(logits.device), layout.first.to(logits.device)
         losses = functional.cross_entropy(logits, targets, reduction="none")
-        weights = torch.where(first, 1.0, SENTENCE)
-        right = (logits[first].argmax(-1) == targets[first]).float().mean()
-        return (losses * weights).sum() / len(dialogues), float(right)
+        shown = torch.tensor([example.shown[kind] for kind in kinds], device=logits.device)
+        weights = torch.full_like(losses, SENTENCE)
+        weights[first] = torch.where(shown, RARE, 1.0)
+        right = (logits[first].argmax(-1) == targets[first]).float()
+        shares = float(right[shown].mean()), float(right[~shown].mean())
+        told = self._tell(example, hidden[layout.ends.to(hidden.device)])
+        return (losses * weights).sum() / len(dialogues) + told, shares
+
+    def _tell(self, example: Example, hidden: Tensor) -> Tensor:
+        """The loss of telling, from [patches, hidden], what has been shown up to each patch."""
+        span = self.model.temporal_patch / self.recipe.fps
+        start, events = example.first * span, self.clips[example.clip].events
+        labels = [
+            [is_shown(kind, start, start + (n + 1) * span, events) for kind in EVENT_KINDS]
+            for n in range(self._length)
+        ]
+        clear = torch.tensor([[shown is not None for shown in row] for row in labels])
+        shown = torch.tensor([[bool(shown) for shown in row] for row in labels]).float()
+        losses = functional.binary_cross_entropy_with_logits(
+            self._head(hidden), shown.to(hidden.device), reduction="none"
+        )
+        return (losses * (clear * (1 + RARE * shown)).to(hidden.device)).mean() * len(EVENT_KINDS)
 
 
 def encode_clips(

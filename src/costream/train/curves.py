@@ -35,8 +35,11 @@ def plot_curves(points: Path, picture: Path) -> Path:
                                   strict=True):  # fmt: skip
         steps = [point["step"] for point in own]
         axes.plot(steps, [point["loss"] for point in own], label="loss")
-        if "right" in own[0]:
-            axes.plot(steps, [point["right"] for point in own], label="answered right")
+        for answer in ("yes", "no"):
+            if answer in own[0]:
+                axes.plot(
+                    steps, [point[answer] for point in own], label=f"{answer}, answered right"
+                )
         axes.set(title=stage, xlabel="step", ylim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()

@@ -34,6 +34,7 @@ class Layout:
         sources: int64 [answers], the tokens from which an answer's tokens are told.
         targets: int64 [answers], what they should tell.
         first: bool [answers], true for the first token of an answer.
+        ends: int64 [patches], the last token of each temporal patch.
     """
 
     segments: list[Segment]
@@ -42,6 +43,7 @@ class Layout:
     sources: Tensor
     targets: Tensor
     first: Tensor
+    ends: Tensor
 
 
 class PassingCache:
@@ -94,6 +96,7 @@ def lay_out(
         torch.cat([s.positions + at for s, at in zip(segments, starts, strict=True)], dim=1),
         _mask(torch.cat([torch.full((len(s),), o) for s, o in zip(segments, owners, strict=True)])),
         *_targets(sum(map(len, shared)), asked, answers),
+        torch.tensor([len(segment) for segment in shared]).cumsum(0)[1:] - 1,
     )
 
 
