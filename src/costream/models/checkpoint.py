@@ -85,9 +85,9 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
 
 
 def _processor_template(path: str) -> str | None:
-    if (text := _read_file(path, "chat_template.jinja")) is not None:
+    if (text := read_file(path, "chat_template.jinja")) is not None:
         return text
-    text = _read_file(path, "chat_template.json")
+    text = read_file(path, "chat_template.json")
     return None if text is None else str(_parse(path, "chat_template.json", text)["chat_template"])
 
 
@@ -105,7 +105,7 @@ def read_preprocessing(path: str, parse: Callable[[dict[str, Any]], T]) -> T:
         ModelError: no file is there, or one lacks a value.
     """
     for name, part in _PREPROCESSING:
-        text = _read_file(path, name)
+        text = read_file(path, name)
         values = None if text is None else _parse(path, name, text)
         if values and part:
             values = values.get(part)
@@ -157,7 +157,12 @@ def _first_tokens(tokenizer: PreTrainedTokenizerBase, word: str) -> Tensor:
     return torch.tensor(sorted(whole or {encoded[0][0]}))
 
 
-def _read_file(path: str, name: str) -> str | None:
+def read_file(path: str, name: str) -> str | None:
+    """Returns the text of a checkpoint's file, or None where it has none of that name.
+
+    Raises:
+        ModelError: the file is there and can't be read.
+    """
     found = _find_file(path, name)
     return None if found is None else found.read_text(encoding="utf-8")
 

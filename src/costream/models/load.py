@@ -66,13 +66,17 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _model_type(path: str) -> str:
-    """Reads the family from ``config.json`` itself: ``transformers`` need not know it."""
+def _check_name(path: str) -> None:
     if not Path(path).is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
         raise ModelError(
             f"unknown model {path!r}: neither a directory nor a name on the hub, and not "
             f"{EMBEDDED_MODEL}"
         )
+
+
+def _model_type(path: str) -> str:
+    """Reads the family from ``config.json`` itself: ``transformers`` need not know it."""
+    _check_name(path)
     try:
         values, _ = PretrainedConfig.get_config_dict(path)
     except (OSError, ValueError) as error:
