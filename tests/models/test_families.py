@@ -28,9 +28,8 @@ def engine(model: ModelAdapter, **values: object) -> Engine:
 
 
 def size_of(model: ModelAdapter) -> tuple[int, int]:
-    """Small frames, where the family lets one choose."""
-    tile = getattr(model, "pixel_settings", None)
-    side = getattr(tile, "width", 112 if "qwen2_5_vl" in model.model_types else 128)
+    """The family's tile, or small frames that all grids divide."""
+    side = getattr(getattr(model, "pixel_settings", None), "width", 224)
     return side, side
 
 
