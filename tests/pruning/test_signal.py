@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from costream.evaluate.signal import SignalSetup, compare_pixels
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, KeepMask, PatchGrid, PrunerSettings
 from costream.synth import EncoderSettings, LightChange, SyntheticCamera, encode
 from costream.video import Sample, Stream
+
+from .aimed import MARGIN, aimed, cut, shaking
 
 GRID = PatchGrid(28, 28, 2)
 FPS = 5.0
@@ -108,13 +111,53 @@ def test_taking_the_light_out_always_keeps_nothing_of_it(tmp_path):
     assert sum(mask.kept for mask in masks[1:]) <= 0.05 * GRID.groups
 
 
-def test_a_moving_camera_is_one_cut_and_then_plain_pruning(tmp_path):
-    wide = SyntheticCamera(seed=2, **{**SIZE, "width": 960}).clean(0)
+def wide_hall(**settings) -> SyntheticCamera:
+    size = {"width": 320 + 2 * MARGIN, "height": 192 + 2 * MARGIN}
+    return SyntheticCamera(seed=2, falls=0, **{**SIZE, **size, **settings})
+
+
+def test_a_panning_camera_is_one_cut_and_then_plain_pruning(tmp_path):
+    wide = SyntheticCamera(seed=2, **{**SIZE, "width": 1280}).clean(0)
     frames = (noisy(wide[:, 8 * index : 8 * index + 320], index) for index in range(75))
     masks = decide(sampled(tmp_path, frames))
-    assert [mask.anchor for mask in masks].count("cut") <= 1
-    assert {mask.anchor for mask in masks} <= {"first", "cut", None}
+    assert [mask.anchor for mask in masks if mask.anchor] == ["first", "cut"]
+    assert [mask.scene for mask in masks].count("pan") > 0.5 * len(masks)
     assert np.mean([mask.groups for mask in masks[2:]]) < 1
+
+
+@ENCODERS
+@pytest.mark.parametrize("pixels", [2, 4])
+def test_a_shaken_camera_keeps_what_changes_and_not_the_picture(tmp_path, codec, pixels):
+    camera = wide_hall(every=1e6)
+    samples = sampled(tmp_path, aimed(camera, shaking(100, pixels)), codec)
+    masks = decide(samples)
+    assert [mask.anchor for mask in masks if mask.anchor] == ["first"]
+    assert [mask.scene for mask in masks].count("shake") > 0.6 * len(masks)
+    plain = compare_pixels(samples, SignalSetup(anchor_every=WINDOW))
+    assert np.mean([mask.groups for mask in masks[1:]]) < 0.4 * plain
+
+
+def test_who_comes_in_is_kept_by_a_shaken_camera(tmp_path):
+    camera = wide_hall(noise=0, drift=0)
+    visited = next(i for i in range(100, 400) if len(camera.truth(i).boxes) == 1)
+    aim = shaking(60, 4)
+    frames = (
+        noisy(cut(camera.clean(visited if index >= 30 else 0), *aim[index]), index)
+        for index in range(60)
+    )
+    masks = decide(sampled(tmp_path, frames))
+    empty, full = (cut(camera.clean(index), 0, 0) for index in (0, visited))
+    where = places(full, empty)
+    assert where.any()
+    assert masks[12].groups[where].all()
+    assert masks[12].scene == "shake"
+
+
+def test_a_camera_that_stands_is_never_said_to_move(tmp_path):
+    camera = SyntheticCamera(seed=2, **{**SIZE, "every": 4.0})
+    masks = decide(sampled(tmp_path, map(camera.frame, range(150))))
+    assert max(mask.groups.mean() for mask in masks[1:]) > 0.1
+    assert not {"shake", "pan"} & {mask.scene for mask in masks}
 
 
 def test_i_frames_keep_nothing_where_nothing_happens(tmp_path):

@@ -37,6 +37,7 @@ class Loop:
     def __init__(self):
         self.peak = np.zeros((ROWS, COLS))
         self.drift = np.zeros((ROWS, COLS, 2))
+        self.path = np.zeros((ROWS, COLS))
         self.active = np.zeros((ROWS, COLS))
         self.intra = np.zeros((ROWS, COLS), bool)
 
@@ -55,6 +56,7 @@ class Loop:
         if moving:
             covered = max(sum(area for area, _ in moving), 256)
             self.drift[at] += sum(area * motion for area, motion in moving) / covered
+            self.path[at] += sum(area * np.hypot(*motion) for area, motion in moving) / covered
             self.peak[at] = max(self.peak[at], *(np.hypot(*motion) for _, motion in moving))
 
 
@@ -78,6 +80,7 @@ def test_equals_a_loop_over_vectors(given_frames, room, most):
         field, loop = gathered(given_frames)
         assert field.peak() == pytest.approx(loop.peak, rel=1e-5)
         assert field.drift() == pytest.approx(loop.drift, rel=1e-5, abs=1e-4)
+        assert field.path() == pytest.approx(loop.path, rel=1e-5, abs=1e-4)
         assert field.activity() == pytest.approx(loop.active / max(len(given_frames), 1))
         assert (field.intra() == loop.intra).all()
 
@@ -87,7 +90,7 @@ def test_starts_anew():
     assert field.peak().any()
     field.add(FrameVectors(vector_array([(-1, 16, 16, 8, 8, 4, 4)]), Span(1, 1)))
     field.clear()
-    for each in (field.peak(), field.drift(), field.activity(), field.intra()):
+    for each in (field.peak(), field.drift(), field.path(), field.activity(), field.intra()):
         assert not each.any()
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from costream.video import BLOCK, ChangeMap, Stream
+from costream.video.agreement import neighbour_agreement
 from costream.video.evidence import Evidence
 from costream.video.field import MotionField
 from costream.video.nal import is_reference
@@ -115,12 +116,59 @@ def test_motion_can_be_left_out(pan):
     assert all(record.vectors == 0 for record in Stream(pan, motion=False).frames())
 
 
+@pytest.mark.parametrize("label", [name for name in EXPORTING if name.startswith("h264")])
+def test_a_pan_is_straight_side_by_side_and_the_camera_s(tmp_path, label):
+    for each in changes(make(tmp_path, label, panning(26, (3, 1))))[1:]:
+        if each.keyframes:
+            continue
+        assert middle(each.steadiness()) > 0.9
+        assert middle(each.agreement()) > 0.9
+        camera = each.camera()
+        assert camera.moved
+        assert (camera.x, camera.y) == pytest.approx((15, 5), abs=1)
+
+
+def test_motion_to_and_fro_cancels(tmp_path):
+    there, back = panning(2, (3, 0))
+    settings = {"options": {"bf": "0", "refs": "1"}}
+    change = changes(encode(tmp_path / "x.mp4", [there, back] * 13, **settings))[2]
+    assert middle(change.path) == pytest.approx(15, abs=2)
+    assert middle(change.steadiness()) < 0.4
+
+
+def test_one_thing_that_moves_is_not_the_camera(tmp_path):
+    pictures = [each.copy() for each in still(26)]
+    for each, moving in zip(pictures, panning(26, (3, 0)), strict=True):
+        each[80:160, 80:160] = moving[80:160, 80:160]
+    camera = changes(encode(tmp_path / "x.mp4", pictures))[2].camera()
+    assert not camera.moved
+    assert camera.length < 0.5
+
+
+def test_a_block_that_moves_alone_has_no_agreement():
+    drift = np.zeros((5, 6, 2), np.float32)
+    drift[2, 3] = 4, 3
+    assert neighbour_agreement(drift)[2, 3] == pytest.approx(1 / 9)
+    drift[:, :] = 4, 3
+    assert neighbour_agreement(drift) == pytest.approx(np.ones((5, 6)))
+
+
+def test_agreement_and_steadiness_are_shares(pan):
+    for each in changes(pan):
+        for field in (each.agreement(), each.steadiness()):
+            assert field.dtype == np.float32
+            assert field.min() >= 0 and field.max() <= 1
+
+
 def assert_nothing_known(change, shape):
     assert change.motion != "codec"
     assert change.peak.shape == change.activity.shape == change.intra.shape == shape
     assert change.drift.shape == (*shape, 2)
-    for field in (change.peak, change.drift, change.activity, change.intra):
+    for field in (change.peak, change.drift, change.path, change.activity, change.intra):
         assert not field.any()
+    assert np.isnan(change.quantiser).all()
+    assert change.quantiser.shape == shape
+    assert change.camera() is None
 
 
 def test_fields_have_their_types(pan):
@@ -275,6 +323,15 @@ def test_reference_pictures_of_h264(tmp_path, suffix):
     told = [is_reference(memoryview(packet)) for packet in packets]
     assert None not in told
     assert 6 <= told.count(False) <= 9
+
+
+@pytest.mark.parametrize("size", [5, 255, 256, 300, 511, 512, 70_000])
+@pytest.mark.parametrize(("header", "told"), [(0x01, False), (0x41, True)])
+def test_a_length_that_looks_like_a_start_code_is_a_length(size, header, told):
+    message = (40).to_bytes(4, "big") + bytes([6, *range(39)])
+    unit = size.to_bytes(4, "big") + bytes([header, *[7] * (size - 1)])
+    assert is_reference(message + unit) is told
+    assert is_reference(unit) is told
 
 
 def test_spans_without_times_count_frames():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 _HEAD = 4096
 """Bytes to look at: parameter sets and messages before the first slice are shorter."""
@@ -18,19 +17,28 @@ def is_reference(packet: bytes | memoryview) -> bool | None:
     It is told by ``nal_ref_idc`` of the first slice (ITU-T H.264, 7.4.1). None if no slice is found
     at the beginning of the packet.
     """
-    head = bytes(packet[:_HEAD])
-    for header in _headers(head):
+    for header in _headers(memoryview(packet)):
         if header & 0x1F in _SLICES:
             return header >> 5 & 3 > 0
     return None
 
 
-def _headers(head: bytes) -> Iterator[int]:
-    """Yields the header bytes of NAL units, whether start codes or lengths divide them."""
-    if head.startswith((b"\x00\x00\x01", b"\x00\x00\x00\x01")):
-        yield from (head[m.end()] for m in _START_CODE.finditer(head) if m.end() < len(head))
-        return
-    at = 0
-    while at + 4 < len(head):
-        yield head[at + 4]
-        at += 4 + int.from_bytes(head[at : at + 4], "big")
+def _headers(packet: memoryview) -> list[int]:
+    """Returns the header bytes of NAL units, whether lengths or start codes divide them."""
+    by_length = _by_length(packet)
+    if by_length is not None:
+        return by_length
+    head = bytes(packet[:_HEAD])
+    return [head[m.end()] for m in _START_CODE.finditer(head) if m.end() < len(head)]
+
+
+def _by_length(packet: memoryview) -> list[int] | None:
+    """Returns the header bytes if lengths lead exactly to the packet's end, else None.
+
+    A length of 256 to 511 looks like a start code, so that the first bytes alone don't tell.
+    """
+    headers, at = [], 0
+    while at + 4 < len(packet):
+        headers.append(packet[at + 4])
+        at += 4 + int.from_bytes(packet[at : at + 4], "big")
+    return headers if at == len(packet) else None

@@ -30,7 +30,8 @@ def read_quantisers(frame: av.VideoFrame) -> Quantisers | None:
 
     Returns:
         int32 [rows, cols] of the 16 x 16 blocks that cover the picture, in the codec's own steps: 0
-        to 51 for H.264, where 6 more double the step; 1 to 31, proportional to it, for the others.
+        to 51 for H.264, where 6 more double the step; 2 to 62, twice the quantiser
+        scale, for the others.
     """
     container = SideDataContainer(frame)  # type: ignore[call-arg]  # PyAV's stub leaves it out
     exported = container.get("VIDEO_ENC_PARAMS")

@@ -74,8 +74,8 @@ class ChangeMap:
             far as that can be told: exactly for H.264; :class:`~costream.video.evidence.Evidence`
             says what can and can't be told of each codec.
         quantiser: float32 [rows, cols], how coarsely the block was coded in the sample's own frame,
-            in the codec's own steps: 0 to 51 for H.264, where 6 more double the step, 1 to 31 for
-            MPEG. NaN where the codec does not tell.
+            in the codec's own steps: 0 to 51 for H.264, where 6 more double the step, 2 to 62 for
+            MPEG, twice its quantiser scale. NaN where the codec does not tell.
         frames: native frames in the interval.
         keyframes: I-frames among them. They carry no vectors, so what they changed is unknown.
         packet_bytes: coded size of the interval's frames, in bytes.
