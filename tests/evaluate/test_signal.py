@@ -202,7 +202,7 @@ WEAKEST = [
     (7, 40.0, SignalCase("noise 4", STARVED, noise=4.0)),
     (3, 40.0, SignalCase("ramps", STARVED, lights=RAMPS)),
     (3, 30.0, SignalCase("noise 8", EncoderSettings(bit_rate=400_000), noise=8.0)),
-    (3, 24.0, SignalCase("waves", EncoderSettings(codec="libx265", crf=28), drift=0.08)),
+    (3, 40.0, SignalCase("waves", EncoderSettings(codec="libx265", crf=28), drift=0.08)),
 ]
 
 

@@ -18,7 +18,10 @@ class _Scalers(threading.local):
 
     def __init__(self) -> None:
         self.rgb = VideoReformatter()
-        self.luma = VideoReformatter()
+        self._luma: dict[tuple[int, int], VideoReformatter] = {}
+
+    def luma(self, rows: int, cols: int) -> VideoReformatter:
+        return self._luma.setdefault((rows, cols), VideoReformatter())
 
 
 _scalers = _Scalers()
@@ -78,7 +81,7 @@ class Picture:
         planes. Limited range is expanded, so that 0 is black and 255 white for every source.
         """
         turned = self._rotation in (90, 270)
-        frame = _scalers.luma.reformat(
+        frame = _scalers.luma(rows, cols).reformat(
             self._frame,
             width=rows if turned else cols,
             height=cols if turned else rows,
