@@ -72,8 +72,9 @@ class CameraWatch:
 
     Nothing is measured in a frame of which no more than 10% of the groups changed, and in every
     fourth frame only once four passed without shake or pan: a camera that stands costs little, and
-    one that begins to shake may be compared plainly for three frames more. A displacement is believed by how well it explains the picture's profiles;
-    on the fixed cameras it was tried on, whatever moved in them, none ever was.
+    one that begins to shake may be compared plainly for three frames more. A displacement is
+    believed by how well it explains the picture's profiles; on the fixed cameras it was tried on,
+    whatever moved in them, none ever was.
     """
 
     def __init__(self, grid: PatchGrid) -> None:
