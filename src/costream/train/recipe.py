@@ -56,7 +56,7 @@ class Recipe:
     cells: StageRecipe = field(default_factory=lambda: StageRecipe(1500, 32, 256, 1.5e-3))
     events: StageRecipe = field(default_factory=lambda: StageRecipe(1000, 32, 736, 1e-3))
     answers: StageRecipe = field(default_factory=lambda: StageRecipe(900, 8, 1000, 1.5e-3))
-    joint: StageRecipe = field(default_factory=lambda: StageRecipe(260, 8, 1000, 5e-4))
+    joint: StageRecipe = field(default_factory=lambda: StageRecipe(450, 8, 1000, 6e-4))
     negatives: int = 3
     seed: int = 1
 
