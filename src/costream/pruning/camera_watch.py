@@ -36,8 +36,9 @@ BLUR = 1.0
 REACH = 64
 """Samples, two groups, that a pan may move the picture from one frame to the next."""
 
-PATIENCE = 4
-"""Measured frames in a row without shake or pan, after which two of every four are measured."""
+PATIENCE = 6
+"""Frames in a row without shake or pan, after which only two in six are measured, one after the
+other: a pan is told from the frame before."""
 
 CameraMotion = Literal["shake", "pan"]
 
@@ -70,9 +71,9 @@ class CameraWatch:
       does not explain it. The comparison stays plain, since other things are to be seen in every
       place.
 
-    Nothing is measured in a frame of which no more than 10% of the groups changed, and in two of
-    every four frames only once four passed without shake or pan: a camera that stands costs little,
-    and one that begins to move may be compared plainly for three frames more. A displacement is
+    Nothing is measured in a frame of which no more than 10% of the groups changed, and only in two
+    frames of six once six passed without shake or pan: a camera that stands costs little, and one
+    that begins to shake may be compared plainly for four frames more. A displacement is
     believed by how well it explains the picture's profiles; on the fixed cameras it was tried on,
     whatever moved in them, none ever was.
     """
@@ -120,7 +121,6 @@ class CameraWatch:
     def _is_idle(self) -> bool:
         """Counts a frame in which the camera stands until it is found to move."""
         self._stood += 1
-        # Two in a row, since a pan shows between a frame and the next.
         return self._stood > PATIENCE and self._stood % PATIENCE > 1
 
     def _fine(self, picture: Picture) -> Pixels:
