@@ -44,6 +44,7 @@ class Recipe:
         events: its second.
         answers: the stage of the language model.
         joint: the stage of both.
+        threshold: score from which an answer counts as a yes, chosen on validation clips.
         negatives: questions with the answer no that are asked of every window.
         seed: of clips, weights and batches.
     """
@@ -56,7 +57,8 @@ class Recipe:
     cells: StageRecipe = field(default_factory=lambda: StageRecipe(1500, 32, 256, 1.5e-3))
     events: StageRecipe = field(default_factory=lambda: StageRecipe(1000, 32, 736, 1e-3))
     answers: StageRecipe = field(default_factory=lambda: StageRecipe(900, 8, 1000, 1.5e-3))
-    joint: StageRecipe = field(default_factory=lambda: StageRecipe(450, 8, 1000, 6e-4))
+    joint: StageRecipe = field(default_factory=lambda: StageRecipe(360, 8, 1000, 6e-4))
+    threshold: float = 0.75
     negatives: int = 3
     seed: int = 1
 

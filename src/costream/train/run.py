@@ -87,6 +87,7 @@ def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
         "window": recipe.window,
         "stride": recipe.stride,
         "frame_size": recipe.frame_size,
+        "threshold": recipe.threshold,
     }
     (target / "costream.json").write_text(json.dumps(recommended, indent=2))
     model.model.to(torch.float16).save_pretrained(target)
