@@ -27,7 +27,7 @@ STILL = 0.8
 SHAKE = SUB_BLOCKS * FINE // 2
 """Samples of displacement, half a merge group, up to which a picture is moved back."""
 
-EXPLAINED = 0.7
+EXPLAINED = 0.5
 """Share of the changed groups that may still be changed once the picture is moved back."""
 
 BLUR = 1.0
@@ -65,7 +65,7 @@ class CameraWatch:
     """Follows the aim of one stream's camera, measured from where it last was kept whole.
 
     * **Shake**: the picture is displaced by at most half a merge group (one patch where groups are
-      2 x 2), and moving it back leaves at most 70% of the changed groups changed. It is compared
+      2 x 2), and moving it back leaves at most half of the changed groups changed. It is compared
       moved back: what the model saw of the place is still what is there.
     * **Pan**: the picture moved as a whole since the frame before, and moving it back to its origin
       does not explain it. The comparison stays plain, since other things are to be seen in every
