@@ -42,6 +42,9 @@ def signal(
     seconds: Annotated[
         float, typer.Option("--seconds", min=1, help="Length of the generated streams.")
     ] = 40.0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of the generated streams' camera.")
+    ] = 7,
     quick: Annotated[
         bool, typer.Option("--quick", help="Generate one stream of each codec only.")
     ] = False,
@@ -59,7 +62,11 @@ def signal(
     from costream.evaluate.signal import SignalSetup
 
     setup = SignalSetup(
-        fps=fps, anchor_every=max(1, round(anchor_every * fps)), frames=frames, seconds=seconds
+        fps=fps,
+        anchor_every=max(1, round(anchor_every * fps)),
+        frames=frames,
+        seconds=seconds,
+        seed=seed,
     )
     rows: list[SignalRow] = []
     console = Console(stderr=True, highlight=False)
