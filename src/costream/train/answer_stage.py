@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
@@ -15,8 +15,9 @@ from costream.train.clips import Clip
 from costream.train.features import Features, encode_clip, read_patches
 from costream.train.labels import is_shown
 from costream.train.layout import hidden_states, lay_out
-from costream.train.progress import Optimiser, Progress
+from costream.train.progress import Progress
 from costream.train.recipe import Recipe, StageRecipe
+from costream.train.stage import make_head, run_stage
 from costream.train.view import draw_view
 from costream.train.windows import (
     Example,
@@ -57,8 +58,7 @@ class AnswerStage:
         self.model, self.geometry, self.clips, self.recipe = model, geometry, clips, recipe
         self._examples = list_examples(clips, recipe, model.temporal_patch)
         self._length = round(recipe.window * recipe.fps) // model.temporal_patch
-        width = model.embed(model.prompt(), None).shape[-1]
-        self._head = nn.Linear(width, len(EVENT_KINDS)).to(model.kv_shape.device)
+        self._head = make_head(model, len(EVENT_KINDS), recipe.seed)
 
     def learn_resting(self, features: Sequence[Features], progress: Progress) -> None:
         """Learns on features that stay as they are."""
@@ -85,26 +85,20 @@ class AnswerStage:
         self._learn("joint", self.recipe.joint, encode, progress)
 
     def _learn(self, name: str, stage: StageRecipe, encode: Encode, progress: Progress) -> None:
-        optimiser = Optimiser([*self.model.model.parameters(), *self._head.parameters()], stage)
-        saved = {
-            "model": self.model.model, "head": self._head, "adam": optimiser.adam,
-            "schedule": optimiser.schedule,
-        }  # fmt: skip
-        points: list[tuple[float, float, float]] = []
-        for step in range(progress.restore(name, saved), stage.steps):
-            draw = np.random.default_rng((self.recipe.seed, 22, step))
+
+        def learn(draw: np.random.Generator) -> dict[str, float]:
             taken = ExampleDraw(self._examples, draw)
+            points = []
             for _ in range(stage.batch):
-                loss, point = self._loss(taken.take(), encode, draw)
+                loss, shares = self._loss(taken.take(), encode, draw)
                 torch.autograd.backward(loss / stage.batch)
-                points.append((loss.item(), *point))
-            optimiser.step()
-            if step % 50 == 49:
-                means = np.nanmean(points, axis=0).tolist()
-                progress.note(name, step + 1, dict(zip(("loss", "yes", "no"), means, strict=True)))
-                points = []
-            if step % 200 == 199:
-                progress.save(name, step + 1, saved)
+                points.append((loss.item(), *shares))
+            # A batch may ask nothing whose answer is yes.
+            means = np.ma.masked_invalid(points).mean(axis=0).filled(np.nan).tolist()
+            return dict(zip(("loss", "yes", "no"), means, strict=True))
+
+        seed = (self.recipe.seed, 22)
+        run_stage(name, stage, self.model, self._head, learn, progress, seed)
 
     def _loss(
         self, example: Example, encode: Encode, draw: np.random.Generator

@@ -1,4 +1,4 @@
-"""First stage: the vision encoder learns what is where, group by group, through a head of its own.
+"""First stages: the vision encoder learns what is where, group by group, through a head of its own.
 
 The head is thrown away afterwards; it is the encoder's tokens that have to tell.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from costream.models import FrameGeometry, ModelAdapter
@@ -17,8 +17,9 @@ from costream.synth import EventKind
 from costream.train.cells import CHANNELS, label_cells
 from costream.train.clips import Clip
 from costream.train.features import read_patches
-from costream.train.progress import Optimiser, Progress
+from costream.train.progress import Progress
 from costream.train.recipe import Recipe, StageRecipe
+from costream.train.stage import make_head, run_stage
 from costream.train.view import View, draw_view
 
 COMMON = 0.02
@@ -45,8 +46,7 @@ class CellStage:
         self, model: ModelAdapter, geometry: FrameGeometry, clips: Sequence[Clip], recipe: Recipe
     ) -> None:
         self.model, self.geometry, self.clips, self.recipe = model, geometry, clips, recipe
-        width = model.embed(model.prompt(), None).shape[-1]
-        self._head = nn.Linear(width, CHANNELS + 2).to(model.kv_shape.device)
+        self._head = make_head(model, CHANNELS + 2, recipe.seed)
         span = model.temporal_patch / recipe.fps
         self._eventful = _list_eventful(clips, span)
 
@@ -59,25 +59,15 @@ class CellStage:
             eventful: share of the batches' patches that lie within an event.
             progress: where it stands.
         """
-        optimiser = Optimiser([*self.model.model.parameters(), *self._head.parameters()], stage)
-        saved = {
-            "model": self.model.model, "head": self._head, "adam": optimiser.adam,
-            "schedule": optimiser.schedule,
-        }  # fmt: skip
-        losses: list[float] = []
-        for step in range(progress.restore(name, saved), stage.steps):
-            draw = np.random.default_rng((self.recipe.seed, 21, step))
-            loss = self._loss(
-                [self._draw_run(draw, eventful) for _ in range(stage.batch // RUN)], draw
-            )
+
+        def learn(draw: np.random.Generator) -> dict[str, float]:
+            runs = [self._draw_run(draw, eventful) for _ in range(stage.batch // RUN)]
+            loss = self._loss(runs, draw)
             torch.autograd.backward(loss)
-            losses.append(loss.item())
-            optimiser.step()
-            if step % 50 == 49:
-                progress.note(name, step + 1, {"loss": float(np.mean(losses))})
-                losses = []
-            if step % 200 == 199:
-                progress.save(name, step + 1, saved)
+            return {"loss": loss.item()}
+
+        seed = (self.recipe.seed, 21)
+        run_stage(name, stage, self.model, self._head, learn, progress, seed)
 
     def _draw_run(self, draw: np.random.Generator, eventful: float) -> tuple[int, list[int]]:
         """Draws temporal patches of one clip: its number and theirs."""

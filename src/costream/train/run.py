@@ -69,7 +69,8 @@ def train(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Path:
         progress.finish("joint", model.model)
     progress.resume("joint", model.model)
     held = clips("validation", VALIDATION)
-    progress.note("end", 0, summarise(score_windows(model, geometry, held, recipe), held))
+    scored = score_windows(model, geometry, held, recipe)
+    progress.note("end", 0, summarise(scored, held, recipe.threshold))
     return _export(model, recipe, folder)
 
 

@@ -51,7 +51,7 @@ def score_windows(
 def summarise(
     scored: Sequence[Sequence[dict[str, tuple[float, bool | None]]]],
     clips: Sequence[Clip],
-    threshold: float = 0.5,
+    threshold: float,
 ) -> dict[str, float]:
     """Returns F1 over (clip, kind), in all and by kind: yes where any window says so."""
     happened = [{event.kind for event in clip.events} for clip in clips]

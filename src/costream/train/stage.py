@@ -1,0 +1,66 @@
+"""The loop that every stage of training runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from costream.models import ModelAdapter
+from costream.train.progress import Optimiser, Progress
+from costream.train.recipe import StageRecipe
+
+NOTE_EVERY = 50
+"""Steps from one point of the curves to the next."""
+
+SAVE_EVERY = 200
+"""Steps from one checkpoint to the next."""
+
+Learn = Callable[[np.random.Generator], dict[str, float]]
+"""Gathers the gradients of one batch, drawn by the generator; returns what its curves show."""
+
+
+def make_head(model: ModelAdapter, outputs: int, seed: int) -> nn.Linear:
+    """Makes a linear head on the model's hidden states, which only training uses."""
+    width = model.embed(model.prompt(), None).shape[-1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Linear(width, outputs).to(model.kv_shape.device)
+
+
+def run_stage(
+    name: str,
+    stage: StageRecipe,
+    model: ModelAdapter,
+    head: nn.Module,
+    learn: Learn,
+    progress: Progress,
+    seed: tuple[int, ...],
+) -> None:
+    """Runs a stage from where it stands. A step's batch follows from its number and the seed.
+
+    Args:
+        name: what the stage is called.
+        stage: how it learns.
+        model: what learns.
+        head: what learns with it and is thrown away.
+        learn: one batch.
+        progress: where the stage stands.
+        seed: of the batches.
+    """
+    optimiser = Optimiser([*model.model.parameters(), *head.parameters()], stage)
+    parts = {
+        "model": model.model, "head": head, "adam": optimiser.adam, "schedule": optimiser.schedule,
+    }  # fmt: skip
+    points: list[dict[str, float]] = []
+    for step in range(progress.restore(name, parts), stage.steps):
+        points.append(learn(np.random.default_rng((*seed, step))))
+        optimiser.step()
+        if (step + 1) % NOTE_EVERY == 0:
+            means = {key: float(np.nanmean([point[key] for point in points])) for key in points[0]}
+            progress.note(name, step + 1, means)
+            points = []
+        if (step + 1) % SAVE_EVERY == 0:
+            progress.save(name, step + 1, parts)
