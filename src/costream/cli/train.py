@@ -17,13 +17,19 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", help="Folder of clips, checkpoints, curves and model.")
     ] = Path("out/train"),
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw the curves too (needs costream\\[plots]).")
+    ] = False,
     device: DeviceOpt = None,
 ) -> None:
     """Train an embedded model on the synthetic world; a run that was cut off goes on."""
     from costream.errors import SettingsError
     from costream.train import RECIPES
     from costream.train import train as run
+    from costream.train.curves import plot_curves
 
     if model not in RECIPES:
         raise SettingsError(f"unknown recipe {model!r}: choose one of {', '.join(RECIPES)}")
     typer.echo(run(RECIPES[model], out, device=device or "cpu"))
+    if plot:
+        typer.echo(plot_curves(out / "curves.jsonl", out / "curves.png"))

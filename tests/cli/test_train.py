@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from costream.train import RECIPES, Recipe, StageRecipe
+from costream.train import run as run_module
+from costream.train import stage as stage_module
+from tests.cli.conftest import Command
+
+SMALL = Recipe(
+    "test",
+    cells=StageRecipe(1, 4, 2, 1e-3),
+    events=StageRecipe(1, 4, 2, 1e-3),
+    answers=StageRecipe(1, 1, 1, 1e-3),
+    joint=StageRecipe(1, 1, 1, 1e-3),
+    frame_size=(64, 64),
+)
+
+
+def test_train_ends_with_a_model_and_its_curves(
+    costream: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "small", SMALL)
+    monkeypatch.setattr(run_module, "VALIDATION", 1)
+    monkeypatch.setattr(stage_module, "NOTE_EVERY", 1)
+    result = costream("train", "small", "--out", tmp_path, "--plot")
+    assert result.status == 0
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_unknown_recipe_is_one_sentence(costream: Command, tmp_path: Path) -> None:
+    result = costream("train", "huge", "--out", tmp_path)
+    assert result.status == 1
+    assert "unknown recipe 'huge': choose one of tiny" in result.err
