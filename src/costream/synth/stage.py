@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -49,7 +50,12 @@ class Stage:
 
     def __init__(self, plot: Plot, draw: np.random.Generator) -> None:
         self._plot, self._ground, self._site = plot, plot.ground, plot.site
-        self._backdrop = paint_backdrop(plot.ground, plot.site, draw)
+        self._draw = draw
+
+    @cached_property
+    def _backdrop(self) -> Image.Image:
+        # Whoever only asks for boxes need not wait for it.
+        return paint_backdrop(self._ground, self._site, self._draw)
 
     def picture(self, time: float) -> Image.Image:
         """Draws the moment, in even light: an RGB picture."""

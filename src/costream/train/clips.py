@@ -1,14 +1,15 @@
-"""Clips to learn from: rendered at the sampled rate, really encoded, kept as small pictures."""
+"""Clips to learn from: fresh worlds at the sampled rate, really encoded, as small pictures."""
 
 from __future__ import annotations
 
-import os
-import pickle
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,25 @@ import torch
 from costream.models.pixels import resize
 from costream.synth import EncoderSettings, Event, Truth, WorldCamera, draw_recipes, encode
 from costream.synth import Recipe as Video
-from costream.synth.dataset import Split
-from costream.train.recipe import Recipe
+from costream.train.recipe import Recipe, StageRecipe
 from costream.video import Stream
+
+RUN = 16
+"""Temporal patches of a clip for the vision encoder."""
+
+MARGIN = 3
+"""Temporal patches by which a clip for both is longer than a window, to be cut in several ways."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip at the sampled rate.
+    """Temporal patches of a video, at the sampled rate.
 
     Attributes:
-        frames: uint8 [frames, height, width, 3], mapped from disk.
+        frames: uint8 [frames, height, width, 3]; none where only the truth counts.
         truths: what each frame shows, in pixels of the camera's picture.
         size: (width, height) of the camera's picture.
-        events: what happens in it.
+        events: what happens in the video, in seconds from the first frame of the clip.
         scene: the kind of scene.
     """
 
@@ -42,64 +48,168 @@ class Clip:
     scene: str
 
 
-def load_clips(folder: Path, recipe: Recipe, split: Split, count: int) -> list[Clip]:
-    """Loads the first ``count`` clips of a split; renders those that are not there yet.
+Make = Callable[[int, Video], Clip]
+"""Makes a clip of a video, from its number among all and what it is."""
+
+
+class Reel:
+    """A supply of fresh clips. What a step draws from follows from its number.
 
     Args:
-        folder: where clips are kept.
-        recipe: what they are like.
-        split: ``train`` or ``validation``: they share no scene.
-        count: how many.
+        make: makes a clip; runs in another process.
+        videos: the videos, in order.
+        pool: clips at hand at a time.
+        fresh: clips that come with every step; as many of the oldest go.
+        workers: processes that make clips.
     """
-    return list(_loaded(folder / split, recipe, split, count))
+
+    def __init__(
+        self, make: Make, videos: Sequence[Video], pool: int, fresh: float, workers: int = 1
+    ) -> None:
+        self._make, self._videos, self._pool, self._fresh = make, videos, pool, fresh
+        self._workers = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        self._clips: deque[Clip | Future[Clip]] = deque()
+        self._first = self._end = 0
+
+    def at(self, step: int) -> list[Clip]:
+        """Returns the clips of a step; steps are asked for in order, from any on."""
+        first = int(step * self._fresh)
+        ahead = first + self._pool + max(8, self._pool // 4)
+        if not self._clips:
+            self._first = self._end = first
+        while self._end < min(ahead, len(self._videos)):
+            video = self._videos[self._end]
+            self._clips.append(self._workers.submit(self._make, self._end, video))
+            self._end += 1
+        while self._first < first:
+            self._clips.popleft()
+            self._first += 1
+        for place in range(min(self._pool, len(self._clips))):
+            clip = self._clips[place]
+            if isinstance(clip, Future):
+                self._clips[place] = clip.result()
+        return [clip for clip in self._clips if isinstance(clip, Clip)][: self._pool]
+
+    def close(self) -> None:
+        """Stops making clips."""
+        self._workers.shutdown(cancel_futures=True)
 
 
-def _loaded(folder: Path, recipe: Recipe, split: Split, count: int) -> Iterator[Clip]:
-    folder.mkdir(parents=True, exist_ok=True)
-    videos = draw_recipes(split, count, recipe.seed)
-    missing = [n for n in range(count) if not _pictures(folder, n).exists()]
-    make = partial(_make, folder, recipe)
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for done, _ in enumerate(pool.map(make, missing, (videos[n] for n in missing)), start=1):
-            print(f"\r{split}: rendered {done} of {len(missing)} clips", end="", flush=True)
-    for number in range(count):
-        frames = np.load(_pictures(folder, number), mmap_mode="r")
-        truths, size, events, scene = pickle.loads(_facts(folder, number).read_bytes())
-        yield Clip(frames, truths, size, events, scene)
+@contextmanager
+def open_reel(make: Make, recipe: Recipe, seed: int, stage: StageRecipe) -> Iterator[Reel]:
+    """Opens a supply of clips of the training split for a stage.
+
+    Args:
+        make: makes a clip.
+        recipe: the run.
+        seed: of the stage's videos, beside the run's.
+        stage: how many clips it takes.
+    """
+    count = stage.pool + int(stage.fresh * stage.steps) + 1
+    videos = draw_recipes("train", count, 100 * recipe.seed + seed)
+    reel = Reel(make, videos, stage.pool, stage.fresh)
+    try:
+        yield reel
+    finally:
+        reel.close()
 
 
-def _make(folder: Path, recipe: Recipe, number: int, video: Video) -> None:
-    torch.set_num_threads(1)
+def make_pairs(recipe: Recipe, patch: int, number: int, video: Video) -> Clip:
+    """Makes a clip of temporal patches from anywhere, half of them from within its event.
+
+    Args:
+        recipe: what frames are like.
+        patch: frames of a temporal patch.
+        number: of the video, from which the choice of patches follows.
+        video: the video.
+    """
     camera = video.camera()
-    count = int(camera.seconds * recipe.fps)
-    indices = [round(n * camera.fps / recipe.fps) for n in range(count)]
-    truths = tuple(camera.truth(index) for index in indices)
-    facts = (truths, (camera.width, camera.height), camera.events, camera.scene)
-    _facts(folder, number).write_bytes(pickle.dumps(facts))
-    frames = _through_codec(camera, indices, recipe, video.settings)
-    # The pictures are written last and renamed: what is there is whole.
-    aside = folder / f"{number}.part"
-    with aside.open("wb") as file:
-        np.save(file, frames)
-    aside.rename(_pictures(folder, number))
+    draw = np.random.default_rng((recipe.seed, 31, number))
+    span = patch / recipe.fps
+    starts = draw.uniform(0, camera.seconds - span, RUN)
+    if camera.events:
+        event = camera.events[0]
+        last = min(event.end, camera.seconds) - span
+        starts[: RUN // 2] = draw.uniform(min(event.start, last), last, RUN // 2)
+    steps = np.arange(patch) / recipe.fps
+    times = [float(time) for start in np.sort(starts) for time in start + steps]
+    return _render(camera, video.settings, times, recipe)
 
 
-def _through_codec(
-    camera: WorldCamera, indices: list[int], recipe: Recipe, settings: EncoderSettings
-) -> npt.NDArray[np.uint8]:
+def make_window(recipe: Recipe, patch: int, number: int, video: Video) -> Clip:
+    """Makes a clip a little longer than a window, more often than not from around an event.
+
+    Args:
+        recipe: what windows are like.
+        patch: frames of a temporal patch.
+        number: of the video, from which the choice of the window follows.
+        video: the video.
+    """
+    camera = video.camera()
+    draw = np.random.default_rng((recipe.seed, 32, number))
+    span = patch / recipe.fps
+    length = recipe.window + MARGIN * span
+    lowest, highest = 0.0, camera.seconds - length
+    if camera.events and draw.random() < 0.7:
+        event = camera.events[0]
+        lowest = min(max(lowest, event.start - 0.75 * length), highest)
+        highest = max(lowest, min(highest, event.end - 0.2 * length))
+    begin = float(draw.uniform(lowest, highest))
+    times = [begin + n / recipe.fps for n in range(round(length * recipe.fps))]
+    return _render(camera, video.settings, times, recipe)
+
+
+def make_truth(recipe: Recipe, number: int, video: Video) -> Clip:
+    """Makes a clip without pictures: what a whole video shows.
+
+    Args:
+        recipe: how it is sampled.
+        number: of the video.
+        video: the video.
+    """
+    camera = video.camera()
+    times = [n / recipe.fps for n in range(int(camera.seconds * recipe.fps))]
+    return _clip(camera, times, np.zeros((0, 0, 0, 3), np.uint8))
+
+
+def make_whole(recipe: Recipe, number: int, video: Video) -> Clip:
+    """Makes a clip of a whole video.
+
+    Args:
+        recipe: how it is sampled.
+        number: of the video.
+        video: the video.
+    """
+    camera = video.camera()
+    times = [n / recipe.fps for n in range(int(camera.seconds * recipe.fps))]
+    return _render(camera, video.settings, times, recipe)
+
+
+def load_validation(recipe: Recipe, count: int) -> list[Clip]:
+    """Makes whole clips of the validation split, which shares no scene with the training split."""
+    videos = draw_recipes("validation", count, recipe.seed)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
+        return list(workers.map(partial(make_whole, recipe), range(count), videos))
+
+
+def _render(
+    camera: WorldCamera, settings: EncoderSettings, times: Sequence[float], recipe: Recipe
+) -> Clip:
+    torch.set_num_threads(1)
     width, height = recipe.frame_size
+    indices = [round(time * camera.fps) for time in times]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mkv"
         encode(map(camera.frame, indices), path, fps=recipe.fps, settings=settings)
         with Stream(str(path), motion=False) as stream:
             pictures = [sample.picture.rgb() for sample in stream.samples(recipe.fps)]
     small = [resize(torch.from_numpy(p).permute(2, 0, 1), width, height) for p in pictures]
-    return torch.stack(small).permute(0, 2, 3, 1).numpy()
+    return _clip(camera, times, torch.stack(small).permute(0, 2, 3, 1).numpy())
 
 
-def _pictures(folder: Path, number: int) -> Path:
-    return folder / f"{number}.npy"
-
-
-def _facts(folder: Path, number: int) -> Path:
-    return folder / f"{number}.pickle"
+def _clip(camera: WorldCamera, times: Sequence[float], frames: npt.NDArray[np.uint8]) -> Clip:
+    truths = tuple(camera.truth(round(time * camera.fps)) for time in times)
+    events = tuple(
+        Event(e.kind, e.actor, e.start - times[0], e.end - times[0]) for e in camera.events
+    )
+    return Clip(frames, truths, (camera.width, camera.height), events, camera.scene)

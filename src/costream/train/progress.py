@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,20 @@ class Progress:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._state = folder / "state.pt"
         self._curves = folder / "curves.jsonl"
 
     def save(self, stage: str, step: int, parts: dict[str, Any]) -> None:
-        """Writes a checkpoint in place of the last one, at once or not at all."""
-        aside = self._state.with_suffix(".part")
+        """Writes a checkpoint in place of the stage's last one, at once or not at all."""
+        aside = self._state(stage).with_suffix(".part")
         states = {name: part.state_dict() for name, part in parts.items()}
-        torch.save({"stage": stage, "step": step, "parts": states}, aside)
-        aside.rename(self._state)
+        torch.save({"step": step, "parts": states}, aside)
+        aside.rename(self._state(stage))
 
     def restore(self, stage: str, parts: dict[str, Any]) -> int:
         """Brings the parts of a stage back to where they were and returns its next step."""
-        if not self._state.exists():
+        if not self._state(stage).exists():
             return 0
-        saved = torch.load(self._state, weights_only=True)
-        if saved["stage"] != stage:
-            return 0
+        saved = torch.load(self._state(stage), weights_only=True)
         for name, part in parts.items():
             part.load_state_dict(saved["parts"][name])
         return int(saved["step"])
@@ -51,9 +49,17 @@ class Progress:
         """Keeps the weights that a stage has ended with."""
         torch.save(model.state_dict(), self._weights(stage))
 
-    def resume(self, stage: str, model: nn.Module) -> None:
-        """Takes up the weights that a stage has ended with."""
-        model.load_state_dict(torch.load(self._weights(stage), weights_only=True))
+    def resume(self, stages: Sequence[str], model: nn.Module) -> None:
+        """Takes up what stages have learnt that each began with the model as it is.
+
+        A weight that several stages have moved is taken from the last of them.
+        """
+        joined = {name: weight.clone() for name, weight in model.state_dict().items()}
+        for stage in stages:
+            for name, weight in torch.load(self._weights(stage), weights_only=True).items():
+                if not torch.equal(weight, model.state_dict()[name]):
+                    joined[name] = weight
+        model.load_state_dict(joined)
 
     def note(self, stage: str, step: int, values: dict[str, float]) -> None:
         """Adds a point to the curves and prints it."""
@@ -61,6 +67,9 @@ class Progress:
         with self._curves.open("a") as file:
             file.write(json.dumps(point) + "\n")
         print("  ".join(f"{name} {value}" for name, value in point.items()), flush=True)
+
+    def _state(self, stage: str) -> Path:
+        return self.folder / f"{stage}.state.pt"
 
     def _weights(self, stage: str) -> Path:
         return self.folder / f"{stage}.pt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -12,16 +12,19 @@ class StageRecipe:
 
     Attributes:
         steps: optimiser steps.
-        batch: temporal patches (``cells``) or windows (``answers``, ``joint``) a step.
-        clips: how many of the training clips it learns from.
+        batch: runs of four temporal patches (``perception``) or windows a step.
         rate: highest learning rate; it rises for a twentieth of the steps and falls as a cosine.
+        pool: clips that a step draws from. They are fresh: with every step some go and others
+            come, and none returns.
+        fresh: how many come with every step.
         decay: weight decay.
     """
 
     steps: int
     batch: int
-    clips: int
     rate: float
+    pool: int = 64
+    fresh: float = 1.0
     decay: float = 0.05
 
 
@@ -29,37 +32,33 @@ class StageRecipe:
 class Recipe:
     """One training run.
 
-    The vision encoder first learns to say what is where, from the boxes of the world: all that is
-    to be seen (``cells``), then mostly what happens (``events``).
-    The language model then learns to answer on its frozen features (``answers``), and at last
-    both learn together (``joint``).
+    The vision encoder learns to write into its tokens what each part of the picture shows, in a
+    code that is laid down beforehand (``perception``). The language model learns to answer from
+    windows written in that code, which cost no rendering (``language``). Neither needs the
+    other, so they can run side by side. At last both learn together on encoded video (``joint``).
 
     Attributes:
         size: name of the untrained checkpoint to begin from.
+        perception: the stage of the vision encoder.
+        language: the stage of the language model.
+        joint: the stage of both.
         fps: sampled frames a second.
         window: seconds of a window.
         stride: seconds it moves by when it watches.
         frame_size: (width, height) in pixels that frames are resized to.
-        cells: the first stage of the vision encoder.
-        events: its second.
-        answers: the stage of the language model.
-        joint: the stage of both.
-        threshold: score from which an answer counts as a yes, chosen on validation clips.
         negatives: questions with the answer no that are asked of every window.
         seed: of clips, weights and batches.
     """
 
     size: str
+    perception: StageRecipe
+    language: StageRecipe
+    joint: StageRecipe
     fps: float = 2.0
     window: float = 10.0
     stride: float = 2.0
-    frame_size: tuple[int, int] = (224, 128)
-    cells: StageRecipe = field(default_factory=lambda: StageRecipe(1500, 32, 256, 1.5e-3))
-    events: StageRecipe = field(default_factory=lambda: StageRecipe(1000, 32, 736, 1e-3))
-    answers: StageRecipe = field(default_factory=lambda: StageRecipe(900, 8, 1000, 1.5e-3))
-    joint: StageRecipe = field(default_factory=lambda: StageRecipe(360, 8, 1000, 6e-4))
-    threshold: float = 0.75
-    negatives: int = 3
+    frame_size: tuple[int, int] = (384, 224)
+    negatives: int = 5
     seed: int = 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,5 +66,12 @@ class Recipe:
         return asdict(self)
 
 
-RECIPES = {"tiny": Recipe("tiny")}
+RECIPES = {
+    "tiny": Recipe(
+        "tiny",
+        perception=StageRecipe(2600, 8, 1.5e-3),
+        language=StageRecipe(1300, 8, 1.5e-3, pool=128, fresh=3.0),
+        joint=StageRecipe(500, 8, 5e-4, pool=32, fresh=4.0),
+    ),
+}
 """Recipes of the models that ship, by the last part of their names."""

@@ -1,80 +1,95 @@
-"""A whole training run: clips, three stages, and the checkpoint that comes of them."""
+"""A whole training run: three stages, and the checkpoint that comes of them."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from costream.models import ModelAdapter, load_model, write_untrained
-from costream.synth.dataset import Split
-from costream.train.answer_stage import AnswerStage, encode_clips
-from costream.train.cell_stage import CellStage
-from costream.train.clips import Clip, load_clips
+from costream.errors import SettingsError
+from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
+from costream.train.clips import load_validation
+from costream.train.code import Code
+from costream.train.joint import JointStage
+from costream.train.language import LanguageStage
 from costream.train.layout import all_words
+from costream.train.perception import PerceptionStage
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
-from costream.train.validation import score_windows, summarise
+from costream.train.validation import choose_threshold, score_windows, summarise
 
-EVENTFUL = 0.65
-"""Share of the second stage's patches that lie within an event."""
+STAGES = {
+    "perception": (PerceptionStage, ()),
+    "language": (LanguageStage, ()),
+    "joint": (JointStage, ("perception", "language")),
+}
+"""Stages in order, and after which others each can begin."""
 
-VALIDATION = 60
-"""Clips that a model is judged on when a stage has ended."""
+VALIDATION = 72
+"""Clips that the trained model is judged on, and its threshold is chosen by."""
 
 
-def train(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Path:
+def train(
+    recipe: Recipe, folder: Path, *, stages: Sequence[str] = tuple(STAGES), device: str = "cpu"
+) -> Path:
     """Trains a model, or goes on where an earlier run was cut off.
 
     Args:
         recipe: everything that the result follows from.
-        folder: for clips, checkpoints, curves and the model.
+        folder: for checkpoints, curves and the model.
+        stages: which to run. Two that don't need each other may run side by side.
         device: a torch device.
 
     Returns:
-        The directory of the trained checkpoint, in the Hugging Face layout.
+        The directory of the trained checkpoint, in the Hugging Face layout, or the folder where
+        the last stage was not asked for.
+
+    Raises:
+        SettingsError: there is no such stage, or one that it needs has not ended.
     """
     progress = Progress(folder)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2))
     begin = folder / "untrained"
     if not begin.exists():
         write_untrained(begin, recipe.size, seed=recipe.seed, corpus=all_words())
-    model = load_model(str(begin), device=device, dtype=torch.float32)
-    geometry = model.geometry(448, 256, round(recipe.window * recipe.fps), recipe.frame_size)
-
-    def clips(split: Split, count: int) -> list[Clip]:
-        return load_clips(folder / "clips", recipe, split, count)
-
-    if not progress.is_done("cells"):
-        seen = clips("train", recipe.cells.clips)
-        CellStage(model, geometry, seen, recipe).learn("cells", recipe.cells, 0.0, progress)
-        progress.finish("cells", model.model)
-    if not progress.is_done("events"):
-        progress.resume("cells", model.model)
-        seen = clips("train", recipe.events.clips)
-        CellStage(model, geometry, seen, recipe).learn("events", recipe.events, EVENTFUL, progress)
-        progress.finish("events", model.model)
-    if not progress.is_done("answers"):
-        progress.resume("events", model.model)
-        seen = clips("train", recipe.answers.clips)
-        features = encode_clips(model, geometry, seen)
-        AnswerStage(model, geometry, seen, recipe).learn_resting(features, progress)
-        progress.finish("answers", model.model)
-    if not progress.is_done("joint"):
-        progress.resume("answers", model.model)
-        seen = clips("train", recipe.joint.clips)
-        AnswerStage(model, geometry, seen, recipe).learn_jointly(progress)
-        progress.finish("joint", model.model)
-    progress.resume("joint", model.model)
-    held = clips("validation", VALIDATION)
+    for name in stages:
+        if name not in STAGES:
+            raise SettingsError(f"unknown stage {name!r}: choose of {', '.join(STAGES)}")
+        if not progress.is_done(name):
+            _run(name, recipe, begin, progress, device)
+    if "joint" not in stages:
+        return folder
+    model, geometry = _load(begin, recipe, device)
+    progress.resume(["joint"], model.model)
+    held = load_validation(recipe, VALIDATION)
     scored = score_windows(model, geometry, held, recipe)
-    progress.note("end", 0, summarise(scored, held, recipe.threshold))
-    return _export(model, recipe, folder)
+    threshold = choose_threshold(scored, held)
+    progress.note("end", 0, {"threshold": threshold, **summarise(scored, held, threshold)})
+    return _export(model, recipe, threshold, folder)
 
 
-def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
+def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str) -> None:
+    stage, needed = STAGES[name]
+    for other in needed:
+        if not progress.is_done(other):
+            raise SettingsError(f"{name} needs the stage {other}, which has not ended")
+    model, geometry = _load(begin, recipe, device)
+    progress.resume(needed, model.model)
+    code = Code(model.embed(model.prompt(), None).shape[-1], recipe.seed)
+    stage(model, geometry, code, recipe).learn(progress)
+    progress.finish(name, model.model)
+
+
+def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, FrameGeometry]:
+    model = load_model(str(begin), device=device, dtype=torch.float32)
+    frames = round(recipe.window * recipe.fps)
+    return model, model.geometry(448, 256, frames, recipe.frame_size)
+
+
+def _export(model: ModelAdapter, recipe: Recipe, threshold: float, folder: Path) -> Path:
     """Writes the trained weights, in half precision, beside what the checkpoint began with."""
     target = folder / "model"
     target.mkdir(exist_ok=True)
@@ -88,7 +103,7 @@ def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
         "window": recipe.window,
         "stride": recipe.stride,
         "frame_size": recipe.frame_size,
-        "threshold": recipe.threshold,
+        "threshold": threshold,
     }
     (target / "costream.json").write_text(json.dumps(recommended, indent=2))
     model.model.to(torch.float16).save_pretrained(target)

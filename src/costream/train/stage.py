@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ NOTE_EVERY = 50
 SAVE_EVERY = 200
 """Steps from one checkpoint to the next."""
 
-Learn = Callable[[np.random.Generator], dict[str, float]]
-"""Gathers the gradients of one batch, drawn by the generator; returns what its curves show."""
+Learn = Callable[[int, np.random.Generator], dict[str, float]]
+"""Gathers the gradients of one step's batch, drawn by the generator; returns what curves show."""
 
 
 def make_head(model: ModelAdapter, outputs: int, seed: int) -> nn.Linear:
@@ -33,30 +34,26 @@ def make_head(model: ModelAdapter, outputs: int, seed: int) -> nn.Linear:
 def run_stage(
     name: str,
     stage: StageRecipe,
-    model: ModelAdapter,
-    head: nn.Module,
+    modules: Mapping[str, nn.Module],
     learn: Learn,
     progress: Progress,
-    seed: tuple[int, ...],
+    seed: int,
 ) -> None:
     """Runs a stage from where it stands. A step's batch follows from its number and the seed.
 
     Args:
         name: what the stage is called.
         stage: how it learns.
-        model: what learns.
-        head: what learns with it and is thrown away.
-        learn: one batch.
+        modules: what learns.
+        learn: one step's batch.
         progress: where the stage stands.
         seed: of the batches.
     """
-    optimiser = Optimiser([*model.model.parameters(), *head.parameters()], stage)
-    parts = {
-        "model": model.model, "head": head, "adam": optimiser.adam, "schedule": optimiser.schedule,
-    }  # fmt: skip
+    optimiser = Optimiser([p for m in modules.values() for p in m.parameters()], stage)
+    parts = {**modules, "adam": optimiser.adam, "schedule": optimiser.schedule}
     points: list[dict[str, float]] = []
     for step in range(progress.restore(name, parts), stage.steps):
-        points.append(learn(np.random.default_rng((*seed, step))))
+        points.append(learn(step, np.random.default_rng((seed, crc32(name.encode()), step))))
         optimiser.step()
         if (step + 1) % NOTE_EVERY == 0:
             means = {key: float(np.nanmean([point[key] for point in points])) for key in points[0]}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from costream.models import FrameGeometry, ModelAdapter
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
 from costream.synth.events import EVENT_KINDS, EVENTS
-from costream.train.answer_stage import encode_clips
 from costream.train.clips import Clip
 from costream.train.layout import Dialogue, hidden_states, lay_out
+from costream.train.pictures import encode_patches
 from costream.train.recipe import Recipe
 from costream.train.windows import list_examples, moments_from
 
@@ -26,19 +26,22 @@ def score_windows(
         For each clip, for each window, by kind: the score, 0..1, and whether the window shows it;
         None where that is unclear.
     """
-    features = encode_clips(model, geometry, clips)
     span = model.temporal_patch / recipe.fps
     step, length = round(recipe.stride / span), round(recipe.window / span)
     asked = [Dialogue(EVENTS[kind].questions[0], EVENTS[kind].no) for kind in EVENT_KINDS]
     scored: list[list[dict[str, tuple[float, bool | None]]]] = [[] for _ in clips]
+    features: list[VisualTokens] = []
     for example in list_examples(clips, recipe, model.temporal_patch):
+        if example.first == 0:
+            clip = clips[example.clip]
+            patches = range(len(clip.truths) // model.temporal_patch)
+            features = encode_patches(model, geometry, [(clip, patches, None)])
         if example.first % step:
             continue
-        numbers = range(example.first, example.first + length)
         moments = moments_from(0, length, recipe, model.temporal_patch)
         layout = lay_out(model, geometry, moments, asked)
-        visuals = [features[example.clip].tokens(number) for number in numbers]
-        hidden = hidden_states(model, layout, visuals)
+        with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
+            hidden = hidden_states(model, layout, features[example.first : example.first + length])
         chances = model.logits(hidden[layout.sources[layout.first]]).float().softmax(-1)
         yes, no = chances[:, model.yes_ids].sum(-1), chances[:, model.no_ids].sum(-1)
         scores = (yes / (yes + no)).tolist()
@@ -64,6 +67,16 @@ def summarise(
     for kind in EVENT_KINDS:
         result[kind] = _f1([(kind in h, kind in s) for h, s in zip(happened, said, strict=True)])
     return result
+
+
+def choose_threshold(
+    scored: Sequence[Sequence[dict[str, tuple[float, bool | None]]]], clips: Sequence[Clip]
+) -> float:
+    """Returns the threshold with the highest F1 over (clip, kind), the middle one of the best."""
+    offered = np.round(np.arange(0.3, 0.991, 0.01), 2)
+    reached = np.array([summarise(scored, clips, float(one))["f1"] for one in offered])
+    best = np.flatnonzero(reached == reached.max())
+    return float(offered[best[len(best) // 2]])
 
 
 def _f1(pairs: Sequence[tuple[bool, bool]]) -> float:

@@ -45,7 +45,7 @@ def list_examples(clips: Sequence[Clip], recipe: Recipe, patch: int) -> list[Exa
     return [
         Example(number, first, _shown(clip, first * span, recipe.window))
         for number, clip in enumerate(clips)
-        for first in range(len(clip.frames) // patch - length + 1)
+        for first in range(len(clip.truths) // patch - length + 1)
     ]
 
 

@@ -1,0 +1,94 @@
+"""What a window's answers are judged by, in both stages that learn to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.synth import EVENT_KINDS
+from costream.train.clips import Clip
+from costream.train.labels import is_shown
+from costream.train.layout import hidden_states, lay_out
+from costream.train.recipe import Recipe
+from costream.train.windows import Example, draw_dialogues, draw_moments
+
+SENTENCE = 0.1
+"""Weight of an answer's later tokens: the first one is what scores are read from."""
+
+RARE = 3.0
+"""How much more it counts to have told what happened than what did not."""
+
+
+class Teacher:
+    """Asks about windows and judges the answers.
+
+    At the end of each temporal patch a head that only training has must also tell from the hidden
+    state what the window has shown up to there: an answer alone is a thin signal.
+
+    Args:
+        model: the model.
+        geometry: how frames are cut.
+        head: from a hidden state to one logit for each kind of event.
+        recipe: the run.
+    """
+
+    def __init__(
+        self, model: ModelAdapter, geometry: FrameGeometry, head: nn.Module, recipe: Recipe
+    ) -> None:
+        self.model, self.geometry, self.recipe = model, geometry, recipe
+        self.head = head
+        self.length = round(recipe.window * recipe.fps) // model.temporal_patch
+
+    def loss(
+        self,
+        example: Example,
+        clip: Clip,
+        visuals: Sequence[VisualTokens],
+        draw: np.random.Generator,
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss of one window, and the shares of yes and no that are answered right.
+
+        A share is NaN where there was nothing to ask.
+        """
+        model = self.model
+        moments = draw_moments(example, draw, self.length, self.recipe, model.temporal_patch)
+        dialogues, kinds = draw_dialogues(example, draw, self.recipe.negatives)
+        layout = lay_out(model, self.geometry, moments, dialogues)
+        with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
+            hidden = hidden_states(model, layout, visuals)
+            logits = model.logits(hidden[layout.sources.to(hidden.device)]).float()
+            told = self.head(hidden[layout.ends.to(hidden.device)]).float()
+        targets, first = layout.targets.to(logits.device), layout.first.to(logits.device)
+        losses = functional.cross_entropy(logits, targets, reduction="none")
+        shown = torch.tensor([example.shown[kind] for kind in kinds], device=logits.device)
+        weights = torch.full_like(losses, SENTENCE)
+        weights[first] = torch.where(shown, RARE, 1.0)
+        right = (logits[first].argmax(-1) == targets[first]).float()
+        shares = {"yes": float(right[shown].mean()), "no": float(right[~shown].mean())}
+        return (losses * weights).sum() / len(dialogues) + self._tell(example, clip, told), shares
+
+    def _tell(self, example: Example, clip: Clip, told: Tensor) -> Tensor:
+        """The loss of telling, in logits [patches, kinds], what was shown up to each patch."""
+        span = self.model.temporal_patch / self.recipe.fps
+        start = example.first * span
+        labels = [
+            [is_shown(kind, start, start + (n + 1) * span, clip.events) for kind in EVENT_KINDS]
+            for n in range(self.length)
+        ]
+        clear = torch.tensor([[shown is not None for shown in row] for row in labels])
+        shown = torch.tensor([[bool(shown) for shown in row] for row in labels]).float()
+        losses = functional.binary_cross_entropy_with_logits(
+            told, shown.to(told.device), reduction="none"
+        )
+        return (losses * (clear * (1 + RARE * shown)).to(told.device)).mean() * len(EVENT_KINDS)
+
+
+def mean_points(points: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Averages what windows of a step have shown, NaN aside."""
+    columns = {key: np.ma.masked_invalid([point[key] for point in points]) for key in points[0]}
+    return {key: float(np.ma.filled(values.mean(), np.nan)) for key, values in columns.items()}

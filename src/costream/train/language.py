@@ -1,0 +1,98 @@
+"""Second stage: the language model learns to answer from windows written in the code."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.synth import EVENT_KINDS
+from costream.train.answers import Teacher, mean_points
+from costream.train.clips import Clip, make_truth, open_reel
+from costream.train.code import MARKS, Code
+from costream.train.perception import label_patches
+from costream.train.progress import Progress
+from costream.train.recipe import Recipe
+from costream.train.stage import make_head, run_stage
+from costream.train.windows import Example, ExampleDraw, list_examples
+from costream.video import Picture
+
+BLUR = 0.12
+"""Standard deviation by which a value is off, as one that an encoder has seen would be."""
+
+OVERLOOKED = 0.1
+"""Share of the marks that are seen weakly or not at all."""
+
+IMAGINED = 0.003
+"""Share of the marks that are seen where there is nothing."""
+
+
+class LanguageStage:
+    """The stage.
+
+    Args:
+        model: the model, of which the language model learns.
+        geometry: how frames are cut.
+        code: what tokens say.
+        recipe: the run.
+    """
+
+    def __init__(
+        self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
+    ) -> None:
+        self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
+        self.head = make_head(model, len(EVENT_KINDS), recipe.seed)
+        self._teacher = Teacher(model, geometry, self.head, recipe)
+        black = Picture.from_rgb(np.zeros((geometry.height, geometry.width, 3), np.uint8))
+        pixels = model.pixels([black] * model.temporal_patch, geometry)
+        none = torch.zeros(geometry.grid.groups, dtype=torch.bool)
+        self._levels = len(model.encode([(pixels, none)], geometry)[0].deepstack)
+
+    def learn(self, progress: Progress) -> None:
+        """Runs the stage from where it stands."""
+        stage, recipe = self.recipe.language, self.recipe
+
+        with open_reel(partial(make_truth, recipe), recipe, 2, stage) as reel:
+
+            def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
+                clips = reel.at(step)
+                taken = ExampleDraw(list_examples(clips, recipe, self.model.temporal_patch), draw)
+                points = []
+                for _ in range(stage.batch):
+                    example = taken.take()
+                    visuals = self._write(clips[example.clip], example, draw)
+                    loss, shares = self._teacher.loss(example, clips[example.clip], visuals, draw)
+                    torch.autograd.backward(loss / stage.batch)
+                    points.append({"loss": loss.item(), **shares})
+                return mean_points(points)
+
+            modules = {"model": self.model.model, "head": self.head}
+            run_stage("language", stage, modules, learn, progress, recipe.seed)
+
+    def _write(self, clip: Clip, example: Example, draw: np.random.Generator) -> list[VisualTokens]:
+        numbers = range(example.first, example.first + self._teacher.length)
+        values = label_patches(self.model, self.geometry, [(clip, numbers, None)])
+        tokens = self.code.write(_blurred(values, draw)).to(self.model.kv_shape.device)
+        return [
+            VisualTokens(t, t.new_zeros(self._levels, *t.shape))
+            for t in tokens.chunk(self._teacher.length)
+        ]
+
+
+def _blurred(values: Tensor, draw: np.random.Generator) -> Tensor:
+    """Values as an encoder might see them that is not quite sure."""
+    source = torch.Generator().manual_seed(int(draw.integers(1 << 62)))
+
+    def chance(share: float) -> Tensor:
+        return torch.rand(values.shape, generator=source) < share
+
+    values = values.nan_to_num(0.0)
+    doubt = torch.rand(values.shape, generator=source)
+    marks = torch.zeros(values.shape[1], dtype=torch.bool)
+    marks[:MARKS] = True
+    wrong = torch.where(values > 0, chance(OVERLOOKED), chance(IMAGINED)) & marks
+    seen = torch.where(wrong, doubt, values)
+    return seen + BLUR * torch.randn(values.shape, generator=source)

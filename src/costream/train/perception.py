@@ -1,0 +1,84 @@
+"""First stage: the vision encoder learns to write into its tokens what the picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from costream.models import FrameGeometry, ModelAdapter
+from costream.train.clips import RUN, Clip, make_pairs, open_reel
+from costream.train.code import Code, label_patch
+from costream.train.pictures import Viewed, encode_patches
+from costream.train.progress import Progress
+from costream.train.recipe import Recipe
+from costream.train.stage import run_stage
+from costream.train.view import draw_view
+
+TIGHTEST = 0.8
+"""Smallest share of the picture's sides that is left in a view."""
+
+TOGETHER = 4
+"""Temporal patches of one clip in a batch."""
+
+
+class PerceptionStage:
+    """The stage.
+
+    Args:
+        model: the model, of which the vision encoder learns.
+        geometry: how frames are cut.
+        code: what tokens are to say.
+        recipe: the run.
+    """
+
+    def __init__(
+        self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
+    ) -> None:
+        self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
+
+    def learn(self, progress: Progress) -> None:
+        """Runs the stage from where it stands."""
+        stage, recipe = self.recipe.perception, self.recipe
+        make = partial(make_pairs, recipe, self.model.temporal_patch)
+
+        with open_reel(make, recipe, 1, stage) as reel:
+
+            def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
+                clips = reel.at(step)
+                chosen = [clips[n] for n in draw.choice(len(clips), stage.batch, replace=False)]
+                loss = self._loss(chosen, draw)
+                torch.autograd.backward(loss)
+                return {"loss": loss.item()}
+
+            run_stage(
+                "perception", stage, {"model": self.model.model}, learn, progress, recipe.seed
+            )
+
+    def _loss(self, clips: Sequence[Clip], draw: np.random.Generator) -> Tensor:
+        viewed = []
+        for clip in clips:
+            numbers = draw.choice(RUN, TOGETHER, replace=False).tolist()
+            viewed.append((clip, numbers, draw_view(clip, draw, TIGHTEST)))
+        tokens = encode_patches(self.model, self.geometry, viewed)
+        values = label_patches(self.model, self.geometry, viewed)
+        told = self.code.loss(torch.cat([t.embeds for t in tokens]).float(), values)
+        # What goes past the first layers is not needed yet, and would only disturb.
+        beside = torch.cat([t.deepstack for t in tokens], dim=1).float()
+        return told + beside.square().sum() / max(1, len(values))
+
+
+def label_patches(model: ModelAdapter, geometry: FrameGeometry, viewed: Sequence[Viewed]) -> Tensor:
+    """Labels temporal patches of clips as their views show them: [patches * groups, values]."""
+    length, shape = model.temporal_patch, geometry.grid.group_shape
+    values = []
+    for clip, numbers, view in viewed:
+        for number in numbers:
+            truths = clip.truths[number * length : (number + 1) * length]
+            if view is not None:
+                truths = tuple(view.truth(truth, clip.size) for truth in truths)
+            values.append(label_patch(truths, clip.size, shape))
+    return torch.from_numpy(np.concatenate(values))
