@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
+from costream.engine.questions import PUBLISHED_FORM
 from costream.engine.refresh import DEFAULT_REFRESH, REFRESH
 from costream.errors import SettingsError
 from costream.pruning import DEFAULT_PRUNER, PRUNERS
@@ -28,6 +29,7 @@ class EngineSettings(BaseModel):
             where it is not given, and never more, so that every window holds every place.
         frame_size: (width, height) in pixels that frames are resized to; by default the
             checkpoint's own rule decides.
+        ask_form: how a question is put: text that holds ``{ask}``.
         threshold: score from which an answer counts as a yes.
         text: write a sentence for every answer.
         text_above: write one where the score is at least this high.
@@ -50,6 +52,7 @@ class EngineSettings(BaseModel):
     refresh_share: float = Field(0.15, ge=0, le=1)
     anchor_every: float | None = Field(None, gt=0)
     frame_size: tuple[int, int] | None = None
+    ask_form: str = Field(PUBLISHED_FORM, pattern=r"\{ask\}")
     threshold: float = Field(0.5, ge=0, le=1)
     text: bool = False
     text_above: float | None = Field(None, ge=0, le=1)

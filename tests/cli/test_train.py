@@ -9,14 +9,8 @@ from costream.train import run as run_module
 from costream.train import stage as stage_module
 from tests.cli.conftest import Command
 
-SMALL = Recipe(
-    "test",
-    cells=StageRecipe(1, 4, 2, 1e-3),
-    events=StageRecipe(1, 4, 2, 1e-3),
-    answers=StageRecipe(1, 1, 1, 1e-3),
-    joint=StageRecipe(1, 1, 1, 1e-3),
-    frame_size=(64, 64),
-)
+STAGE = StageRecipe(1, 1, 1e-3, pool=2)
+SMALL = Recipe("test", perception=STAGE, language=STAGE, joint=STAGE, frame_size=(64, 64))
 
 
 def test_train_ends_with_a_model_and_its_curves(

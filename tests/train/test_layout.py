@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from costream.engine.questions import put
 from costream.models import Moment
 from costream.synth import WorldCamera
 from costream.train.layout import Dialogue, hidden_states, lay_out
@@ -30,7 +29,7 @@ def test_each_question_is_answered_as_the_stock_model_answers_it_alone(model, wi
     hidden = hidden_states(model, layout, visuals)
     told = model.logits(hidden[layout.sources[layout.first]])
     for logits, dialogue in zip(told, DIALOGUES, strict=True):
-        stock = model.stock_logits(pixels, MOMENTS, put(dialogue.question), geometry)
+        stock = model.stock_logits(pixels, MOMENTS, dialogue.question, geometry)
         torch.testing.assert_close(logits, stock, atol=2e-5, rtol=0)
 
 

@@ -5,18 +5,14 @@ import json
 import pytest
 import torch
 
+from costream.errors import SettingsError
 from costream.models import load_model
 from costream.train import Recipe, StageRecipe, train
 from costream.train import run as run_module
+from costream.train.progress import Progress
 
-RECIPE = Recipe(
-    "test",
-    cells=StageRecipe(3, 4, 2, 1e-3),
-    events=StageRecipe(2, 4, 2, 1e-3),
-    answers=StageRecipe(3, 2, 2, 1e-3),
-    joint=StageRecipe(2, 1, 1, 1e-3),
-    frame_size=(64, 64),
-)
+STAGE = StageRecipe(2, 1, 1e-3, pool=2, fresh=0.5)
+RECIPE = Recipe("test", perception=STAGE, language=STAGE, joint=STAGE, frame_size=(64, 64))
 
 
 @pytest.fixture(autouse=True)
@@ -24,26 +20,54 @@ def few_clips(monkeypatch):
     monkeypatch.setattr(run_module, "VALIDATION", 1)
 
 
-def test_a_run_ends_in_a_checkpoint_that_loads(tmp_path):
+def moved(folder, stage):
+    begun = load_model(str(folder / "untrained"), device="cpu", dtype=torch.float32).model
+    learnt = torch.load(folder / f"{stage}.pt", weights_only=True)
+    return {name for name, was in begun.state_dict().items() if not torch.equal(learnt[name], was)}
+
+
+def test_stages_learn_apart_and_then_together(tmp_path):
+    assert train(RECIPE, tmp_path, stages=["language"]) == tmp_path
+    with pytest.raises(SettingsError, match="joint needs the stage perception"):
+        train(RECIPE, tmp_path, stages=["joint"])
     target = train(RECIPE, tmp_path)
-    trained = load_model(str(target), device="cpu")
-    begun = load_model(str(tmp_path / "untrained"), device="cpu")
-    moved = [
-        not torch.equal(one, other)
-        for one, other in zip(trained.model.parameters(), begun.model.parameters(), strict=True)
-    ]
-    assert sum(moved) > len(moved) / 2
+    seeing, answering = moved(tmp_path, "perception"), moved(tmp_path, "language")
+    assert seeing and answering and seeing.isdisjoint(answering)
+    assert seeing | answering <= moved(tmp_path, "joint")
+    assert len(load_model(str(target), device="cpu").yes_ids)
     assert json.loads((target / "recipe.json").read_text())["seed"] == RECIPE.seed
-    assert json.loads((target / "costream.json").read_text())["window"] == RECIPE.window
+    recommended = json.loads((target / "costream.json").read_text())
+    assert recommended["window"] == RECIPE.window
+    assert recommended["ask_form"] == "{ask}"
+    assert 0 < recommended["threshold"] < 1
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(run_module, "AnswerStage", stop)
+    broken = {**run_module.STAGES, "joint": (stop, ("perception", "language"))}
+    with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
+        cut.setattr(run_module, "STAGES", broken)
         train(RECIPE, tmp_path)
+    rest = dict.fromkeys(("perception", "language"), (stop, ()))
     with monkeypatch.context() as watched:
-        watched.setattr(run_module, "CellStage", stop)
+        watched.setattr(run_module, "STAGES", {**run_module.STAGES, **rest})
         assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
+
+
+def test_unknown_stages_are_named(tmp_path):
+    with pytest.raises(SettingsError, match="unknown stage 'seeing'"):
+        train(RECIPE, tmp_path, stages=["seeing"])
+
+
+def test_what_stages_learnt_apart_is_joined(model, tmp_path):
+    progress, names = Progress(tmp_path), list(model.model.state_dict())
+    begun = {name: weight.clone() for name, weight in model.model.state_dict().items()}
+    for stage, name in (("one", names[0]), ("other", names[-1])):
+        model.model.state_dict()[name].add_(1)
+        progress.finish(stage, model.model)
+        model.model.load_state_dict(begun)
+    progress.resume(["one", "other"], model.model)
+    for name, weight in model.model.state_dict().items():
+        assert torch.equal(weight, begun[name]) == (name not in (names[0], names[-1]))

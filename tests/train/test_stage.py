@@ -9,7 +9,7 @@ from costream.train import stage as stage_module
 from costream.train.progress import Progress
 from costream.train.stage import make_head, run_stage
 
-RECIPE = StageRecipe(steps=6, batch=1, clips=1, rate=1e-2)
+RECIPE = StageRecipe(steps=6, batch=1, rate=1e-2)
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def learn_until(checkpoint, folder, limit):
     head = make_head(model, 1, seed=1)
     taken = 0
 
-    def learn(draw):
+    def learn(step, draw):
         nonlocal taken
         taken += 1
         if taken > limit:
@@ -33,7 +33,8 @@ def learn_until(checkpoint, folder, limit):
         torch.autograd.backward(loss)
         return {"loss": loss.item()}
 
-    run_stage("words", RECIPE, model, head, learn, Progress(folder), seed=(1, 2))
+    modules = {"model": model.model, "head": head}
+    run_stage("words", RECIPE, modules, learn, Progress(folder), seed=1)
     return model.model.get_input_embeddings().weight.detach()
 
 

@@ -17,6 +17,14 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", help="Folder of clips, checkpoints, curves and model.")
     ] = Path("out/train"),
+    stages: Annotated[
+        str | None,
+        typer.Option(
+            "--stages",
+            help="Which stages to run, with commas between (default: all). perception and "
+            "language need not wait for each other.",
+        ),
+    ] = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the curves too (needs costream\\[plots]).")
     ] = False,
@@ -24,12 +32,13 @@ def train(
 ) -> None:
     """Train an embedded model on the synthetic world; a run that was cut off goes on."""
     from costream.errors import SettingsError
-    from costream.train import RECIPES
+    from costream.train import RECIPES, STAGES
     from costream.train import train as run
     from costream.train.curves import plot_curves
 
     if model not in RECIPES:
         raise SettingsError(f"unknown recipe {model!r}: choose one of {', '.join(RECIPES)}")
-    typer.echo(run(RECIPES[model], out, device=device or "cpu"))
+    chosen = stages.split(",") if stages else tuple(STAGES)
+    typer.echo(run(RECIPES[model], out, stages=chosen, device=device or "cpu"))
     if plot:
         typer.echo(plot_curves(out / "curves.jsonl", out / "curves.png"))

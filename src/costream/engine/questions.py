@@ -16,13 +16,13 @@ from costream.engine.session import Session
 from costream.errors import SettingsError
 from costream.models import ModelAdapter
 
-_FORM = "{ask} Start your response with 'Yes' or 'No'."
+PUBLISHED_FORM = "{ask} Start your response with 'Yes' or 'No'."
 """How a question is put: the published wording (arXiv 2604.06036)."""
 
 
-def put(ask: str) -> str:
-    """Returns a question the way that a model is asked it."""
-    return _FORM.format(ask=ask)
+def put(ask: str, form: str) -> str:
+    """Returns a question the way that a model is asked it: in a form that holds ``{ask}``."""
+    return form.replace("{ask}", ask)
 
 
 class Questions:
@@ -31,18 +31,21 @@ class Questions:
     Args:
         model: the model that is asked.
         asks: the questions in plain words. ``prompts`` holds them as the model is asked.
+        form: how a question is put; holds ``{ask}``.
 
     Raises:
         SettingsError: there is no question, or one is empty.
     """
 
-    def __init__(self, model: ModelAdapter, asks: Sequence[str]) -> None:
+    def __init__(
+        self, model: ModelAdapter, asks: Sequence[str], form: str = PUBLISHED_FORM
+    ) -> None:
         self.asks = [ask.strip() for ask in asks]
         if not self.asks:
             raise SettingsError("there is no question: ask at least one")
         if not all(self.asks):
             raise SettingsError("a question is empty: say what to look for")
-        self.prompts = [put(ask) for ask in self.asks]
+        self.prompts = [put(ask, form) for ask in self.asks]
         self._model = model
         self._segments = [model.question(prompt) for prompt in self.prompts]
         self._branches = torch.cat(

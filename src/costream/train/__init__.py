@@ -4,6 +4,6 @@ A model that never saw a pruned window or a reused key is a fair judge of what e
 """
 
 from costream.train.recipe import RECIPES, Recipe, StageRecipe
-from costream.train.run import train
+from costream.train.run import STAGES, train
 
-__all__ = ["RECIPES", "Recipe", "StageRecipe", "train"]
+__all__ = ["RECIPES", "STAGES", "Recipe", "StageRecipe", "train"]

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from costream.engine.questions import put
+from costream.engine.questions import PUBLISHED_FORM, put
 from costream.models import FrameGeometry, ModelAdapter, Moment, Segment, VisualTokens
 from costream.synth.events import EVENTS
 
 SHARED = -1
+
+FORM = "{ask}"
+"""How the trained models are asked: what to begin an answer with they know, and it costs tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class PassingCache:
 def all_words() -> list[str]:
     """Returns everything that is asked and answered, for the tokenizer to learn from."""
     alarms = EVENTS.values()
-    questions = [put(question) for alarm in alarms for question in alarm.questions]
+    questions = [put(question, PUBLISHED_FORM) for alarm in alarms for question in alarm.questions]
     return [*questions, *(line for alarm in alarms for line in (alarm.yes, alarm.no))]
 
 
@@ -85,7 +88,7 @@ def lay_out(
     shared = [model.prompt(), *(model.frame(moment, whole, geometry) for moment in moments)]
     begins = torch.tensor([0, *(segment.span for segment in shared)]).cumsum(0).tolist()
     answers = [_answer_ids(model, d.answer) for d in dialogues]
-    asked = [model.question(put(d.question)) for d in dialogues]
+    asked = [model.question(put(d.question, FORM)) for d in dialogues]
     branches = [_continue(model, q, a) for q, a in zip(asked, answers, strict=True)]
     segments = [*shared, *branches]
     behind = model.text_start(begins[1], begins[-2], begins[-1], geometry)

@@ -15,7 +15,7 @@ from costream.train.clips import load_validation
 from costream.train.code import Code
 from costream.train.joint import JointStage
 from costream.train.language import LanguageStage
-from costream.train.layout import all_words
+from costream.train.layout import FORM, all_words
 from costream.train.perception import PerceptionStage
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
@@ -103,6 +103,7 @@ def _export(model: ModelAdapter, recipe: Recipe, threshold: float, folder: Path)
         "window": recipe.window,
         "stride": recipe.stride,
         "frame_size": recipe.frame_size,
+        "ask_form": FORM,
         "threshold": threshold,
     }
     (target / "costream.json").write_text(json.dumps(recommended, indent=2))
