@@ -1,7 +1,7 @@
 import pytest
 
 from costream.synth import EVENT_KINDS, Event
-from costream.train.labels import NEEDED, is_shown
+from costream.train.labels import NEEDED, is_on, is_shown
 
 
 def test_every_kind_says_what_it_takes():
@@ -37,3 +37,12 @@ def test_an_event_says_nothing_of_other_kinds():
 def test_one_clear_event_outweighs_an_unclear_one():
     events = [Event("fire", 1, 0.0, 5.0), Event("fire", 2, 9.0, 40.0)]
     assert is_shown("fire", 0, 10, events) is True
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [(0, 1, False), (17.5, 18.5, None), (18, 19, True), (58.5, 59.5, None), (59, 60, False)],
+)
+def test_an_event_is_on_while_it_lasts(start, end, expected):
+    assert is_on("fire", start, end, [Event("fire", 1, 18.0, 59.0)]) is expected
+    assert is_on("fall", start, end, [Event("fire", 1, 18.0, 59.0)]) is False

@@ -12,7 +12,7 @@ from torch.nn import functional
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
 from costream.synth import EVENT_KINDS
 from costream.train.clips import Clip
-from costream.train.labels import is_shown
+from costream.train.labels import is_on, is_shown
 from costream.train.layout import hidden_states, lay_out
 from costream.train.recipe import Recipe
 from costream.train.windows import Example, draw_dialogues, draw_moments
@@ -28,12 +28,13 @@ class Teacher:
     """Asks about windows and judges the answers.
 
     At the end of each temporal patch a head that only training has must also tell from the hidden
-    state what the window has shown up to there: an answer alone is a thin signal.
+    state what the window has shown up to there, and what is going on: an answer alone is a thin
+    signal.
 
     Args:
         model: the model.
         geometry: how frames are cut.
-        head: from a hidden state to one logit for each kind of event.
+        head: from a hidden state to two logits for each kind of event.
         recipe: the run.
     """
 
@@ -42,7 +43,6 @@ class Teacher:
     ) -> None:
         self.model, self.geometry, self.recipe = model, geometry, recipe
         self.head = head
-        self.length = round(recipe.window * recipe.fps) // model.temporal_patch
 
     def loss(
         self,
@@ -56,7 +56,7 @@ class Teacher:
         A share is NaN where there was nothing to ask.
         """
         model = self.model
-        moments = draw_moments(example, draw, self.length, self.recipe, model.temporal_patch)
+        moments = draw_moments(example, draw, self.recipe, model.temporal_patch)
         dialogues, kinds = draw_dialogues(example, draw, self.recipe.negatives)
         layout = lay_out(model, self.geometry, moments, dialogues)
         with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
@@ -73,13 +73,21 @@ class Teacher:
         return (losses * weights).sum() / len(dialogues) + self._tell(example, clip, told), shares
 
     def _tell(self, example: Example, clip: Clip, told: Tensor) -> Tensor:
-        """The loss of telling, in logits [patches, kinds], what was shown up to each patch."""
+        """The loss of telling what each patch brings.
+
+        Args:
+            example: the window.
+            clip: its clip.
+            told: logits [patches, 2 * kinds]: of what was shown up to each, and is going on in it.
+        """
         span = self.model.temporal_patch / self.recipe.fps
         start = example.first * span
         labels = [
             [is_shown(kind, start, start + (n + 1) * span, clip.events) for kind in EVENT_KINDS]
-            for n in range(self.length)
-        ]
+            + [is_on(kind, start + n * span, start + (n + 1) * span, clip.events)
+               for kind in EVENT_KINDS]
+            for n in range(example.length)
+        ]  # fmt: skip
         clear = torch.tensor([[shown is not None for shown in row] for row in labels])
         shown = torch.tensor([[bool(shown) for shown in row] for row in labels]).float()
         losses = functional.binary_cross_entropy_with_logits(

@@ -42,7 +42,7 @@ class JointStage:
         self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
     ) -> None:
         self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
-        self.head = make_head(model, len(EVENT_KINDS), recipe.seed)
+        self.head = make_head(model, 2 * len(EVENT_KINDS), recipe.seed)
         self._teacher = Teacher(model, geometry, self.head, recipe)
 
     def learn(self, progress: Progress) -> None:
@@ -69,7 +69,7 @@ class JointStage:
     def _loss(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        numbers = range(example.first, example.first + self._teacher.length)
+        numbers = range(example.first, example.first + example.length)
         viewed = [(clip, numbers, draw_view(clip, draw, TIGHTEST))]
         visuals = encode_patches(self.model, self.geometry, viewed)
         answered, shares = self._teacher.loss(example, clip, visuals, draw)

@@ -53,6 +53,25 @@ def is_shown(kind: str, start: float, end: float, events: Iterable[Event]) -> bo
     return None if None in shown else False
 
 
+def is_on(kind: str, start: float, end: float, events: Iterable[Event]) -> bool | None:
+    """Tells whether an event of a kind goes on throughout a stretch of time.
+
+    Args:
+        kind: the kind.
+        start: in seconds of the video.
+        end: likewise.
+        events: all events of the video.
+
+    Returns:
+        True or False, or None where it goes on in a part of it only.
+    """
+    met = [event for event in events
+           if event.kind == kind and event.start < end and start < event.end]  # fmt: skip
+    if any(event.start <= start and end <= event.end for event in met):
+        return True
+    return None if met else False
+
+
 def _shown(kind: str, start: float, end: float, event: Event) -> bool | None:
     if event.kind != kind:
         return False

@@ -20,6 +20,12 @@ from costream.train.stage import make_head, run_stage
 from costream.train.windows import Example, ExampleDraw, list_examples
 from costream.video import Picture
 
+SHORTEST = 3.0
+"""Seconds of the first windows: as many as every event takes to be told."""
+
+GROWING = 0.5
+"""Share of the stage's steps in which windows grow to their full length."""
+
 BLUR = 0.12
 """Standard deviation by which a value is off, as one that an encoder has seen would be."""
 
@@ -44,7 +50,7 @@ class LanguageStage:
         self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
     ) -> None:
         self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
-        self.head = make_head(model, len(EVENT_KINDS), recipe.seed)
+        self.head = make_head(model, 2 * len(EVENT_KINDS), recipe.seed)
         self._teacher = Teacher(model, geometry, self.head, recipe)
         black = Picture.from_rgb(np.zeros((geometry.height, geometry.width, 3), np.uint8))
         pixels = model.pixels([black] * model.temporal_patch, geometry)
@@ -58,8 +64,9 @@ class LanguageStage:
         with open_reel(partial(make_truth, recipe), recipe, 2, stage) as reel:
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
-                clips = reel.at(step)
-                taken = ExampleDraw(list_examples(clips, recipe, self.model.temporal_patch), draw)
+                clips, patch = reel.at(step), self.model.temporal_patch
+                length = self._length(step)
+                taken = ExampleDraw(list_examples(clips, recipe, patch, length), draw)
                 points = []
                 for _ in range(stage.batch):
                     example = taken.take()
@@ -72,13 +79,19 @@ class LanguageStage:
             modules = {"model": self.model.model, "head": self.head}
             run_stage("language", stage, modules, learn, progress, recipe.seed)
 
+    def _length(self, step: int) -> int:
+        """Temporal patches of a window: few at first, where what counts is found more easily."""
+        span = self.model.temporal_patch / self.recipe.fps
+        share = min(1.0, step / (GROWING * self.recipe.language.steps))
+        return round((SHORTEST + share * (self.recipe.window - SHORTEST)) / span)
+
     def _write(self, clip: Clip, example: Example, draw: np.random.Generator) -> list[VisualTokens]:
-        numbers = range(example.first, example.first + self._teacher.length)
+        numbers = range(example.first, example.first + example.length)
         values = label_patches(self.model, self.geometry, [(clip, numbers, None)])
         tokens = self.code.write(_blurred(values, draw)).to(self.model.kv_shape.device)
         return [
             VisualTokens(t, t.new_zeros(self._levels, *t.shape))
-            for t in tokens.chunk(self._teacher.length)
+            for t in tokens.chunk(example.length)
         ]
 
 

@@ -70,7 +70,7 @@ RECIPES = {
     "tiny": Recipe(
         "tiny",
         perception=StageRecipe(2600, 8, 1.5e-3),
-        language=StageRecipe(1300, 8, 1.5e-3, pool=128, fresh=3.0),
+        language=StageRecipe(1400, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(500, 8, 5e-4, pool=32, fresh=4.0),
     ),
 }

@@ -25,25 +25,31 @@ class Example:
     Attributes:
         clip: number of the clip.
         first: its first temporal patch.
+        length: how many it has.
         shown: kinds of events and whether the window shows them; without those that are unclear.
     """
 
     clip: int
     first: int
+    length: int
     shown: dict[EventKind, bool]
 
 
-def list_examples(clips: Sequence[Clip], recipe: Recipe, patch: int) -> list[Example]:
+def list_examples(
+    clips: Sequence[Clip], recipe: Recipe, patch: int, length: int | None = None
+) -> list[Example]:
     """Lists every window of the clips.
 
     Args:
         clips: the clips.
         recipe: how long a window is.
         patch: frames of a temporal patch.
+        length: temporal patches of a window, where it is to be another.
     """
-    span, length = patch / recipe.fps, round(recipe.window * recipe.fps) // patch
+    span = patch / recipe.fps
+    length = length or round(recipe.window / span)
     return [
-        Example(number, first, _shown(clip, first * span, recipe.window))
+        Example(number, first, length, _shown(clip, first * span, length * span))
         for number, clip in enumerate(clips)
         for first in range(len(clip.truths) // patch - length + 1)
     ]
@@ -89,7 +95,7 @@ def draw_dialogues(
 
 
 def draw_moments(
-    example: Example, draw: np.random.Generator, count: int, recipe: Recipe, patch: int
+    example: Example, draw: np.random.Generator, recipe: Recipe, patch: int
 ) -> list[Moment]:
     """Draws where in their epoch a window's temporal patches stand.
 
@@ -98,7 +104,7 @@ def draw_moments(
     span = patch / recipe.fps
     begins = (0, example.first, int(draw.uniform(0, LATEST / span)))
     begin = begins[draw.choice(3, p=(0.35, 0.35, 0.3))]
-    return moments_from(begin, count, recipe, patch)
+    return moments_from(begin, example.length, recipe, patch)
 
 
 def moments_from(first: int, count: int, recipe: Recipe, patch: int) -> list[Moment]:
