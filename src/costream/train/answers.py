@@ -20,6 +20,12 @@ from costream.train.windows import Example, draw_dialogues, draw_moments
 SENTENCE = 0.1
 """Weight of an answer's later tokens: the first one is what scores are read from."""
 
+HEADS = 3 * len(EVENT_KINDS)
+"""Logits of the head that only training has."""
+
+ANSWERS = 4.0
+"""Weight of the answers beside what the head tells."""
+
 RARE = 3.0
 """How much more it counts to have told what happened than what did not."""
 
@@ -27,14 +33,15 @@ RARE = 3.0
 class Teacher:
     """Asks about windows and judges the answers.
 
-    At the end of each temporal patch a head that only training has must also tell from the hidden
-    state what the window has shown up to there, and what is going on: an answer alone is a thin
-    signal.
+    An answer alone is a thin signal. From hidden states a head that only training has must
+    also tell, at the end of each temporal patch, what the window has shown up to there and what is
+    going on, and, where an answer begins, what it is that is asked for.
 
     Args:
         model: the model.
         geometry: how frames are cut.
-        head: from a hidden state to two logits for each kind of event.
+        head: from a hidden state to :data:`HEADS` logits: for each kind of event whether it was
+            shown, is going on, and is asked for.
         recipe: the run.
     """
 
@@ -51,26 +58,33 @@ class Teacher:
         visuals: Sequence[VisualTokens],
         draw: np.random.Generator,
     ) -> tuple[Tensor, dict[str, float]]:
-        """The loss of one window, and the shares of yes and no that are answered right.
+        """The loss of one window, its parts, and the shares of yes and no that are answered right.
 
         A share is NaN where there was nothing to ask.
         """
         model = self.model
         moments = draw_moments(example, draw, self.recipe, model.temporal_patch)
-        dialogues, kinds = draw_dialogues(example, draw, self.recipe.negatives)
+        dialogues, kinds = draw_dialogues(example, draw)
         layout = lay_out(model, self.geometry, moments, dialogues)
         with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
             hidden = hidden_states(model, layout, visuals)
             logits = model.logits(hidden[layout.sources.to(hidden.device)]).float()
             told = self.head(hidden[layout.ends.to(hidden.device)]).float()
+            begins = layout.sources[layout.first].to(hidden.device)
+            asked = self.head(hidden[begins]).float()[:, 2 * len(EVENT_KINDS) :]
         targets, first = layout.targets.to(logits.device), layout.first.to(logits.device)
         losses = functional.cross_entropy(logits, targets, reduction="none")
+        meant = torch.tensor([EVENT_KINDS.index(kind) for kind in kinds], device=logits.device)
+        understood = functional.cross_entropy(asked, meant)
         shown = torch.tensor([example.shown[kind] for kind in kinds], device=logits.device)
         weights = torch.full_like(losses, SENTENCE)
         weights[first] = torch.where(shown, RARE, 1.0)
         right = (logits[first].argmax(-1) == targets[first]).float()
         shares = {"yes": float(right[shown].mean()), "no": float(right[~shown].mean())}
-        return (losses * weights).sum() / len(dialogues) + self._tell(example, clip, told), shares
+        answered = (losses * weights).sum() / len(dialogues)
+        told_right = self._tell(example, clip, told[:, : 2 * len(EVENT_KINDS)])
+        shares["answers"], shares["telling"] = answered.item(), told_right.item()
+        return ANSWERS * answered + told_right + understood, shares
 
     def _tell(self, example: Example, clip: Clip, told: Tensor) -> Tensor:
         """The loss of telling what each patch brings.

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter
-from costream.synth import EVENT_KINDS
-from costream.train.answers import Teacher, mean_points
+from costream.train.answers import HEADS, Teacher, mean_points
 from costream.train.clips import Clip, make_window, open_reel
 from costream.train.code import Code
 from costream.train.perception import label_patches
@@ -42,7 +41,7 @@ class JointStage:
         self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
     ) -> None:
         self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
-        self.head = make_head(model, 2 * len(EVENT_KINDS), recipe.seed)
+        self.head = make_head(model, HEADS, recipe.seed)
         self._teacher = Teacher(model, geometry, self.head, recipe)
 
     def learn(self, progress: Progress) -> None:

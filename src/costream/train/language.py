@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
-from costream.synth import EVENT_KINDS
-from costream.train.answers import Teacher, mean_points
+from costream.train.answers import HEADS, Teacher, mean_points
 from costream.train.clips import Clip, make_truth, open_reel
 from costream.train.code import MARKS, Code
 from costream.train.perception import label_patches
@@ -23,7 +22,7 @@ from costream.video import Picture
 SHORTEST = 3.0
 """Seconds of the first windows: as many as every event takes to be told."""
 
-GROWING = 0.5
+GROWING = 0.6
 """Share of the stage's steps in which windows grow to their full length."""
 
 BLUR = 0.12
@@ -50,7 +49,7 @@ class LanguageStage:
         self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
     ) -> None:
         self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
-        self.head = make_head(model, 2 * len(EVENT_KINDS), recipe.seed)
+        self.head = make_head(model, HEADS, recipe.seed)
         self._teacher = Teacher(model, geometry, self.head, recipe)
         black = Picture.from_rgb(np.zeros((geometry.height, geometry.width, 3), np.uint8))
         pixels = model.pixels([black] * model.temporal_patch, geometry)

@@ -20,10 +20,17 @@ FORM = "{ask}"
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A question on a window, in plain words, and the answer it should get."""
+    """A question on a window, in plain words, and the answer it should get.
+
+    Attributes:
+        question: the question.
+        answer: a sentence that begins with yes or no.
+        whole: whether the sentence is learnt, and not its first token alone.
+    """
 
     question: str
     answer: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ def lay_out(
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
     shared = [model.prompt(), *(model.frame(moment, whole, geometry) for moment in moments)]
     begins = torch.tensor([0, *(segment.span for segment in shared)]).cumsum(0).tolist()
-    answers = [_answer_ids(model, d.answer) for d in dialogues]
+    answers = [_answer_ids(model, d) for d in dialogues]
     asked = [model.question(put(d.question, FORM)) for d in dialogues]
     branches = [_continue(model, q, a) for q, a in zip(asked, answers, strict=True)]
     segments = [*shared, *branches]
@@ -126,9 +133,9 @@ def hidden_states(model: ModelAdapter, layout: Layout, visuals: Sequence[VisualT
     )
 
 
-def _answer_ids(model: ModelAdapter, answer: str) -> list[int]:
-    ids: list[int] = model.tokenizer.encode(answer, add_special_tokens=False)
-    return [*ids, model.tokenizer.eos_token_id]
+def _answer_ids(model: ModelAdapter, dialogue: Dialogue) -> list[int]:
+    ids: list[int] = model.tokenizer.encode(dialogue.answer, add_special_tokens=False)
+    return [*ids, model.tokenizer.eos_token_id] if dialogue.whole else ids[:1]
 
 
 def _continue(model: ModelAdapter, question: Segment, answer: Sequence[int]) -> Segment:

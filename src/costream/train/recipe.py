@@ -46,7 +46,6 @@ class Recipe:
         window: seconds of a window.
         stride: seconds it moves by when it watches.
         frame_size: (width, height) in pixels that frames are resized to.
-        negatives: questions with the answer no that are asked of every window.
         seed: of clips, weights and batches.
     """
 
@@ -58,7 +57,6 @@ class Recipe:
     window: float = 10.0
     stride: float = 2.0
     frame_size: tuple[int, int] = (384, 224)
-    negatives: int = 5
     seed: int = 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,7 +68,7 @@ RECIPES = {
     "tiny": Recipe(
         "tiny",
         perception=StageRecipe(2600, 8, 1.5e-3),
-        language=StageRecipe(1400, 8, 1.5e-3, pool=128, fresh=3.0),
+        language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(500, 8, 5e-4, pool=32, fresh=4.0),
     ),
 }

@@ -84,14 +84,16 @@ class ExampleDraw:
 
 
 def draw_dialogues(
-    example: Example, draw: np.random.Generator, negatives: int
+    example: Example, draw: np.random.Generator
 ) -> tuple[list[Dialogue], list[EventKind]]:
-    """Draws what is asked of a window: all that has happened, and some of what has not."""
-    yes = [kind for kind, shown in example.shown.items() if shown]
-    no = [kind for kind, shown in example.shown.items() if not shown]
-    picked = draw.permutation(len(no))[:negatives]
-    kinds = [*yes, *(no[n] for n in picked)]
-    return [_dialogue(kind, example.shown[kind], draw) for kind in kinds], kinds
+    """Draws how a window is asked for all that it shows or does not show, in any order.
+
+    One answer is a whole sentence; of the others the first word is enough.
+    """
+    kinds = [list(example.shown)[n] for n in draw.permutation(len(example.shown))]
+    return [
+        _dialogue(kind, example.shown[kind], n == 0, draw) for n, kind in enumerate(kinds)
+    ], kinds
 
 
 def draw_moments(
@@ -118,7 +120,7 @@ def _shown(clip: Clip, start: float, length: float) -> dict[EventKind, bool]:
     return {kind: answer for kind, answer in answers.items() if answer is not None}
 
 
-def _dialogue(kind: EventKind, shown: bool, draw: np.random.Generator) -> Dialogue:
+def _dialogue(kind: EventKind, shown: bool, whole: bool, draw: np.random.Generator) -> Dialogue:
     alarm = EVENTS[kind]
     question = alarm.questions[draw.integers(len(alarm.questions))]
-    return Dialogue(question, alarm.yes if shown else alarm.no)
+    return Dialogue(question, alarm.yes if shown else alarm.no, whole)
