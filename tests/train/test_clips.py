@@ -6,7 +6,7 @@ import pytest
 
 from costream.synth import draw_recipes
 from costream.train import Recipe, StageRecipe
-from costream.train.clips import RUN, Reel, make_pairs, make_truth, make_window
+from costream.train.clips import FRAMES, Reel, make_pairs, make_truth, make_window
 
 STAGE = StageRecipe(1, 1, 1e-3)
 RECIPE = Recipe("test", STAGE, STAGE, STAGE, frame_size=(96, 64))
@@ -15,11 +15,11 @@ VIDEOS = draw_recipes("train", 6, 1)
 
 def test_half_of_the_pairs_lie_within_the_event():
     clip = make_pairs(RECIPE, 2, 0, VIDEOS[0])
-    assert clip.frames.shape == (2 * RUN, 64, 96, 3)
+    assert clip.frames.shape == (FRAMES, 64, 96, 3)
     event = VIDEOS[0].camera().events[0]
     starts = [truth.time for truth in clip.truths[::2]]
     assert starts == sorted(starts)
-    assert sum(event.start - 0.02 <= start < event.end for start in starts) >= RUN // 2
+    assert sum(event.start - 0.02 <= start < event.end for start in starts) >= FRAMES // 4
     assert clip.truths[1].time - clip.truths[0].time == pytest.approx(1 / RECIPE.fps, abs=0.021)
 
 

@@ -14,6 +14,7 @@ from costream.cli.app import app
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
+    DtypeOpt,
     JsonOpt,
     ModelFpsOpt,
     ModelOpt,
@@ -80,6 +81,7 @@ def evaluate(
         ),
     ] = None,
     device: DeviceOpt = None,
+    dtype: DtypeOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Measure accuracy and savings of every policy on annotated videos.
@@ -104,7 +106,7 @@ def evaluate(
     console = Console(stderr=True, highlight=False)
     annotated = _load(dataset, split, videos, console)
     evaluation = Evaluation(
-        load_engine(model, settings, device), model, annotated, out, _progress(console)
+        load_engine(model, settings, device, dtype), model, annotated, out, _progress(console)
     )
     report = evaluation.run(chosen, sensitivity=sensitivity)
     _complain(console, report)

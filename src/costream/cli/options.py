@@ -60,6 +60,14 @@ SizeOpt = Annotated[
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]
+DtypeOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="Of weights and cache: float32, bfloat16 or float16 (default: bfloat16 on a GPU, "
+        "float32 on a CPU).",
+    ),
+]
 SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Picks the scene and what happens.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

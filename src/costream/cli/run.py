@@ -11,6 +11,7 @@ from costream.cli.options import (
     AnchorOpt,
     AskOpt,
     DeviceOpt,
+    DtypeOpt,
     JsonOpt,
     KeepOpt,
     ModelFpsOpt,
@@ -48,6 +49,7 @@ def run(
         float | None, typer.Option("--text-above", help="Write one from this score on.")
     ] = None,
     device: DeviceOpt = None,
+    dtype: DtypeOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Watch a camera or file and answer questions on a sliding window.
@@ -77,5 +79,5 @@ def run(
     from costream.video import Stream
 
     with Stream(source, motion=settings.uses_motion) as stream:
-        engine = load_engine(model, settings, device)
+        engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, ask, model, as_json=as_json)

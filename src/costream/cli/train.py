@@ -13,7 +13,7 @@ from costream.cli.options import DeviceOpt
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="Which recipe: tiny.")] = "tiny",
+    model: Annotated[str, typer.Argument(help="Which recipe: tiny or tiny-internvl.")] = "tiny",
     out: Annotated[
         Path, typer.Option("--out", help="Folder of clips, checkpoints, curves and model.")
     ] = Path("out/train"),

@@ -93,7 +93,7 @@ class Job:
     """What a result depends on.
 
     Attributes:
-        model: the model's name.
+        model: the model's name and dtype.
         video: the video's file.
         asks: the questions, in order.
         settings: the engine's.

@@ -158,7 +158,9 @@ class Runner:
 
     def _job(self, video: Video, task: Task) -> Job:
         path = str(video.path.resolve())
-        return Job(self._name, path, self._asks, task.settings, task.policy.anew)
+        dtype = str(self._model.kv_shape.dtype).removeprefix("torch.")
+        name = f"{self._name} in {dtype}"
+        return Job(name, path, self._asks, task.settings, task.policy.anew)
 
     def _budget(self, base: EngineSettings) -> Budget:
         """What the default policy spent, from its results."""

@@ -288,5 +288,5 @@ class InternVLSize(ModelSize):
 
 
 SIZES["internvl-test"] = InternVLSize(64, 3, 128, 4, 2, 32, 3, 2, image_size=96, patch_size=16)
-SIZES["internvl-tiny"] = InternVLSize(192, 6, 512, 6, 2, 128, 6, 4, image_size=192, patch_size=16)
+SIZES["internvl-tiny"] = InternVLSize(192, 4, 512, 6, 2, 160, 4, 5, image_size=192, patch_size=16)
 SIZES["internvl-150m"] = InternVLSize(768, 15, 2432, 12, 4, 512, 12, 8)

@@ -22,8 +22,8 @@ from costream.synth import Recipe as Video
 from costream.train.recipe import Recipe, StageRecipe
 from costream.video import Stream
 
-RUN = 16
-"""Temporal patches of a clip for the vision encoder."""
+FRAMES = 32
+"""Frames of a clip for the vision encoder."""
 
 MARGIN = 3
 """Temporal patches by which a clip for both is longer than a window, to be cut in several ways."""
@@ -126,11 +126,12 @@ def make_pairs(recipe: Recipe, patch: int, number: int, video: Video) -> Clip:
     camera = video.camera()
     draw = np.random.default_rng((recipe.seed, 31, number))
     span = patch / recipe.fps
-    starts = draw.uniform(0, camera.seconds - span, RUN)
+    count = FRAMES // patch
+    starts = draw.uniform(0, camera.seconds - span, count)
     if camera.events:
         event = camera.events[0]
         last = min(event.end, camera.seconds) - span
-        starts[: RUN // 2] = draw.uniform(min(event.start, last), last, RUN // 2)
+        starts[: count // 2] = draw.uniform(min(event.start, last), last, count // 2)
     steps = np.arange(patch) / recipe.fps
     times = [float(time) for start in np.sort(starts) for time in start + steps]
     return _render(camera, video.settings, times, recipe)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter
-from costream.train.clips import RUN, Clip, make_pairs, open_reel
+from costream.train.clips import Clip, make_pairs, open_reel
 from costream.train.code import Code, label_patch
 from costream.train.pictures import Viewed, encode_patches
 from costream.train.progress import Progress
@@ -61,7 +61,8 @@ class PerceptionStage:
     def _loss(self, clips: Sequence[Clip], draw: np.random.Generator) -> Tensor:
         viewed = []
         for clip in clips:
-            numbers = draw.choice(RUN, TOGETHER, replace=False).tolist()
+            count = len(clip.truths) // self.model.temporal_patch
+            numbers = draw.choice(count, TOGETHER, replace=False).tolist()
             viewed.append((clip, numbers, draw_view(clip, draw, TIGHTEST)))
         tokens = encode_patches(self.model, self.geometry, viewed)
         values = label_patches(self.model, self.geometry, viewed)

@@ -71,5 +71,12 @@ RECIPES = {
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(500, 8, 5e-4, pool=32, fresh=4.0),
     ),
+    "tiny-internvl": Recipe(
+        "internvl-tiny",
+        perception=StageRecipe(1600, 12, 1.5e-3),
+        language=StageRecipe(600, 8, 1.5e-3, pool=128, fresh=3.0),
+        joint=StageRecipe(150, 8, 5e-4, pool=32, fresh=4.0),
+        frame_size=(192, 192),
+    ),
 }
 """Recipes of the models that ship, by the last part of their names."""
