@@ -28,7 +28,7 @@ STAGES = {
 }
 """Stages in order, and after which others each can begin."""
 
-VALIDATION = 72
+VALIDATION = 48
 """Clips that the trained model is judged on, and its threshold is chosen by."""
 
 
