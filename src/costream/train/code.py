@@ -59,11 +59,13 @@ class Code:
 
     def write(self, values: Tensor) -> Tensor:
         """Writes values [..., values] into tokens [..., width]."""
-        return self._base + values @ self._directions.T
+        tokens: Tensor = self._base + values @ self._directions.T
+        return tokens
 
     def read(self, tokens: Tensor) -> Tensor:
         """Reads the values of tokens [..., width]: [..., values]."""
-        return tokens @ self._directions.to(tokens)
+        values: Tensor = tokens @ self._directions.to(tokens)
+        return values
 
     def loss(self, tokens: Tensor, values: Tensor) -> Tensor:
         """How far tokens [groups, width] are from saying values [groups, values].
@@ -102,7 +104,7 @@ def label_patch(
         nothing that could move is seen.
     """
     frames = [_label(truth, size, shape) for truth in truths]
-    values = np.stack(frames).max(axis=0)
+    values: npt.NDArray[np.float32] = np.stack(frames).max(axis=0)
     values[MARKS:] = frames[-1][MARKS:]
     return values.reshape(VALUES, -1).T
 

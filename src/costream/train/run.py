@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -21,7 +22,19 @@ from costream.train.progress import Progress
 from costream.train.recipe import Recipe
 from costream.train.validation import choose_threshold, score_windows, summarise
 
-STAGES = {
+
+class Stage(Protocol):
+    """A stage of training, ready to run."""
+
+    def learn(self, progress: Progress) -> None:
+        """Runs it from where it stands."""
+        ...
+
+
+STAGES: dict[
+    str,
+    tuple[Callable[[ModelAdapter, FrameGeometry, Code, Recipe], Stage], tuple[str, ...]],
+] = {
     "perception": (PerceptionStage, ()),
     "language": (LanguageStage, ()),
     "joint": (JointStage, ("perception", "language")),
