@@ -64,12 +64,19 @@ class PerceptionStage:
             count = len(clip.truths) // self.model.temporal_patch
             numbers = draw.choice(count, TOGETHER, replace=False).tolist()
             viewed.append((clip, numbers, draw_view(clip, draw, TIGHTEST)))
-        tokens = encode_patches(self.model, self.geometry, viewed)
-        values = label_patches(self.model, self.geometry, viewed)
-        told = self.code.loss(torch.cat([t.embeds for t in tokens]).float(), values)
-        # What goes past the first layers is not needed yet, and would only disturb.
-        beside = torch.cat([t.deepstack for t in tokens], dim=1).float()
-        return told + beside.square().sum() / max(1, len(values))
+        return code_loss(self.model, self.geometry, self.code, viewed)
+
+
+def code_loss(
+    model: ModelAdapter, geometry: FrameGeometry, code: Code, viewed: Sequence[Viewed]
+) -> Tensor:
+    """How far the encoder is from writing what temporal patches of clips show."""
+    tokens = encode_patches(model, geometry, viewed)
+    values = label_patches(model, geometry, viewed)
+    told = code.loss(torch.cat([t.embeds for t in tokens]).float(), values)
+    # What goes past the first layers is not needed yet, and would only disturb.
+    beside = torch.cat([t.deepstack for t in tokens], dim=1).float()
+    return told + beside.square().sum() / max(1, len(values))
 
 
 def label_patches(model: ModelAdapter, geometry: FrameGeometry, viewed: Sequence[Viewed]) -> Tensor:

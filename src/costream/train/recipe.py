@@ -12,7 +12,7 @@ class StageRecipe:
 
     Attributes:
         steps: optimiser steps.
-        batch: runs of four temporal patches (``perception``) or windows a step.
+        batch: runs of four temporal patches (``perception``), close-ups or windows a step.
         rate: highest learning rate; it rises for a twentieth of the steps and falls as a cosine.
         pool: clips that a step draws from. They are fresh: with every step some go and others
             come, and none returns.
@@ -33,13 +33,15 @@ class Recipe:
     """One training run.
 
     The vision encoder learns to write into its tokens what each part of the picture shows, in a
-    code that is laid down beforehand (``perception``). The language model learns to answer from
+    code that is laid down beforehand, first from whole frames (``perception``), then mostly from
+    close-ups of what is rare (``closeups``). The language model learns to answer from
     windows written in that code, which cost no rendering (``language``). Neither needs the
     other, so they can run side by side. At last both learn together on encoded video (``joint``).
 
     Attributes:
         size: name of the untrained checkpoint to begin from.
-        perception: the stage of the vision encoder.
+        perception: the first stage of the vision encoder.
+        closeups: its second.
         language: the stage of the language model.
         joint: the stage of both.
         fps: sampled frames a second.
@@ -51,6 +53,7 @@ class Recipe:
 
     size: str
     perception: StageRecipe
+    closeups: StageRecipe
     language: StageRecipe
     joint: StageRecipe
     fps: float = 2.0
@@ -68,12 +71,14 @@ RECIPES = {
     "tiny": Recipe(
         "tiny",
         perception=StageRecipe(2600, 8, 1.5e-3),
+        closeups=StageRecipe(2000, 64, 1e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(500, 8, 5e-4, pool=32, fresh=4.0),
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
         perception=StageRecipe(1600, 12, 1.5e-3),
+        closeups=StageRecipe(1200, 64, 1e-3, pool=96, fresh=0.8),
         language=StageRecipe(600, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(150, 8, 5e-4, pool=32, fresh=4.0),
         frame_size=(192, 192),

@@ -13,6 +13,7 @@ import torch
 from costream.errors import SettingsError
 from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
 from costream.train.clips import load_validation
+from costream.train.closeups import CloseupStage
 from costream.train.code import Code
 from costream.train.joint import JointStage
 from costream.train.language import LanguageStage
@@ -36,8 +37,9 @@ STAGES: dict[
     tuple[Callable[[ModelAdapter, FrameGeometry, Code, Recipe], Stage], tuple[str, ...]],
 ] = {
     "perception": (PerceptionStage, ()),
+    "closeups": (CloseupStage, ("perception",)),
     "language": (LanguageStage, ()),
-    "joint": (JointStage, ("perception", "language")),
+    "joint": (JointStage, ("closeups", "language")),
 }
 """Stages in order, and after which others each can begin."""
 
