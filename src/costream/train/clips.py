@@ -19,6 +19,7 @@ import torch
 from costream.models.pixels import resize
 from costream.synth import EncoderSettings, Event, Truth, WorldCamera, draw_recipes, encode
 from costream.synth import Recipe as Video
+from costream.train import ranks
 from costream.train.recipe import Recipe, StageRecipe
 from costream.video import Stream
 
@@ -107,7 +108,8 @@ def open_reel(make: Make, recipe: Recipe, seed: int, stage: StageRecipe) -> Iter
     """
     count = stage.pool + int(stage.fresh * stage.steps) + 1
     videos = draw_recipes("train", count, 100 * recipe.seed + seed)
-    reel = Reel(make, videos, stage.pool, stage.fresh)
+    of = ranks.world()
+    reel = Reel(make, ranks.share(videos), max(1, stage.pool // of), stage.fresh / of)
     try:
         yield reel
     finally:

@@ -15,6 +15,7 @@ import torch
 
 from costream.models import FrameGeometry, ModelAdapter
 from costream.synth import Box, Truth
+from costream.train import ranks
 from costream.train.clips import Clip, make_pairs, open_reel
 from costream.train.code import EVENTS, Code
 from costream.train.perception import TIGHTEST, code_loss
@@ -67,7 +68,8 @@ class CloseupStage:
                     if id(clip) not in places:
                         places[id(clip)] = find_places(clip, self.model.temporal_patch)
                 found = [places[id(clip)] for clip in clips]
-                close = [self._draw_closeup(clips, found, draw) for _ in range(stage.batch)]
+                count = max(1, stage.batch // ranks.world())
+                close = [self._draw_closeup(clips, found, draw) for _ in range(count)]
                 whole = [_draw_whole(clips, draw, self.model.temporal_patch) for _ in range(WHOLE)]
                 near = code_loss(self.model, self._close, self.code, close)
                 far = code_loss(self.model, self.geometry, self.code, whole)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter
+from costream.train import ranks
 from costream.train.answers import HEADS, Teacher, mean_points
 from costream.train.clips import Clip, make_window, open_reel
 from costream.train.code import Code
@@ -55,10 +56,11 @@ class JointStage:
                 clips = reel.at(step)
                 taken = ExampleDraw(list_examples(clips, recipe, self.model.temporal_patch), draw)
                 points = []
-                for _ in range(stage.batch):
+                windows = max(1, stage.batch // ranks.world())
+                for _ in range(windows):
                     example = taken.take()
                     loss, point = self._loss(clips[example.clip], example, draw)
-                    torch.autograd.backward(loss / stage.batch)
+                    torch.autograd.backward(loss / windows)
                     points.append(point)
                 return mean_points(points)
 

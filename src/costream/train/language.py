@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.train import ranks
 from costream.train.answers import HEADS, Teacher, mean_points
 from costream.train.clips import Clip, make_truth, open_reel
 from costream.train.code import MARKS, Code
@@ -67,11 +68,12 @@ class LanguageStage:
                 length = self._length(step)
                 taken = ExampleDraw(list_examples(clips, recipe, patch, length), draw)
                 points = []
-                for _ in range(stage.batch):
+                windows = max(1, stage.batch // ranks.world())
+                for _ in range(windows):
                     example = taken.take()
                     visuals = self._write(clips[example.clip], example, draw)
                     loss, shares = self._teacher.loss(example, clips[example.clip], visuals, draw)
-                    torch.autograd.backward(loss / stage.batch)
+                    torch.autograd.backward(loss / windows)
                     points.append({"loss": loss.item(), **shares})
                 return mean_points(points)
 

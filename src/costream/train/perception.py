@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter
+from costream.train import ranks
 from costream.train.clips import Clip, make_pairs, open_reel
 from costream.train.code import Code, label_patch
 from costream.train.pictures import Viewed, encode_patches
@@ -48,8 +49,8 @@ class PerceptionStage:
         with open_reel(make, recipe, 1, stage) as reel:
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
-                clips = reel.at(step)
-                chosen = [clips[n] for n in draw.choice(len(clips), stage.batch, replace=False)]
+                clips, count = reel.at(step), max(1, stage.batch // ranks.world())
+                chosen = [clips[n] for n in draw.choice(len(clips), count, replace=False)]
                 loss = self._loss(chosen, draw)
                 torch.autograd.backward(loss)
                 return {"loss": loss.item()}

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from costream.train import ranks
 from costream.train.recipe import StageRecipe
 
 
@@ -27,6 +28,8 @@ class Progress:
 
     def save(self, stage: str, step: int, parts: dict[str, Any]) -> None:
         """Writes a checkpoint in place of the stage's last one, at once or not at all."""
+        if ranks.rank():
+            return
         aside = self._state(stage).with_suffix(".part")
         states = {name: part.state_dict() for name, part in parts.items()}
         torch.save({"step": step, "parts": states}, aside)
@@ -47,7 +50,9 @@ class Progress:
 
     def finish(self, stage: str, model: nn.Module) -> None:
         """Keeps the weights that a stage has ended with."""
-        torch.save(model.state_dict(), self._weights(stage))
+        if not ranks.rank():
+            torch.save(model.state_dict(), self._weights(stage))
+        ranks.wait()
 
     def resume(self, stages: Sequence[str], model: nn.Module) -> None:
         """Takes up what stages have learnt that each began with the model as it is.
@@ -63,6 +68,8 @@ class Progress:
 
     def note(self, stage: str, step: int, values: dict[str, float]) -> None:
         """Adds a point to the curves and prints it."""
+        if ranks.rank():
+            return
         point = {"stage": stage, "step": step, **{k: round(v, 5) for k, v in values.items()}}
         with self._curves.open("a") as file:
             file.write(json.dumps(point) + "\n")
@@ -97,7 +104,8 @@ class Optimiser:
         )  # fmt: skip
 
     def step(self) -> None:
-        """Learns from the gradients and clears them."""
+        """Learns from the gradients, of all processes, and clears them."""
+        ranks.average_gradients(self._parameters)
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self.adam.step()
         self.schedule.step()

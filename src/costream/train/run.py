@@ -12,6 +12,7 @@ import torch
 
 from costream.errors import SettingsError
 from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
+from costream.train import ranks
 from costream.train.clips import load_validation
 from costream.train.closeups import CloseupStage
 from costream.train.code import Code
@@ -52,6 +53,9 @@ def train(
 ) -> Path:
     """Trains a model, or goes on where an earlier run was cut off.
 
+    Started by ``torchrun``, several processes share the work of a batch; the weights are then
+    others than those of one process.
+
     Args:
         recipe: everything that the result follows from.
         folder: for checkpoints, curves and the model.
@@ -65,17 +69,19 @@ def train(
     Raises:
         SettingsError: there is no such stage, or one that it needs has not ended.
     """
+    ranks.join()
     progress = Progress(folder)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2))
     begin = folder / "untrained"
-    if not begin.exists():
+    if not begin.exists() and not ranks.rank():
         write_untrained(begin, recipe.size, seed=recipe.seed, corpus=all_words())
+    ranks.wait()
     for name in stages:
         if name not in STAGES:
             raise SettingsError(f"unknown stage {name!r}: choose of {', '.join(STAGES)}")
         if not progress.is_done(name):
             _run(name, recipe, begin, progress, device)
-    if "joint" not in stages:
+    if "joint" not in stages or ranks.rank():
         return folder
     model, geometry = _load(begin, recipe, device)
     progress.resume(["joint"], model.model)

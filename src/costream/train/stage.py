@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from costream.models import ModelAdapter
+from costream.train import ranks
 from costream.train.progress import Optimiser, Progress
 from costream.train.recipe import StageRecipe
 
@@ -29,6 +30,10 @@ def make_head(model: ModelAdapter, outputs: int, seed: int) -> nn.Linear:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.Linear(width, outputs).to(model.kv_shape.device)
+
+
+def _draw(seed: int, name: str, step: int) -> np.random.Generator:
+    return np.random.default_rng((seed, crc32(name.encode()), step, ranks.rank()))
 
 
 def run_stage(
@@ -53,7 +58,7 @@ def run_stage(
     parts = {**modules, "adam": optimiser.adam, "schedule": optimiser.schedule}
     points: list[dict[str, float]] = []
     for step in range(progress.restore(name, parts), stage.steps):
-        points.append(learn(step, np.random.default_rng((seed, crc32(name.encode()), step))))
+        points.append(learn(step, _draw(seed, name, step)))
         optimiser.step()
         if (step + 1) % NOTE_EVERY == 0:
             means = {key: float(np.nanmean([point[key] for point in points])) for key in points[0]}
