@@ -353,8 +353,9 @@ bool SliceReader<kCabac>::read_macroblocks() {
       if (cabac_.terminate()) break;
       if (++address >= count) return false;
     }
-    // The last bit read is rbsp_stop_one_bit.
-    return cabac_.position() == slice_.stop + 1;
+    // The last bit read is rbsp_stop_one_bit; but x264 leaves some bits behind it, up to the byte's
+    // end.
+    return (cabac_.position() + 7) / 8 == slice_.stop / 8 + 1;
   } else {
     while (true) {
       if (!intra_slice) {
