@@ -21,33 +21,39 @@ constexpr int kSei = 6;
 constexpr int kSps = 7;
 constexpr int kPps = 8;
 
-// Calls `take(data, size)` for each NAL unit between Annex B's start codes.
+// The next start code from `at` on: where it begins and ends, or the end twice.
+struct StartCode {
+  const std::uint8_t* begin;
+  const std::uint8_t* end;
+};
+StartCode find_start_code(const std::uint8_t* at, const std::uint8_t* end) {
+  while (end - at >= 3) {
+    const auto* one = static_cast<const std::uint8_t*>(
+        std::memchr(at + 2, 1, static_cast<std::size_t>(end - at - 2)));
+    if (!one) break;
+    if (one[-1] == 0 && one[-2] == 0) return {one - 2, one + 1};
+    at = one - 1;
+  }
+  return {end, end};
+}
+
+// Calls `take(data, size)` for each NAL unit: the one that begins here, and those behind start
+// codes.
 template <typename Take>
-void split_start_codes(const std::uint8_t* data, std::size_t size, Take take) {
-  const std::uint8_t* const end = data + size;
-  // Behind the next start code, or the end; `before` is where what goes before it ends.
-  const auto find = [end](const std::uint8_t* at, const std::uint8_t*& before) {
-    while (end - at >= 3) {
-      at = static_cast<const std::uint8_t*>(std::memchr(at + 2, 1, static_cast<std::size_t>(end - at - 2)));
-      if (!at) break;
-      if (at[-1] == 0 && at[-2] == 0) {
-        before = at - 2;
-        return at + 1;
-      }
-      --at;
-    }
-    before = end;
-    return end;
-  };
-  const std::uint8_t* before = nullptr;
-  const std::uint8_t* unit = find(data, before);
+void split_units(const std::uint8_t* unit, const std::uint8_t* end, Take take) {
   while (unit != end) {
-    const std::uint8_t* const next = find(unit, before);
-    if (before > unit) take(unit, static_cast<std::size_t>(before - unit));
-    unit = next;
+    const StartCode next = find_start_code(unit, end);
+    if (next.begin > unit) take(unit, static_cast<std::size_t>(next.begin - unit));
+    unit = next.end;
   }
 }
 
+template <typename Take>
+void split_start_codes(const std::uint8_t* data, std::size_t size, Take take) {
+  split_units(find_start_code(data, data + size).end, data + size, take);
+}
+
+// Some files have further units, with start codes, within a length.
 template <typename Take>
 void split_lengths(const std::uint8_t* data, std::size_t size, std::size_t length_size, Take take) {
   std::size_t at = 0;
@@ -55,7 +61,7 @@ void split_lengths(const std::uint8_t* data, std::size_t size, std::size_t lengt
     std::size_t length = 0;
     for (std::size_t byte = 0; byte < length_size; ++byte) length = length << 8 | data[at++];
     length = std::min(length, size - at);
-    if (length > 0) take(data + at, length);
+    split_units(data + at, data + at + length, take);
     at += length;
   }
 }
