@@ -35,11 +35,13 @@ constexpr std::uint8_t kTransIdxLps[64] = {
 
 namespace detail {
 
-// Both tables by the whole context variable (pStateIdx << 1 | valMps), so that decoding a bin takes
-// two look-ups without a branch.
+// Both tables by the whole context variable (pStateIdx << 1 | valMps), so that decoding a bin needs
+// no branch.
 struct CabacTables {
-  std::array<std::uint8_t, 512> range{};  // by codIRange's bits 6 and 7, then the variable
-  std::array<std::uint8_t, 256> next{};   // by the least probable symbol, then the variable
+  // The least probable symbol's four ranges, a byte each, then by how many bits each has to be
+  // renormalised. One look-up that does not wait for codIRange, which only selects the byte.
+  std::array<std::uint64_t, 128> ranges{};
+  std::array<std::uint8_t, 256> next{};  // by the least probable symbol, then the variable
 };
 
 constexpr CabacTables make_cabac_tables() {
@@ -47,8 +49,12 @@ constexpr CabacTables make_cabac_tables() {
   for (unsigned state = 0; state < 128; ++state) {
     const unsigned index = state >> 1;
     const unsigned mps = state & 1;
-    for (unsigned part = 0; part < 4; ++part)
-      tables.range[part << 7 | state] = kRangeTabLps[index][part];
+    for (unsigned part = 0; part < 4; ++part) {
+      const std::uint64_t range = kRangeTabLps[index][part];
+      std::uint64_t shift = 0;
+      while (range << shift < 256) ++shift;
+      tables.ranges[state] |= range << (8 * part) | shift << (8 * part + 32);
+    }
     tables.next[state] = static_cast<std::uint8_t>((index < 62 ? index + 1 : index) << 1 | mps);
     tables.next[128 + state] =
         static_cast<std::uint8_t>(kTransIdxLps[index] << 1 | (index == 0 ? mps ^ 1 : mps));
@@ -77,18 +83,24 @@ class Cabac {
   // One bin; `state` is the context variable: pStateIdx << 1 | valMps.
   bool decode(std::uint8_t& state) {
     const unsigned variable = state;
-    const std::uint32_t lps = detail::kCabacTables.range[(range_ & 0xC0) << 1 | variable];
+    const std::uint64_t ranges = detail::kCabacTables.ranges[variable] >> (range_ >> 3 & 24);
+    const std::uint32_t lps = ranges & 0xFF;
+    const std::uint32_t lps_shift = ranges >> 32 & 7;
+    // The most probable symbol's range is above half of the whole: one bit at most.
     const std::uint32_t mps = range_ - lps;
+    const std::uint32_t mps_shift = mps >> 8 ^ 1;
     const std::uint64_t scaled = std::uint64_t{mps} << bits_;
-    const std::uint64_t is_lps = value_ >= scaled ? ~std::uint64_t{0} : 0;
+    // All ones where the bin is the least probable symbol. Which one it is can't be foretold: masks
+    // are faster than a branch, and compilers would make one of a conditional expression.
+    const std::uint64_t is_lps = ~std::uint64_t{0} + (value_ < scaled);
+    const auto narrow = static_cast<std::uint32_t>(is_lps);
+    const std::uint32_t mps_range = mps << mps_shift;
     value_ -= scaled & is_lps;
-    range_ = mps + ((lps - mps) & static_cast<std::uint32_t>(is_lps));
-    state = detail::kCabacTables.next[variable | (is_lps & 128)];
-    const int shift = __builtin_clz(range_) - 23;
-    range_ <<= shift;
-    bits_ -= shift;
+    range_ = mps_range ^ ((mps_range ^ lps << lps_shift) & narrow);
+    bits_ -= static_cast<int>(mps_shift ^ ((mps_shift ^ lps_shift) & narrow));
+    state = detail::kCabacTables.next[variable | (narrow & 128)];
     if (bits_ < 0) refill();
-    return ((variable ^ is_lps) & 1) != 0;
+    return ((variable ^ narrow) & 1) != 0;
   }
 
   bool bypass() {
@@ -126,7 +138,7 @@ class Cabac {
 
  private:
   void refill() {
-    std::uint64_t word = 0;
+    std::uint64_t word;
     if (at_ + 8 <= size_) {
       std::memcpy(&word, data_ + at_, 8);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -134,12 +146,20 @@ class Cabac {
 #endif
       word >>= 16;
     } else {
-      for (std::size_t byte = at_; byte < at_ + 6; ++byte)
-        word = word << 8 | (byte < size_ ? data_[byte] : 0);
+      word = last_bytes(data_, size_, at_);
     }
     at_ += 6;
     value_ = value_ << 48 | word;
     bits_ += 48;
+  }
+
+  // Apart, so that the code above stays small; without `this`, so that copies stay in registers.
+  [[gnu::noinline, gnu::cold]] static std::uint64_t last_bytes(const std::uint8_t* data,
+                                                               std::size_t size, std::size_t at) {
+    std::uint64_t word = 0;
+    for (std::size_t byte = at; byte < at + 6; ++byte)
+      word = word << 8 | (byte < size ? data[byte] : 0);
+    return word;
   }
 
   const std::uint8_t* data_ = nullptr;
