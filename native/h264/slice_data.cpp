@@ -132,10 +132,40 @@ struct MotionGrid {
 
 // Motion of a macroblock that direct prediction derives.
 struct DirectMotion {
-  bool uniform;            // one vector for all
-  int reference[2][4];     // by 8x8 block
-  Vector vector[2][16];    // by 4x4 block, row by row
+  bool uniform;          // one for all blocks: only the first ones are set
+  int reference[2][4];   // by 8x8 block
+  Vector vector[2][16];  // by 4x4 block, row by row
+
+  void expand() {
+    if (!uniform) return;
+    for (int list = 0; list < 2; ++list) {
+      std::fill_n(reference[list] + 1, 3, reference[list][0]);
+      std::fill_n(vector[list] + 1, 15, vector[list][0]);
+    }
+    uniform = false;
+  }
 };
+
+// Fills four rows of four blocks. This is most of what a skipped macroblock costs.
+void fill_blocks(Motion* to, std::ptrdiff_t stride, const Motion& motion) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  // Four of them are five words.
+  static_assert(sizeof(Motion) == 10);
+  std::uint64_t head;
+  std::uint16_t tail16;
+  std::memcpy(&head, &motion, 8);
+  std::memcpy(&tail16, motion.reference, 2);
+  const std::uint64_t tail = tail16;
+  const std::uint64_t words[5] = {head, tail | head << 16, head >> 48 | tail << 16 | head << 32,
+                                  head >> 32 | tail << 32 | head << 48, head >> 16 | tail << 48};
+  for (int row = 0; row < 4; ++row, to += stride) {
+    auto* bytes = reinterpret_cast<unsigned char*>(to);
+    for (int word = 0; word < 5; ++word) std::memcpy(bytes + 8 * word, &words[word], 8);
+  }
+#else
+  for (int row = 0; row < 4; ++row, to += stride) std::fill_n(to, 4, motion);
+#endif
+}
 
 // 4x4 blocks in coding order: x and y.
 constexpr std::uint8_t kBlockX[16] = {0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3};
@@ -310,13 +340,19 @@ void SliceReader<kCabac>::take_back() {
   }
 }
 
-// The macroblock at `address` becomes the current one. False: another slice has it already.
+// The macroblock at `address`, behind the one at hand, becomes the current one. False: another slice
+// has it already.
 template <bool kCabac>
 bool SliceReader<kCabac>::enter(std::uint32_t address) {
+  if (current_ && x_ + 1 < canvas_.width) {
+    ++x_;
+    ++current_;
+  } else {
+    x_ = static_cast<int>(address % static_cast<std::uint32_t>(canvas_.width));
+    y_ = static_cast<int>(address / static_cast<std::uint32_t>(canvas_.width));
+    current_ = &canvas_.macroblocks[canvas_.at(x_, y_)];
+  }
   address_ = address;
-  x_ = static_cast<int>(address % static_cast<std::uint32_t>(canvas_.width));
-  y_ = static_cast<int>(address / static_cast<std::uint32_t>(canvas_.width));
-  current_ = &canvas_.macroblocks[canvas_.at(x_, y_)];
   if (current_->slice >= canvas_.first) return false;
   const std::ptrdiff_t stride = canvas_.width + 1;
   const auto within = [this](const Macroblock* macroblock) {
@@ -550,7 +586,10 @@ bool SliceReader<kCabac>::read_inter(const MacroblockType& type, bool zero_refer
         small = true;
       }
     }
-    if (any_direct) direct(direct_motion);
+    if (any_direct) {
+      direct(direct_motion);
+      direct_motion.expand();
+    }
   } else {
     for (int block = 0; block < 4; ++block) {
       const int part = type.shape == Shape::k16x16  ? 0
@@ -1009,10 +1048,11 @@ void SliceReader<kCabac>::direct_spatial(DirectMotion& motion) const {
   }
   const bool neither = references[0] < 0 && references[1] < 0;
   if (neither) references[0] = references[1] = 0;
-  for (int list = 0; list < 2; ++list)
-    for (int block = 0; block < 4; ++block) motion.reference[list][block] = references[list];
   motion.uniform = true;
-  for (int list = 0; list < 2; ++list) motion.vector[list][0] = vectors[list];
+  for (int list = 0; list < 2; ++list) {
+    motion.reference[list][0] = references[list];
+    motion.vector[list][0] = vectors[list];
+  }
 
   // A block whose colocated one stands still does so too where it refers to the nearest frame.
   const bool may_stand = !neither && first_of_list1_ && !first_of_list1_->long_term() &&
@@ -1032,19 +1072,17 @@ void SliceReader<kCabac>::direct_spatial(DirectMotion& motion) const {
       if (stands(block)) standing |= (whole ? 0x33u : 1u) << block;
     }
   }
+  if (standing == 0) return;
   if (standing == 0xFFFF) {
     for (int list = 0; list < 2; ++list)
       if (references[list] == 0) motion.vector[list][0] = kZero;
-    standing = 0;
-  } else if (standing != 0) {
-    motion.uniform = false;
+    return;
   }
+  motion.expand();
   for (int list = 0; list < 2; ++list) {
-    const Vector vector = motion.vector[list][0];
-    for (int block = 0; block < 16; ++block) {
-      const bool zero = references[list] == 0 && (standing >> block & 1) != 0;
-      motion.vector[list][block] = zero ? kZero : vector;
-    }
+    if (references[list] != 0) continue;
+    for (int block = 0; block < 16; ++block)
+      if ((standing >> block & 1) != 0) motion.vector[list][block] = kZero;
   }
 }
 
@@ -1100,8 +1138,7 @@ void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector
         reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
     std::memset(current_->reference[list], reference, 4);
   }
-  Motion* to = picture_.motion.data() + corner_;
-  for (int row = 0; row < 4; ++row, to += columns_) std::fill_n(to, 4, motion);
+  fill_blocks(picture_.motion.data() + corner_, columns_, motion);
   if (!kept_) return;
   const bool second = references[0] < 0;
   const Frame* frame =
