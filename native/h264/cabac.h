@@ -41,7 +41,8 @@ struct CabacTables {
   // The least probable symbol's four ranges, a byte each, then by how many bits each has to be
   // renormalised. One look-up that does not wait for codIRange, which only selects the byte.
   std::array<std::uint64_t, 128> ranges{};
-  std::array<std::uint8_t, 256> next{};  // by the least probable symbol, then the variable
+  // The variable after the most probable symbol, and after the other one in the high byte.
+  std::array<std::uint16_t, 128> next{};
 };
 
 constexpr CabacTables make_cabac_tables() {
@@ -55,9 +56,10 @@ constexpr CabacTables make_cabac_tables() {
       while (range << shift < 256) ++shift;
       tables.ranges[state] |= range << (8 * part) | shift << (8 * part + 32);
     }
-    tables.next[state] = static_cast<std::uint8_t>((index < 62 ? index + 1 : index) << 1 | mps);
-    tables.next[128 + state] =
-        static_cast<std::uint8_t>(kTransIdxLps[index] << 1 | (index == 0 ? mps ^ 1 : mps));
+    const unsigned after_mps = (index < 62 ? index + 1 : index) << 1 | mps;
+    const unsigned after_lps =
+        static_cast<unsigned>(kTransIdxLps[index]) << 1 | (index == 0 ? mps ^ 1 : mps);
+    tables.next[state] = static_cast<std::uint16_t>(after_mps | after_lps << 8);
   }
   return tables;
 }
@@ -98,7 +100,7 @@ class Cabac {
     value_ -= scaled & is_lps;
     range_ = mps_range ^ ((mps_range ^ lps << lps_shift) & narrow);
     bits_ -= static_cast<int>(mps_shift ^ ((mps_shift ^ lps_shift) & narrow));
-    state = detail::kCabacTables.next[variable | (narrow & 128)];
+    state = static_cast<std::uint8_t>(detail::kCabacTables.next[variable] >> (narrow & 8));
     if (bits_ < 0) refill();
     return ((variable ^ narrow) & 1) != 0;
   }

@@ -60,7 +60,9 @@ Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_
       if (ones != 0 && ones < 4) ++ones;
     } else {
       magnitude = 2;
-      while (magnitude < 15 && cabac.decode(level[greater])) ++magnitude;
+      std::uint8_t context = level[greater];
+      while (magnitude < 15 && cabac.decode(context)) ++magnitude;
+      level[greater] = context;
       if (magnitude == 15) {
         int bits = 0;
         while (bits < 20 && cabac.bypass()) magnitude += 1u << bits++;
