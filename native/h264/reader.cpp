@@ -228,15 +228,16 @@ void H264Reader::State::refuse(const std::string& reason, std::size_t bits) {
 }
 
 void H264Reader::State::begin_picture(const SliceHeader& first) {
+  const bool stub = open;
   header = first;
   open = true;
   intra = true;
   frame = &references.begin(*sps, first);
-  canvas.first = canvas.slice + 1;
   if (first.idr) fields = false;
   fields |= first.field;
 
-  Picture& picture = pictures.emplace_back();
+  // What was refused before belongs to it.
+  Picture& picture = stub ? pictures.back() : pictures.emplace_back();
   picture.type = "I";
   picture.packet = number;
   picture.order = frame->order;
@@ -249,10 +250,7 @@ void H264Reader::State::begin_picture(const SliceHeader& first) {
   picture.rows = 4 * sps->height;
   const auto blocks =
       static_cast<std::size_t>(picture.columns) * static_cast<std::size_t>(picture.rows);
-  picture.motion.assign(blocks, Motion{{{0, 0}, {0, 0}}, {-1, -1}});
-  picture.mode.resize(blocks);
-  picture.quantiser.resize(blocks);
-  picture.energy.resize(blocks);
+  canvas.begin(picture);
   // Only direct prediction looks at another picture's motion, and Baseline has none.
   const bool kept = picture.reference && sps->profile != 66;
   frame->colocated.resize(kept ? blocks / (sps->direct_8x8_inference ? 4 : 1) : 0);
@@ -264,11 +262,7 @@ void H264Reader::State::end_picture() {
   if (!frame) return;
   Picture& picture = pictures.back();
   picture.key = header.idr || (recovery_point && intra && picture.slices > 0);
-  bool complete = true;
-  for (int y = 0; y < canvas.height && complete; ++y)
-    for (int x = 0; x < canvas.width; ++x)
-      complete &= canvas.macroblocks[canvas.at(x, y)].slice >= canvas.first;
-  frame->complete = complete;
+  frame->complete = canvas.end();
   references.end(*sps, header);
   frame = nullptr;
 }
@@ -357,7 +351,12 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
   slice.size = length;
   slice.stop = payload_bits(payload.data(), length);
   Picture& picture = pictures.back();
-  canvas.picture = &picture;
+  if (!canvas.filled) {
+    // Most blocks of a quiet picture are skipped, and stand still.
+    const bool inter = slice_header.type != SliceType::kI;
+    const Motion still = {{{0, 0}, {0, 0}}, {slice.told[0][0], slice.told[1][0]}};
+    canvas.fill(still, inter ? Mode::kSkip : Mode::kIntra, slice_header.quantiser);
+  }
   canvas.colocated = frame->colocated.empty() ? nullptr : &frame->colocated;
   if (!read_slice(slice, canvas)) return refuse("damaged", coded_bits);
   picture.bits += static_cast<std::uint32_t>(coded_bits);

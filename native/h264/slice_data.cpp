@@ -11,9 +11,29 @@
 namespace costream::h264 {
 namespace {
 
-using Vector = std::array<std::int16_t, 2>;
+// A motion vector in one register: what is stored as two halves and loaded as a whole would stall.
+class Vector {
+ public:
+  Vector() = default;
+  constexpr Vector(int x, int y)
+      : both_((static_cast<std::uint32_t>(x) & 0xFFFF) | static_cast<std::uint32_t>(y) << 16) {}
+  explicit Vector(const std::int16_t (&from)[2]) : Vector(from[0], from[1]) {}
 
-constexpr Vector kZero = {0, 0};
+  int x() const { return static_cast<std::int16_t>(both_); }
+  int y() const { return static_cast<std::int16_t>(both_ >> 16); }
+  std::uint32_t both() const { return both_; }
+  void store(std::int16_t (&to)[2]) const {
+    to[0] = static_cast<std::int16_t>(both_);
+    to[1] = static_cast<std::int16_t>(both_ >> 16);
+  }
+  bool operator==(const Vector& other) const { return both_ == other.both_; }
+  bool operator!=(const Vector& other) const { return both_ != other.both_; }
+
+ private:
+  std::uint32_t both_;
+};
+
+constexpr Vector kZero(0, 0);
 constexpr int kUnused = -1;       // ref_idx of an intra block, or of one that leaves a list out
 constexpr int kUnavailable = -2;  // ref_idx outside of the slice, or not decoded yet
 
@@ -77,8 +97,6 @@ constexpr auto kBypass8x8 = make_bypass<64>(16 << 6);
 
 int median(int a, int b, int c) { return std::max(std::min(a, b), std::min(std::max(a, b), c)); }
 
-std::int16_t wrap(int value) { return static_cast<std::int16_t>(static_cast<std::uint32_t>(value)); }
-
 struct Neighbour {
   int reference;
   Vector vector;
@@ -94,8 +112,8 @@ Vector predict_median(const Neighbour& a, const Neighbour& b, const Neighbour& c
   }
   if (b.reference == kUnavailable && c.reference == kUnavailable && a.reference != kUnavailable)
     return a.vector;
-  return {static_cast<std::int16_t>(median(a.vector[0], b.vector[0], c.vector[0])),
-          static_cast<std::int16_t>(median(a.vector[1], b.vector[1], c.vector[1]))};
+  return {median(a.vector.x(), b.vector.x(), c.vector.x()),
+          median(a.vector.y(), b.vector.y(), c.vector.y())};
 }
 
 // A macroblock's motion while it is read, with its neighbours around: rows and columns of 4x4
@@ -146,26 +164,43 @@ struct DirectMotion {
   }
 };
 
-// Fills four rows of four blocks. This is most of what a skipped macroblock costs.
-void fill_blocks(Motion* to, std::ptrdiff_t stride, const Motion& motion) {
+// A motion that is stored to four blocks in a row: most of what a skipped macroblock costs.
+class Pattern {
+ public:
+  Pattern(const Vector (&vectors)[2], const std::int8_t (&told)[2])
+      : vectors_(vectors[0].both() | std::uint64_t{vectors[1].both()} << 32),
+        references_(static_cast<std::uint8_t>(told[0]) | static_cast<std::uint64_t>(static_cast<std::uint8_t>(told[1])) << 8) {}
+  explicit Pattern(const Motion& motion)
+      : Pattern({Vector(motion.vector[0]), Vector(motion.vector[1])},
+                {motion.reference[0], motion.reference[1]}) {}
+
+  bool operator==(const Pattern& other) const {
+    return vectors_ == other.vectors_ && references_ == other.references_;
+  }
+
+  void store(Motion* to) const {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  // Four of them are five words.
-  static_assert(sizeof(Motion) == 10);
-  std::uint64_t head;
-  std::uint16_t tail16;
-  std::memcpy(&head, &motion, 8);
-  std::memcpy(&tail16, motion.reference, 2);
-  const std::uint64_t tail = tail16;
-  const std::uint64_t words[5] = {head, tail | head << 16, head >> 48 | tail << 16 | head << 32,
-                                  head >> 32 | tail << 32 | head << 48, head >> 16 | tail << 48};
-  for (int row = 0; row < 4; ++row, to += stride) {
+    // Four blocks are five words.
+    static_assert(sizeof(Motion) == 10);
+    const std::uint64_t words[5] = {vectors_, references_ | vectors_ << 16,
+                                    vectors_ >> 48 | references_ << 16 | vectors_ << 32,
+                                    vectors_ >> 32 | references_ << 32 | vectors_ << 48,
+                                    vectors_ >> 16 | references_ << 48};
     auto* bytes = reinterpret_cast<unsigned char*>(to);
     for (int word = 0; word < 5; ++word) std::memcpy(bytes + 8 * word, &words[word], 8);
-  }
 #else
-  for (int row = 0; row < 4; ++row, to += stride) std::fill_n(to, 4, motion);
+    const auto half = [this](int at) { return static_cast<std::int16_t>(vectors_ >> (16 * at)); };
+    const Motion motion = {{{half(0), half(1)}, {half(2), half(3)}},
+                           {static_cast<std::int8_t>(references_ & 0xFF),
+                            static_cast<std::int8_t>(references_ >> 8)}};
+    std::fill_n(to, 4, motion);
 #endif
-}
+  }
+
+ private:
+  std::uint64_t vectors_;
+  std::uint64_t references_;
+};
 
 // 4x4 blocks in coding order: x and y.
 constexpr std::uint8_t kBlockX[16] = {0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3};
@@ -188,7 +223,7 @@ class SliceReader {
   bool read_sub_types(std::uint8_t (&types)[4]);
   bool read_residuals(int luma_dc);
   void skip();
-  void finish(bool skipped);
+  void finish(Mode mode, int quantiser);
 
   // Syntax elements.
   bool read_skip_flag();
@@ -216,6 +251,7 @@ class SliceReader {
   void direct_temporal(DirectMotion& motion) const;
   const Colocated& colocated(int block) const;
   void store_uniform(const int (&references)[2], const Vector (&vectors)[2]);
+  void fill_motion(const Vector (&vectors)[2], const std::int8_t (&told)[2]);
   void store_grid();
   void store_direct(const DirectMotion& motion);
   void keep_colocated(int corner, int block);
@@ -235,6 +271,7 @@ class SliceReader {
   const std::uint32_t number_;  // of the slice
   const std::ptrdiff_t columns_;
   const bool chroma_;
+  const Pattern common_;  // what the picture is filled with
 
   Cabac cabac_;
   Bits bits_;
@@ -272,6 +309,7 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
       number_(++canvas.slice),
       columns_(4 * canvas.width),
       chroma_(slice.sps->chroma_format != 0),
+      common_(canvas.common_motion),
       bits_(slice.data, slice.size),
       quantiser_(slice.header->quantiser) {
   bits_.seek(slice.header->data);
@@ -320,22 +358,16 @@ bool SliceReader<kCabac>::read() {
   return false;
 }
 
-// Blocks of a damaged slice count as not coded.
+// Macroblocks of a damaged slice belong to none.
 template <bool kCabac>
 void SliceReader<kCabac>::take_back() {
-  const Motion none = {{{0, 0}, {0, 0}}, {-1, -1}};
   for (int y = 0; y < canvas_.height; ++y) {
     for (int x = 0; x < canvas_.width; ++x) {
       Macroblock& macroblock = canvas_.macroblocks[canvas_.at(x, y)];
       if (macroblock.slice != number_) continue;
       macroblock.slice = 0;
-      for (int row = 0; row < 4; ++row) {
-        const std::ptrdiff_t at = (4 * y + row) * columns_ + 4 * x;
-        std::fill_n(picture_.motion.begin() + at, 4, none);
-        std::fill_n(picture_.mode.begin() + at, 4, Mode::kNotCoded);
-        std::fill_n(picture_.quantiser.begin() + at, 4, std::int8_t{0});
-        std::fill_n(picture_.energy.begin() + at, 4, 0u);
-      }
+      for (int row = 0; row < 4; ++row)
+        std::fill_n(picture_.energy.begin() + (4 * y + row) * columns_ + 4 * x, 4, 0u);
     }
   }
 }
@@ -446,6 +478,7 @@ template <bool kCabac>
 bool SliceReader<kCabac>::read_intra(int type) {
   if (type < 0 || type > kIntraPcm) return false;
   std::memset(current_->reference, kUnused, sizeof current_->reference);
+  fill_motion({kZero, kZero}, {-1, -1});
   current_->flags = Macroblock::kIntra;
   if (kept_) {
     const bool corners = slice_.sps->direct_8x8_inference;
@@ -519,25 +552,19 @@ bool SliceReader<kCabac>::read_pcm() {
   current_->coded_chroma = ~0u;
   if (!kCabac) canvas_.totals[address_].fill(16);
   quantiser_changed_ = false;
-  for (int row = 0; row < 4; ++row) {
-    const std::ptrdiff_t at = corner_ + row * columns_;
-    std::memset(&picture_.mode[static_cast<std::size_t>(at)], static_cast<int>(Mode::kIntra), 4);
-    std::memset(&picture_.quantiser[static_cast<std::size_t>(at)], 0, 4);
-  }
+  finish(Mode::kIntra, 0);
   return true;
 }
 
 // Mode and quantiser, once both are known.
 template <bool kCabac>
-void SliceReader<kCabac>::finish(bool skipped) {
-  const Mode mode = (current_->flags & Macroblock::kIntra) != 0 ? Mode::kIntra
-                    : skipped                                   ? Mode::kSkip
-                                                                : Mode::kInter;
-  for (int row = 0; row < 4; ++row) {
-    const auto at = static_cast<std::size_t>(corner_ + row * columns_);
-    std::memset(&picture_.mode[at], static_cast<int>(mode), 4);
-    std::memset(&picture_.quantiser[at], static_cast<std::int8_t>(quantiser_), 4);
-  }
+void SliceReader<kCabac>::finish(Mode mode, int quantiser) {
+  const auto fill = [this](auto& blocks, int value) {
+    for (int row = 0; row < 4; ++row)
+      std::memset(&blocks[static_cast<std::size_t>(corner_ + row * columns_)], value, 4);
+  };
+  if (mode != canvas_.common_mode) fill(picture_.mode, static_cast<int>(mode));
+  if (quantiser != canvas_.common_quantiser) fill(picture_.quantiser, quantiser);
 }
 
 template <bool kCabac>
@@ -562,7 +589,7 @@ void SliceReader<kCabac>::skip() {
     store_uniform({0, kUnused}, {vector, kZero});
   }
   if (!kCabac) canvas_.totals[address_].fill(0);
-  finish(true);
+  finish(Mode::kSkip, quantiser_);
 }
 
 template <bool kCabac>
@@ -628,9 +655,9 @@ bool SliceReader<kCabac>::read_inter(const MacroblockType& type, bool zero_refer
     if (kCabac) load_differences(list);
     const auto part = [&](int position, int width, int height, int reference, Vector predicted) {
       const Vector difference = read_difference(list, position);
-      const Vector vector = {wrap(predicted[0] + difference[0]), wrap(predicted[1] + difference[1])};
+      const Vector vector(predicted.x() + difference.x(), predicted.y() + difference.y());
       grid_.fill(list, position, width, height, reference, vector);
-      if (kCabac) grid_.fill_difference(list, position, width, height, difference[0], difference[1]);
+      if (kCabac) grid_.fill_difference(list, position, width, height, difference.x(), difference.y());
     };
     constexpr int kOrigin = MotionGrid::at(0, 0);
     const auto& reference = references[list];
@@ -821,13 +848,13 @@ Vector SliceReader<kCabac>::read_difference(int list, int position) {
     const auto& b = grid_.difference[list][position - MotionGrid::kStride];
     const int x = read_component(40, a[0] + b[0]);
     const int y = read_component(47, a[1] + b[1]);
-    return {wrap(x), wrap(y)};
+    return {x, y};
   } else {
     (void)list;
     (void)position;
     const int x = bits_.se();
     const int y = bits_.se();
-    return {wrap(x), wrap(y)};
+    return {x, y};
   }
 }
 
@@ -929,7 +956,7 @@ Neighbour SliceReader<kCabac>::outer(const Macroblock& macroblock, int list, int
   const int reference = macroblock.reference[list][block];
   if (reference < 0) return {reference, kZero};
   const Motion& motion = picture_.motion[static_cast<std::size_t>(corner_ + offset)];
-  return {reference, {motion.vector[list][0], motion.vector[list][1]}};
+  return {reference, Vector(motion.vector[list])};
 }
 
 // A, B and C (or D in its place) of the whole macroblock.
@@ -1106,12 +1133,11 @@ void SliceReader<kCabac>::direct_temporal(DirectMotion& motion) const {
         }
       }
       if (long_term_[reference]) {
-        vectors[0] = {there.vector[0], there.vector[1]};
+        vectors[0] = Vector(there.vector);
       } else {
-        for (std::size_t axis = 0; axis < 2; ++axis) {
-          vectors[0][axis] = wrap((distance_scale_[reference] * there.vector[axis] + 128) >> 8);
-          vectors[1][axis] = wrap(vectors[0][axis] - there.vector[axis]);
-        }
+        const int scale = distance_scale_[reference];
+        vectors[0] = Vector((scale * there.vector[0] + 128) >> 8, (scale * there.vector[1] + 128) >> 8);
+        vectors[1] = Vector(vectors[0].x() - there.vector[0], vectors[0].y() - there.vector[1]);
       }
     }
     const int eighth = (block >> 3) * 2 + (block >> 1 & 1);
@@ -1126,26 +1152,33 @@ void SliceReader<kCabac>::direct_temporal(DirectMotion& motion) const {
   }
 }
 
+// `told`: index in Picture::references by list.
+template <bool kCabac>
+void SliceReader<kCabac>::fill_motion(const Vector (&vectors)[2], const std::int8_t (&told)[2]) {
+  const Pattern pattern(vectors, told);
+  if (pattern == common_) return;
+  Motion* to = picture_.motion.data() + corner_;
+  for (int row = 0; row < 4; ++row, to += columns_) pattern.store(to);
+}
+
 // One motion for the whole macroblock.
 template <bool kCabac>
 void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector (&vectors)[2]) {
-  Motion motion;
+  std::int8_t told[2];
   for (std::size_t list = 0; list < 2; ++list) {
     const int reference = references[list];
-    motion.vector[list][0] = vectors[list][0];
-    motion.vector[list][1] = vectors[list][1];
-    motion.reference[list] =
-        reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
+    told[list] = reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
     std::memset(current_->reference[list], reference, 4);
   }
-  fill_blocks(picture_.motion.data() + corner_, columns_, motion);
+  fill_motion(vectors, told);
   if (!kept_) return;
   const bool second = references[0] < 0;
   const Frame* frame =
       slice_.lists->frames[second][static_cast<std::size_t>(references[second ? 1 : 0])];
-  const Colocated colocated = {{vectors[second][0], vectors[second][1]},
-                               static_cast<std::int16_t>(references[second]),
-                               frame ? frame->id : std::uint16_t{0}};
+  Colocated colocated;
+  vectors[second].store(colocated.vector);
+  colocated.reference = static_cast<std::int16_t>(references[second]);
+  colocated.frame = frame ? frame->id : std::uint16_t{0};
   const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
   std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address_ * blocks), blocks, colocated);
 }
@@ -1159,8 +1192,7 @@ void SliceReader<kCabac>::store_grid() {
       const int position = MotionGrid::at(x, y);
       for (std::size_t list = 0; list < 2; ++list) {
         const int reference = grid_.reference[list][position];
-        to->vector[list][0] = grid_.vector[list][position][0];
-        to->vector[list][1] = grid_.vector[list][position][1];
+        grid_.vector[list][position].store(to->vector[list]);
         to->reference[list] = reference < 0
                                   ? std::int8_t{-1}
                                   : slice_.told[list][static_cast<std::size_t>(reference)];
@@ -1199,10 +1231,10 @@ void SliceReader<kCabac>::keep_colocated(int to, int position) {
   const int reference = grid_.reference[list][position];
   const Frame* frame =
       reference < 0 ? nullptr : slice_.lists->frames[list][static_cast<std::size_t>(reference)];
-  const Vector& vector = grid_.vector[list][position];
-  (*kept_)[static_cast<std::size_t>(to)] = {{vector[0], vector[1]},
-                                            static_cast<std::int16_t>(reference),
-                                            frame ? frame->id : std::uint16_t{0}};
+  Colocated& kept = (*kept_)[static_cast<std::size_t>(to)];
+  grid_.vector[list][position].store(kept.vector);
+  kept.reference = static_cast<std::int16_t>(reference);
+  kept.frame = frame ? frame->id : std::uint16_t{0};
 }
 
 template <bool kCabac>
@@ -1403,7 +1435,7 @@ bool SliceReader<kCabac>::read_residuals(int luma_dc) {
     }
   }
   if constexpr (!kCabac) std::memcpy(canvas_.totals[address_].data(), totals_, sizeof totals_);
-  finish(false);
+  finish((current_->flags & Macroblock::kIntra) != 0 ? Mode::kIntra : Mode::kInter, quantiser_);
   return true;
 }
 
@@ -1417,6 +1449,43 @@ void Canvas::resize(const Sps& sps) {
   macroblocks.assign((columns + 1) * (rows + 1) + 1, Macroblock());
   totals.resize(columns * rows);
   differences.resize(columns);
+}
+
+void Canvas::begin(Picture& target) {
+  picture = &target;
+  first = slice + 1;
+  filled = false;
+}
+
+void Canvas::fill(const Motion& motion, Mode mode, int quantiser) {
+  common_motion = motion;
+  common_mode = mode;
+  common_quantiser = static_cast<std::int8_t>(quantiser);
+  const auto blocks = 16 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  picture->motion.assign(blocks, motion);
+  picture->mode.assign(blocks, mode);
+  picture->quantiser.assign(blocks, common_quantiser);
+  picture->energy.assign(blocks, 0);
+  filled = true;
+}
+
+bool Canvas::end() {
+  if (!filled) fill(kNoMotion, Mode::kNotCoded, 0);
+  bool complete = true;
+  const std::ptrdiff_t columns = 4 * width;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      if (macroblocks[at(x, y)].slice >= first) continue;
+      complete = false;
+      const std::ptrdiff_t corner = 4 * y * columns + 4 * x;
+      for (std::ptrdiff_t block = corner; block < corner + 4 * columns; block += columns) {
+        std::fill_n(picture->motion.begin() + block, 4, kNoMotion);
+        std::fill_n(picture->mode.begin() + block, 4, Mode::kNotCoded);
+        std::fill_n(picture->quantiser.begin() + block, 4, std::int8_t{0});
+      }
+    }
+  }
+  return complete;
 }
 
 Scales::Scales(const ScalingLists& lists) {

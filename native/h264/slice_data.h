@@ -35,9 +35,17 @@ struct Macroblock {
   std::int8_t reference[2][4] = {};     // ref_idx of its 8x8 blocks; -1: unused; -2: unavailable
 };
 
+constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};
+
 // The picture being read, and what its slices share.
 struct Canvas {
   void resize(const Sps& sps);
+  // A picture of this size begins.
+  void begin(Picture& target);
+  // Its first slice that can be read: makes the arrays.
+  void fill(const Motion& motion, Mode mode, int quantiser);
+  // All slices were read: blocks that none covers are told as such. Whether there are none.
+  bool end();
 
   std::size_t at(int x, int y) const {
     return static_cast<std::size_t>(y + 1) * static_cast<std::size_t>(width + 1) +
@@ -51,10 +59,16 @@ struct Canvas {
   std::vector<std::array<std::uint8_t, 24>> totals;
   // CABAC: |mvd| of the lowest row of blocks, [list][x][component].
   std::vector<std::array<std::uint8_t, 16>> differences;
+  bool filled = false;
   std::uint32_t slice = 0;  // number of the last slice
   std::uint32_t first = 0;  // number that the picture's first slice has
 
   Picture* picture = nullptr;
+  // What the picture's arrays were filled with: blocks that are like that need not be written, and
+  // of a quiet picture most are.
+  Motion common_motion = kNoMotion;
+  Mode common_mode = Mode::kNotCoded;
+  std::int8_t common_quantiser = 0;
   std::vector<Colocated>* colocated = nullptr;  // to be filled; null: not needed
 };
 
