@@ -358,7 +358,7 @@ bool SliceReader<kCabac>::read() {
   return false;
 }
 
-// Macroblocks of a damaged slice belong to none.
+// Macroblocks of a damaged slice belong to none, and are as the picture was filled.
 template <bool kCabac>
 void SliceReader<kCabac>::take_back() {
   for (int y = 0; y < canvas_.height; ++y) {
@@ -366,8 +366,13 @@ void SliceReader<kCabac>::take_back() {
       Macroblock& macroblock = canvas_.macroblocks[canvas_.at(x, y)];
       if (macroblock.slice != number_) continue;
       macroblock.slice = 0;
-      for (int row = 0; row < 4; ++row)
-        std::fill_n(picture_.energy.begin() + (4 * y + row) * columns_ + 4 * x, 4, 0u);
+      for (int row = 0; row < 4; ++row) {
+        const std::ptrdiff_t at = (4 * y + row) * columns_ + 4 * x;
+        common_.store(&picture_.motion[static_cast<std::size_t>(at)]);
+        std::fill_n(picture_.mode.begin() + at, 4, canvas_.common_mode);
+        std::fill_n(picture_.quantiser.begin() + at, 4, canvas_.common_quantiser);
+        std::fill_n(picture_.energy.begin() + at, 4, 0u);
+      }
     }
   }
 }
