@@ -1,0 +1,42 @@
+// libFuzzer's entry of the H.264 reader: the input is a stream in Annex B's form. A first byte of 1
+// makes it an avcC record instead, as far as that goes, and a length-prefixed packet behind it.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+#include "../h264/reader.h"
+
+namespace {
+
+// What is told has to be consistent, whatever came in.
+void check(const costream::Picture& picture) {
+  const auto blocks =
+      static_cast<std::size_t>(picture.columns) * static_cast<std::size_t>(picture.rows);
+  if (picture.motion.size() != blocks || picture.mode.size() != blocks ||
+      picture.quantiser.size() != blocks || picture.energy.size() != blocks)
+    std::abort();
+  const auto references = static_cast<int>(picture.references.size());
+  for (std::size_t block = 0; block < blocks; ++block) {
+    for (const int reference : picture.motion[block].reference)
+      if (reference < -1 || reference >= references) std::abort();
+    const costream::Mode mode = picture.mode[block];
+    const bool predicted = picture.motion[block].reference[0] >= 0 || picture.motion[block].reference[1] >= 0;
+    if (predicted != (mode == costream::Mode::kSkip || mode == costream::Mode::kInter)) std::abort();
+    if (mode == costream::Mode::kSkip && picture.energy[block] != 0) std::abort();
+    if (mode == costream::Mode::kNotCoded && picture.energy[block] != 0) std::abort();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  costream::H264Reader reader;
+  std::size_t configured = 0;
+  if (size > 0 && data[0] == 1) configured = size < 64 ? size : 64;
+  reader.configure(data, configured);
+  // In two packets, so that pictures refer across them.
+  const std::size_t middle = configured + (size - configured) / 2;
+  for (const auto& picture : reader.read(data + configured, middle - configured, 0)) check(picture);
+  for (const auto& picture : reader.read(data + middle, size - middle, 1)) check(picture);
+  return 0;
+}

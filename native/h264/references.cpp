@@ -1,0 +1,324 @@
+#include "references.h"
+
+#include <algorithm>
+
+namespace costream::h264 {
+namespace {
+
+// Orders wrap like two's complement where a hostile stream makes them overflow.
+std::int32_t add(std::int32_t left, std::int32_t right) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(left) +
+                                   static_cast<std::uint32_t>(right));
+}
+
+}  // namespace
+
+void References::reset() { *this = References(); }
+
+References::Held References::take() {
+  Held frame;
+  if (spare_.empty()) {
+    frame = std::make_unique<Frame>();
+  } else {
+    frame = std::move(spare_.back());
+    spare_.pop_back();
+    auto memory = std::move(frame->colocated);
+    *frame = Frame();
+    frame->colocated = std::move(memory);
+  }
+  if (++last_id_ == 0) ++last_id_;
+  frame->id = last_id_;
+  return frame;
+}
+
+void References::drop(std::size_t at) {
+  spare_.push_back(std::move(frames_[at]));
+  frames_.erase(frames_.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+void References::drop_long_term(int index) {
+  for (std::size_t at = frames_.size(); at-- > 0;)
+    if (frames_[at]->long_term_index == index) drop(at);
+}
+
+std::int32_t References::derive_order(const Sps& sps, const SliceHeader& header) {
+  const bool reference = header.reference_idc != 0;
+  if (sps.order_type == 0) {
+    const std::int32_t previous_msb = header.idr ? 0 : previous_order_msb_;
+    const std::int32_t previous_lsb = header.idr ? 0 : previous_order_lsb_;
+    const std::int32_t range = 1 << sps.order_lsb_bits;
+    order_msb_ = previous_msb;
+    if (header.order_lsb < previous_lsb && previous_lsb - header.order_lsb >= range / 2)
+      order_msb_ = add(previous_msb, range);
+    else if (header.order_lsb > previous_lsb && header.order_lsb - previous_lsb > range / 2)
+      order_msb_ = add(previous_msb, -range);
+    top_order_ = add(order_msb_, header.order_lsb);
+    const std::int32_t bottom = add(top_order_, header.delta_order_bottom);
+    if (header.field) return top_order_;
+    return std::min(top_order_, bottom);
+  }
+
+  offset_ = 0;
+  if (!header.idr) {
+    offset_ = previous_reset_ ? 0 : previous_offset_;
+    if ((previous_reset_ ? 0 : previous_frame_num_) > header.frame_num)
+      offset_ = add(offset_, sps.max_frame_num());
+  }
+  if (sps.order_type == 2) {
+    top_order_ = 0;
+    if (!header.idr) {
+      const std::int32_t number = add(offset_, header.frame_num);
+      top_order_ = add(add(number, number), reference ? 0 : -1);
+    }
+    return top_order_;
+  }
+
+  const auto cycle = static_cast<std::int32_t>(sps.offset_for_reference.size());
+  std::int32_t number = cycle == 0 ? 0 : add(offset_, header.frame_num);
+  if (!reference && number > 0) --number;
+  std::int32_t expected = 0;
+  if (number > 0) {
+    std::int32_t sum = 0;
+    for (const std::int32_t delta : sps.offset_for_reference) sum = add(sum, delta);
+    const auto cycles = static_cast<std::uint32_t>((number - 1) / cycle);
+    expected = static_cast<std::int32_t>(cycles * static_cast<std::uint32_t>(sum));
+    for (std::int32_t at = 0; at <= (number - 1) % cycle; ++at)
+      expected = add(expected, sps.offset_for_reference[static_cast<std::size_t>(at)]);
+  }
+  if (!reference) expected = add(expected, sps.offset_for_non_reference);
+  top_order_ = add(expected, header.delta_order[0]);
+  if (header.field)
+    return header.bottom ? add(top_order_, sps.offset_for_top_to_bottom) : top_order_;
+  return std::min(top_order_,
+                  add(add(top_order_, sps.offset_for_top_to_bottom), header.delta_order[1]));
+}
+
+// 8.2.5.2: frames that frame_num leaps over are inferred, and push others out. Where gaps aren't
+// allowed frames were lost, and the same keeps the others in their places.
+void References::fill_gap(const Sps& sps, const SliceHeader& header) {
+  const int range = sps.max_frame_num();
+  const int missing = (header.frame_num - previous_reference_frame_num_ - 1 + range) % range;
+  if (header.frame_num == previous_reference_frame_num_ || missing == 0) return;
+  // More than the buffer holds only push each other out.
+  const int count = std::min(missing, std::max(sps.reference_frames, 1));
+  for (int step = count; step > 0; --step) {
+    SliceHeader inferred;
+    inferred.frame_num = (header.frame_num - step + range) % range;
+    inferred.reference_idc = 1;
+    Held frame = take();
+    frame->frame_num = inferred.frame_num;
+    frame->non_existing = true;
+    frame->colocated.clear();
+    if (sps.order_type != 0) {
+      frame->order = derive_order(sps, inferred);
+      previous_offset_ = offset_;
+      previous_frame_num_ = inferred.frame_num;
+      previous_reset_ = false;
+    }
+    number(sps, inferred.frame_num);
+    slide(sps);
+    frames_.push_back(std::move(frame));
+    previous_reference_frame_num_ = inferred.frame_num;
+  }
+}
+
+Frame& References::begin(const Sps& sps, const SliceHeader& header) {
+  if (current_) spare_.push_back(std::move(current_));
+  if (header.idr) {
+    while (!frames_.empty()) drop(frames_.size() - 1);
+  } else if (last_id_ != 0) {
+    // Nothing is known of what went before a stream's first picture.
+    fill_gap(sps, header);
+  }
+  current_ = take();
+  current_->frame_num = header.frame_num;
+  current_->order = derive_order(sps, header);
+  return *current_;
+}
+
+// PicNum of short-term frames: FrameNumWrap.
+void References::number(const Sps& sps, int frame_num) {
+  for (auto& frame : frames_) {
+    if (frame->long_term()) continue;
+    frame->pic_num = frame->frame_num > frame_num
+                         ? static_cast<std::int64_t>(frame->frame_num) - sps.max_frame_num()
+                         : frame->frame_num;
+  }
+}
+
+Lists References::lists(const Sps& sps, const SliceHeader& header) {
+  Lists result;
+  number(sps, header.frame_num);
+  std::vector<const Frame*> shorts;
+  std::vector<const Frame*> longs;
+  const bool b_slice = header.type == SliceType::kB;
+  for (const auto& frame : frames_) {
+    if (frame->long_term())
+      longs.push_back(frame.get());
+    else if (!(b_slice && frame->non_existing && sps.order_type == 0))
+      shorts.push_back(frame.get());
+  }
+  std::sort(longs.begin(), longs.end(), [](const Frame* left, const Frame* right) {
+    return left->long_term_index < right->long_term_index;
+  });
+
+  const int lists = b_slice ? 2 : header.type == SliceType::kP ? 1 : 0;
+  std::vector<const Frame*> initial[2];
+  if (b_slice) {
+    const std::int32_t order = current_->order;
+    for (int list = 0; list < 2; ++list) {
+      const bool before_first = list == 0;
+      auto sorted = shorts;
+      std::sort(sorted.begin(), sorted.end(), [&](const Frame* left, const Frame* right) {
+        const bool left_before = left->order <= order;
+        const bool right_before = right->order <= order;
+        if (left_before != right_before) return left_before == before_first;
+        return left_before ? left->order > right->order : left->order < right->order;
+      });
+      sorted.insert(sorted.end(), longs.begin(), longs.end());
+      initial[list] = std::move(sorted);
+    }
+    if (initial[1].size() > 1 && initial[0] == initial[1]) std::swap(initial[1][0], initial[1][1]);
+  } else if (lists == 1) {
+    std::sort(shorts.begin(), shorts.end(), [](const Frame* left, const Frame* right) {
+      return left->pic_num > right->pic_num;
+    });
+    shorts.insert(shorts.end(), longs.begin(), longs.end());
+    initial[0] = std::move(shorts);
+  }
+
+  const std::int64_t range = sps.max_frame_num();
+  for (int list = 0; list < lists; ++list) {
+    const auto size = static_cast<std::size_t>(header.references[list]);
+    auto& frames = result.frames[list];
+    result.size[list] = header.references[list];
+    std::copy_n(initial[list].begin(), std::min(size, initial[list].size()), frames.begin());
+
+    std::int64_t predicted = header.frame_num;
+    std::size_t at = 0;
+    for (const auto& modification : header.modifications[list]) {
+      if (at >= size) break;
+      const bool long_term = modification.kind == 2;
+      std::int64_t wanted = modification.value;
+      if (!long_term) {
+        const std::int64_t difference = (static_cast<std::int64_t>(modification.value) + 1) % range;
+        predicted += modification.kind == 0 ? -difference : difference;
+        if (predicted < 0) predicted += range;
+        if (predicted >= range) predicted -= range;
+        wanted = predicted > header.frame_num ? predicted - range : predicted;
+      }
+      const Frame* found = nullptr;
+      for (const auto& frame : frames_) {
+        if (frame->long_term() != long_term) continue;
+        if ((long_term ? frame->long_term_index : frame->pic_num) == wanted) found = frame.get();
+      }
+      // Puts it here and moves the others on, up to where it was.
+      const Frame* moved = found;
+      for (std::size_t place = at; place < size; ++place) {
+        std::swap(moved, frames[place]);
+        if (found && moved == found) break;
+      }
+      ++at;
+    }
+  }
+  for (int list = 0; list < lists; ++list)
+    for (auto& frame : result.frames[list])
+      if (frame && frame->non_existing) frame = nullptr;
+  return result;
+}
+
+// 8.2.5.3
+void References::slide(const Sps& sps) {
+  while (frames_.size() >= static_cast<std::size_t>(std::max(sps.reference_frames, 1))) {
+    std::size_t oldest = frames_.size();
+    for (std::size_t at = 0; at < frames_.size(); ++at) {
+      if (frames_[at]->long_term()) continue;
+      if (oldest == frames_.size() || frames_[at]->pic_num < frames_[oldest]->pic_num) oldest = at;
+    }
+    // Only long-term frames: the stream is wrong, but has to be kept within bounds.
+    drop(oldest == frames_.size() ? 0 : oldest);
+  }
+}
+
+// 8.2.5.4
+void References::mark(const Sps& sps, const SliceHeader& header) {
+  for (const auto& marking : header.markings) {
+    const std::int64_t pic_num =
+        header.frame_num - (static_cast<std::int64_t>(marking.values[0]) + 1);
+    const auto find_short = [&]() {
+      std::size_t at = 0;
+      while (at < frames_.size() &&
+             (frames_[at]->long_term() || frames_[at]->pic_num != pic_num))
+        ++at;
+      return at;
+    };
+    const auto index = [](std::uint32_t value) {
+      return static_cast<int>(std::min<std::uint32_t>(value, 1 << 20));
+    };
+    switch (marking.kind) {
+      case 1:
+        if (const std::size_t at = find_short(); at < frames_.size()) drop(at);
+        break;
+      case 2: drop_long_term(index(marking.values[0])); break;
+      case 3:
+        if (const std::size_t at = find_short(); at < frames_.size()) {
+          Held frame = std::move(frames_[at]);
+          frames_.erase(frames_.begin() + static_cast<std::ptrdiff_t>(at));
+          drop_long_term(index(marking.values[1]));
+          frame->long_term_index = index(marking.values[1]);
+          frames_.push_back(std::move(frame));
+        }
+        break;
+      case 4:
+        for (std::size_t at = frames_.size(); at-- > 0;)
+          if (frames_[at]->long_term_index >= index(marking.values[0])) drop(at);
+        break;
+      case 5:
+        while (!frames_.empty()) drop(frames_.size() - 1);
+        previous_reset_ = true;
+        break;
+      default:
+        drop_long_term(index(marking.values[0]));
+        current_->long_term_index = index(marking.values[0]);
+        break;
+    }
+  }
+  // A stream that marks too few would let the buffer grow.
+  if (!current_->long_term()) slide(sps);
+  while (frames_.size() > 16) drop(0);
+}
+
+void References::end(const Sps& sps, const SliceHeader& header) {
+  previous_reset_ = false;
+  previous_frame_num_ = header.frame_num;
+  previous_offset_ = offset_;
+  if (header.reference_idc == 0) {
+    spare_.push_back(std::move(current_));
+    return;
+  }
+  previous_reference_frame_num_ = header.frame_num;
+  number(sps, header.frame_num);
+  if (header.idr) {
+    if (header.long_term) current_->long_term_index = 0;
+  } else if (header.adaptive_marking) {
+    mark(sps, header);
+  } else {
+    slide(sps);
+  }
+  previous_order_msb_ = order_msb_;
+  previous_order_lsb_ = header.order_lsb;
+  if (previous_reset_) {
+    // The picture counts as if it had frame_num 0, and its order begins anew.
+    const std::int32_t order = current_->order;
+    current_->order = 0;
+    current_->frame_num = 0;
+    previous_frame_num_ = 0;
+    previous_reference_frame_num_ = 0;
+    previous_offset_ = 0;
+    previous_order_msb_ = 0;
+    previous_order_lsb_ = header.bottom ? 0 : add(top_order_, -order);
+  }
+  frames_.push_back(std::move(current_));
+}
+
+}  // namespace costream::h264

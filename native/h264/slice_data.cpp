@@ -1,0 +1,1527 @@
+#include "slice_data.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "cabac.h"
+#include "residual.h"
+#include "tables.h"
+
+namespace costream::h264 {
+namespace {
+
+// A motion vector in one register: what is stored as two halves and loaded as a whole would stall.
+class Vector {
+ public:
+  Vector() = default;
+  constexpr Vector(int x, int y)
+      : both_((static_cast<std::uint32_t>(x) & 0xFFFF) | static_cast<std::uint32_t>(y) << 16) {}
+  explicit Vector(const std::int16_t (&from)[2]) : Vector(from[0], from[1]) {}
+
+  int x() const { return static_cast<std::int16_t>(both_); }
+  int y() const { return static_cast<std::int16_t>(both_ >> 16); }
+  std::uint32_t both() const { return both_; }
+  void store(std::int16_t (&to)[2]) const {
+    to[0] = static_cast<std::int16_t>(both_);
+    to[1] = static_cast<std::int16_t>(both_ >> 16);
+  }
+  bool operator==(const Vector& other) const { return both_ == other.both_; }
+  bool operator!=(const Vector& other) const { return both_ != other.both_; }
+
+ private:
+  std::uint32_t both_;
+};
+
+constexpr Vector kZero(0, 0);
+constexpr int kUnused = -1;       // ref_idx of an intra block, or of one that leaves a list out
+constexpr int kUnavailable = -2;  // ref_idx outside of the slice, or not decoded yet
+
+// Stand-ins for a neighbour outside of the slice, with what each context takes it for.
+constexpr Macroblock make_outside(bool intra) {
+  Macroblock outside;
+  outside.flags = Macroblock::kIntraNxN | Macroblock::kSkip | Macroblock::kDirect;
+  outside.pattern = 0x0F;
+  outside.coded = intra ? ~0u : 0;
+  outside.coded_chroma = intra ? ~0u : 0;
+  for (auto& list : outside.reference)
+    for (auto& reference : list) reference = kUnavailable;
+  return outside;
+}
+constexpr Macroblock kOutsideInter = make_outside(false);
+constexpr Macroblock kOutsideIntra = make_outside(true);
+
+// Partitions of P and B macroblock types, and the lists that each predicts from (bit 0: list 0).
+enum class Shape : std::uint8_t { k16x16, k16x8, k8x16, k8x8 };
+struct MacroblockType {
+  Shape shape;
+  std::uint8_t lists[2];
+};
+constexpr MacroblockType kTypesP[5] = {{Shape::k16x16, {1, 0}},
+                                       {Shape::k16x8, {1, 1}},
+                                       {Shape::k8x16, {1, 1}},
+                                       {Shape::k8x8, {0, 0}},
+                                       {Shape::k8x8, {0, 0}}};
+// Table 7-14, from mb_type 1.
+constexpr MacroblockType kTypesB[22] = {
+    {Shape::k16x16, {1, 0}}, {Shape::k16x16, {2, 0}}, {Shape::k16x16, {3, 0}},
+    {Shape::k16x8, {1, 1}},  {Shape::k8x16, {1, 1}},  {Shape::k16x8, {2, 2}},
+    {Shape::k8x16, {2, 2}},  {Shape::k16x8, {1, 2}},  {Shape::k8x16, {1, 2}},
+    {Shape::k16x8, {2, 1}},  {Shape::k8x16, {2, 1}},  {Shape::k16x8, {1, 3}},
+    {Shape::k8x16, {1, 3}},  {Shape::k16x8, {2, 3}},  {Shape::k8x16, {2, 3}},
+    {Shape::k16x8, {3, 1}},  {Shape::k8x16, {3, 1}},  {Shape::k16x8, {3, 2}},
+    {Shape::k8x16, {3, 2}},  {Shape::k16x8, {3, 3}},  {Shape::k8x16, {3, 3}},
+    {Shape::k8x8, {0, 0}}};
+
+// Sub-macroblock types: size of their partitions in 4x4 blocks, lists (0: direct).
+struct SubType {
+  std::uint8_t width, height, lists;
+};
+constexpr SubType kSubTypesP[4] = {{2, 2, 1}, {2, 1, 1}, {1, 2, 1}, {1, 1, 1}};
+constexpr SubType kSubTypesB[13] = {{1, 1, 0}, {2, 2, 1}, {2, 2, 2}, {2, 2, 3}, {2, 1, 1},
+                                    {1, 2, 1}, {2, 1, 2}, {1, 2, 2}, {2, 1, 3}, {1, 2, 3},
+                                    {1, 1, 1}, {1, 1, 2}, {1, 1, 3}};
+
+constexpr int kIntraPcm = 25;
+
+// Scales where the transform is bypassed (qP' 0 with qpprime_y_zero_transform_bypass_flag): a
+// residual sample counts like a coefficient of the same norm.
+template <std::size_t kSize>
+constexpr std::array<std::uint16_t, kSize> make_bypass(std::uint16_t scale) {
+  std::array<std::uint16_t, kSize> scales{};
+  for (auto& entry : scales) entry = scale;
+  return scales;
+}
+constexpr auto kBypass4x4 = make_bypass<16>(16 << 4);
+constexpr auto kBypass8x8 = make_bypass<64>(16 << 6);
+
+int median(int a, int b, int c) { return std::max(std::min(a, b), std::min(std::max(a, b), c)); }
+
+struct Neighbour {
+  int reference;
+  Vector vector;
+};
+
+// 8.4.1.3 for `reference`, from the blocks to the left (A), above (B) and above to the right (C).
+Vector predict_median(const Neighbour& a, const Neighbour& b, const Neighbour& c, int reference) {
+  const int matches =
+      (a.reference == reference) + (b.reference == reference) + (c.reference == reference);
+  if (matches == 1) {
+    if (a.reference == reference) return a.vector;
+    return b.reference == reference ? b.vector : c.vector;
+  }
+  if (b.reference == kUnavailable && c.reference == kUnavailable && a.reference != kUnavailable)
+    return a.vector;
+  return {median(a.vector.x(), b.vector.x(), c.vector.x()),
+          median(a.vector.y(), b.vector.y(), c.vector.y())};
+}
+
+// A macroblock's motion while it is read, with its neighbours around: rows and columns of 4x4
+// blocks, kStride apart.
+struct MotionGrid {
+  static constexpr int kStride = 8;
+  static constexpr int kSize = 5 * kStride;
+  static constexpr int at(int x, int y) { return (y + 1) * kStride + x + 1; }
+
+  std::int8_t reference[2][kSize];
+  Vector vector[2][kSize];
+  std::array<std::uint8_t, 2> difference[2][kSize];  // |mvd|, clipped
+
+  void fill(int list, int position, int width, int height, int index, Vector motion) {
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        reference[list][position + y * kStride + x] = static_cast<std::int8_t>(index);
+        vector[list][position + y * kStride + x] = motion;
+      }
+    }
+  }
+  void fill_difference(int list, int position, int width, int height, int x, int y) {
+    const std::array<std::uint8_t, 2> clipped = {
+        static_cast<std::uint8_t>(std::min(std::abs(x), 255)),
+        static_cast<std::uint8_t>(std::min(std::abs(y), 255))};
+    for (int row = 0; row < height; ++row)
+      for (int column = 0; column < width; ++column)
+        difference[list][position + row * kStride + column] = clipped;
+  }
+  Neighbour neighbour(int list, int position) const {
+    return {reference[list][position], vector[list][position]};
+  }
+};
+
+// Motion of a macroblock that direct prediction derives.
+struct DirectMotion {
+  bool uniform;          // one for all blocks: only the first ones are set
+  int reference[2][4];   // by 8x8 block
+  Vector vector[2][16];  // by 4x4 block, row by row
+
+  void expand() {
+    if (!uniform) return;
+    for (int list = 0; list < 2; ++list) {
+      std::fill_n(reference[list] + 1, 3, reference[list][0]);
+      std::fill_n(vector[list] + 1, 15, vector[list][0]);
+    }
+    uniform = false;
+  }
+};
+
+// A motion that is stored to four blocks in a row: most of what a skipped macroblock costs.
+class Pattern {
+ public:
+  Pattern(const Vector (&vectors)[2], const std::int8_t (&told)[2])
+      : vectors_(vectors[0].both() | std::uint64_t{vectors[1].both()} << 32),
+        references_(static_cast<std::uint8_t>(told[0]) | static_cast<std::uint64_t>(static_cast<std::uint8_t>(told[1])) << 8) {}
+  explicit Pattern(const Motion& motion)
+      : Pattern({Vector(motion.vector[0]), Vector(motion.vector[1])},
+                {motion.reference[0], motion.reference[1]}) {}
+
+  bool operator==(const Pattern& other) const {
+    return vectors_ == other.vectors_ && references_ == other.references_;
+  }
+
+  void store(Motion* to) const {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    // Four blocks are five words.
+    static_assert(sizeof(Motion) == 10);
+    const std::uint64_t words[5] = {vectors_, references_ | vectors_ << 16,
+                                    vectors_ >> 48 | references_ << 16 | vectors_ << 32,
+                                    vectors_ >> 32 | references_ << 32 | vectors_ << 48,
+                                    vectors_ >> 16 | references_ << 48};
+    auto* bytes = reinterpret_cast<unsigned char*>(to);
+    for (int word = 0; word < 5; ++word) std::memcpy(bytes + 8 * word, &words[word], 8);
+#else
+    const auto half = [this](int at) { return static_cast<std::int16_t>(vectors_ >> (16 * at)); };
+    const Motion motion = {{{half(0), half(1)}, {half(2), half(3)}},
+                           {static_cast<std::int8_t>(references_ & 0xFF),
+                            static_cast<std::int8_t>(references_ >> 8)}};
+    std::fill_n(to, 4, motion);
+#endif
+  }
+
+ private:
+  std::uint64_t vectors_;
+  std::uint64_t references_;
+};
+
+// 4x4 blocks in coding order: x and y.
+constexpr std::uint8_t kBlockX[16] = {0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3};
+constexpr std::uint8_t kBlockY[16] = {0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3};
+
+template <bool kCabac>
+class SliceReader {
+ public:
+  SliceReader(const Slice& slice, Canvas& canvas);
+  bool read();
+
+ private:
+  // The loop over macroblocks, and one of them. False: damaged.
+  bool read_macroblocks();
+  bool enter(std::uint32_t address);
+  bool read_macroblock();
+  bool read_intra(int type);
+  bool read_pcm();
+  bool read_inter(const MacroblockType& type, bool zero_references);
+  bool read_sub_types(std::uint8_t (&types)[4]);
+  bool read_residuals(int luma_dc);
+  void skip();
+  void finish(Mode mode, int quantiser);
+
+  // Syntax elements.
+  bool read_skip_flag();
+  int read_type();
+  int read_intra_type(int context, bool intra_slice);
+  int read_sub_type();
+  int read_reference(int list, int block, int limit);
+  Vector read_difference(int list, int position);
+  int read_component(int context, int neighbours);
+  bool read_pattern(bool intra);
+  bool read_transform_8x8();
+  bool read_quantiser();
+
+  // Motion.
+  bool b_slice() const { return slice_.header->type == SliceType::kB; }
+  void load_grid(int list);
+  void load_differences(int list);
+  Neighbour outer(const Macroblock& macroblock, int list, int block, std::ptrdiff_t offset) const;
+  void outer_neighbours(int list, Neighbour (&abc)[3]) const;
+  Neighbour third(int list, int position, int width) const;
+  Vector predict(int list, int position, int width, int reference) const;
+  Vector predict_shaped(int list, Shape shape, int part, int reference) const;
+  void direct(DirectMotion& motion) const;
+  void direct_spatial(DirectMotion& motion) const;
+  void direct_temporal(DirectMotion& motion) const;
+  const Colocated& colocated(int block) const;
+  void store_uniform(const int (&references)[2], const Vector (&vectors)[2]);
+  void fill_motion(const Vector (&vectors)[2], const std::int8_t (&told)[2]);
+  void store_grid();
+  void store_direct(const DirectMotion& motion);
+  void keep_colocated(int corner, int block);
+
+  // Residual.
+  template <Block kBlock, bool kSum>
+  bool residual(int x, int y, int plane, const std::uint16_t* scale, std::uint64_t& sum);
+  bool luma_8x8(int block, std::uint64_t& sum);
+  void add_energy(int x, int y, int size, std::uint64_t sum, int shift);
+
+  void take_back();
+
+  const Slice& slice_;
+  Canvas& canvas_;
+  Picture& picture_;
+  std::vector<Colocated>* const kept_;
+  const std::uint32_t number_;  // of the slice
+  const std::ptrdiff_t columns_;
+  const bool chroma_;
+  const Pattern common_;  // what the picture is filled with
+
+  Cabac cabac_;
+  Bits bits_;
+  std::uint8_t contexts_[kContexts];
+
+  std::uint32_t address_ = 0;
+  int x_ = 0, y_ = 0;
+  Macroblock* current_ = nullptr;
+  const Macroblock* left_ = nullptr;         // A
+  const Macroblock* above_ = nullptr;        // B
+  const Macroblock* above_right_ = nullptr;  // C
+  const Macroblock* above_left_ = nullptr;   // D
+  std::ptrdiff_t corner_ = 0;                // its first 4x4 block in the picture
+  std::array<std::uint8_t, 16> left_difference_{};
+  int quantiser_;
+  bool quantiser_changed_ = false;  // mb_qp_delta of the macroblock before was not 0
+  MotionGrid grid_;
+  std::uint8_t totals_[24];        // CAVLC, of this macroblock
+  const std::uint8_t* totals_left_ = nullptr;
+  const std::uint8_t* totals_above_ = nullptr;
+
+  // Direct prediction.
+  const Frame* first_of_list1_ = nullptr;
+  bool colocated_known_ = false;
+  int distance_scale_[kMaxReferences];  // DistScaleFactor; 0 with long_term_: not scaled
+  bool long_term_[kMaxReferences];
+};
+
+template <bool kCabac>
+SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
+    : slice_(slice),
+      canvas_(canvas),
+      picture_(*canvas.picture),
+      kept_(canvas.colocated),
+      number_(++canvas.slice),
+      columns_(4 * canvas.width),
+      chroma_(slice.sps->chroma_format != 0),
+      common_(canvas.common_motion),
+      bits_(slice.data, slice.size),
+      quantiser_(slice.header->quantiser) {
+  bits_.seek(slice.header->data);
+  if (kCabac) {
+    cabac_ = Cabac(slice.data, slice.size, (slice.header->data + 7) / 8);
+    const int quantiser = std::clamp(quantiser_, 0, 51);
+    const auto& table = kContextInit[slice.header->cabac_init];
+    for (int context = 0; context < kContexts; ++context) {
+      const int state =
+          std::clamp((table[context][0] * quantiser >> 4) + table[context][1], 1, 126);
+      contexts_[context] = static_cast<std::uint8_t>(state <= 63 ? (63 - state) << 1
+                                                                 : (state - 64) << 1 | 1);
+    }
+  }
+  if (!b_slice()) return;
+  first_of_list1_ = slice.lists->frames[1][0];
+  const std::size_t blocks = static_cast<std::size_t>(canvas.width) *
+                             static_cast<std::size_t>(canvas.height) *
+                             (slice.sps->direct_8x8_inference ? 4 : 16);
+  colocated_known_ = first_of_list1_ && first_of_list1_->complete &&
+                     first_of_list1_->colocated.size() == blocks;
+  if (slice.header->direct_spatial) return;
+  // 8.4.1.2.3
+  const auto distance = [](std::int32_t later, std::int32_t earlier) {
+    const std::int64_t difference = std::int64_t{later} - earlier;
+    return static_cast<int>(std::clamp<std::int64_t>(difference, -128, 127));
+  };
+  for (int index = 0; index < kMaxReferences; ++index) {
+    const Frame* first = slice.lists->frames[0][static_cast<std::size_t>(index)];
+    distance_scale_[index] = 0;
+    long_term_[index] = true;
+    if (!first || !first_of_list1_ || first->long_term()) continue;
+    const int td = distance(first_of_list1_->order, first->order);
+    if (td == 0) continue;
+    const int tb = distance(slice.order, first->order);
+    const int tx = (16384 + std::abs(td / 2)) / td;
+    distance_scale_[index] = std::clamp((tb * tx + 32) >> 6, -1024, 1023);
+    long_term_[index] = false;
+  }
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read() {
+  if (read_macroblocks()) return true;
+  take_back();
+  return false;
+}
+
+// Macroblocks of a damaged slice belong to none, and are as the picture was filled.
+template <bool kCabac>
+void SliceReader<kCabac>::take_back() {
+  for (int y = 0; y < canvas_.height; ++y) {
+    for (int x = 0; x < canvas_.width; ++x) {
+      Macroblock& macroblock = canvas_.macroblocks[canvas_.at(x, y)];
+      if (macroblock.slice != number_) continue;
+      macroblock.slice = 0;
+      for (int row = 0; row < 4; ++row) {
+        const std::ptrdiff_t at = (4 * y + row) * columns_ + 4 * x;
+        common_.store(&picture_.motion[static_cast<std::size_t>(at)]);
+        std::fill_n(picture_.mode.begin() + at, 4, canvas_.common_mode);
+        std::fill_n(picture_.quantiser.begin() + at, 4, canvas_.common_quantiser);
+        std::fill_n(picture_.energy.begin() + at, 4, 0u);
+      }
+    }
+  }
+}
+
+// The macroblock at `address`, behind the one at hand, becomes the current one. False: another slice
+// has it already.
+template <bool kCabac>
+bool SliceReader<kCabac>::enter(std::uint32_t address) {
+  if (current_ && x_ + 1 < canvas_.width) {
+    ++x_;
+    ++current_;
+  } else {
+    x_ = static_cast<int>(address % static_cast<std::uint32_t>(canvas_.width));
+    y_ = static_cast<int>(address / static_cast<std::uint32_t>(canvas_.width));
+    current_ = &canvas_.macroblocks[canvas_.at(x_, y_)];
+  }
+  address_ = address;
+  if (current_->slice >= canvas_.first) return false;
+  const std::ptrdiff_t stride = canvas_.width + 1;
+  const auto within = [this](const Macroblock* macroblock) {
+    return macroblock->slice == number_ ? macroblock : &kOutsideInter;
+  };
+  left_ = within(current_ - 1);
+  above_ = within(current_ - stride);
+  above_right_ = within(current_ - stride + 1);
+  above_left_ = within(current_ - stride - 1);
+  corner_ = 4 * y_ * columns_ + 4 * x_;
+  current_->slice = number_;
+  current_->flags = 0;
+  current_->pattern = 0;
+  current_->positive_reference = 0;
+  current_->coded = 0;
+  current_->coded_chroma = 0;
+  return true;
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_macroblocks() {
+  const auto count = static_cast<std::uint32_t>(canvas_.width * canvas_.height);
+  const bool intra_slice = slice_.header->type == SliceType::kI;
+  std::uint32_t address = slice_.header->first;
+  if (address >= count) return false;
+  if constexpr (kCabac) {
+    while (true) {
+      if (!enter(address)) return false;
+      if (!intra_slice && read_skip_flag())
+        skip();
+      else if (!read_macroblock())
+        return false;
+      if (cabac_.spent()) return false;
+      if (cabac_.terminate()) break;
+      if (++address >= count) return false;
+    }
+    // The last bit read is rbsp_stop_one_bit; but x264 leaves some bits behind it, up to the byte's
+    // end.
+    return (cabac_.position() + 7) / 8 == slice_.stop / 8 + 1;
+  } else {
+    while (true) {
+      if (!intra_slice) {
+        std::uint32_t run = bits_.ue();
+        if (run > count - address) return false;
+        const bool more = run == 0 || bits_.position() < slice_.stop;
+        while (run-- > 0) {
+          if (!enter(address++)) return false;
+          skip();
+        }
+        if (!more) break;
+        if (address >= count) return false;
+      }
+      if (!enter(address)) return false;
+      if (!read_macroblock()) return false;
+      if (bits_.position() >= slice_.stop) break;
+      if (++address >= count) return false;
+    }
+    return bits_.position() == slice_.stop;
+  }
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_macroblock() {
+  int type = read_type();
+  switch (slice_.header->type) {
+    case SliceType::kP:
+      if (type < 5) return read_inter(kTypesP[type], type == 4);
+      type -= 5;
+      break;
+    case SliceType::kB:
+      if (type == 0) {
+        DirectMotion motion;
+        direct(motion);
+        store_direct(motion);
+        current_->flags |= Macroblock::kDirect;
+        if (!read_pattern(false)) return false;
+        if ((current_->pattern & 15) != 0 && slice_.pps->transform_8x8 &&
+            slice_.sps->direct_8x8_inference && read_transform_8x8())
+          current_->flags |= Macroblock::kTransform8x8;
+        return read_residuals(-1);
+      }
+      if (type < 23) return read_inter(kTypesB[type - 1], false);
+      type -= 23;
+      break;
+    default: break;
+  }
+  return read_intra(type);
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_intra(int type) {
+  if (type < 0 || type > kIntraPcm) return false;
+  std::memset(current_->reference, kUnused, sizeof current_->reference);
+  fill_motion({kZero, kZero}, {-1, -1});
+  current_->flags = Macroblock::kIntra;
+  if (kept_) {
+    const bool corners = slice_.sps->direct_8x8_inference;
+    const std::size_t blocks = corners ? 4 : 16;
+    std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address_ * blocks), blocks,
+                Colocated{{0, 0}, kUnused, 0});
+  }
+  if (left_ == &kOutsideInter) left_ = &kOutsideIntra;
+  if (above_ == &kOutsideInter) above_ = &kOutsideIntra;
+  if (type == kIntraPcm) return read_pcm();
+  int luma_dc = -1;
+  if (type == 0) {
+    current_->flags |= Macroblock::kIntraNxN;
+    int modes = 16;
+    if (slice_.pps->transform_8x8 && read_transform_8x8()) {
+      current_->flags |= Macroblock::kTransform8x8;
+      modes = 4;
+    }
+    for (int mode = 0; mode < modes; ++mode) {
+      if constexpr (kCabac) {
+        if (cabac_.decode(contexts_[68])) continue;
+        for (int bit = 0; bit < 3; ++bit) cabac_.decode(contexts_[69]);
+      } else {
+        if (!bits_.flag()) bits_.skip(3);
+      }
+    }
+  } else {
+    luma_dc = 1;
+    current_->pattern = static_cast<std::uint8_t>((type >= 13 ? 15 : 0) | (type - 1) / 4 % 3 << 4);
+  }
+  if (chroma_) {
+    if constexpr (kCabac) {
+      const int context = ((left_->flags & Macroblock::kChromaMode) != 0) +
+                          ((above_->flags & Macroblock::kChromaMode) != 0);
+      if (cabac_.decode(contexts_[64 + context])) {
+        current_->flags |= Macroblock::kChromaMode;
+        if (cabac_.decode(contexts_[67])) cabac_.decode(contexts_[67]);
+      }
+    } else {
+      if (bits_.ue() > 3) return false;
+    }
+  }
+  if (type == 0 && !read_pattern(true)) return false;
+  return read_residuals(luma_dc);
+}
+
+// Samples take the place of prediction and residual. Their energy is their distance from mid-grey,
+// as if that were the prediction; never 0.
+template <bool kCabac>
+bool SliceReader<kCabac>::read_pcm() {
+  const std::size_t begin = ((kCabac ? cabac_.position() : bits_.position()) + 7) / 8 * 8;
+  const int luma_depth = slice_.sps->luma_depth;
+  const std::size_t length = 256 * static_cast<std::size_t>(luma_depth) +
+                             (chroma_ ? 128 * static_cast<std::size_t>(slice_.sps->chroma_depth) : 0);
+  if (begin + length > slice_.stop) return false;
+  bits_.seek(begin);
+  const int middle = 1 << (luma_depth - 1);
+  for (int y = 0; y < 16; ++y) {
+    std::uint32_t* const energy = &picture_.energy[static_cast<std::size_t>(corner_ + y / 4 * columns_)];
+    for (int x = 0; x < 16; ++x) {
+      const int sample = static_cast<int>(bits_.read(luma_depth));
+      if (x % 4 == 0 && y % 4 == 0) energy[x / 4] = 1;
+      energy[x / 4] += 16 * static_cast<std::uint32_t>(std::abs(sample - middle));
+    }
+  }
+  bits_.seek(begin + length);
+  if (kCabac) cabac_ = Cabac(slice_.data, slice_.size, (begin + length + 7) / 8);
+  current_->flags |= Macroblock::kPcm;
+  current_->pattern = 0x2F;
+  current_->coded = ~0u;
+  current_->coded_chroma = ~0u;
+  if (!kCabac) canvas_.totals[address_].fill(16);
+  quantiser_changed_ = false;
+  finish(Mode::kIntra, 0);
+  return true;
+}
+
+// Mode and quantiser, once both are known.
+template <bool kCabac>
+void SliceReader<kCabac>::finish(Mode mode, int quantiser) {
+  const auto fill = [this](auto& blocks, int value) {
+    for (int row = 0; row < 4; ++row)
+      std::memset(&blocks[static_cast<std::size_t>(corner_ + row * columns_)], value, 4);
+  };
+  if (mode != canvas_.common_mode) fill(picture_.mode, static_cast<int>(mode));
+  if (quantiser != canvas_.common_quantiser) fill(picture_.quantiser, quantiser);
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::skip() {
+  quantiser_changed_ = false;
+  if (b_slice()) {
+    current_->flags = Macroblock::kSkip | Macroblock::kDirect;
+    DirectMotion motion;
+    direct(motion);
+    store_direct(motion);
+  } else {
+    current_->flags = Macroblock::kSkip;
+    Vector vector = kZero;
+    if (left_ != &kOutsideInter && above_ != &kOutsideInter) {
+      Neighbour abc[3];
+      outer_neighbours(0, abc);
+      const auto still = [](const Neighbour& neighbour) {
+        return neighbour.reference == 0 && neighbour.vector == kZero;
+      };
+      if (!still(abc[0]) && !still(abc[1])) vector = predict_median(abc[0], abc[1], abc[2], 0);
+    }
+    store_uniform({0, kUnused}, {vector, kZero});
+  }
+  if (!kCabac) canvas_.totals[address_].fill(0);
+  finish(Mode::kSkip, quantiser_);
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_inter(const MacroblockType& type, bool zero_references) {
+  const int lists = b_slice() ? 2 : 1;
+  bool small = false;  // has partitions below 8x8
+  std::uint8_t used[4];
+  SubType sub[4];
+  DirectMotion direct_motion;
+  if (type.shape == Shape::k8x8) {
+    std::uint8_t types[4];
+    if (!read_sub_types(types)) return false;
+    bool any_direct = false;
+    for (int block = 0; block < 4; ++block) {
+      sub[block] = b_slice() ? kSubTypesB[types[block]] : kSubTypesP[types[block]];
+      used[block] = sub[block].lists;
+      if (used[block] == 0) {
+        any_direct = true;
+        if (!slice_.sps->direct_8x8_inference) small = true;
+      } else if (sub[block].width * sub[block].height < 4) {
+        small = true;
+      }
+    }
+    if (any_direct) {
+      direct(direct_motion);
+      direct_motion.expand();
+    }
+  } else {
+    for (int block = 0; block < 4; ++block) {
+      const int part = type.shape == Shape::k16x16  ? 0
+                       : type.shape == Shape::k16x8 ? block >> 1
+                                                    : block & 1;
+      used[block] = type.lists[part];
+    }
+  }
+
+  // Blocks that a partition's reference is read at, and those it is copied to.
+  int references[2][4];
+  for (int list = 0; list < 2; ++list) {
+    for (int block = 0; block < 4; ++block) {
+      const int source = type.shape == Shape::k16x16  ? 0
+                         : type.shape == Shape::k16x8 ? block & 2
+                         : type.shape == Shape::k8x16 ? block & 1
+                                                      : block;
+      int& reference = references[list][block];
+      reference = kUnused;
+      if ((used[block] >> list & 1) == 0) continue;
+      if (source != block) {
+        reference = references[list][source];
+      } else {
+        const int limit = slice_.header->references[list];
+        reference = zero_references || limit == 1 ? 0 : read_reference(list, block, limit);
+        if (reference >= limit || reference < 0) return false;
+      }
+      // What is read next takes its context from this.
+      if (reference > 0)
+        current_->positive_reference |= static_cast<std::uint8_t>(1 << (4 * list + block));
+    }
+  }
+
+  for (int list = 0; list < lists; ++list) {
+    load_grid(list);
+    if (kCabac) load_differences(list);
+    const auto part = [&](int position, int width, int height, int reference, Vector predicted) {
+      const Vector difference = read_difference(list, position);
+      const Vector vector(predicted.x() + difference.x(), predicted.y() + difference.y());
+      grid_.fill(list, position, width, height, reference, vector);
+      if (kCabac) grid_.fill_difference(list, position, width, height, difference.x(), difference.y());
+    };
+    constexpr int kOrigin = MotionGrid::at(0, 0);
+    const auto& reference = references[list];
+    switch (type.shape) {
+      case Shape::k16x16:
+        if (reference[0] >= 0)
+          part(kOrigin, 4, 4, reference[0], predict(list, kOrigin, 4, reference[0]));
+        else
+          grid_.fill(list, kOrigin, 4, 4, kUnused, kZero);
+        break;
+      case Shape::k16x8:
+        for (int half = 0; half < 2; ++half) {
+          const int position = MotionGrid::at(0, 2 * half);
+          const int index = reference[2 * half];
+          if (index >= 0)
+            part(position, 4, 2, index, predict_shaped(list, type.shape, half, index));
+          else
+            grid_.fill(list, position, 4, 2, kUnused, kZero);
+        }
+        break;
+      case Shape::k8x16:
+        for (int half = 0; half < 2; ++half) {
+          const int position = MotionGrid::at(2 * half, 0);
+          const int index = reference[half];
+          if (index >= 0)
+            part(position, 2, 4, index, predict_shaped(list, type.shape, half, index));
+          else
+            grid_.fill(list, position, 2, 4, kUnused, kZero);
+        }
+        break;
+      case Shape::k8x8:
+        for (int block = 0; block < 4; ++block) {
+          const int x = 2 * (block & 1);
+          const int y = block & 2;
+          if (used[block] == 0) {
+            for (int at = 0; at < 4; ++at) {
+              const int to_x = x + (at & 1);
+              const int to_y = y + (at >> 1);
+              grid_.fill(list, MotionGrid::at(to_x, to_y), 1, 1, direct_motion.reference[list][block],
+                         direct_motion.vector[list][4 * to_y + to_x]);
+            }
+          } else if (reference[block] < 0) {
+            grid_.fill(list, MotionGrid::at(x, y), 2, 2, kUnused, kZero);
+          } else {
+            for (int down = 0; down < 2; down += sub[block].height) {
+              for (int right = 0; right < 2; right += sub[block].width) {
+                const int position = MotionGrid::at(x + right, y + down);
+                part(position, sub[block].width, sub[block].height, reference[block],
+                     predict(list, position, sub[block].width, reference[block]));
+              }
+            }
+          }
+        }
+        break;
+    }
+  }
+  if (lists == 1) grid_.fill(1, MotionGrid::at(0, 0), 4, 4, kUnused, kZero);
+  store_grid();
+
+  if (!read_pattern(false)) return false;
+  if ((current_->pattern & 15) != 0 && slice_.pps->transform_8x8 && !small && read_transform_8x8())
+    current_->flags |= Macroblock::kTransform8x8;
+  return read_residuals(-1);
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_sub_types(std::uint8_t (&types)[4]) {
+  for (auto& type : types) {
+    const int value = read_sub_type();
+    if (value < 0 || value > (b_slice() ? 12 : 3)) return false;
+    type = static_cast<std::uint8_t>(value);
+  }
+  return true;
+}
+
+// Syntax elements -----------------------------------------------------------------------------
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_skip_flag() {
+  const int context = ((left_->flags & Macroblock::kSkip) == 0) +
+                      ((above_->flags & Macroblock::kSkip) == 0);
+  return cabac_.decode(contexts_[(b_slice() ? 24 : 11) + context]);
+}
+
+// mb_type, as CAVLC numbers it in the slice's type.
+template <bool kCabac>
+int SliceReader<kCabac>::read_type() {
+  if constexpr (!kCabac) {
+    return static_cast<int>(bits_.ue());
+  } else {
+    std::uint8_t* const contexts = contexts_;
+    switch (slice_.header->type) {
+      case SliceType::kP:
+        if (cabac_.decode(contexts[14])) return 5 + read_intra_type(17, false);
+        if (!cabac_.decode(contexts[15])) return cabac_.decode(contexts[16]) ? 3 : 0;
+        return cabac_.decode(contexts[17]) ? 1 : 2;
+      case SliceType::kB: {
+        const int context = ((left_->flags & Macroblock::kDirect) == 0) +
+                            ((above_->flags & Macroblock::kDirect) == 0);
+        if (!cabac_.decode(contexts[27 + context])) return 0;
+        if (!cabac_.decode(contexts[30])) return 1 + cabac_.decode(contexts[32]);
+        int code = cabac_.decode(contexts[31]);
+        for (int bit = 0; bit < 3; ++bit) code = code << 1 | cabac_.decode(contexts[32]);
+        if (code < 8) return 3 + code;
+        if (code == 13) return 23 + read_intra_type(32, false);
+        if (code == 14) return 11;
+        if (code == 15) return 22;
+        return (code << 1 | cabac_.decode(contexts[32])) - 4;
+      }
+      default: return read_intra_type(3, true);
+    }
+  }
+}
+
+template <bool kCabac>
+int SliceReader<kCabac>::read_intra_type(int context, bool intra_slice) {
+  std::uint8_t* contexts = contexts_ + context;
+  if (intra_slice) {
+    const int increment = ((left_->flags & Macroblock::kIntraNxN) == 0) +
+                          ((above_->flags & Macroblock::kIntraNxN) == 0);
+    if (!cabac_.decode(contexts[increment])) return 0;
+    contexts += 2;
+  } else if (!cabac_.decode(contexts[0])) {
+    return 0;
+  }
+  // In P and B slices the bins behind share contexts where I slices have two.
+  const int own = intra_slice ? 1 : 0;
+  if (cabac_.terminate()) return kIntraPcm;
+  int type = 1 + 12 * cabac_.decode(contexts[1]);
+  if (cabac_.decode(contexts[2])) type += 4 + 4 * cabac_.decode(contexts[2 + own]);
+  type += 2 * cabac_.decode(contexts[3 + own]);
+  type += cabac_.decode(contexts[3 + 2 * own]);
+  return type;
+}
+
+template <bool kCabac>
+int SliceReader<kCabac>::read_sub_type() {
+  if constexpr (!kCabac) {
+    return static_cast<int>(bits_.ue());
+  } else {
+    std::uint8_t* const contexts = contexts_;
+    if (!b_slice()) {
+      if (cabac_.decode(contexts[21])) return 0;
+      if (!cabac_.decode(contexts[22])) return 1;
+      return cabac_.decode(contexts[23]) ? 2 : 3;
+    }
+    if (!cabac_.decode(contexts[36])) return 0;
+    if (!cabac_.decode(contexts[37])) return 1 + cabac_.decode(contexts[39]);
+    int type = 3;
+    if (cabac_.decode(contexts[38])) {
+      if (cabac_.decode(contexts[39])) return 11 + cabac_.decode(contexts[39]);
+      type += 4;
+    }
+    type += 2 * cabac_.decode(contexts[39]);
+    return type + cabac_.decode(contexts[39]);
+  }
+}
+
+// ref_idx of an 8x8 block, or of the partition that begins there. -1: damaged.
+template <bool kCabac>
+int SliceReader<kCabac>::read_reference(int list, int block, int limit) {
+  if constexpr (!kCabac) {
+    (void)list;
+    (void)block;
+    if (limit == 2) return bits_.flag() ? 0 : 1;
+    return static_cast<int>(bits_.ue());
+  } else {
+    (void)limit;
+    const int mine = current_->positive_reference >> (4 * list);
+    const int left = (block & 1) != 0 ? mine >> (block - 1)
+                                      : left_->positive_reference >> (4 * list + block + 1);
+    const int above = (block & 2) != 0 ? mine >> (block - 2)
+                                       : above_->positive_reference >> (4 * list + block + 2);
+    int context = (left & 1) + 2 * (above & 1);
+    int reference = 0;
+    while (cabac_.decode(contexts_[54 + context])) {
+      if (++reference >= kMaxReferences) return -1;
+      context = (context >> 2) + 4;
+    }
+    return reference;
+  }
+}
+
+template <bool kCabac>
+Vector SliceReader<kCabac>::read_difference(int list, int position) {
+  if constexpr (kCabac) {
+    const auto& a = grid_.difference[list][position - 1];
+    const auto& b = grid_.difference[list][position - MotionGrid::kStride];
+    const int x = read_component(40, a[0] + b[0]);
+    const int y = read_component(47, a[1] + b[1]);
+    return {x, y};
+  } else {
+    (void)list;
+    (void)position;
+    const int x = bits_.se();
+    const int y = bits_.se();
+    return {x, y};
+  }
+}
+
+// mvd_l0 or mvd_l1; `neighbours`: sum of their magnitudes.
+template <bool kCabac>
+int SliceReader<kCabac>::read_component(int context, int neighbours) {
+  std::uint8_t* const contexts = contexts_ + context;
+  Cabac cabac = cabac_;
+  int magnitude = 0;
+  if (cabac.decode(contexts[neighbours < 3 ? 0 : neighbours > 32 ? 2 : 1])) {
+    magnitude = 1;
+    int at = 3;
+    while (magnitude < 9 && cabac.decode(contexts[at])) {
+      if (at < 6) ++at;
+      ++magnitude;
+    }
+    if (magnitude == 9) {
+      int bits = 3;
+      // A conforming vector never has more; the slice will not end where it should.
+      while (bits < 20 && cabac.bypass()) magnitude += 1 << bits++;
+      magnitude += static_cast<int>(cabac.bypass(bits));
+    }
+    if (cabac.bypass()) magnitude = -magnitude;
+  }
+  cabac_ = cabac;
+  return magnitude;
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_pattern(bool intra) {
+  if constexpr (!kCabac) {
+    const std::uint32_t code = bits_.ue();
+    if (code >= (chroma_ ? 48u : 16u)) return false;
+    current_->pattern = chroma_ ? kCodedBlockPattern[intra ? 0 : 1][code]
+                                : kCodedBlockPatternGrey[intra ? 0 : 1][code];
+  } else {
+    (void)intra;
+    const int left = left_->pattern;
+    const int above = above_->pattern;
+    int pattern = 0;
+    const auto bit = [&](int a, int b) {
+      return static_cast<int>(cabac_.decode(contexts_[73 + (a == 0) + 2 * (b == 0)]));
+    };
+    pattern |= bit(left & 2, above & 4);
+    pattern |= bit(pattern & 1, above & 8) << 1;
+    pattern |= bit(left & 8, pattern & 1) << 2;
+    pattern |= bit(pattern & 4, pattern & 2) << 3;
+    if (chroma_ && cabac_.decode(contexts_[77 + (left >> 4 != 0) + 2 * (above >> 4 != 0)]))
+      pattern |= cabac_.decode(contexts_[81 + (left >> 4 == 2) + 2 * (above >> 4 == 2)]) ? 32 : 16;
+    current_->pattern = static_cast<std::uint8_t>(pattern);
+  }
+  return true;
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::read_transform_8x8() {
+  if constexpr (!kCabac) {
+    return bits_.flag();
+  } else {
+    const int context = ((left_->flags & Macroblock::kTransform8x8) != 0) +
+                        ((above_->flags & Macroblock::kTransform8x8) != 0);
+    return cabac_.decode(contexts_[399 + context]);
+  }
+}
+
+// mb_qp_delta
+template <bool kCabac>
+bool SliceReader<kCabac>::read_quantiser() {
+  const int offset = slice_.sps->quantiser_offset();
+  const int range = 52 + offset;
+  int delta;
+  if constexpr (!kCabac) {
+    delta = bits_.se();
+  } else {
+    delta = 0;
+    if (cabac_.decode(contexts_[60 + quantiser_changed_])) {
+      int code = 1;
+      int context = 62;
+      while (cabac_.decode(contexts_[context])) {
+        context = 63;
+        if (++code > 2 * range) return false;
+      }
+      delta = code & 1 ? (code + 1) / 2 : -(code / 2);
+    }
+  }
+  if (delta < -range || delta > range) return false;
+  quantiser_changed_ = delta != 0;
+  quantiser_ = (quantiser_ + offset + delta + 2 * range) % range - offset;
+  return true;
+}
+
+// Motion --------------------------------------------------------------------------------------
+
+// A block of a neighbouring macroblock: its ref_idx from `block` (8x8), its vector from the 4x4
+// block at `offset` from the current macroblock's first one.
+template <bool kCabac>
+Neighbour SliceReader<kCabac>::outer(const Macroblock& macroblock, int list, int block,
+                                     std::ptrdiff_t offset) const {
+  const int reference = macroblock.reference[list][block];
+  if (reference < 0) return {reference, kZero};
+  const Motion& motion = picture_.motion[static_cast<std::size_t>(corner_ + offset)];
+  return {reference, Vector(motion.vector[list])};
+}
+
+// A, B and C (or D in its place) of the whole macroblock.
+template <bool kCabac>
+void SliceReader<kCabac>::outer_neighbours(int list, Neighbour (&abc)[3]) const {
+  abc[0] = outer(*left_, list, 1, -1);
+  abc[1] = outer(*above_, list, 2, -columns_);
+  abc[2] = outer(*above_right_, list, 2, -columns_ + 4);
+  if (abc[2].reference == kUnavailable) abc[2] = outer(*above_left_, list, 3, -columns_ - 1);
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::load_grid(int list) {
+  const auto load = [&](int position, const Macroblock& macroblock, int block,
+                        std::ptrdiff_t offset) {
+    const Neighbour neighbour = outer(macroblock, list, block, offset);
+    grid_.reference[list][position] = static_cast<std::int8_t>(neighbour.reference);
+    grid_.vector[list][position] = neighbour.vector;
+  };
+  load(MotionGrid::at(-1, -1), *above_left_, 3, -columns_ - 1);
+  for (int x = 0; x < 4; ++x) load(MotionGrid::at(x, -1), *above_, 2 + x / 2, -columns_ + x);
+  load(MotionGrid::at(4, -1), *above_right_, 2, -columns_ + 4);
+  for (int y = 0; y < 4; ++y) {
+    load(MotionGrid::at(-1, y), *left_, 1 + (y & 2), y * columns_ - 1);
+    // Not decoded yet, or never before this macroblock.
+    std::memset(&grid_.reference[list][MotionGrid::at(0, y)], kUnavailable, 5);
+  }
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::load_differences(int list) {
+  const bool left = (left_->flags & Macroblock::kDifference) != 0;
+  const bool above = (above_->flags & Macroblock::kDifference) != 0;
+  const auto& above_row = canvas_.differences[static_cast<std::size_t>(x_)];
+  auto& grid = grid_.difference[list];
+  for (int at = 0; at < 4; ++at) {
+    const auto from = static_cast<std::size_t>(8 * list + 2 * at);
+    auto& to_above = grid[MotionGrid::at(at, -1)];
+    to_above = {0, 0};
+    if (above) to_above = {above_row[from], above_row[from + 1]};
+    auto& to_left = grid[MotionGrid::at(-1, at)];
+    to_left = {0, 0};
+    if (left) to_left = {left_difference_[from], left_difference_[from + 1]};
+    std::memset(&grid[MotionGrid::at(0, at)], 0, 8);
+  }
+}
+
+template <bool kCabac>
+Neighbour SliceReader<kCabac>::third(int list, int position, int width) const {
+  const int right = position - MotionGrid::kStride + width;
+  const bool available = grid_.reference[list][right] != kUnavailable;
+  return grid_.neighbour(list, available ? right : position - MotionGrid::kStride - 1);
+}
+
+template <bool kCabac>
+Vector SliceReader<kCabac>::predict(int list, int position, int width, int reference) const {
+  return predict_median(grid_.neighbour(list, position - 1),
+                        grid_.neighbour(list, position - MotionGrid::kStride),
+                        third(list, position, width), reference);
+}
+
+// Halves of a macroblock prefer one neighbour.
+template <bool kCabac>
+Vector SliceReader<kCabac>::predict_shaped(int list, Shape shape, int part, int reference) const {
+  if (shape == Shape::k16x8) {
+    const int position = MotionGrid::at(0, 2 * part);
+    const Neighbour preferred =
+        grid_.neighbour(list, part == 0 ? position - MotionGrid::kStride : position - 1);
+    if (preferred.reference == reference) return preferred.vector;
+    return predict(list, position, 4, reference);
+  }
+  const int position = MotionGrid::at(2 * part, 0);
+  const Neighbour preferred =
+      part == 0 ? grid_.neighbour(list, position - 1) : third(list, position, 2);
+  if (preferred.reference == reference) return preferred.vector;
+  return predict(list, position, 2, reference);
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::direct(DirectMotion& motion) const {
+  if (slice_.header->direct_spatial)
+    direct_spatial(motion);
+  else
+    direct_temporal(motion);
+}
+
+// Of the 4x4 block, row by row; with direct_8x8_inference_flag that of its 8x8 block's corner.
+template <bool kCabac>
+const Colocated& SliceReader<kCabac>::colocated(int block) const {
+  static constexpr Colocated kNone = {{0, 0}, kUnused, 0};
+  if (!colocated_known_) return kNone;
+  if (slice_.sps->direct_8x8_inference) {
+    const int corner = (block >> 3) * 2 + (block >> 1 & 1);
+    return first_of_list1_->colocated[4 * static_cast<std::size_t>(address_) +
+                                      static_cast<std::size_t>(corner)];
+  }
+  return first_of_list1_->colocated[16 * static_cast<std::size_t>(address_) +
+                                    static_cast<std::size_t>(block)];
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::direct_spatial(DirectMotion& motion) const {
+  int references[2];
+  Vector vectors[2];
+  for (int list = 0; list < 2; ++list) {
+    Neighbour abc[3];
+    outer_neighbours(list, abc);
+    // The smallest that is used: as unsigned, those that aren't are greatest.
+    unsigned least = static_cast<unsigned>(abc[0].reference);
+    least = std::min(least, static_cast<unsigned>(abc[1].reference));
+    least = std::min(least, static_cast<unsigned>(abc[2].reference));
+    references[list] = std::max(static_cast<int>(least), kUnused);
+    vectors[list] = kZero;
+    if (references[list] >= 0)
+      vectors[list] = predict_median(abc[0], abc[1], abc[2], references[list]);
+  }
+  const bool neither = references[0] < 0 && references[1] < 0;
+  if (neither) references[0] = references[1] = 0;
+  motion.uniform = true;
+  for (int list = 0; list < 2; ++list) {
+    motion.reference[list][0] = references[list];
+    motion.vector[list][0] = vectors[list];
+  }
+
+  // A block whose colocated one stands still does so too where it refers to the nearest frame.
+  const bool may_stand = !neither && first_of_list1_ && !first_of_list1_->long_term() &&
+                         ((references[0] == 0 && vectors[0] != kZero) ||
+                          (references[1] == 0 && vectors[1] != kZero));
+  const auto stands = [this](int block) {
+    const Colocated& there = colocated(block);
+    return there.reference == 0 && there.vector[0] >= -1 && there.vector[0] <= 1 &&
+           there.vector[1] >= -1 && there.vector[1] <= 1;
+  };
+  const bool whole = slice_.sps->direct_8x8_inference;
+  std::uint32_t standing = 0;
+  if (may_stand) {
+    for (int block = 0; block < 16; ++block) {
+      const bool corner = (block & 5) == 0;  // first of its 8x8 block
+      if (whole && !corner) continue;
+      if (stands(block)) standing |= (whole ? 0x33u : 1u) << block;
+    }
+  }
+  if (standing == 0) return;
+  if (standing == 0xFFFF) {
+    for (int list = 0; list < 2; ++list)
+      if (references[list] == 0) motion.vector[list][0] = kZero;
+    return;
+  }
+  motion.expand();
+  for (int list = 0; list < 2; ++list) {
+    if (references[list] != 0) continue;
+    for (int block = 0; block < 16; ++block)
+      if ((standing >> block & 1) != 0) motion.vector[list][block] = kZero;
+  }
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::direct_temporal(DirectMotion& motion) const {
+  motion.uniform = false;
+  const bool whole = slice_.sps->direct_8x8_inference;
+  for (int block = 0; block < 16; ++block) {
+    const bool corner = (block & 5) == 0;
+    if (whole && !corner) continue;
+    const Colocated& there = colocated(block);
+    int reference = 0;
+    Vector vectors[2] = {kZero, kZero};
+    if (there.reference >= 0) {
+      const int size = slice_.lists->size[0];
+      for (int index = 0; index < size; ++index) {
+        const Frame* frame = slice_.lists->frames[0][static_cast<std::size_t>(index)];
+        if (frame && frame->id == there.frame) {
+          reference = index;
+          break;
+        }
+      }
+      if (long_term_[reference]) {
+        vectors[0] = Vector(there.vector);
+      } else {
+        const int scale = distance_scale_[reference];
+        vectors[0] = Vector((scale * there.vector[0] + 128) >> 8, (scale * there.vector[1] + 128) >> 8);
+        vectors[1] = Vector(vectors[0].x() - there.vector[0], vectors[0].y() - there.vector[1]);
+      }
+    }
+    const int eighth = (block >> 3) * 2 + (block >> 1 & 1);
+    motion.reference[0][eighth] = reference;
+    motion.reference[1][eighth] = 0;
+    for (int list = 0; list < 2; ++list) {
+      if (whole)
+        for (const int other : {0, 1, 4, 5}) motion.vector[list][block + other] = vectors[list];
+      else
+        motion.vector[list][block] = vectors[list];
+    }
+  }
+}
+
+// `told`: index in Picture::references by list.
+template <bool kCabac>
+void SliceReader<kCabac>::fill_motion(const Vector (&vectors)[2], const std::int8_t (&told)[2]) {
+  const Pattern pattern(vectors, told);
+  if (pattern == common_) return;
+  Motion* to = picture_.motion.data() + corner_;
+  for (int row = 0; row < 4; ++row, to += columns_) pattern.store(to);
+}
+
+// One motion for the whole macroblock.
+template <bool kCabac>
+void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector (&vectors)[2]) {
+  std::int8_t told[2];
+  for (std::size_t list = 0; list < 2; ++list) {
+    const int reference = references[list];
+    told[list] = reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
+    std::memset(current_->reference[list], reference, 4);
+  }
+  fill_motion(vectors, told);
+  if (!kept_) return;
+  const bool second = references[0] < 0;
+  const Frame* frame =
+      slice_.lists->frames[second][static_cast<std::size_t>(references[second ? 1 : 0])];
+  Colocated colocated;
+  vectors[second].store(colocated.vector);
+  colocated.reference = static_cast<std::int16_t>(references[second]);
+  colocated.frame = frame ? frame->id : std::uint16_t{0};
+  const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
+  std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address_ * blocks), blocks, colocated);
+}
+
+// The grid's motion.
+template <bool kCabac>
+void SliceReader<kCabac>::store_grid() {
+  for (int y = 0; y < 4; ++y) {
+    Motion* to = picture_.motion.data() + corner_ + y * columns_;
+    for (int x = 0; x < 4; ++x, ++to) {
+      const int position = MotionGrid::at(x, y);
+      for (std::size_t list = 0; list < 2; ++list) {
+        const int reference = grid_.reference[list][position];
+        grid_.vector[list][position].store(to->vector[list]);
+        to->reference[list] = reference < 0
+                                  ? std::int8_t{-1}
+                                  : slice_.told[list][static_cast<std::size_t>(reference)];
+      }
+    }
+  }
+  for (int list = 0; list < 2; ++list) {
+    for (int block = 0; block < 4; ++block)
+      current_->reference[list][block] =
+          grid_.reference[list][MotionGrid::at(2 * (block & 1), block & 2)];
+  }
+  if (kCabac) {
+    current_->flags |= Macroblock::kDifference;
+    auto& lowest = canvas_.differences[static_cast<std::size_t>(x_)];
+    for (int list = 0; list < (b_slice() ? 2 : 1); ++list) {
+      for (int at = 0; at < 4; ++at) {
+        std::memcpy(&lowest[static_cast<std::size_t>(8 * list + 2 * at)],
+                    &grid_.difference[list][MotionGrid::at(at, 3)], 2);
+        std::memcpy(&left_difference_[static_cast<std::size_t>(8 * list + 2 * at)],
+                    &grid_.difference[list][MotionGrid::at(3, at)], 2);
+      }
+    }
+  }
+  if (!kept_) return;
+  if (slice_.sps->direct_8x8_inference) {
+    for (int corner = 0; corner < 4; ++corner) keep_colocated(4 * static_cast<int>(address_) + corner, MotionGrid::at(3 * (corner & 1), 3 * (corner >> 1)));
+  } else {
+    for (int block = 0; block < 16; ++block) keep_colocated(16 * static_cast<int>(address_) + block, MotionGrid::at(block & 3, block >> 2));
+  }
+}
+
+// The grid's block at `position` becomes entry `to` of the colocated ones.
+template <bool kCabac>
+void SliceReader<kCabac>::keep_colocated(int to, int position) {
+  const int list = grid_.reference[0][position] < 0 ? 1 : 0;
+  const int reference = grid_.reference[list][position];
+  const Frame* frame =
+      reference < 0 ? nullptr : slice_.lists->frames[list][static_cast<std::size_t>(reference)];
+  Colocated& kept = (*kept_)[static_cast<std::size_t>(to)];
+  grid_.vector[list][position].store(kept.vector);
+  kept.reference = static_cast<std::int16_t>(reference);
+  kept.frame = frame ? frame->id : std::uint16_t{0};
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::store_direct(const DirectMotion& motion) {
+  if (motion.uniform) {
+    store_uniform({motion.reference[0][0], motion.reference[1][0]},
+                  {motion.vector[0][0], motion.vector[1][0]});
+    return;
+  }
+  for (int list = 0; list < 2; ++list) {
+    for (int block = 0; block < 16; ++block) {
+      const int position = MotionGrid::at(block & 3, block >> 2);
+      grid_.reference[list][position] =
+          static_cast<std::int8_t>(motion.reference[list][(block >> 3) * 2 + (block >> 1 & 1)]);
+      grid_.vector[list][position] = motion.vector[list][block];
+      grid_.difference[list][position] = {0, 0};
+    }
+  }
+  store_grid();
+}
+
+// Residual ------------------------------------------------------------------------------------
+
+// One block of luma (plane 0) or chroma (1, 2) at x, y in 4x4 blocks; adds to `sum`.
+template <bool kCabac>
+template <Block kBlock, bool kSum>
+bool SliceReader<kCabac>::residual(int x, int y, int plane, const std::uint16_t* scale,
+                                   std::uint64_t& sum) {
+  Residual result;
+  if constexpr (kCabac) {
+    constexpr int kIndex = static_cast<int>(kBlock);
+    std::uint32_t* flags = &current_->coded_chroma;
+    int bit;
+    int a;
+    int b;
+    if constexpr (kBlock == Block::kLumaDc || kBlock == Block::kChromaDc) {
+      bit = 18 + plane;
+      a = static_cast<int>(left_->coded_chroma >> bit & 1);
+      b = static_cast<int>(above_->coded_chroma >> bit & 1);
+    } else if constexpr (kBlock == Block::kChromaAc) {
+      bit = 9 * (plane - 1) + 3 * (y + 1) + x + 1;
+      a = static_cast<int>(*flags >> (bit - 1) & 1);
+      b = static_cast<int>(*flags >> (bit - 3) & 1);
+    } else {
+      flags = &current_->coded;
+      bit = 5 * (y + 1) + x + 1;
+      a = static_cast<int>(*flags >> (bit - 1) & 1);
+      b = static_cast<int>(*flags >> (bit - 5) & 1);
+    }
+    if (!cabac_.decode(contexts_[85 + 4 * kIndex + a + 2 * b])) return true;
+    *flags |= 1u << bit;
+    result = read_residual<kBlock, kSum>(cabac_, contexts_, scale);
+  } else {
+    int predicted = 0;
+    std::uint8_t* own = nullptr;
+    if constexpr (kBlock != Block::kChromaDc) {
+      // nC: the mean of the blocks to the left and above, of those that there are.
+      const int width = kBlock == Block::kChromaAc ? 2 : 4;
+      const int base = kBlock == Block::kChromaAc ? 12 + 4 * plane : 0;
+      own = totals_ + base + y * width + x;
+      int count = 0;
+      if (x > 0 || totals_left_) {
+        predicted += x > 0 ? own[-1] : totals_left_[base + y * width + width - 1];
+        ++count;
+      }
+      if (y > 0 || totals_above_) {
+        predicted += y > 0 ? own[-width] : totals_above_[base + (width - 1) * width + x];
+        ++count;
+      }
+      if (count == 2) predicted = (predicted + 1) >> 1;
+    }
+    result = read_residual<kBlock, kSum>(bits_, predicted, scale, 1);
+    if (own && kBlock != Block::kLumaDc) *own = static_cast<std::uint8_t>(result.total);
+  }
+  sum += result.sum;
+  return !result.damaged;
+}
+
+// The energy of a transform block of size x size 4x4 blocks, spread over them. `shift`: bits of the
+// scale below the point. Rounded up, so that it is 0 only where nothing was coded.
+template <bool kCabac>
+void SliceReader<kCabac>::add_energy(int x, int y, int size, std::uint64_t sum, int shift) {
+  const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
+  sum <<= quantiser / 6;
+  sum = (sum + (std::uint64_t{1} << shift) - 1) >> shift;
+  const auto blocks = static_cast<std::uint64_t>(size * size);
+  sum = std::min<std::uint64_t>((sum + blocks - 1) / blocks, 1u << 30);
+  for (int row = 0; row < size; ++row) {
+    std::uint32_t* energy =
+        &picture_.energy[static_cast<std::size_t>(corner_ + (y + row) * columns_ + x)];
+    for (int column = 0; column < size; ++column) energy[column] += static_cast<std::uint32_t>(sum);
+  }
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::luma_8x8(int block, std::uint64_t& sum) {
+  const int x = 2 * (block & 1);
+  const int y = block & 2;
+  const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
+  const bool intra = (current_->flags & Macroblock::kIntra) != 0;
+  const std::uint16_t* const scale = slice_.sps->transform_bypass && quantiser == 0
+                                         ? kBypass8x8.data()
+                                         : slice_.scales->eight[intra ? 0 : 1][quantiser % 6];
+  if constexpr (kCabac) {
+    // coded_block_flag is inferred to be 1.
+    current_->coded |= 99u << (5 * (y + 1) + x + 1);
+    const Residual result = read_residual<Block::kLuma8x8, true>(cabac_, contexts_, scale);
+    sum += result.sum;
+    return !result.damaged;
+  } else {
+    // Four blocks take turns at the coefficients.
+    for (int turn = 0; turn < 4; ++turn) {
+      const int to_x = x + (turn & 1);
+      const int to_y = y + (turn >> 1);
+      std::uint8_t* const own = totals_ + 4 * to_y + to_x;
+      int predicted = 0;
+      int count = 0;
+      if (to_x > 0 || totals_left_) {
+        predicted += to_x > 0 ? own[-1] : totals_left_[4 * to_y + 3];
+        ++count;
+      }
+      if (to_y > 0 || totals_above_) {
+        predicted += to_y > 0 ? own[-4] : totals_above_[12 + to_x];
+        ++count;
+      }
+      if (count == 2) predicted = (predicted + 1) >> 1;
+      const Residual result =
+          read_residual<Block::kLuma8x8, true>(bits_, predicted, scale + turn, 4);
+      if (result.damaged) return false;
+      *own = static_cast<std::uint8_t>(result.total);
+      sum += result.sum;
+    }
+    return true;
+  }
+}
+
+// mb_qp_delta and residual(); luma_dc >= 0: Intra16x16.
+template <bool kCabac>
+bool SliceReader<kCabac>::read_residuals(int luma_dc) {
+  const int pattern = current_->pattern;
+  if constexpr (kCabac) {
+    // Flags of the neighbours' nearest blocks around this one's.
+    current_->coded = (above_->coded >> 20 & 0x1E) | (left_->coded >> 4 & 0x108420);
+    current_->coded_chroma =
+        (above_->coded_chroma >> 6 & 0x0C06) | (left_->coded_chroma >> 2 & 0x9048);
+  } else {
+    std::memset(totals_, 0, sizeof totals_);
+    const bool left = left_ != &kOutsideInter && left_ != &kOutsideIntra;
+    const bool above = above_ != &kOutsideInter && above_ != &kOutsideIntra;
+    totals_left_ = left ? canvas_.totals[address_ - 1].data() : nullptr;
+    totals_above_ =
+        above ? canvas_.totals[address_ - static_cast<std::uint32_t>(canvas_.width)].data()
+              : nullptr;
+  }
+  if (pattern == 0 && luma_dc < 0) {
+    quantiser_changed_ = false;
+  } else {
+    if (!read_quantiser()) return false;
+    const bool intra = (current_->flags & Macroblock::kIntra) != 0;
+    const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
+    const std::uint16_t* const scale = slice_.sps->transform_bypass && quantiser == 0
+                                           ? kBypass4x4.data()
+                                           : slice_.scales->four[intra ? 0 : 1][quantiser % 6];
+    std::uint64_t sum = 0;
+    if (luma_dc >= 0) {
+      std::uint16_t flat[16];
+      std::fill_n(flat, 16, scale[0]);
+      if (!residual<Block::kLumaDc, true>(0, 0, 0, flat, sum)) return false;
+      if (sum > 0) add_energy(0, 0, 4, sum, 4);
+    }
+    for (int block = 0; block < 4; ++block) {
+      if ((pattern >> block & 1) == 0) continue;
+      if ((current_->flags & Macroblock::kTransform8x8) != 0) {
+        sum = 0;
+        if (!luma_8x8(block, sum)) return false;
+        if (sum > 0) add_energy(2 * (block & 1), block & 2, 2, sum, 6);
+        continue;
+      }
+      for (int at = 4 * block; at < 4 * block + 4; ++at) {
+        sum = 0;
+        const int x = kBlockX[at];
+        const int y = kBlockY[at];
+        const bool read = luma_dc >= 0 ? residual<Block::kLumaAc, true>(x, y, 0, scale + 1, sum)
+                                       : residual<Block::kLuma4x4, true>(x, y, 0, scale, sum);
+        if (!read) return false;
+        if (sum > 0) add_energy(x, y, 1, sum, 4);
+      }
+    }
+    if (pattern >> 4 != 0) {
+      for (int plane = 1; plane < 3; ++plane)
+        if (!residual<Block::kChromaDc, false>(0, 0, plane, nullptr, sum)) return false;
+    }
+    if (pattern >> 4 == 2) {
+      for (int plane = 1; plane < 3; ++plane) {
+        for (int at = 0; at < 4; ++at)
+          if (!residual<Block::kChromaAc, false>(at & 1, at >> 1, plane, nullptr, sum)) return false;
+      }
+    }
+  }
+  if constexpr (!kCabac) std::memcpy(canvas_.totals[address_].data(), totals_, sizeof totals_);
+  finish((current_->flags & Macroblock::kIntra) != 0 ? Mode::kIntra : Mode::kInter, quantiser_);
+  return true;
+}
+
+}  // namespace
+
+void Canvas::resize(const Sps& sps) {
+  width = sps.width;
+  height = sps.height;
+  const auto columns = static_cast<std::size_t>(width);
+  const auto rows = static_cast<std::size_t>(height);
+  macroblocks.assign((columns + 1) * (rows + 1) + 1, Macroblock());
+  totals.resize(columns * rows);
+  differences.resize(columns);
+}
+
+void Canvas::begin(Picture& target) {
+  picture = &target;
+  first = slice + 1;
+  filled = false;
+}
+
+void Canvas::fill(const Motion& motion, Mode mode, int quantiser) {
+  common_motion = motion;
+  common_mode = mode;
+  common_quantiser = static_cast<std::int8_t>(quantiser);
+  const auto blocks = 16 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  picture->motion.assign(blocks, motion);
+  picture->mode.assign(blocks, mode);
+  picture->quantiser.assign(blocks, common_quantiser);
+  picture->energy.assign(blocks, 0);
+  filled = true;
+}
+
+bool Canvas::end() {
+  if (!filled) fill(kNoMotion, Mode::kNotCoded, 0);
+  bool complete = true;
+  const std::ptrdiff_t columns = 4 * width;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      if (macroblocks[at(x, y)].slice >= first) continue;
+      complete = false;
+      const std::ptrdiff_t corner = 4 * y * columns + 4 * x;
+      for (std::ptrdiff_t block = corner; block < corner + 4 * columns; block += columns) {
+        std::fill_n(picture->motion.begin() + block, 4, kNoMotion);
+        std::fill_n(picture->mode.begin() + block, 4, Mode::kNotCoded);
+        std::fill_n(picture->quantiser.begin() + block, 4, std::int8_t{0});
+      }
+    }
+  }
+  return complete;
+}
+
+Scales::Scales(const ScalingLists& lists) {
+  for (std::size_t inter = 0; inter < 2; ++inter) {
+    for (int rest = 0; rest < 6; ++rest) {
+      for (std::size_t at = 0; at < 16; ++at) {
+        const int row = kScan4x4[at] / 4;
+        const int column = kScan4x4[at] % 4;
+        const int norm = row % 2 == 0 && column % 2 == 0 ? 0 : row % 2 == 1 && column % 2 == 1 ? 1 : 2;
+        four[inter][rest][at] =
+            static_cast<std::uint16_t>(lists.four[3 * inter][at] * kNorm4x4[rest][norm]);
+      }
+      for (std::size_t at = 0; at < 64; ++at) {
+        const int row = kScan8x8[at] / 8;
+        const int column = kScan8x8[at] % 8;
+        int norm = 5;
+        if (row % 4 == 0 && column % 4 == 0) norm = 0;
+        else if (row % 2 == 1 && column % 2 == 1) norm = 1;
+        else if (row % 4 == 2 && column % 4 == 2) norm = 2;
+        else if ((row % 4 == 0 && column % 2 == 1) || (row % 2 == 1 && column % 4 == 0)) norm = 3;
+        else if ((row % 4 == 0 && column % 4 == 2) || (row % 4 == 2 && column % 4 == 0)) norm = 4;
+        eight[inter][rest][at] =
+            static_cast<std::uint16_t>(lists.eight[inter][at] * kNorm8x8[rest][norm]);
+      }
+    }
+  }
+}
+
+bool read_slice(const Slice& slice, Canvas& canvas) {
+  return slice.pps->cabac ? SliceReader<true>(slice, canvas).read()
+                          : SliceReader<false>(slice, canvas).read();
+}
+
+}  // namespace costream::h264

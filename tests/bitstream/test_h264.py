@@ -1,0 +1,294 @@
+"""The H.264 reader: slices end at their ends, and vectors are the decoder's, to the sample."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import av
+import numpy as np
+import pytest
+from av.sidedata.sidedata import SideDataContainer
+
+from . import streams
+from .prediction_h264 import half_planes, predict
+
+_bitstream = pytest.importorskip(
+    "costream._bitstream", reason="built without the bitstream readers"
+)
+
+NOT_CODED, SKIP, INTER, INTRA = range(4)
+EXPORT = {"export_side_data": "+mvs+venc_params"}
+
+
+def x264(preset: str = "medium", pixel_format: str = "yuv420p", frames: int = 10, **options):
+    """The scene through libx264; ``options`` are x264's, with underscores."""
+    parameters = {
+        "threads": "1",
+        "scenecut": "0",
+        **{name.replace("_", "-"): str(value) for name, value in options.items()},
+    }
+    joined = ":".join(f"{name}={value}" for name, value in parameters.items())
+    settings = {"preset": preset, "x264-params": joined}
+    return streams.encode("libx264", settings, pixel_format=pixel_format, frames=frames)
+
+
+def read(stream: streams.Stream) -> list:
+    reader = _bitstream.H264Reader()
+    reader.configure(stream.extradata)
+    return [p for i, data in enumerate(stream.packets) for p in reader.read(data, i)]
+
+
+def decode(stream: streams.Stream) -> Iterator[av.VideoFrame]:
+    """Frames with FFmpeg's vectors and quantisers; their time is their packet's number."""
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.options = EXPORT
+    decoder.thread_count = 1
+    for number, data in enumerate(stream.packets):
+        packet = av.Packet(data)
+        packet.pts = packet.dts = number
+        yield from decoder.decode(packet)
+    yield from decoder.decode(None)
+
+
+def assert_equal_vectors(frame: av.VideoFrame, picture) -> int:
+    """FFmpeg tells what it has in partitions of 8x8 at least, by their first 4x4 block."""
+    exported = SideDataContainer(frame).get("MOTION_VECTORS")
+    used = picture.reference_index >= 0
+    if exported is None:
+        assert not used.any()
+        return 0
+    vectors = exported.to_ndarray()
+    width, height = vectors["w"] // 4, vectors["h"] // 4
+    column, row = vectors["dst_x"] // 4 - width // 2, vectors["dst_y"] // 4 - height // 2
+    at = (vectors["source"] > 0).astype(int)
+    ours = np.where(used[row, column, at, None], picture.motion[row, column, at], 0)
+    assert (ours[:, 0] == vectors["motion_x"]).all()
+    assert (ours[:, 1] == vectors["motion_y"]).all()
+    told = np.zeros_like(used)
+    for y in range(4):
+        for x in range(4):
+            inside = (x < width) & (y < height)
+            told[(row + y)[inside], (column + x)[inside], at[inside]] = True
+    assert not (used & ~told).any()
+    return len(vectors)
+
+
+def assert_equal_quantisers(frame: av.VideoFrame, picture) -> None:
+    parameters = np.frombuffer(SideDataContainer(frame).get("VIDEO_ENC_PARAMS"), np.uint8)
+    count = parameters[:4].view(np.uint32)[0]
+    offset, size = parameters[8:24].view(np.uint64)
+    base = parameters[28:32].view(np.int32)[0]
+    blocks = parameters[offset : offset + count * size].view(np.int32).reshape(count, -1)
+    rows, columns = blocks[:, 1] // 4, blocks[:, 0] // 4
+    for y in range(4):
+        for x in range(4):
+            ours = picture.quantiser[rows + y, columns + x]
+            assert (ours == base + blocks[:, 4]).all()
+
+
+@pytest.mark.parametrize(
+    ("preset", "options"),
+    [
+        ("ultrafast", {}),
+        ("superfast", {"bframes": 2, "b_adapt": 0, "slices": 3}),
+        ("veryfast", {"cabac": 0, "bframes": 3, "b_adapt": 0}),
+        ("medium", {"bframes": 8, "b_adapt": 0, "direct": "temporal", "ref": 8}),
+        ("medium", {"bframes": 8, "b_adapt": 0, "direct": "temporal", "ref": 8, "cabac": 0}),
+        ("slow", {"bframes": 3, "b_adapt": 0, "direct": "spatial", "b_pyramid": "strict"}),
+        ("slow", {"bframes": 4, "b_adapt": 0, "partitions": "all", "weightp": 2, "slices": 4}),
+        ("slower", {"8x8dct": 0, "partitions": "all", "cabac": 0, "bframes": 2, "b_adapt": 0}),
+        ("placebo", {"direct": "auto", "keyint": 4, "bframes": 3}),
+        ("medium", {"keyint": 4, "open_gop": 1, "bframes": 2, "b_adapt": 0}),
+        ("medium", {"cqm": "jvt", "qp": 18, "slice_max_mbs": 7}),
+        ("medium", {"qp": 1, "partitions": "all", "cabac": 0}),  # has PCM macroblocks
+        ("medium", {"qp": 1}),
+        ("medium", {"qp": 0}),  # lossless
+        ("medium", {"intra_refresh": 1, "aud": 1, "nal_hrd": "vbr", "vbv_maxrate": 900,
+                    "vbv_bufsize": 300}),
+        ("medium", {"fake_interlaced": 1}),
+    ],
+)  # fmt: skip
+def test_vectors_and_quantisers_are_ffmpegs(preset, options):
+    stream = x264(preset, **options)
+    pictures = read(stream)
+    assert [p.packet for p in pictures] == list(range(len(stream.packets)))
+    frames = list(decode(stream))
+    assert len(frames) == len(pictures)
+    vectors = 0
+    for frame in frames:
+        picture = pictures[frame.pts]
+        assert picture.unsupported == []
+        assert picture.slices >= options.get("slices", 1)
+        assert picture.type == av.video.frame.PictureType(frame.pict_type).name
+        assert (picture.width, picture.height) == (frame.width, frame.height)
+        assert picture.bits <= 8 * len(stream.packets[picture.packet])
+        vectors += assert_equal_vectors(frame, picture)
+        assert_equal_quantisers(frame, picture)
+        coded = picture.reference_index.max(axis=2) >= 0
+        assert (coded == np.isin(picture.mode, (SKIP, INTER))).all()
+        assert not picture.energy[picture.mode == SKIP].any()
+    assert vectors > 1000
+    assert pictures[0].key
+
+
+def test_baseline_profile():
+    stream = streams.encode("libx264", {"profile": "baseline", "preset": "slow"}, frames=8)
+    pictures = read(stream)
+    assert {p.type for p in pictures} == {"I", "P"}
+    for frame in decode(stream):
+        assert_equal_vectors(frame, pictures[frame.pts])
+
+
+@pytest.mark.parametrize("pixel_format", ["gray", "yuv420p10le"])
+@pytest.mark.parametrize("cabac", [0, 1])
+def test_other_sample_formats(pixel_format, cabac):
+    try:
+        stream = x264("medium", pixel_format, cabac=cabac, bframes=2)
+    except (av.error.FFmpegError, ValueError):
+        pytest.skip(f"libx264 was built without {pixel_format}")
+    pictures = read(stream)
+    for frame in decode(stream):
+        assert pictures[frame.pts].unsupported == []
+        assert_equal_vectors(frame, pictures[frame.pts])
+
+
+@pytest.mark.parametrize(
+    ("preset", "options"),
+    [
+        ("medium", {"bframes": 3, "b_adapt": 0, "partitions": "all"}),
+        ("slower", {"bframes": 5, "b_adapt": 0, "direct": "temporal", "ref": 5, "cabac": 0}),
+        ("fast", {"bframes": 0, "slices": 3, "cqm": "jvt"}),
+    ],
+)
+def test_vectors_give_the_decoded_samples(preset, options):
+    """Without the loop filter, what has no residual is its prediction, bit for bit."""
+    stream = x264(preset, no_deblock=1, weightp=0, weightb=0, qp=26, aq_mode=0, **options)
+    pictures = sorted(read(stream), key=lambda picture: picture.order)
+    decoded = {p.order: luma for p, luma in zip(pictures, stream.luma(), strict=True)}
+    planes = {order: half_planes(luma) for order, luma in decoded.items()}
+    counts = np.zeros(3, int)
+    for picture in pictures:
+        samples = decoded[picture.order].astype(np.int32)
+        samples = samples.reshape(picture.rows, 4, picture.columns, 4).swapaxes(1, 2)
+        blocks = np.argwhere(picture.reference_index.max(axis=2) >= 0)
+        predicted = predict(
+            picture.motion, picture.reference_index, picture.references, planes, blocks
+        )
+        row, column = blocks.T
+        same = (samples[row, column] == predicted).all(axis=(1, 2))
+        still = picture.energy[row, column] == 0
+        assert same[still].all()
+        counts += still.sum(), (~still).sum(), (~same).sum()
+    assert counts[0] > 2000
+    # A residual shows, but for a few that rounding loses and those of a 16x16 or 8x8 transform
+    # that are zero in one of its 4x4 blocks.
+    assert counts[2] > 0.9 * counts[1]
+
+
+def test_quantiser_follows_a_constant_one():
+    for quantiser in (20, 33):
+        pictures = read(x264(qp=quantiser, aq_mode=0, ipratio=1, pbratio=1, bframes=2))
+        for picture in pictures:
+            assert (picture.quantiser == quantiser).all()
+
+
+def test_energy_falls_with_the_quantiser():
+    sums = [
+        sum(int(p.energy.astype(np.int64).sum()) for p in read(x264(qp=quantiser)))
+        for quantiser in (16, 26, 36)
+    ]
+    assert sums[0] > sums[1] > sums[2] > 0
+
+
+def test_length_prefixed_packets_read_like_start_codes():
+    stream = x264(bframes=2, slices=2)
+    file = io.BytesIO()
+    with av.open(file, "w", "mp4") as container:
+        output = container.add_stream("libx264", rate=25)
+        output.codec_context.height, output.codec_context.width = streams.SIZE
+        output.options = {"x264-params": "threads=1:scenecut=0:bframes=2:slices=2"}
+        for luma in streams.scene(10):
+            grey = np.full((streams.SIZE[0] * 3 // 2, streams.SIZE[1]), 128, np.uint8)
+            grey[: streams.SIZE[0]] = luma
+            container.mux(output.encode(av.VideoFrame.from_ndarray(grey, "yuv420p")))
+        container.mux(output.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        video = container.streams.video[0]
+        packets = [bytes(packet) for packet in container.demux(video) if packet.size]
+        prefixed = streams.Stream("h264", packets, bytes(video.codec_context.extradata))
+    assert prefixed.extradata[0] == 1
+    ours, theirs = read(prefixed), read(stream)
+    assert [(p.type, p.order, p.slices) for p in ours] == [
+        (p.type, p.order, p.slices) for p in theirs
+    ]
+    assert all(p.unsupported == [] and p.slices == 2 for p in ours)
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "options", "reason"),
+    [
+        ("yuv420p", {"tff": 1}, "MBAFF"),
+        ("yuv422p", {}, "4:2:2 chroma"),
+        ("yuv444p", {}, "4:4:4 chroma"),
+    ],
+)
+def test_says_what_it_does_not_read(pixel_format, options, reason):
+    pictures = read(x264("medium", pixel_format, frames=4, **options))
+    assert pictures
+    for picture in pictures:
+        assert picture.unsupported == [reason]
+        assert picture.slices == 0
+        assert not picture.mode.any()
+
+
+def test_goes_on_after_a_reset():
+    stream = x264(frames=16, keyint=8, bframes=2, b_adapt=0)
+    whole = read(stream)
+    keys = [p.packet for p in whole if p.key]
+    assert len(keys) == 2
+    reader = _bitstream.H264Reader()
+    reader.configure(stream.extradata)
+    reader.read(stream.packets[0], 0)
+    reader.reset()
+    for number in range(2, len(stream.packets)):
+        (picture,) = reader.read(stream.packets[number], number)
+        if number >= keys[1]:
+            assert picture.unsupported == []
+            assert (picture.motion == whole[number].motion).all()
+            assert (picture.energy == whole[number].energy).all()
+
+
+def test_without_parameter_sets_it_says_so():
+    stream = x264(frames=3)
+    reader = _bitstream.H264Reader()
+    (picture,) = reader.read(stream.packets[1], 1)
+    assert picture.unsupported == ["missing parameter sets"]
+    assert picture.rows == 0
+
+
+@pytest.mark.parametrize("cabac", [0, 1])
+def test_damage_is_told_and_passes(cabac):
+    """Whatever the bytes, pictures come back whole, and say where they are damaged."""
+    stream = x264(frames=12, keyint=6, cabac=cabac, slices=3, bframes=2)
+    draw = np.random.default_rng(cabac)
+    damaged = intact = 0
+    for _ in range(12):
+        reader = _bitstream.H264Reader()
+        for number, packet in enumerate(stream.packets):
+            data = bytearray(packet)
+            if number and draw.random() < 0.5:
+                for at in draw.integers(4, len(data), draw.integers(1, 6)):
+                    data[at] ^= 1 << draw.integers(8)
+                if draw.random() < 0.2:
+                    del data[draw.integers(len(data)) :]
+            for picture in reader.read(bytes(data), number):
+                damaged += "damaged" in picture.unsupported
+                intact += picture.slices
+                lost = picture.mode == NOT_CODED
+                assert (picture.reference_index[lost] == -1).all()
+                assert not picture.energy[lost].any()
+                assert picture.reference_index.max(initial=-1) < max(len(picture.references), 1)
+    assert damaged > 20
+    assert intact > 100
