@@ -28,8 +28,8 @@ class Summary(Protocol):
         y: likewise downwards.
         peak: float32 [rows, cols], the fastest part's movement, in pixels.
         state: uint8 [rows, cols], 0 still, 1 moving, 2 not predicted, at least in part.
-        energy: float32 [rows, cols], sum of the magnitudes of the dequantised luma coefficients, for
-            each pixel. 0 where no coefficient was coded.
+        energy: float32 [rows, cols], sum of the magnitudes of the dequantised luma coefficients,
+            for each pixel. 0 where no coefficient was coded.
         quantiser: float32 [rows, cols], in the codec's own steps.
     """
 
@@ -55,7 +55,8 @@ class Picture(Protocol):
         height: likewise.
         motion: int16 [rows, cols, 2, 2], vectors by list, (x, y) in quarters of a pixel, from the
             block to what it is predicted from.
-        reference_index: int8 [rows, cols, 2], indices into ``references``, -1 where a list is not used.
+        reference_index: int8 [rows, cols, 2], indices into ``references``, -1 where a list is not
+            used.
         mode: uint8 [rows, cols]: 0 not coded, 1 skipped, 2 inter, 3 intra.
         quantiser: int8 [rows, cols].
         energy: uint32 [rows, cols].

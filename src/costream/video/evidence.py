@@ -9,6 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from costream.video.bitstream import Summary
 from costream.video.field import MotionField
 from costream.video.quantisers import read_quantisers
 from costream.video.record import DecodedFrame
@@ -40,9 +41,10 @@ class Evidence:
     * HEVC, VP8, VP9, AV1, MJPEG and everything else: nothing is exported; ``motion`` is
       ``"none"`` where our own reader can't help.
 
-    What can't be told from what is exported: whether a predicted block carries a residual, so content that fades or
-    lights up in place without a vector and without intra blocks goes unseen here. Encoders that
-    refresh by intra columns (no I-frames) mark blocks as intra in which nothing changed.
+    What can't be told from what is exported: whether a predicted block carries a residual, so
+    content that fades or lights up in place without a vector and without intra blocks goes unseen
+    here. Encoders that refresh by intra columns (no I-frames) mark blocks as intra in which
+    nothing changed.
     """
 
     def __init__(self, motion: MotionSource, rotation: int) -> None:
@@ -80,8 +82,7 @@ class Evidence:
             self._field.add(decoded.vectors)
         elif self._motion in TOLD:
             self._field.add_unpredicted()
-        if summary is not None:
-            self._read_quantiser = summary.quantiser
+        self._summary = summary
 
     def emit(self) -> ChangeMap:
         """Returns the map of the interval, in display orientation, and starts the next one."""
@@ -107,11 +108,11 @@ class Evidence:
         self._frames = self._keyframes = self._bytes = 0
         self._damaged = False
         self._last = None
-        self._read_quantiser: npt.NDArray[np.float32] | None = None
+        self._summary: Summary | None = None
 
     def _quantiser(self) -> npt.NDArray[np.float32]:
-        if self._read_quantiser is not None and self._read_quantiser.shape == self._field.shape:
-            return self._read_quantiser
+        if self._summary is not None and self._summary.quantiser.shape == self._field.shape:
+            return self._summary.quantiser
         found = read_quantisers(self._last) if self._last else None
         if found is None:
             return np.full(self._field.shape, np.nan, np.float32)

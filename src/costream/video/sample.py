@@ -13,8 +13,8 @@ from costream.video.picture import Picture
 
 MotionSource = Literal["bitstream", "codec", "unused", "none"]
 """Where change evidence comes from: our own reading of the bitstream (``bitstream``), the motion
-vectors that FFmpeg's decoder exports (``codec``), or nowhere, because there is neither for the codec
-(``none``) or the stream was opened without (``unused``)."""
+vectors that FFmpeg's decoder exports (``codec``), or nowhere, because there is neither for the
+codec (``none``) or the stream was opened without (``unused``)."""
 
 TOLD: frozenset[MotionSource] = frozenset({"bitstream", "codec"})
 """Sources that tell something."""
@@ -80,9 +80,9 @@ class ChangeMap:
         quantiser: float32 [rows, cols], how coarsely the block was coded in the sample's own frame,
             in the codec's own steps: 0 to 51 for H.264, where 6 more double the step, 2 to 62 for
             MPEG, twice its quantiser scale. NaN where the codec does not tell.
-        residual: float32 [rows, cols], what prediction left to be corrected in the interval's P- and
-            B-frames: the sum of the magnitudes of the dequantised luma coefficients, for each
-            pixel. NaN where the source does not tell: only ``"bitstream"`` does.
+        residual: float32 [rows, cols], what prediction left to be corrected in the interval's
+            P- and B-frames: the sum of the magnitudes of the dequantised luma coefficients, for
+            each pixel. NaN where the source does not tell: only ``"bitstream"`` does.
         frames: native frames in the interval.
         keyframes: I-frames among them. They carry no vectors, so what they changed is unknown.
         packet_bytes: coded size of the interval's frames, in bytes.
