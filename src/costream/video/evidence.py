@@ -59,6 +59,7 @@ class Evidence:
         self._size: tuple[int, int] | None = None
         self._field = MotionField(0, 0)
         self._last: av.VideoFrame | None = None
+        self._summary: Summary | None = None
         self._clear()
 
     def add(self, decoded: DecodedFrame) -> None:
@@ -108,7 +109,7 @@ class Evidence:
         self._frames = self._keyframes = self._bytes = 0
         self._damaged = False
         self._last = None
-        self._summary: Summary | None = None
+        self._summary = None
 
     def _quantiser(self) -> npt.NDArray[np.float32]:
         if self._summary is not None and self._summary.quantiser.shape == self._field.shape:
