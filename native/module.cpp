@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/picture.h"
+#include "common/summary.h"
 #include "h265/reader.h"
 #ifdef COSTREAM_H264
 #include "h264/reader.h"
@@ -23,6 +24,7 @@ namespace {
 
 using costream::Motion;
 using costream::Picture;
+using costream::Summary;
 
 static_assert(sizeof(Motion) == 10, "arrays view the motion in place");
 
@@ -41,6 +43,17 @@ nb::ndarray<nb::numpy, const T> plane(nb::handle owner, const Picture& picture,
   static_assert(sizeof(T) == sizeof(Stored));
   const auto rows = static_cast<std::size_t>(picture.rows), columns = static_cast<std::size_t>(picture.columns);
   return view<T>(owner, data.data(), {rows, columns}, {picture.columns, 1});
+}
+
+template <typename T, typename Stored, std::vector<Stored> Summary::*Plane>
+auto summary_view() {
+  static_assert(sizeof(T) == sizeof(Stored));
+  return [](nb::handle_t<Summary> self) {
+    const auto& summary = nb::cast<const Summary&>(self);
+    const auto rows = static_cast<std::size_t>(summary.rows);
+    const auto columns = static_cast<std::size_t>(summary.columns);
+    return view<T>(self, (summary.*Plane).data(), {rows, columns}, {summary.columns, 1});
+  };
 }
 
 template <typename Reader>
@@ -89,6 +102,8 @@ NB_MODULE(_bitstream, module) {
               "Picture order counts that `reference` points to.")
       .def_ro("slices", &Picture::slices, "Slices that were read to their very end.")
       .def_ro("unsupported", &Picture::unsupported, "What the others needed, or 'damaged'.")
+      .def("summary", &costream::summarise, "step"_a, nb::call_guard<nb::gil_scoped_release>(),
+           "Sum up on blocks of 16x16 samples; `step` is the distance to the picture before.")
       .def_prop_ro(
           "motion",
           [](nb::handle_t<Picture> self) {
@@ -131,6 +146,19 @@ NB_MODULE(_bitstream, module) {
             return plane<std::uint32_t>(self, picture, picture.energy);
           },
           "uint32 [rows, columns]: sum of |dequantised luma coefficient|; 0 where none was coded.");
+
+  nb::class_<Summary>(module, "Summary", "A picture summed up on blocks of 16x16 samples.")
+      .def_prop_ro("x", summary_view<float, float, &Summary::x>(),
+                   "float32 [rows, columns]: movement rightwards since the picture before, samples.")
+      .def_prop_ro("y", summary_view<float, float, &Summary::y>(), "Likewise downwards.")
+      .def_prop_ro("peak", summary_view<float, float, &Summary::peak>(),
+                   "float32 [rows, columns]: the fastest 4x4 block's movement, samples.")
+      .def_prop_ro("state", summary_view<std::uint8_t, costream::State, &Summary::state>(),
+                   "uint8 [rows, columns]: 0 still, 1 moving, 2 not predicted.")
+      .def_prop_ro("energy", summary_view<float, float, &Summary::energy>(),
+                   "float32 [rows, columns]: sum of |dequantised luma coefficient| a sample.")
+      .def_prop_ro("quantiser", summary_view<float, float, &Summary::quantiser>(),
+                   "float32 [rows, columns]: mean luma QP.");
 
   bind_reader<costream::H265Reader>(module, "H265Reader", "Reads H.265.");
 #ifdef COSTREAM_H264

@@ -49,13 +49,17 @@ class Picture(Protocol):
         packet: number of the packet that it came in.
         order: picture order count.
         key: a decoder can start here.
-        reference: other pictures may be predicted from it.
+        is_reference: other pictures may be predicted from it.
         bits: of its slices.
         width: of the cropped picture, in pixels.
         height: likewise.
+        crop_left: pixels of the coded picture left of the cropped one.
+        crop_top: likewise above.
+        columns: of the coded picture's 4 x 4 blocks.
+        rows: likewise.
         motion: int16 [rows, cols, 2, 2], vectors by list, (x, y) in quarters of a pixel, from the
             block to what it is predicted from.
-        reference_index: int8 [rows, cols, 2], indices into ``references``, -1 where a list is not
+        reference: int8 [rows, cols, 2], indices into ``references``, -1 where a list is not
             used.
         mode: uint8 [rows, cols]: 0 not coded, 1 skipped, 2 inter, 3 intra.
         quantiser: int8 [rows, cols].
@@ -69,12 +73,16 @@ class Picture(Protocol):
     packet: int
     order: int
     key: bool
-    reference: bool
+    is_reference: bool
     bits: int
     width: int
     height: int
+    crop_left: int
+    crop_top: int
+    columns: int
+    rows: int
     motion: npt.NDArray[np.int16]
-    reference_index: npt.NDArray[np.int8]
+    reference: npt.NDArray[np.int8]
     mode: npt.NDArray[np.uint8]
     quantiser: npt.NDArray[np.int8]
     energy: npt.NDArray[np.uint32]
@@ -98,8 +106,8 @@ class Reader(Protocol):
         """Takes parameter sets from outside the packets: avcC, hvcC, Annex B, or nothing."""
         ...
 
-    def read(self, packet: Any, number: int) -> list[Picture]:
-        """Reads the pictures of a packet (any buffer), which is told to be the ``number``-th."""
+    def read(self, packet: bytes, number: int) -> list[Picture]:
+        """Reads the pictures of a packet, which they are told to be the ``number``-th."""
         ...
 
     def reset(self) -> None:

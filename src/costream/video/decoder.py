@@ -186,7 +186,7 @@ class Decoder:
         """Has our own reader read a packet, and gives it up where it can't read the stream."""
         if self._reader is None:
             return None
-        pictures = self._reader.read(memoryview(packet), self._packets_sent)
+        pictures = self._reader.read(bytes(packet), self._packets_sent)
         picture = pictures[-1] if pictures else None
         if not self._packets_sent and picture is not None and picture.unsupported:
             self._reader = None
