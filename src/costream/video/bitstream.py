@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
+STILL, MOVING, UNPREDICTED = 0, 1, 2
+"""States of a block."""
+
 logger = logging.getLogger("costream")
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import av
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
-from costream.video.bitstream import Picture, Summary, open_reader
+from costream.video.bitstream import UNPREDICTED, Picture, Summary, open_reader
 from costream.video.clock import StreamClock
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
@@ -201,6 +202,9 @@ class Decoder:
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
+        summary = self._summary_of(coded)
+        if summary is not None:
+            count = int(np.count_nonzero(summary.state != UNPREDICTED))
         record = FrameRecord(
             index=self._frames,
             time=self._clock.advance(frame.time),
@@ -212,7 +216,7 @@ class Decoder:
         self._blemished = False
         self._frames += 1
         self._damaged += damaged
-        return DecodedFrame(record, frame, vectors, self._summary_of(coded))
+        return DecodedFrame(record, frame, vectors, summary)
 
     def _motion_of(
         self, frame: av.VideoFrame, coded: Coded | None, kind: FrameType

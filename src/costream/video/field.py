@@ -6,11 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from costream.video.batch import Indices, VectorBatch
-from costream.video.bitstream import Summary
+from costream.video.bitstream import MOVING, STILL, UNPREDICTED, Summary
 from costream.video.sample import BLOCK
 from costream.video.vectors import FrameVectors
-
-_STILL, _MOVING, _UNPREDICTED = 0, 1, 2
 
 
 class MotionField:
@@ -54,8 +52,8 @@ class MotionField:
         self._drift[0] += x
         self._drift[1] += y
         self._path += np.hypot(x, y)
-        self._active += state != _STILL
-        self._intra |= state == _UNPREDICTED
+        self._active += state != STILL
+        self._intra |= state == UNPREDICTED
         energy = summary.energy.ravel()
         self._residual = energy.copy() if self._residual is None else self._residual + energy
         self._frames += 1
@@ -127,12 +125,12 @@ class MotionField:
     def _gather_states(self, cell: Indices, moving: Indices) -> None:
         frames, blocks = self._batch.frames, len(self._peak)
         # One more cell, for the vectors outside.
-        flat = np.full(frames * blocks + 1, _UNPREDICTED, np.uint8)
-        flat[cell] = _STILL
-        flat[moving] = _MOVING
+        flat = np.full(frames * blocks + 1, UNPREDICTED, np.uint8)
+        flat[cell] = STILL
+        flat[moving] = MOVING
         states = flat[:-1].reshape(frames, blocks)
         self._active += np.count_nonzero(states, axis=0)
-        self._intra |= states.max(axis=0) == _UNPREDICTED
+        self._intra |= states.max(axis=0) == UNPREDICTED
 
     def _gather_movement(self, moving: Indices, block: Indices, cell: Indices) -> None:
         blocks = len(self._peak)

@@ -20,7 +20,8 @@ class FrameRecord:
         time: seconds since the stream's first frame.
         type: ``"I"``, ``"P"`` or ``"B"``.
         packet_bytes: coded size in bytes.
-        vectors: motion vectors that the decoder exported for it; 0 where our own reader tells.
+        vectors: motion vectors that the decoder exported for it; where our own reader tells,
+            blocks of 16 x 16 pixels that were predicted.
         damaged: the decoder reported or concealed an error in it, or in what came right before.
     """
 
