@@ -21,6 +21,7 @@ def still(picture: Picture, *, damaged: bool = False) -> ChangeMap:
         activity=field,
         intra=np.zeros(shape, dtype=np.bool_),
         quantiser=np.full(shape, np.nan, dtype=np.float32),
+        residual=np.full(shape, np.nan, dtype=np.float32),
         frames=1,
         keyframes=0,
         packet_bytes=100,

@@ -36,6 +36,7 @@ def change(
         activity=(peak >= 0.25).astype(np.float32),
         intra=intra,
         quantiser=np.full(blocks, np.nan, np.float32),
+        residual=np.full(blocks, np.nan, np.float32),
         frames=frames,
         keyframes=keyframes,
         packet_bytes=1000,

@@ -4,8 +4,9 @@ import av
 import numpy as np
 import pytest
 
-from costream.video import BLOCK, ChangeMap, Stream
+from costream.video import BLOCK, ChangeMap, Stream, decoder
 from costream.video.agreement import neighbour_agreement
+from costream.video.bitstream import open_reader
 from costream.video.evidence import Evidence
 from costream.video.field import MotionField
 from costream.video.nal import is_reference
@@ -26,8 +27,20 @@ EXPORTING = {
     "flv1": ("flv", "flv", {}),
     "h263": ("h263p", "avi", {}),
 }
+QUIET = {"x265-params": "log-level=none"}
+READ = {
+    **{label: how for label, how in EXPORTING.items() if label.startswith("h264")},
+    "hevc": ("libx265", "mp4", {"options": QUIET}),
+    "hevc without B-frames": (
+        "libx265",
+        "ts",
+        {"options": {"x265-params": "log-level=none:bframes=0"}},
+    ),
+}
+"""What our own reader reads."""
+
+TELLING = [*((label, "codec") for label in EXPORTING), *((label, "bitstream") for label in READ)]
 SILENT = {
-    "hevc": ("libx265", "mp4", {"options": {"x265-params": "log-level=none"}}),
     "vp8": ("libvpx", "webm", {}),
     "vp9": ("libvpx-vp9", "webm", {"options": {"cpu-used": "8"}}),
     "av1": ("libsvtav1", "mp4", {"options": {"preset": "12"}}),
@@ -36,7 +49,7 @@ SILENT = {
 
 
 def make(folder, label, pictures):
-    codec, suffix, settings = {**EXPORTING, **SILENT}[label]
+    codec, suffix, settings = {**EXPORTING, **READ, **SILENT}[label]
     if codec not in av.codecs_available:
         pytest.skip(f"this build of FFmpeg has no encoder {codec}")
     return encode(folder / f"clip.{suffix}", pictures, codec, **settings)
@@ -51,22 +64,33 @@ def middle(field):
     return np.median(field[2:-2, 2:-2].reshape(-1, *field.shape[2:]), axis=0)
 
 
-@pytest.mark.parametrize("label", EXPORTING)
+@pytest.fixture
+def told_by(request, monkeypatch):
+    """Has the evidence come from our own reader or from what FFmpeg exports."""
+    if request.param == "codec":
+        monkeypatch.setattr(decoder, "open_reader", lambda codec, extradata: None)
+    elif open_reader("h264", None) is None:
+        pytest.skip("built without the bitstream readers")
+    return request.param
+
+
+@pytest.mark.parametrize(("label", "told_by"), TELLING, indirect=["told_by"])
 @pytest.mark.parametrize("step", [(3, 0), (-2, 1)])
-def test_drift_is_the_distance_that_content_moved(tmp_path, label, step):
+def test_drift_is_the_distance_that_content_moved(tmp_path, label, told_by, step):
     maps = changes(make(tmp_path, label, panning(26, step)))
     assert [each.frames for each in maps] == [1, 5, 5, 5, 5, 5]
     for each in maps[1:]:
         if each.keyframes:
             continue
-        assert each.motion == "codec"
+        assert each.motion == told_by
+        assert np.isnan(each.residual).all() == (told_by == "codec")
         assert middle(each.drift) == pytest.approx(5 * np.array(step), rel=0.1, abs=0.3)
         assert middle(each.peak) == pytest.approx(np.hypot(*step), rel=0.5)
         assert each.activity.mean() > 0.9
 
 
-@pytest.mark.parametrize("label", EXPORTING)
-def test_a_still_scene_is_still(tmp_path, label):
+@pytest.mark.parametrize(("label", "told_by"), TELLING, indirect=["told_by"])
+def test_a_still_scene_is_still(tmp_path, label, told_by):
     # The last frame of MPEG-1 and MPEG-2 has no vectors: FFmpeg drains it without.
     for each in changes(make(tmp_path, label, still(26)))[1:-1]:
         # Encoders spend a few vectors on the noise of their own keyframes.
@@ -76,8 +100,8 @@ def test_a_still_scene_is_still(tmp_path, label):
         assert each.intra.mean() < 0.02
 
 
-@pytest.mark.parametrize("label", EXPORTING)
-def test_uncovered_content_is_intra(tmp_path, label):
+@pytest.mark.parametrize(("label", "told_by"), TELLING, indirect=["told_by"])
+def test_uncovered_content_is_intra(tmp_path, label, told_by):
     # Frame 6 lies in the second interval, of frames 6 to 10.
     before, after = changes(make(tmp_path, label, popping(16, at=6)))[1:3]
     assert after.intra[4:8, 4:8].mean() > 0.5

@@ -2,6 +2,7 @@
 
 from costream.cli import (
     bench,
+    bench_bitstream,
     bench_signal,
     bench_speed,
     demo,
@@ -16,6 +17,7 @@ from costream.cli.app import app, main
 __all__ = [
     "app",
     "bench",
+    "bench_bitstream",
     "bench_signal",
     "bench_speed",
     "demo",

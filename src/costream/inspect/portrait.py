@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from costream.pruning import KeepMask
-from costream.video.sample import BLOCK, Sample
+from costream.video.sample import BLOCK, TOLD, Sample
 
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -88,7 +88,7 @@ class Portrait:
         return peak
 
     def _blind(self) -> bool:
-        return any(one.change.motion != "codec" for one in self.samples)
+        return any(one.change.motion not in TOLD for one in self.samples)
 
     def _evidence(self, frame: Image.Image) -> tuple[Image.Image, str, str]:
         if self._blind():

@@ -18,7 +18,7 @@ from costream.pruning.base import (
     PrunerSettings,
 )
 from costream.pruning.pooling import pick_centre, pool_max
-from costream.video.sample import ChangeMap, Sample
+from costream.video.sample import TOLD, ChangeMap, Sample
 
 PUBLISHED_GOP = 16
 """Frames from one I-frame to the next in the paper's re-encoded streams."""
@@ -111,7 +111,7 @@ def _blind(samples: Sequence[Sample]) -> AnchorReason | None:
 
 
 def _says_nothing(change: ChangeMap) -> bool:
-    return change.motion != "codec" or change.keyframes >= change.frames
+    return change.motion not in TOLD or change.keyframes >= change.frames
 
 
 def _size(sample: Sample) -> tuple[int, int]:

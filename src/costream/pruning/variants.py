@@ -9,7 +9,7 @@ from costream.pruning.last_kept import CUT_SHARE, LastKept, Mask
 from costream.pruning.light_watch import changed_share
 from costream.pruning.lighting import Luma, fit_lighting
 from costream.pruning.pooling import pool_max
-from costream.video.sample import ChangeMap, Sample
+from costream.video.sample import TOLD, ChangeMap, Sample
 
 CERTAIN = 8.0
 """Luma steps, of 255, above which a difference needs no witness."""
@@ -71,4 +71,4 @@ class CodecLastKept(LastKept):
 
 
 def _says_nothing(change: ChangeMap) -> bool:
-    return change.motion != "codec" or change.keyframes >= change.frames
+    return change.motion not in TOLD or change.keyframes >= change.frames

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import av
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
+from costream.video.bitstream import UNPREDICTED, Picture, Summary, open_reader
 from costream.video.clock import StreamClock
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
@@ -62,7 +64,8 @@ class Decoder:
             container: the open source; it stays the caller's to close.
             name: the source's name for messages, passwords masked.
             local: the source is a file, which may end early; otherwise a failed read is an error.
-            motion: export motion vectors, if the codec has any.
+            motion: take motion from the bitstream: by our own reader where it reads the codec,
+                else as exported by the decoder, if it exports any.
             timeout: seconds after which the source stopped answering, for messages.
 
         Raises:
@@ -76,8 +79,12 @@ class Decoder:
         self._timeout = timeout
         self.stream = find_video(container, name)
         codec = codec_name(self.stream)
-        self.motion = _motion_source(codec, wanted=motion)
-        self._h264 = codec == "h264" and self.motion == "codec"
+        self._codec = codec
+        extradata = self.stream.codec_context.extradata
+        self._reader = open_reader(codec, extradata) if motion else None
+        self._order: int | None = None
+        self._step = 1
+        self.motion: MotionSource = "bitstream" if self._reader else _exported(codec, wanted=motion)
         self._b_vectors = exports_b_vectors(codec)
         self._prepare_codec()
         self.rate = frame_rate(self.stream)
@@ -166,11 +173,28 @@ class Decoder:
     def _send(self, packet: Packet[VideoStream] | None) -> None:
         if packet is None:
             return
-        reference = is_reference(memoryview(packet)) if self._h264 else None
-        coded = Coded(self._packets_sent, packet.pts, packet.size, packet.is_corrupt, reference)
+        picture = self._read(packet)
+        exported_h264 = self._codec == "h264" and self.motion == "codec"
+        reference = is_reference(memoryview(packet)) if exported_h264 else None
+        coded = Coded(
+            self._packets_sent, packet.pts, packet.size, packet.is_corrupt, reference, picture
+        )
         packet.opaque = coded
         self._references.send(coded)
         self._packets_sent += 1
+
+    def _read(self, packet: Packet[VideoStream]) -> Picture | None:
+        """Has our own reader read a packet, and gives it up where it can't read the stream."""
+        if self._reader is None:
+            return None
+        pictures = self._reader.read(bytes(packet), self._packets_sent)
+        picture = pictures[-1] if pictures else None
+        if not self._packets_sent and picture is not None and picture.unsupported:
+            self._reader = None
+            self.motion = _exported(self._codec, wanted=True)
+            self._prepare_codec()
+            return None
+        return picture if picture is not None and not picture.unsupported else None
 
     def _note(self, frame: av.VideoFrame) -> DecodedFrame:
         coded = frame.opaque
@@ -178,6 +202,9 @@ class Decoder:
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
+        summary = self._summary_of(coded)
+        if summary is not None:
+            count = int(np.count_nonzero(summary.state != UNPREDICTED))
         record = FrameRecord(
             index=self._frames,
             time=self._clock.advance(frame.time),
@@ -189,7 +216,7 @@ class Decoder:
         self._blemished = False
         self._frames += 1
         self._damaged += damaged
-        return DecodedFrame(record, frame, vectors)
+        return DecodedFrame(record, frame, vectors, summary)
 
     def _motion_of(
         self, frame: av.VideoFrame, coded: Coded | None, kind: FrameType
@@ -200,6 +227,16 @@ class Decoder:
         if rows is None:
             return 0, None
         return len(rows), FrameVectors(rows, span) if span else None
+
+    def _summary_of(self, coded: Coded | None) -> Summary | None:
+        picture = coded.picture if coded else None
+        if picture is None:
+            return None
+        # Picture order counts begin anew at some key frames, and differ by one or by two a frame.
+        if self._order is not None and self._order < picture.order:
+            self._step = picture.order - self._order
+        self._order = picture.order
+        return picture.summary(self._step)
 
     def _stops_short(self) -> bool:
         stated = duration(self._container, self.stream)
@@ -216,7 +253,7 @@ class Decoder:
         return f" ({self._last_error})" if self._last_error else ""
 
 
-def _motion_source(codec: str, *, wanted: bool) -> MotionSource:
+def _exported(codec: str, *, wanted: bool) -> MotionSource:
     if not exports_vectors(codec):
         return "none"
     return "codec" if wanted else "unused"

@@ -9,10 +9,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from costream.video.bitstream import Summary
 from costream.video.field import MotionField
 from costream.video.quantisers import read_quantisers
 from costream.video.record import DecodedFrame
-from costream.video.sample import BLOCK, ChangeMap, MotionSource, grid
+from costream.video.sample import BLOCK, TOLD, ChangeMap, MotionSource, grid
 
 Field = npt.NDArray[Any]
 
@@ -24,7 +25,8 @@ runs backwards in the displayed one, and along which axis there."""
 class Evidence:
     """Collects what the bitstream says about the frames since the last sample.
 
-    What can be told, by measurement with FFmpeg 8.1:
+    Our own reader (:mod:`~costream.video.bitstream`) tells all of it for H.264 and H.265, residuals
+    included. What FFmpeg exports tells, by measurement with FFmpeg 8.1:
 
     * H.264, MPEG-1, MPEG-2, MPEG-4 part 2, H.263 and FLV: every block of a P-frame that is
       predicted has a vector; a skipped block and one with zero motion have a vector of zero. A
@@ -37,18 +39,19 @@ class Evidence:
     * All of these give the quantiser of every macroblock; that of the sample's frame is read.
     * I-frames have no vectors. They are counted in ``keyframes`` and mark no block.
     * HEVC, VP8, VP9, AV1, MJPEG and everything else: nothing is exported; ``motion`` is
-      ``"none"``.
+      ``"none"`` where our own reader can't help.
 
-    What can't be told: whether a predicted block carries a residual, so content that fades or
-    lights up in place without a vector and without intra blocks goes unseen here. Encoders that
-    refresh by intra columns (no I-frames) mark blocks as intra in which nothing changed.
+    What can't be told from what is exported: whether a predicted block carries a residual, so
+    content that fades or lights up in place without a vector and without intra blocks goes unseen
+    here. Encoders that refresh by intra columns (no I-frames) mark blocks as intra in which
+    nothing changed.
     """
 
     def __init__(self, motion: MotionSource, rotation: int) -> None:
         """Starts empty.
 
         Args:
-            motion: where the evidence comes from; anything but ``"codec"`` gives maps of zeros.
+            motion: where the evidence comes from; ``"unused"`` and ``"none"`` give maps of zeros.
             rotation: clockwise degrees from the coded to the displayed picture.
         """
         self._motion: MotionSource = motion
@@ -56,6 +59,7 @@ class Evidence:
         self._size: tuple[int, int] | None = None
         self._field = MotionField(0, 0)
         self._last: av.VideoFrame | None = None
+        self._summary: Summary | None = None
         self._clear()
 
     def add(self, decoded: DecodedFrame) -> None:
@@ -67,12 +71,19 @@ class Evidence:
         self._bytes += record.packet_bytes
         self._damaged |= record.damaged
         self._last = frame if self._motion == "codec" else None
-        if decoded.vectors is not None:
-            self._field.add(decoded.vectors)
-        elif record.type == "I":
+        self._add_motion(decoded)
+
+    def _add_motion(self, decoded: DecodedFrame) -> None:
+        summary = decoded.summary
+        if decoded.record.type == "I":
             self._keyframes += 1
-        elif self._motion == "codec":
+        elif summary is not None and summary.state.shape == self._field.shape:
+            self._field.add_summary(summary)
+        elif decoded.vectors is not None:
+            self._field.add(decoded.vectors)
+        elif self._motion in TOLD:
             self._field.add_unpredicted()
+        self._summary = summary
 
     def emit(self) -> ChangeMap:
         """Returns the map of the interval, in display orientation, and starts the next one."""
@@ -84,6 +95,7 @@ class Evidence:
             activity=self._displayed(self._field.activity(), np.maximum),
             intra=self._displayed(self._field.intra(), np.logical_or),
             quantiser=self._displayed(self._quantiser(), np.fmax),
+            residual=self._displayed(self._field.residual(), np.fmax),
             frames=self._frames,
             keyframes=self._keyframes,
             packet_bytes=self._bytes,
@@ -97,8 +109,11 @@ class Evidence:
         self._frames = self._keyframes = self._bytes = 0
         self._damaged = False
         self._last = None
+        self._summary = None
 
     def _quantiser(self) -> npt.NDArray[np.float32]:
+        if self._summary is not None and self._summary.quantiser.shape == self._field.shape:
+            return self._summary.quantiser
         found = read_quantisers(self._last) if self._last else None
         if found is None:
             return np.full(self._field.shape, np.nan, np.float32)

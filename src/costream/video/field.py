@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from costream.video.batch import Indices, VectorBatch
+from costream.video.bitstream import MOVING, STILL, UNPREDICTED, Summary
 from costream.video.sample import BLOCK
 from costream.video.vectors import FrameVectors
-
-_STILL, _MOVING, _UNPREDICTED = 0, 1, 2
 
 
 class MotionField:
@@ -37,12 +36,26 @@ class MotionField:
         self._path = np.zeros(blocks)
         self._active = np.zeros(blocks, np.intp)
         self._intra = np.zeros(blocks, np.bool_)
+        self._residual: npt.NDArray[np.float32] | None = None
 
     def add(self, vectors: FrameVectors) -> None:
         """Adds a frame. A block without a vector counts as not predicted."""
         if not self._batch.has_room(len(vectors.rows)):
             self._gather()
         self._batch.add(vectors)
+        self._frames += 1
+
+    def add_summary(self, summary: Summary) -> None:
+        """Adds a P- or B-frame that was read by our own reader, of this field's size."""
+        x, y, state = summary.x.ravel(), summary.y.ravel(), summary.state.ravel()
+        np.maximum(self._peak, np.square(summary.peak.ravel()), out=self._peak)
+        self._drift[0] += x
+        self._drift[1] += y
+        self._path += np.hypot(x, y)
+        self._active += state != STILL
+        self._intra |= state == UNPREDICTED
+        energy = summary.energy.ravel()
+        self._residual = energy.copy() if self._residual is None else self._residual + energy
         self._frames += 1
 
     def add_unpredicted(self) -> None:
@@ -77,6 +90,12 @@ class MotionField:
         self._gather()
         return self._intra.reshape(self.shape).copy()
 
+    def residual(self) -> npt.NDArray[np.float32]:
+        """Returns what was left to be corrected, float32 [rows, cols]; NaN where nothing tells."""
+        if self._residual is None:
+            return np.full(self.shape, np.nan, np.float32)
+        return self._residual.reshape(self.shape)
+
     def _gather(self) -> None:
         """Gathers the batch: ``block`` is a vector's block, ``cell`` its frame and block in one."""
         if not self._batch.frames:
@@ -106,12 +125,12 @@ class MotionField:
     def _gather_states(self, cell: Indices, moving: Indices) -> None:
         frames, blocks = self._batch.frames, len(self._peak)
         # One more cell, for the vectors outside.
-        flat = np.full(frames * blocks + 1, _UNPREDICTED, np.uint8)
-        flat[cell] = _STILL
-        flat[moving] = _MOVING
+        flat = np.full(frames * blocks + 1, UNPREDICTED, np.uint8)
+        flat[cell] = STILL
+        flat[moving] = MOVING
         states = flat[:-1].reshape(frames, blocks)
         self._active += np.count_nonzero(states, axis=0)
-        self._intra |= states.max(axis=0) == _UNPREDICTED
+        self._intra |= states.max(axis=0) == UNPREDICTED
 
     def _gather_movement(self, moving: Indices, block: Indices, cell: Indices) -> None:
         blocks = len(self._peak)

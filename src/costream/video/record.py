@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import av
 
+from costream.video.bitstream import Summary
 from costream.video.references import FrameType
 from costream.video.vectors import FrameVectors
 
@@ -19,7 +20,8 @@ class FrameRecord:
         time: seconds since the stream's first frame.
         type: ``"I"``, ``"P"`` or ``"B"``.
         packet_bytes: coded size in bytes.
-        vectors: motion vectors that the decoder exported for it.
+        vectors: motion vectors that the decoder exported for it; where our own reader tells,
+            blocks of 16 x 16 pixels that were predicted.
         damaged: the decoder reported or concealed an error in it, or in what came right before.
     """
 
@@ -57,8 +59,11 @@ class DecodedFrame:
         record: what is told about it in public.
         frame: the decoded frame, in coded orientation.
         vectors: its vectors; None where it has none or they mean nothing.
+        summary: what our own reader says of it; None where it does not read the stream, or could
+            not read the frame.
     """
 
     record: FrameRecord
     frame: av.VideoFrame
     vectors: FrameVectors | None
+    summary: Summary | None = None

@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
+from costream.video.bitstream import Picture
+
 FrameType = Literal["I", "P", "B"]
 
 _MEMORY = 64
@@ -22,6 +24,7 @@ class Coded:
         size: coded bytes.
         corrupt: the demuxer marked the packet as incomplete.
         reference: other frames may refer to it; None if the bitstream was not asked.
+        picture: what our own reader says of it, if it reads the stream.
     """
 
     order: int
@@ -29,6 +32,7 @@ class Coded:
     size: int
     corrupt: bool
     reference: bool | None = None
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

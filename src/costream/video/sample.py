@@ -11,9 +11,13 @@ import numpy.typing as npt
 from costream.video.agreement import CameraShift, neighbour_agreement, ratio
 from costream.video.picture import Picture
 
-MotionSource = Literal["codec", "unused", "none"]
-"""Where change evidence comes from: the codec's motion vectors (``codec``), or nowhere, because the
-codec exports none (``none``) or the stream was opened without them (``unused``)."""
+MotionSource = Literal["bitstream", "codec", "unused", "none"]
+"""Where change evidence comes from: our own reading of the bitstream (``bitstream``), the motion
+vectors that FFmpeg's decoder exports (``codec``), or nowhere, because there is neither for the
+codec (``none``) or the stream was opened without (``unused``)."""
+
+TOLD: frozenset[MotionSource] = frozenset({"bitstream", "codec"})
+"""Sources that tell something."""
 
 BLOCK = 16
 """Side of a block of a :class:`ChangeMap`, in luma pixels: one macroblock of H.264."""
@@ -60,8 +64,8 @@ class ChangeMap:
     orientation; rows and columns are rounded up, so the last ones may be partly outside.
 
     Attributes:
-        motion: anything but ``"codec"`` means that nothing is known: every block counts as
-            changed.
+        motion: anything but ``"bitstream"`` and ``"codec"`` means that nothing is known: every
+            block counts as changed.
         peak: float32 [rows, cols], the longest single motion vector seen in the block over the
             distance to its reference picture, in pixels a frame.
         drift: float32 [rows, cols, 2], the sum of the block's mean vectors (x, y) over the
@@ -76,6 +80,9 @@ class ChangeMap:
         quantiser: float32 [rows, cols], how coarsely the block was coded in the sample's own frame,
             in the codec's own steps: 0 to 51 for H.264, where 6 more double the step, 2 to 62 for
             MPEG, twice its quantiser scale. NaN where the codec does not tell.
+        residual: float32 [rows, cols], what prediction left to be corrected in the interval's
+            P- and B-frames: the sum of the magnitudes of the dequantised luma coefficients, for
+            each pixel. NaN where the source does not tell: only ``"bitstream"`` does.
         frames: native frames in the interval.
         keyframes: I-frames among them. They carry no vectors, so what they changed is unknown.
         packet_bytes: coded size of the interval's frames, in bytes.
@@ -90,6 +97,7 @@ class ChangeMap:
     activity: npt.NDArray[np.float32]
     intra: npt.NDArray[np.bool_]
     quantiser: npt.NDArray[np.float32]
+    residual: npt.NDArray[np.float32]
     frames: int
     keyframes: int
     packet_bytes: int
@@ -116,7 +124,7 @@ class ChangeMap:
 
     def camera(self) -> CameraShift | None:
         """Returns the motion that the picture shares, or None where vectors tell nothing."""
-        if self.motion != "codec" or self.keyframes >= self.frames:
+        if self.motion not in TOLD or self.keyframes >= self.frames:
             return None
         return CameraShift.of(self.drift)
 

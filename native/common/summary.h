@@ -1,0 +1,94 @@
+// A picture's metadata summed up on blocks of 16x16 luma samples.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "picture.h"
+
+namespace costream {
+
+enum class State : std::uint8_t { kStill = 0, kMoving = 1, kUnpredicted = 2 };
+
+// One entry for each block of the cropped picture, row by row.
+struct Summary {
+  int rows = 0, columns = 0;
+  std::vector<float> x, y;       // movement since the picture displayed before, in samples
+  std::vector<float> peak;       // the fastest 4x4 block's movement, in samples
+  std::vector<State> state;      // unpredicted where any 4x4 block is, else moving where any moves
+  std::vector<float> energy;     // sum of |dequantised luma coefficient| for each sample
+  std::vector<float> quantiser;  // mean
+};
+
+// `step` is the distance in picture order count to the picture displayed before. Vectors are
+// brought to it by the distances to their references; a block with two has their mean.
+inline Summary summarise(const Picture& picture, int step) {
+  Summary out;
+  out.rows = (picture.height + 15) / 16;
+  out.columns = (picture.width + 15) / 16;
+  const auto blocks = static_cast<std::size_t>(out.rows) * static_cast<std::size_t>(out.columns);
+  out.x.assign(blocks, 0), out.y.assign(blocks, 0), out.peak.assign(blocks, 0);
+  out.state.assign(blocks, State::kStill);
+  out.energy.assign(blocks, 0), out.quantiser.assign(blocks, 0);
+
+  std::vector<float> factors;  // from quarters of a sample to samples in a step, by reference
+  factors.reserve(picture.references.size());
+  for (const std::int32_t order : picture.references) {
+    const int distance = picture.order - order;
+    factors.push_back(distance == 0 ? 0.0f : -0.25f * static_cast<float>(step) / distance);
+  }
+  const auto known = static_cast<int>(factors.size());
+
+  for (int row = 0; row < out.rows; ++row) {
+    const int top = (picture.crop_top + 16 * row) / 4;
+    const int bottom = std::min(top + 4, picture.rows);
+    for (int column = 0; column < out.columns; ++column) {
+      const int left = (picture.crop_left + 16 * column) / 4;
+      const int right = std::min(left + 4, picture.columns);
+      float x = 0, y = 0, fastest = 0, energy = 0, quantiser = 0;
+      bool moving = false, unpredicted = false;
+      int cells = 0;
+      for (int r = top; r < bottom; ++r) {
+        for (int c = left; c < right; ++c) {
+          const auto at = static_cast<std::size_t>(r) * static_cast<std::size_t>(picture.columns) +
+                          static_cast<std::size_t>(c);
+          ++cells;
+          energy += static_cast<float>(picture.energy[at]);
+          quantiser += static_cast<float>(picture.quantiser[at]);
+          if (picture.mode[at] != Mode::kSkip && picture.mode[at] != Mode::kInter) {
+            unpredicted = true;
+            continue;
+          }
+          const Motion& motion = picture.motion[at];
+          float across = 0, down = 0;
+          int used = 0;
+          for (int list = 0; list < 2; ++list) {
+            const int reference = motion.reference[list];
+            if (reference < 0 || reference >= known) continue;
+            const std::int16_t* vector = motion.vector[list];
+            moving |= vector[0] != 0 || vector[1] != 0;
+            across += vector[0] * factors[static_cast<std::size_t>(reference)];
+            down += vector[1] * factors[static_cast<std::size_t>(reference)];
+            ++used;
+          }
+          if (used == 2) across /= 2, down /= 2;
+          x += across, y += down;
+          fastest = std::max(fastest, across * across + down * down);
+        }
+      }
+      if (cells == 0) continue;
+      const auto at = static_cast<std::size_t>(row) * static_cast<std::size_t>(out.columns) +
+                      static_cast<std::size_t>(column);
+      const auto share = 1.0f / static_cast<float>(cells);
+      out.x[at] = x * share, out.y[at] = y * share;
+      out.peak[at] = std::sqrt(fastest);
+      out.state[at] = unpredicted ? State::kUnpredicted : moving ? State::kMoving : State::kStill;
+      out.energy[at] = energy * share / 16, out.quantiser[at] = quantiser * share;
+    }
+  }
+  return out;
+}
+
+}  // namespace costream

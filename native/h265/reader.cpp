@@ -1,0 +1,204 @@
+#include "reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "nal.h"
+
+namespace costream {
+
+using namespace h265;
+
+namespace {
+
+void note(Picture& picture, const std::string& reason) {
+  auto& known = picture.unsupported;
+  if (std::find(known.begin(), known.end(), reason) == known.end()) known.push_back(reason);
+}
+
+}  // namespace
+
+void H265Reader::configure(const std::uint8_t* extradata, std::size_t size) {
+  reset();
+  sets_ = ParameterSets{};
+  length_bytes_ = 0;
+  std::vector<Picture> none;
+  const auto use = [&](const std::uint8_t* nal, std::size_t bytes) {
+    if (bytes > 2 && (nal[0] >> 1 & 63) > kLastSlice) nal_unit(nal, bytes, none);
+  };
+  const bool annex_b = size >= 4 && extradata[0] == 0 && extradata[1] == 0 &&
+                       (extradata[2] == 1 || (extradata[2] == 0 && extradata[3] == 1));
+  if (annex_b) return for_each_annex_b(extradata, size, use);
+  if (size < 23) return;
+  length_bytes_ = (extradata[21] & 3) + 1;
+  std::size_t at = 23;
+  for (int array = 0; array < extradata[22] && at + 3 <= size; ++array) {
+    const int count = extradata[at + 1] << 8 | extradata[at + 2];
+    at += 3;
+    for (int i = 0; i < count && at + 2 <= size; ++i) {
+      const auto length = static_cast<std::size_t>(extradata[at] << 8 | extradata[at + 1]);
+      at += 2;
+      if (length > size - at) return;
+      use(extradata + at, length);
+      at += length;
+    }
+  }
+}
+
+void H265Reader::reset() {
+  references_.clear();
+  sequence_starts_ = true;
+  skip_leading_ = true;
+  previous_order_ = 0;
+}
+
+std::vector<Picture> H265Reader::read(const std::uint8_t* packet, std::size_t size,
+                                      std::int64_t number) {
+  std::vector<Picture> out;
+  packet_ = number;
+  const auto use = [&](const std::uint8_t* nal, std::size_t bytes) { nal_unit(nal, bytes, out); };
+  if (length_bytes_ == 0) {
+    for_each_annex_b(packet, size, use);
+  } else {
+    for_each_prefixed(packet, size, length_bytes_, use);
+  }
+  finish_picture();
+  return out;
+}
+
+void H265Reader::nal_unit(const std::uint8_t* data, std::size_t size, std::vector<Picture>& out) {
+  if (size < 3 || (data[0] & 0x80) != 0) return;
+  const int type = data[0] >> 1 & 63, layer = (data[0] & 1) << 5 | data[1] >> 3;
+  const int temporal_id = (data[1] & 7) - 1;
+  if (layer != 0 || temporal_id < 0) return;
+  if (type > kLastSlice && type != kSps && type != kPps && type != kEndOfSequence &&
+      type != kEndOfBitstream)
+    return;
+  if (type > kRaslR && type < kBlaWLp) return;  // reserved
+  if (type > kCra && type < kSps) return;
+
+  if (type == kEndOfSequence || type == kEndOfBitstream) {
+    finish_picture();
+    sequence_starts_ = true;
+    return;
+  }
+  unescape_into(data + 2, size - 2, payload_);
+  if (type == kSps) {
+    if (auto sps = parse_sequence_parameters(BitReader(payload_.data(), payload_.size())))
+      sets_.sps[static_cast<std::size_t>(sps->id)] = std::move(sps);
+  } else if (type == kPps) {
+    if (auto pps = parse_picture_parameters(BitReader(payload_.data(), payload_.size())))
+      sets_.pps[static_cast<std::size_t>(pps->id)] = std::move(pps);
+  } else {
+    slice(type, temporal_id, size, out);
+  }
+}
+
+void H265Reader::slice(int type, int temporal_id, std::size_t coded_size, std::vector<Picture>& out) {
+  const bool first = (payload_[0] & 0x80) != 0;
+  if (first || picture_ == nullptr) {
+    finish_picture();
+    header_valid_ = false;
+    decoding_ = false;
+    // What is known though it can't be read.
+    out.emplace_back();
+    picture_ = &out.back();
+    picture_->packet = packet_;
+    picture_->order = 0;
+    picture_->type = "I";
+    picture_->key = is_irap(type);
+    picture_->reference = type > kLastSubLayerPicture || (type & 1) != 0;
+  }
+  Picture& picture = *picture_;
+  picture.bits += static_cast<std::uint32_t>(coded_size * 8);
+
+  BitReader bits(payload_.data(), payload_.size());
+  // The parameter sets of the picture hold for all its slices, even if others came in between.
+  SliceHeader header = header_;
+  const std::string reason = parse_slice_header(bits, type, sets_, header);
+  if (!reason.empty()) return note(picture, reason);
+  if (header.dependent && !header_valid_) return note(picture, "damaged");
+  if (!decoding_) {
+    sps_ = sets_.sps[static_cast<std::size_t>(sets_.pps[static_cast<std::size_t>(header.pps)]->sequence)];
+    pps_ = sets_.pps[static_cast<std::size_t>(header.pps)];
+    if (!start_picture(type, temporal_id, header, picture)) return note(picture, "damaged");
+  } else if (sets_.pps[static_cast<std::size_t>(header.pps)] != pps_ ||
+             sets_.sps[static_cast<std::size_t>(pps_->sequence)] != sps_) {
+    return note(picture, "damaged");
+  }
+  header_ = header;
+  header_valid_ = true;
+
+  if (!header.dependent) {
+    if (!references_.make_lists(header_, lists_)) {
+      header_valid_ = false;
+      return note(picture, "damaged");
+    }
+    if (header.type == SliceType::kB) {
+      picture.type = "B";
+    } else if (header.type == SliceType::kP && picture.type == "I") {
+      picture.type = "P";
+    }
+  }
+  if (decoder_.decode(header_, lists_, payload_.data() + header_.data, payload_.size() - header_.data)) {
+    ++picture.slices;
+  } else {
+    note(picture, "damaged");
+  }
+}
+
+bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& header, Picture& picture) {
+  // A whole picture has no coding tree block that takes less than some fraction of a bit.
+  if (layout_sps_ != sps_ || layout_pps_ != pps_) {
+    layout_sps_ = nullptr;
+    if (!make_tile_layout(*sps_, *pps_, layout_)) return false;
+    layout_sps_ = sps_;
+    layout_pps_ = pps_;
+  }
+
+  // Picture order count (8.3.1).
+  const bool restarts = is_irap(type) && (is_idr(type) || type <= kBlaNLp || sequence_starts_);
+  if (is_irap(type)) skip_leading_ = restarts;
+  const std::int32_t size = 1 << sps_->log2_max_poc_lsb;
+  std::uint32_t high = 0;
+  if (!restarts) {
+    const std::int32_t before = previous_order_ & (size - 1);
+    high = static_cast<std::uint32_t>(previous_order_ - before);
+    if (header.poc_lsb < before && before - header.poc_lsb >= size / 2) {
+      high += static_cast<std::uint32_t>(size);
+    } else if (header.poc_lsb > before && header.poc_lsb - before > size / 2) {
+      high -= static_cast<std::uint32_t>(size);
+    }
+  }
+  order_ = static_cast<std::int32_t>(high + static_cast<std::uint32_t>(header.poc_lsb));
+  if (temporal_id == 0 && (type > kRaslR || (type & 1) != 0) && !(type >= kRadlN && type <= kRaslR))
+    previous_order_ = order_;
+  sequence_starts_ = false;
+
+  if (restarts) references_.clear();
+  if (!references_.update(header, order_, sps_->log2_max_poc_lsb)) note(picture, "missing references");
+
+  picture.order = order_;
+  picture.reference = type > kLastSubLayerPicture || (type & 1) != 0 || temporal_id + 1 < sps_->max_sub_layers;
+  picture.width = sps_->width - sps_->crop_left - sps_->crop_right;
+  picture.height = sps_->height - sps_->crop_top - sps_->crop_bottom;
+  picture.crop_left = sps_->crop_left;
+  picture.crop_top = sps_->crop_top;
+  picture.columns = sps_->width / 4;
+  picture.rows = sps_->height / 4;
+  decoder_.start(*sps_, *pps_, layout_, order_, picture);
+  decoding_ = true;
+  return true;
+}
+
+void H265Reader::finish_picture() {
+  if (picture_ != nullptr && decoding_) {
+    std::unique_ptr<Frame> frame = references_.obtain();
+    decoder_.finish(frame.get());
+    references_.add(std::move(frame));
+  }
+  picture_ = nullptr;
+  decoding_ = false;
+}
+
+}  // namespace costream
