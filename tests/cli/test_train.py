@@ -10,7 +10,9 @@ from costream.train import stage as stage_module
 from tests.cli.conftest import Command
 
 STAGE = StageRecipe(1, 1, 1e-3, pool=2)
-SMALL = Recipe("test", perception=STAGE, language=STAGE, joint=STAGE, frame_size=(64, 64))
+SMALL = Recipe(
+    "test", perception=STAGE, closeups=STAGE, language=STAGE, joint=STAGE, frame_size=(128, 128)
+)
 
 
 def test_train_ends_with_a_model_and_its_curves(

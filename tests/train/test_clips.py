@@ -9,7 +9,7 @@ from costream.train import Recipe, StageRecipe
 from costream.train.clips import FRAMES, Reel, make_pairs, make_truth, make_window
 
 STAGE = StageRecipe(1, 1, 1e-3)
-RECIPE = Recipe("test", STAGE, STAGE, STAGE, frame_size=(96, 64))
+RECIPE = Recipe("test", STAGE, STAGE, STAGE, STAGE, frame_size=(96, 64))
 VIDEOS = draw_recipes("train", 6, 1)
 
 

@@ -12,7 +12,9 @@ from costream.train import run as run_module
 from costream.train.progress import Progress
 
 STAGE = StageRecipe(2, 1, 1e-3, pool=2, fresh=0.5)
-RECIPE = Recipe("test", perception=STAGE, language=STAGE, joint=STAGE, frame_size=(64, 64))
+RECIPE = Recipe(
+    "test", perception=STAGE, closeups=STAGE, language=STAGE, joint=STAGE, frame_size=(128, 128)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +30,11 @@ def moved(folder, stage):
 
 def test_stages_learn_apart_and_then_together(tmp_path):
     assert train(RECIPE, tmp_path, stages=["language"]) == tmp_path
-    with pytest.raises(SettingsError, match="joint needs the stage perception"):
+    with pytest.raises(SettingsError, match="joint needs the stage closeups"):
         train(RECIPE, tmp_path, stages=["joint"])
     target = train(RECIPE, tmp_path)
-    seeing, answering = moved(tmp_path, "perception"), moved(tmp_path, "language")
+    seeing, answering = moved(tmp_path, "closeups"), moved(tmp_path, "language")
+    assert moved(tmp_path, "perception") <= seeing
     assert seeing and answering and seeing.isdisjoint(answering)
     assert seeing | answering <= moved(tmp_path, "joint")
     assert len(load_model(str(target), device="cpu").yes_ids)
@@ -46,7 +49,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt
 
-    broken = {**run_module.STAGES, "joint": (stop, ("perception", "language"))}
+    broken = {**run_module.STAGES, "joint": (stop, ("closeups", "language"))}
     with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
         cut.setattr(run_module, "STAGES", broken)
         train(RECIPE, tmp_path)

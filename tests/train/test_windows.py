@@ -6,7 +6,7 @@ from costream.train.clips import Clip
 from costream.train.windows import draw_moments, list_examples
 
 STAGE = StageRecipe(1, 1, 1e-3)
-RECIPE = Recipe("test", STAGE, STAGE, STAGE)
+RECIPE = Recipe("test", STAGE, STAGE, STAGE, STAGE)
 NOTHING = np.zeros((0, 0, 0, 3), np.uint8)
 
 
