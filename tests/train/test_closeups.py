@@ -35,7 +35,7 @@ def test_a_closeup_shows_what_was_asked_for_and_tells_where():
         (box,) = (b for b in close.truths[0].boxes if b.label == "person")
         (top, left), (bottom, right) = shown.min(0) * scale, (shown.max(0) + 1) * scale
         assert np.abs(np.array([box.left, box.top, box.right, box.bottom])
-                      - (left, top, right, bottom)).max() <= 3  # fmt: skip
+                      - (left, top, right, bottom)).max() < 4  # fmt: skip
 
 
 def test_what_lies_outside_a_closeup_is_not_told():

@@ -53,7 +53,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
         cut.setattr(run_module, "STAGES", broken)
         train(RECIPE, tmp_path)
-    rest = dict.fromkeys(("perception", "language"), (stop, ()))
+    rest = dict.fromkeys(("perception", "closeups", "language"), (stop, ()))
     with monkeypatch.context() as watched:
         watched.setattr(run_module, "STAGES", {**run_module.STAGES, **rest})
         assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
