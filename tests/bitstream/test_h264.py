@@ -21,8 +21,14 @@ NOT_CODED, SKIP, INTER, INTRA = range(4)
 EXPORT = {"export_side_data": "+mvs+venc_params"}
 
 
-def x264(preset: str = "medium", pixel_format: str = "yuv420p", frames: int = 10, **options):
-    """The scene through libx264; ``options`` are x264's, with underscores."""
+def x264(
+    preset: str = "medium",
+    pixel_format: str = "yuv420p",
+    frames: int = 10,
+    pictures: list[np.ndarray] | None = None,
+    **options: int | str,
+) -> streams.Stream:
+    """The scene (or other pictures) through libx264; ``options`` are its own, with underscores."""
     parameters = {
         "threads": "1",
         "scenecut": "0",
@@ -30,7 +36,9 @@ def x264(preset: str = "medium", pixel_format: str = "yuv420p", frames: int = 10
     }
     joined = ":".join(f"{name}={value}" for name, value in parameters.items())
     settings = {"preset": preset, "x264-params": joined}
-    return streams.encode("libx264", settings, pixel_format=pixel_format, frames=frames)
+    return streams.encode(
+        "libx264", settings, pixel_format=pixel_format, frames=frames, pictures=pictures
+    )
 
 
 def read(stream: streams.Stream) -> list:
@@ -130,6 +138,92 @@ def test_vectors_and_quantisers_are_ffmpegs(preset, options):
         assert not picture.energy[picture.mode == SKIP].any()
     assert vectors > 1000
     assert pictures[0].key
+
+
+class Bits:
+    """Finds syntax elements in a NAL unit's payload, to change them."""
+
+    def __init__(self, packet: bytes, start: bytes) -> None:
+        self.packet, self.begin = bytearray(packet), packet.index(start) + len(start)
+        self.bits = "".join(f"{byte:08b}" for byte in packet[self.begin : self.begin + 32])
+        self.at = 0
+
+    def read(self, count: int) -> int:
+        self.at += count
+        return int(self.bits[self.at - count : self.at], 2)
+
+    def code(self) -> int:
+        zeros = self.bits.index("1", self.at) - self.at
+        self.at += zeros
+        return self.read(zeros + 1) - 1
+
+    def flip(self) -> bytes:
+        self.packet[self.begin + self.at // 8] ^= 128 >> self.at % 8
+        return bytes(self.packet)
+
+
+def parse_main_sps(packet: bytes) -> tuple[Bits, int]:
+    """A Main profile's SPS, before frame_mbs_only_flag, and the bits of frame_num."""
+    bits = Bits(packet, b"\x00\x00\x01\x67")
+    assert bits.read(24) >> 16 == 77
+    bits.code()  # seq_parameter_set_id
+    frame_num_bits = bits.code() + 4
+    assert bits.code() == 0  # pic_order_cnt_type
+    bits.code()  # log2_max_pic_order_cnt_lsb_minus4
+    bits.code()  # max_num_ref_frames
+    bits.read(1)  # gaps_in_frame_num_value_allowed_flag
+    bits.code()  # pic_width_in_mbs_minus1
+    bits.code()  # pic_height_in_map_units_minus1
+    return bits, frame_num_bits
+
+
+def strips(frames: int) -> list[np.ndarray]:
+    """Most columns of 4x4 blocks move down, some stand, so that 8x8 blocks aren't of one motion."""
+    draw = np.random.default_rng(3)
+    height, width = streams.SIZE
+    noise = np.clip(draw.normal(128, 40, (height + 60, width)), 0, 255)
+    ground = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, 1, (0, 1))) / 4
+    moves = np.arange(width) // 4 % 4 != 3
+    return [np.where(moves, ground[t : t + height], ground[:height]) for t in range(frames)]
+
+
+@pytest.mark.parametrize("direct", ["spatial", "temporal"])
+@pytest.mark.parametrize("cabac", [0, 1])
+def test_direct_prediction_by_4x4_blocks(direct, cabac):
+    """No encoder at hand clears direct_8x8_inference_flag; without 8x8 transforms, the same slices
+    can be read under an SPS that does."""
+    coded = x264(
+        "slower", pictures=strips(6), direct=direct, cabac=cabac, bframes=1, b_adapt=0, ref=1,
+        qp=24, partitions="all", **{"8x8dct": 0},
+    )  # fmt: skip
+    bits, _ = parse_main_sps(coded.packets[0])
+    assert bits.read(1) == 1  # frame_mbs_only_flag
+    stream = streams.Stream("h264", [bits.flip(), *coded.packets[1:]], b"")
+    pictures = read(stream)
+    differ = [
+        (ours.motion != theirs.motion).any()
+        for ours, theirs in zip(pictures, read(coded), strict=True)
+        if ours.type == "B"
+    ]
+    assert all(differ)
+    for frame in decode(stream):
+        assert pictures[frame.pts].unsupported == []
+        assert assert_equal_vectors(frame, pictures[frame.pts]) or frame.pts == 0
+
+
+def test_field_pictures_are_recognised():
+    """No encoder at hand makes them: a slice that says that it is of one."""
+    coded = x264(tff=1, frames=1, **{"8x8dct": 0})
+    bits, frame_num_bits = parse_main_sps(coded.packets[0])
+    assert bits.read(1) == 0  # frame_mbs_only_flag
+    slice_header = Bits(coded.packets[0], b"\x00\x00\x01\x65")
+    for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
+        slice_header.code()
+    slice_header.read(frame_num_bits)
+    reader = _bitstream.H264Reader()
+    (picture,) = reader.read(slice_header.flip(), 0)
+    assert picture.unsupported == ["field pictures"]
+    assert not picture.mode.any()
 
 
 def test_baseline_profile():
