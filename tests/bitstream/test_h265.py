@@ -37,10 +37,10 @@ def read(stream: streams.Stream) -> list:
     ("preset", "parameters"),
     [
         ("ultrafast", "bframes=0"),
-        ("slow", "ctu=16:slices=2:wpp=0"),
+        ("slow", "ctu=16:slices=2"),
         ("slower", "ctu=32:amp=1:rect=1:bframes=8:ref=5:weightb=1"),
-        ("placebo", "open-gop=1:keyint=5"),
-        ("medium", "lossless=1:no-temporal-mvp=1"),
+        ("placebo", "open-gop=1:keyint=3"),
+        ("medium", "lossless=1:no-temporal-mvp=1:wpp=0"),
         ("medium", "qp=4:tskip=1:scaling-list=default:signhide=0"),
         ("medium", "cu-lossless=1:qp=10:aq-mode=3:qg-size=8:max-merge=1"),
         ("medium", "tu-intra-depth=4:tu-inter-depth=4:temporal-layers=3:hrd=1:aud=1"),
@@ -48,9 +48,10 @@ def read(stream: streams.Stream) -> list:
     ],
 )
 def test_every_slice_ends_exactly_at_its_end(preset, parameters):
-    stream = x265(parameters, preset)
+    frames = 4 if preset == "placebo" else 8
+    stream = x265(parameters, preset, frames=frames)
     pictures = read(stream)
-    assert [p.packet for p in pictures] == list(range(8))
+    assert [p.packet for p in pictures] == list(range(frames))
     slices = int((re.search(r"slices=(\d)", parameters) or [0, 1])[1])
     for picture in pictures:
         assert (picture.slices, picture.unsupported) == (slices, [])
@@ -73,7 +74,7 @@ def test_every_slice_ends_exactly_at_its_end(preset, parameters):
 )
 def test_vectors_give_the_decoded_samples(preset, parameters, pixel_format):
     """With the loop filters off, what has no residual is its prediction, bit for bit."""
-    stream = x265(f"no-deblock=1:no-sao=1:weightp=0:{parameters}", preset, pixel_format)
+    stream = x265(f"no-deblock=1:no-sao=1:weightp=0:weightb=0:{parameters}", preset, pixel_format)
     pictures = read(stream)
     decoded = stream.luma()
     # Picture order counts start again at each picture that resets them.

@@ -1,0 +1,91 @@
+"""Motion, modes, quantisers and residual energy from the bits of a video stream."""
+
+import numpy as np
+import numpy.typing as npt
+
+class Picture:
+    """What the bits of one coded picture tell, by 4x4 block.
+
+    The arrays view memory of the picture and are read-only.
+    """
+
+    @property
+    def type(self) -> str:
+        """'I', 'P' or 'B': the most general of its slices."""
+    @property
+    def packet(self) -> int:
+        """Number of the packet that it came in."""
+    @property
+    def order(self) -> int:
+        """Picture order count."""
+    @property
+    def key(self) -> bool:
+        """Whether a decoder can start here."""
+    @property
+    def is_reference(self) -> bool:
+        """Whether others may be predicted from it."""
+    @property
+    def bits(self) -> int:
+        """Size of its slices."""
+    @property
+    def width(self) -> int:
+        """Of the cropped picture, in luma samples."""
+    @property
+    def height(self) -> int:
+        """Of the cropped picture, in luma samples."""
+    @property
+    def crop_left(self) -> int:
+        """Luma samples left of the cropped picture."""
+    @property
+    def crop_top(self) -> int:
+        """Luma samples above the cropped picture."""
+    @property
+    def columns(self) -> int:
+        """Width of the coded picture in 4x4 blocks."""
+    @property
+    def rows(self) -> int:
+        """Height of the coded picture in 4x4 blocks."""
+    @property
+    def motion(self) -> npt.NDArray[np.int16]:
+        """[rows, columns, 2, 2]: vectors by list as x, y in quarters of a luma sample."""
+    @property
+    def reference(self) -> npt.NDArray[np.int8]:
+        """[rows, columns, 2]: by list, which of `references`; -1 where none."""
+    @property
+    def mode(self) -> npt.NDArray[np.uint8]:
+        """[rows, columns]: 0 not coded, 1 skip, 2 inter, 3 intra."""
+    @property
+    def quantiser(self) -> npt.NDArray[np.int8]:
+        """[rows, columns]: luma QP."""
+    @property
+    def energy(self) -> npt.NDArray[np.uint32]:
+        """[rows, columns]: sum of |dequantised luma coefficient|; 0 where none was coded."""
+    @property
+    def references(self) -> list[int]:
+        """Picture order counts that `reference` points to."""
+    @property
+    def slices(self) -> int:
+        """Slice segments that were read to their very end."""
+    @property
+    def unsupported(self) -> list[str]:
+        """What the others needed, or 'damaged'."""
+
+class H265Reader:
+    """Reads H.265. One thread at a time; `read` lets others run meanwhile."""
+
+    def configure(self, extradata: bytes) -> None:
+        """Take the stream's parameter sets: hvcC, Annex B, or empty bytes."""
+    def read(self, packet: bytes, number: int) -> list[Picture]:
+        """The pictures of a packet, in decoding order."""
+    def reset(self) -> None:
+        """Forget the pictures read so far, to go on elsewhere."""
+
+class H264Reader:
+    """Reads H.264. One thread at a time; `read` lets others run meanwhile."""
+
+    def configure(self, extradata: bytes) -> None:
+        """Take the stream's parameter sets: avcC, Annex B, or empty bytes."""
+    def read(self, packet: bytes, number: int) -> list[Picture]:
+        """The pictures of a packet, in decoding order."""
+    def reset(self) -> None:
+        """Forget the pictures read so far, to go on elsewhere."""
