@@ -3,6 +3,28 @@
 import numpy as np
 import numpy.typing as npt
 
+class Summary:
+    """A picture's metadata on blocks of 16x16 luma samples of the cropped picture, as coded."""
+
+    @property
+    def x(self) -> npt.NDArray[np.float32]:
+        """[rows, columns]: movement to the right since the picture displayed before, in samples."""
+    @property
+    def y(self) -> npt.NDArray[np.float32]:
+        """[rows, columns]: likewise downwards."""
+    @property
+    def peak(self) -> npt.NDArray[np.float32]:
+        """[rows, columns]: the fastest 4x4 block's movement, in samples."""
+    @property
+    def state(self) -> npt.NDArray[np.uint8]:
+        """[rows, columns]: 0 still, 1 moving, 2 not predicted, at least in part."""
+    @property
+    def energy(self) -> npt.NDArray[np.float32]:
+        """[rows, columns]: sum of |dequantised luma coefficient| a sample."""
+    @property
+    def quantiser(self) -> npt.NDArray[np.float32]:
+        """[rows, columns]: mean luma QP."""
+
 class Picture:
     """What the bits of one coded picture tell, by 4x4 block.
 
@@ -69,6 +91,11 @@ class Picture:
     @property
     def unsupported(self) -> list[str]:
         """What the others needed, or 'damaged'."""
+
+    def summary(self, step: int) -> Summary:
+        """Sums the picture up; `step` is the distance in picture order count to the picture
+        displayed before.
+        """
 
 class H265Reader:
     """Reads H.265. One thread at a time; `read` lets others run meanwhile."""

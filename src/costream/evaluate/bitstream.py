@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import process_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -14,10 +14,14 @@ from av.sidedata.motionvectors import MotionVectors
 from av.sidedata.sidedata import SideDataContainer
 
 from costream.errors import SourceError
-from costream.video.bitstream import Picture, Reader, open_reader
+from costream.video.bitstream import open_reader
 from costream.video.source import open_container, reason
 from costream.video.track import codec_name, find_video
 from costream.video.vectors import EXPORT_OPTIONS
+
+if TYPE_CHECKING:
+    from costream._bitstream import Picture
+    from costream.video.bitstream import Reader
 
 RUNS = 3
 """Times that reading and decoding are timed in turn; the fastest of each counts."""

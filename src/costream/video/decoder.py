@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import av
 import av.error
@@ -13,7 +14,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
-from costream.video.bitstream import UNPREDICTED, Picture, Summary, open_reader
+from costream.video.bitstream import UNPREDICTED, open_reader
 from costream.video.clock import StreamClock
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
@@ -28,6 +29,9 @@ from costream.video.vectors import (
     exports_vectors,
     read_vectors,
 )
+
+if TYPE_CHECKING:
+    from costream._bitstream import Picture, Summary
 
 MAX_BARREN_PACKETS = 1500
 """Packets in a row without a picture before a stream is given up: a minute at 25 frames a second,

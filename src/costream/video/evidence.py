@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 
-from costream.video.bitstream import Summary
 from costream.video.field import MotionField
 from costream.video.quantisers import read_quantisers
 from costream.video.record import DecodedFrame
 from costream.video.sample import BLOCK, TOLD, ChangeMap, MotionSource, grid
+
+if TYPE_CHECKING:
+    from costream._bitstream import Summary
 
 Field = npt.NDArray[Any]
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from costream.video.batch import Indices, VectorBatch
-from costream.video.bitstream import MOVING, STILL, UNPREDICTED, Summary
+from costream.video.bitstream import MOVING, STILL, UNPREDICTED
 from costream.video.sample import BLOCK
 from costream.video.vectors import FrameVectors
+
+if TYPE_CHECKING:
+    from costream._bitstream import Summary
 
 
 class MotionField:

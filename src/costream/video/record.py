@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import av
 
-from costream.video.bitstream import Summary
 from costream.video.references import FrameType
 from costream.video.vectors import FrameVectors
+
+if TYPE_CHECKING:
+    from costream._bitstream import Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from costream.video.bitstream import Picture
+if TYPE_CHECKING:
+    from costream._bitstream import Picture
 
 FrameType = Literal["I", "P", "B"]
 
