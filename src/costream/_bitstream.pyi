@@ -93,9 +93,7 @@ class Picture:
         """What the others needed, or 'damaged'."""
 
     def summary(self, step: int) -> Summary:
-        """Sums the picture up; `step` is the distance in picture order count to the picture
-        displayed before.
-        """
+        """Sums the picture up, `step` picture order counts after the one displayed before."""
 
 class H265Reader:
     """Reads H.265. One thread at a time; `read` lets others run meanwhile."""
