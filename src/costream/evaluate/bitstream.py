@@ -146,7 +146,8 @@ def _compare(name: str, pictures: dict[int, Picture]) -> tuple[int, int]:
                 if packet is not None:
                     packet.opaque = number
                 for frame in stream.decode(packet):
-                    picture = pictures.get(frame.opaque) if frame.opaque is not None else None
+                    number_of = frame.opaque
+                    picture = pictures.get(number_of) if isinstance(number_of, int) else None
                     if picture is not None and not picture.unsupported:
                         told, same = _agree(frame, picture)
                         compared, equal = compared + told, equal + same
