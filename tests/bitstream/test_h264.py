@@ -62,7 +62,7 @@ def decode(stream: streams.Stream) -> Iterator[av.VideoFrame]:
 def assert_equal_vectors(frame: av.VideoFrame, picture) -> int:
     """FFmpeg tells what it has in partitions of 8x8 at least, by their first 4x4 block."""
     exported = SideDataContainer(frame).get("MOTION_VECTORS")
-    used = picture.reference_index >= 0
+    used = picture.reference >= 0
     if exported is None:
         assert not used.any()
         return 0
@@ -133,7 +133,7 @@ def test_vectors_and_quantisers_are_ffmpegs(preset, options):
         assert picture.bits <= 8 * len(stream.packets[picture.packet])
         vectors += assert_equal_vectors(frame, picture)
         assert_equal_quantisers(frame, picture)
-        coded = picture.reference_index.max(axis=2) >= 0
+        coded = picture.reference.max(axis=2) >= 0
         assert (coded == np.isin(picture.mode, (SKIP, INTER))).all()
         assert not picture.energy[picture.mode == SKIP].any()
     assert vectors > 1000
@@ -265,10 +265,8 @@ def test_vectors_give_the_decoded_samples(preset, options):
     for picture in pictures:
         samples = decoded[picture.order].astype(np.int32)
         samples = samples.reshape(picture.rows, 4, picture.columns, 4).swapaxes(1, 2)
-        blocks = np.argwhere(picture.reference_index.max(axis=2) >= 0)
-        predicted = predict(
-            picture.motion, picture.reference_index, picture.references, planes, blocks
-        )
+        blocks = np.argwhere(picture.reference.max(axis=2) >= 0)
+        predicted = predict(picture.motion, picture.reference, picture.references, planes, blocks)
         row, column = blocks.T
         same = (samples[row, column] == predicted).all(axis=(1, 2))
         still = picture.energy[row, column] == 0
@@ -381,8 +379,8 @@ def test_damage_is_told_and_passes(cabac):
                 damaged += "damaged" in picture.unsupported
                 intact += picture.slices
                 lost = picture.mode == NOT_CODED
-                assert (picture.reference_index[lost] == -1).all()
+                assert (picture.reference[lost] == -1).all()
                 assert not picture.energy[lost].any()
-                assert picture.reference_index.max(initial=-1) < max(len(picture.references), 1)
+                assert picture.reference.max(initial=-1) < max(len(picture.references), 1)
     assert damaged > 20
     assert intact > 100
