@@ -50,6 +50,7 @@ Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_
   }
   if (at == kCount - 1) positions[total++] = static_cast<std::uint8_t>(at);
   result.total = total;
+  if (total == 0) return result;
 
   int ones = 1;     // context of the first bin: 0 once a level was above one
   int greater = 5;  // context of the others
@@ -220,9 +221,14 @@ constexpr CavlcTables make_cavlc_tables() {
 
 inline constexpr CavlcTables kCavlcTables = make_cavlc_tables();
 
-inline TokenEntry coeff_token(Bits& bits, int predicted) {
+}  // namespace detail
+
+using Token = detail::TokenEntry;
+
+// coeff_token of a block other than chroma DC; `predicted` is nC. Length 0: damaged.
+inline Token read_token(Bits& bits, int predicted) {
   const std::uint32_t word = bits.peek();
-  TokenEntry entry;
+  Token entry;
   if (predicted >= 8) {
     // Six bits: total_coeff - 1 and trailing ones; 000011 means none.
     const std::uint32_t code = word >> 26;
@@ -233,28 +239,25 @@ inline TokenEntry coeff_token(Bits& bits, int predicted) {
     }
   } else {
     const int zeros = __builtin_clz(word | 1u << 16);
-    entry = kCavlcTables.token[predicted >> 1 > 1 ? 2 : predicted >> 1]
+    entry = detail::kCavlcTables.token[predicted >> 1 > 1 ? 2 : predicted >> 1]
                               [static_cast<unsigned>(zeros) << 3 | (word >> (28 - zeros) & 7)];
   }
   bits.skip(entry.length);
   return entry;
 }
 
-}  // namespace detail
+inline Token read_chroma_dc_token(Bits& bits) {
+  const Token entry = detail::kCavlcTables.chroma_token[bits.peek() >> 24];
+  bits.skip(entry.length);
+  return entry;
+}
 
-// `predicted` is nC; `scale` goes on by `stride` for each position in the scan.
+// What follows coeff_token; `scale` goes on by `stride` for each position in the scan.
 template <Block kBlock, bool kSum>
-Residual read_residual(Bits& stream, int predicted, const std::uint16_t* scale, int stride) {
+Residual read_residual(Bits& stream, Token token, const std::uint16_t* scale, int stride) {
   constexpr int kCount = kBlock == Block::kLuma8x8 ? 16 : coefficients(kBlock);
   Bits bits = stream;
   Residual result;
-  detail::TokenEntry token;
-  if constexpr (kBlock == Block::kChromaDc) {
-    token = detail::kCavlcTables.chroma_token[bits.peek() >> 24];
-    bits.skip(token.length);
-  } else {
-    token = detail::coeff_token(bits, predicted);
-  }
   const int total = token.total;
   const int ones = token.ones;
   if (token.length == 0 || total > kCount || ones > total) {
@@ -262,11 +265,6 @@ Residual read_residual(Bits& stream, int predicted, const std::uint16_t* scale, 
     return result;
   }
   result.total = total;
-  if (total == 0) {
-    stream = bits;
-    return result;
-  }
-
   std::uint32_t magnitudes[16];
   for (int at = 0; at < ones; ++at) magnitudes[at] = 1;
   bits.skip(ones);  // signs
@@ -274,16 +272,25 @@ Residual read_residual(Bits& stream, int predicted, const std::uint16_t* scale, 
   for (int at = ones; at < total; ++at) {
     const std::uint32_t word = bits.peek();
     const int prefix = __builtin_clz(word | 1);
-    if (prefix > 25) {
-      result.damaged = true;
-      return result;
+    std::uint32_t code;
+    if (prefix < 14) {
+      // Prefix and suffix are within one look at the stream.
+      const int size = suffix_length;
+      code = static_cast<std::uint32_t>(prefix) << size |
+             ((word << prefix & 0x7FFFFFFF) >> (31 - size));
+      bits.skip(prefix + 1 + size);
+    } else {
+      if (prefix > 25) {
+        result.damaged = true;
+        return result;
+      }
+      bits.skip(prefix + 1);
+      code = static_cast<std::uint32_t>(std::min(prefix, 15)) << suffix_length;
+      int size = suffix_length;
+      if (prefix == 14 && suffix_length == 0) size = 4;
+      if (prefix >= 15) size = prefix - 3;
+      if (size > 0) code += bits.read(size);
     }
-    bits.skip(prefix + 1);
-    std::uint32_t code = static_cast<std::uint32_t>(std::min(prefix, 15)) << suffix_length;
-    int size = suffix_length;
-    if (prefix == 14 && suffix_length == 0) size = 4;
-    if (prefix >= 15) size = prefix - 3;
-    if (size > 0) code += bits.read(size);
     if (prefix >= 15 && suffix_length == 0) code += 15;
     if (prefix >= 16) code += (1u << (prefix - 3)) - 4096;
     if (at == ones && ones < 3) code += 2;
@@ -309,27 +316,32 @@ Residual read_residual(Bits& stream, int predicted, const std::uint16_t* scale, 
     bits.skip(entry.length);
   }
   int position = total + zeros - 1;
-  for (int at = 0; at < total; ++at) {
+  const auto add = [&](int at) {
     if (kSum) result.sum += std::uint64_t{magnitudes[at]} * scale[position * stride];
     --position;
-    if (zeros > 0 && at < total - 1) {
-      const std::uint32_t word = bits.peek();
-      detail::ValueEntry entry =
-          detail::kCavlcTables.run[static_cast<std::size_t>(std::min(zeros, 7) - 1)][word >> 29];
-      if (entry.length == 0) {
-        // Above six zeros left: a run of zeros and a one.
-        const int leading = __builtin_clz(word | 1);
-        entry = {static_cast<std::uint8_t>(leading + 1), static_cast<std::uint8_t>(leading + 4)};
-      }
-      if (entry.value > zeros) {
-        result.damaged = true;
-        return result;
-      }
-      bits.skip(entry.length);
-      zeros -= entry.value;
-      position -= entry.value;
+  };
+  int at = 0;
+  for (; zeros > 0 && at < total - 1; ++at) {
+    add(at);
+    const std::uint32_t word = bits.peek();
+    detail::ValueEntry entry =
+        detail::kCavlcTables.run[static_cast<std::size_t>(std::min(zeros, 7) - 1)][word >> 29];
+    if (entry.length == 0) {
+      // Above six zeros left: a run of zeros and a one.
+      const int leading = __builtin_clz(word | 1);
+      entry = {static_cast<std::uint8_t>(leading + 1), static_cast<std::uint8_t>(leading + 4)};
     }
+    if (entry.value > zeros) {
+      result.damaged = true;
+      return result;
+    }
+    bits.skip(entry.length);
+    zeros -= entry.value;
+    position -= entry.value;
   }
+  // One is left, or no zeros between those that are.
+  if (kSum)
+    for (; at < total; ++at) add(at);
   stream = bits;
   return result;
 }

@@ -260,7 +260,13 @@ class SliceReader {
   template <Block kBlock, bool kSum>
   bool residual(int x, int y, int plane, const std::uint16_t* scale, std::uint64_t& sum);
   bool luma_8x8(int block, std::uint64_t& sum);
-  void add_energy(int x, int y, int size, std::uint64_t sum, int shift);
+  void load_totals();
+  void keep_totals();
+  template <Block kBlock, bool kSum>
+  bool residual_cavlc(int x, int y, int plane, const std::uint16_t* scale, int stride,
+                      std::uint64_t& sum);
+  template <int kSize, int kShift>
+  void add_energy(int x, int y, std::uint64_t sum);
 
   void take_back();
 
@@ -289,9 +295,10 @@ class SliceReader {
   int quantiser_;
   bool quantiser_changed_ = false;  // mb_qp_delta of the macroblock before was not 0
   MotionGrid grid_;
-  std::uint8_t totals_[24];        // CAVLC, of this macroblock
-  const std::uint8_t* totals_left_ = nullptr;
-  const std::uint8_t* totals_above_ = nullptr;
+  // CAVLC: total_coeff of luma, Cb and Cr, laid out like MotionGrid; kOutside for neighbours that
+  // there are none of.
+  static constexpr std::uint8_t kOutside = 64;
+  std::uint8_t totals_[3][MotionGrid::kSize];
 
   // Direct prediction.
   const Frame* first_of_list1_ = nullptr;
@@ -1263,12 +1270,63 @@ void SliceReader<kCabac>::store_direct(const DirectMotion& motion) {
 
 // Residual ------------------------------------------------------------------------------------
 
+template <bool kCabac>
+void SliceReader<kCabac>::load_totals() {
+  const auto outside = [](const Macroblock* macroblock) {
+    return macroblock == &kOutsideInter || macroblock == &kOutsideIntra;
+  };
+  const bool left = !outside(left_);
+  const bool above = !outside(above_);
+  for (int plane = 0; plane < 3; ++plane) {
+    const int width = plane == 0 ? 4 : 2;
+    const auto base = static_cast<std::size_t>(plane == 0 ? 0 : 12 + 4 * plane);
+    for (int at = 0; at < width; ++at) {
+      const auto right = base + static_cast<std::size_t>(at * width + width - 1);
+      const auto lowest = base + static_cast<std::size_t>((width - 1) * width + at);
+      totals_[plane][MotionGrid::at(-1, at)] =
+          left ? canvas_.totals[address_ - 1][right] : kOutside;
+      totals_[plane][MotionGrid::at(at, -1)] =
+          above ? canvas_.totals[address_ - static_cast<std::uint32_t>(canvas_.width)][lowest]
+                : kOutside;
+      std::memset(&totals_[plane][MotionGrid::at(0, at)], 0, 4);
+    }
+  }
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::keep_totals() {
+  std::uint8_t* to = canvas_.totals[address_].data();
+  for (int y = 0; y < 4; ++y, to += 4) std::memcpy(to, &totals_[0][MotionGrid::at(0, y)], 4);
+  for (int plane = 1; plane < 3; ++plane)
+    for (int y = 0; y < 2; ++y, to += 2) std::memcpy(to, &totals_[plane][MotionGrid::at(0, y)], 2);
+}
+
+template <bool kCabac>
+template <Block kBlock, bool kSum>
+bool SliceReader<kCabac>::residual_cavlc(int x, int y, int plane, const std::uint16_t* scale,
+                                         int stride, std::uint64_t& sum) {
+  std::uint8_t& own = totals_[plane][MotionGrid::at(x, y)];
+  Token token;
+  if constexpr (kBlock == Block::kChromaDc) {
+    token = read_chroma_dc_token(bits_);
+  } else {
+    // nC: the mean of the blocks to the left and above, or the one that there is.
+    int predicted = *(&own - 1) + *(&own - MotionGrid::kStride);
+    predicted = predicted < kOutside ? (predicted + 1) >> 1 : predicted & (kOutside - 1);
+    token = read_token(bits_, predicted);
+    if constexpr (kBlock != Block::kLumaDc) own = token.total;
+  }
+  if (token.total == 0) return token.length != 0;
+  const Residual result = read_residual<kBlock, kSum>(bits_, token, scale, stride);
+  sum += result.sum;
+  return !result.damaged;
+}
+
 // One block of luma (plane 0) or chroma (1, 2) at x, y in 4x4 blocks; adds to `sum`.
 template <bool kCabac>
 template <Block kBlock, bool kSum>
 bool SliceReader<kCabac>::residual(int x, int y, int plane, const std::uint16_t* scale,
                                    std::uint64_t& sum) {
-  Residual result;
   if constexpr (kCabac) {
     constexpr int kIndex = static_cast<int>(kBlock);
     std::uint32_t* flags = &current_->coded_chroma;
@@ -1291,47 +1349,27 @@ bool SliceReader<kCabac>::residual(int x, int y, int plane, const std::uint16_t*
     }
     if (!cabac_.decode(contexts_[85 + 4 * kIndex + a + 2 * b])) return true;
     *flags |= 1u << bit;
-    result = read_residual<kBlock, kSum>(cabac_, contexts_, scale);
+    const Residual result = read_residual<kBlock, kSum>(cabac_, contexts_, scale);
+    sum += result.sum;
+    return !result.damaged;
   } else {
-    int predicted = 0;
-    std::uint8_t* own = nullptr;
-    if constexpr (kBlock != Block::kChromaDc) {
-      // nC: the mean of the blocks to the left and above, of those that there are.
-      const int width = kBlock == Block::kChromaAc ? 2 : 4;
-      const int base = kBlock == Block::kChromaAc ? 12 + 4 * plane : 0;
-      own = totals_ + base + y * width + x;
-      int count = 0;
-      if (x > 0 || totals_left_) {
-        predicted += x > 0 ? own[-1] : totals_left_[base + y * width + width - 1];
-        ++count;
-      }
-      if (y > 0 || totals_above_) {
-        predicted += y > 0 ? own[-width] : totals_above_[base + (width - 1) * width + x];
-        ++count;
-      }
-      if (count == 2) predicted = (predicted + 1) >> 1;
-    }
-    result = read_residual<kBlock, kSum>(bits_, predicted, scale, 1);
-    if (own && kBlock != Block::kLumaDc) *own = static_cast<std::uint8_t>(result.total);
+    return residual_cavlc<kBlock, kSum>(x, y, plane, scale, 1, sum);
   }
-  sum += result.sum;
-  return !result.damaged;
 }
 
-// The energy of a transform block of size x size 4x4 blocks, spread over them. `shift`: bits of the
+// The energy of a transform block of kSize x kSize 4x4 blocks, spread over them. kShift: bits of the
 // scale below the point. Rounded up, so that it is 0 only where nothing was coded.
 template <bool kCabac>
-void SliceReader<kCabac>::add_energy(int x, int y, int size, std::uint64_t sum, int shift) {
+template <int kSize, int kShift>
+void SliceReader<kCabac>::add_energy(int x, int y, std::uint64_t sum) {
+  constexpr int kBlocks = kSize * kSize;
   const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
   sum <<= quantiser / 6;
-  sum = (sum + (std::uint64_t{1} << shift) - 1) >> shift;
-  const auto blocks = static_cast<std::uint64_t>(size * size);
-  sum = std::min<std::uint64_t>((sum + blocks - 1) / blocks, 1u << 30);
-  for (int row = 0; row < size; ++row) {
-    std::uint32_t* energy =
-        &picture_.energy[static_cast<std::size_t>(corner_ + (y + row) * columns_ + x)];
-    for (int column = 0; column < size; ++column) energy[column] += static_cast<std::uint32_t>(sum);
-  }
+  sum = (sum + (std::uint64_t{kBlocks} << kShift) - 1) / (std::uint64_t{kBlocks} << kShift);
+  const auto each = static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, 1u << 30));
+  std::uint32_t* energy = &picture_.energy[static_cast<std::size_t>(corner_ + y * columns_ + x)];
+  for (int row = 0; row < kSize; ++row, energy += columns_)
+    for (int column = 0; column < kSize; ++column) energy[column] += each;
 }
 
 template <bool kCabac>
@@ -1352,25 +1390,9 @@ bool SliceReader<kCabac>::luma_8x8(int block, std::uint64_t& sum) {
   } else {
     // Four blocks take turns at the coefficients.
     for (int turn = 0; turn < 4; ++turn) {
-      const int to_x = x + (turn & 1);
-      const int to_y = y + (turn >> 1);
-      std::uint8_t* const own = totals_ + 4 * to_y + to_x;
-      int predicted = 0;
-      int count = 0;
-      if (to_x > 0 || totals_left_) {
-        predicted += to_x > 0 ? own[-1] : totals_left_[4 * to_y + 3];
-        ++count;
-      }
-      if (to_y > 0 || totals_above_) {
-        predicted += to_y > 0 ? own[-4] : totals_above_[12 + to_x];
-        ++count;
-      }
-      if (count == 2) predicted = (predicted + 1) >> 1;
-      const Residual result =
-          read_residual<Block::kLuma8x8, true>(bits_, predicted, scale + turn, 4);
-      if (result.damaged) return false;
-      *own = static_cast<std::uint8_t>(result.total);
-      sum += result.sum;
+      if (!residual_cavlc<Block::kLuma8x8, true>(x + (turn & 1), y + (turn >> 1), 0, scale + turn, 4,
+                                                 sum))
+        return false;
     }
     return true;
   }
@@ -1380,66 +1402,62 @@ bool SliceReader<kCabac>::luma_8x8(int block, std::uint64_t& sum) {
 template <bool kCabac>
 bool SliceReader<kCabac>::read_residuals(int luma_dc) {
   const int pattern = current_->pattern;
+  if (pattern == 0 && luma_dc < 0) {
+    quantiser_changed_ = false;
+    if (!kCabac) canvas_.totals[address_].fill(0);
+    finish((current_->flags & Macroblock::kIntra) != 0 ? Mode::kIntra : Mode::kInter, quantiser_);
+    return true;
+  }
   if constexpr (kCabac) {
     // Flags of the neighbours' nearest blocks around this one's.
     current_->coded = (above_->coded >> 20 & 0x1E) | (left_->coded >> 4 & 0x108420);
     current_->coded_chroma =
         (above_->coded_chroma >> 6 & 0x0C06) | (left_->coded_chroma >> 2 & 0x9048);
   } else {
-    std::memset(totals_, 0, sizeof totals_);
-    const bool left = left_ != &kOutsideInter && left_ != &kOutsideIntra;
-    const bool above = above_ != &kOutsideInter && above_ != &kOutsideIntra;
-    totals_left_ = left ? canvas_.totals[address_ - 1].data() : nullptr;
-    totals_above_ =
-        above ? canvas_.totals[address_ - static_cast<std::uint32_t>(canvas_.width)].data()
-              : nullptr;
+    load_totals();
   }
-  if (pattern == 0 && luma_dc < 0) {
-    quantiser_changed_ = false;
-  } else {
-    if (!read_quantiser()) return false;
-    const bool intra = (current_->flags & Macroblock::kIntra) != 0;
-    const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
-    const std::uint16_t* const scale = slice_.sps->transform_bypass && quantiser == 0
-                                           ? kBypass4x4.data()
-                                           : slice_.scales->four[intra ? 0 : 1][quantiser % 6];
-    std::uint64_t sum = 0;
-    if (luma_dc >= 0) {
-      std::uint16_t flat[16];
-      std::fill_n(flat, 16, scale[0]);
-      if (!residual<Block::kLumaDc, true>(0, 0, 0, flat, sum)) return false;
-      if (sum > 0) add_energy(0, 0, 4, sum, 4);
+  if (!read_quantiser()) return false;
+  const bool intra = (current_->flags & Macroblock::kIntra) != 0;
+  const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
+  const std::uint16_t* const scale = slice_.sps->transform_bypass && quantiser == 0
+                                         ? kBypass4x4.data()
+                                         : slice_.scales->four[intra ? 0 : 1][quantiser % 6];
+  std::uint64_t sum = 0;
+  if (luma_dc >= 0) {
+    std::uint16_t flat[16];
+    std::fill_n(flat, 16, scale[0]);
+    if (!residual<Block::kLumaDc, true>(0, 0, 0, flat, sum)) return false;
+    if (sum > 0) add_energy<4, 4>(0, 0, sum);
+  }
+  for (int block = 0; block < 4; ++block) {
+    if ((pattern >> block & 1) == 0) continue;
+    if ((current_->flags & Macroblock::kTransform8x8) != 0) {
+      sum = 0;
+      if (!luma_8x8(block, sum)) return false;
+      if (sum > 0) add_energy<2, 6>(2 * (block & 1), block & 2, sum);
+      continue;
     }
-    for (int block = 0; block < 4; ++block) {
-      if ((pattern >> block & 1) == 0) continue;
-      if ((current_->flags & Macroblock::kTransform8x8) != 0) {
-        sum = 0;
-        if (!luma_8x8(block, sum)) return false;
-        if (sum > 0) add_energy(2 * (block & 1), block & 2, 2, sum, 6);
-        continue;
-      }
-      for (int at = 4 * block; at < 4 * block + 4; ++at) {
-        sum = 0;
-        const int x = kBlockX[at];
-        const int y = kBlockY[at];
-        const bool read = luma_dc >= 0 ? residual<Block::kLumaAc, true>(x, y, 0, scale + 1, sum)
-                                       : residual<Block::kLuma4x4, true>(x, y, 0, scale, sum);
-        if (!read) return false;
-        if (sum > 0) add_energy(x, y, 1, sum, 4);
-      }
-    }
-    if (pattern >> 4 != 0) {
-      for (int plane = 1; plane < 3; ++plane)
-        if (!residual<Block::kChromaDc, false>(0, 0, plane, nullptr, sum)) return false;
-    }
-    if (pattern >> 4 == 2) {
-      for (int plane = 1; plane < 3; ++plane) {
-        for (int at = 0; at < 4; ++at)
-          if (!residual<Block::kChromaAc, false>(at & 1, at >> 1, plane, nullptr, sum)) return false;
-      }
+    for (int at = 4 * block; at < 4 * block + 4; ++at) {
+      sum = 0;
+      const int x = kBlockX[at];
+      const int y = kBlockY[at];
+      const bool read = luma_dc >= 0 ? residual<Block::kLumaAc, true>(x, y, 0, scale + 1, sum)
+                                     : residual<Block::kLuma4x4, true>(x, y, 0, scale, sum);
+      if (!read) return false;
+      if (sum > 0) add_energy<1, 4>(x, y, sum);
     }
   }
-  if constexpr (!kCabac) std::memcpy(canvas_.totals[address_].data(), totals_, sizeof totals_);
+  if (pattern >> 4 != 0) {
+    for (int plane = 1; plane < 3; ++plane)
+      if (!residual<Block::kChromaDc, false>(0, 0, plane, nullptr, sum)) return false;
+  }
+  if (pattern >> 4 == 2) {
+    for (int plane = 1; plane < 3; ++plane) {
+      for (int at = 0; at < 4; ++at)
+        if (!residual<Block::kChromaAc, false>(at & 1, at >> 1, plane, nullptr, sum)) return false;
+    }
+  }
+  if constexpr (!kCabac) keep_totals();
   finish((current_->flags & Macroblock::kIntra) != 0 ? Mode::kIntra : Mode::kInter, quantiser_);
   return true;
 }
