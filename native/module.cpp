@@ -77,6 +77,7 @@ NB_MODULE(_bitstream, module) {
       .def_ro("packet", &Picture::packet, "Number of the packet that it came in.")
       .def_ro("order", &Picture::order, "Picture order count.")
       .def_ro("key", &Picture::key, "Whether a decoder can start here.")
+      .def_ro("field", &Picture::field, "Whether it's one field of an interlaced frame.")
       .def_ro("is_reference", &Picture::reference, "Whether others may be predicted from it.")
       .def_ro("bits", &Picture::bits, "Size of its slices.")
       .def_ro("width", &Picture::width, "Of the cropped picture, in luma samples.")

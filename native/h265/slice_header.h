@@ -32,6 +32,7 @@ enum NalType : int {
 };
 
 inline bool is_irap(int type) { return type >= kBlaWLp && type <= kLastIrap; }
+inline bool is_sub_layer_reference(int type) { return type > kLastSubLayerPicture || (type & 1) != 0; }
 inline bool is_idr(int type) { return type == kIdrWRadl || type == kIdrNLp; }
 
 struct LongTermReference {
