@@ -39,7 +39,8 @@ template <typename T, typename Stored>
 nb::ndarray<nb::numpy, const T> plane(nb::handle owner, const Picture& picture,
                                       const std::vector<Stored>& data) {
   static_assert(sizeof(T) == sizeof(Stored));
-  const auto rows = static_cast<std::size_t>(picture.rows), columns = static_cast<std::size_t>(picture.columns);
+  const auto rows = static_cast<std::size_t>(picture.rows),
+             columns = static_cast<std::size_t>(picture.columns);
   return view<T>(owner, data.data(), {rows, columns}, {picture.columns, 1});
 }
 
@@ -52,8 +53,7 @@ void bind_reader(nb::module_& module, const char* name, const char* doc) {
           [](Reader& reader, nb::bytes extradata) {
             reader.configure(static_cast<const std::uint8_t*>(extradata.data()), extradata.size());
           },
-          "extradata"_a,
-          "Take the stream's parameter sets: avcC or hvcC, Annex B, or empty bytes.")
+          "extradata"_a, "Take the stream's parameter sets: avcC or hvcC, Annex B, or empty bytes.")
       .def(
           "read",
           [](Reader& reader, nb::bytes packet, std::int64_t number) {

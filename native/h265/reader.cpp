@@ -95,7 +95,8 @@ void H265Reader::nal_unit(const std::uint8_t* data, std::size_t size, std::vecto
   }
 }
 
-void H265Reader::slice(int type, int temporal_id, std::size_t coded_size, std::vector<Picture>& out) {
+void H265Reader::slice(int type, int temporal_id, std::size_t coded_size,
+                       std::vector<Picture>& out) {
   const bool first = (payload_[0] & 0x80) != 0;
   if (first || picture_ == nullptr) {
     finish_picture();
@@ -120,7 +121,8 @@ void H265Reader::slice(int type, int temporal_id, std::size_t coded_size, std::v
   if (!reason.empty()) return note(picture, reason);
   if (header.dependent && !header_valid_) return note(picture, "damaged");
   if (!decoding_) {
-    sps_ = sets_.sps[static_cast<std::size_t>(sets_.pps[static_cast<std::size_t>(header.pps)]->sequence)];
+    sps_ = sets_.sps[static_cast<std::size_t>(
+        sets_.pps[static_cast<std::size_t>(header.pps)]->sequence)];
     pps_ = sets_.pps[static_cast<std::size_t>(header.pps)];
     if (!start_picture(type, temporal_id, header, picture)) return note(picture, "damaged");
     // A picture's parameter sets hold for all its slices.
@@ -142,14 +144,16 @@ void H265Reader::slice(int type, int temporal_id, std::size_t coded_size, std::v
       picture.type = "P";
     }
   }
-  if (decoder_.decode(header_, lists_, payload_.data() + header_.data, payload_.size() - header_.data)) {
+  if (decoder_.decode(header_, lists_, payload_.data() + header_.data,
+                      payload_.size() - header_.data)) {
     ++picture.slices;
   } else {
     note(picture, "damaged");
   }
 }
 
-bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& header, Picture& picture) {
+bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& header,
+                               Picture& picture) {
   if (layout_sps_ != sps_ || layout_pps_ != pps_) {
     layout_sps_ = nullptr;
     if (!make_tile_layout(*sps_, *pps_, layout_)) return false;
@@ -176,7 +180,8 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
   sequence_starts_ = false;
 
   if (restarts) references_.clear();
-  if (!references_.update(header, order_, sps_->log2_max_poc_lsb)) note(picture, "missing references");
+  if (!references_.update(header, order_, sps_->log2_max_poc_lsb))
+    note(picture, "missing references");
 
   picture.order = order_;
   picture.reference = is_sub_layer_reference(type) || temporal_id + 1 < sps_->max_sub_layers;
