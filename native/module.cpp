@@ -41,7 +41,8 @@ template <typename T, typename Stored>
 nb::ndarray<nb::numpy, const T> plane(nb::handle owner, const Picture& picture,
                                       const std::vector<Stored>& data) {
   static_assert(sizeof(T) == sizeof(Stored));
-  const auto rows = static_cast<std::size_t>(picture.rows), columns = static_cast<std::size_t>(picture.columns);
+  const auto rows = static_cast<std::size_t>(picture.rows),
+             columns = static_cast<std::size_t>(picture.columns);
   return view<T>(owner, data.data(), {rows, columns}, {picture.columns, 1});
 }
 
@@ -65,8 +66,7 @@ void bind_reader(nb::module_& module, const char* name, const char* doc) {
           [](Reader& reader, nb::bytes extradata) {
             reader.configure(static_cast<const std::uint8_t*>(extradata.data()), extradata.size());
           },
-          "extradata"_a,
-          "Take the stream's parameter sets: avcC or hvcC, Annex B, or empty bytes.")
+          "extradata"_a, "Take the stream's parameter sets: avcC or hvcC, Annex B, or empty bytes.")
       .def(
           "read",
           [](Reader& reader, nb::bytes packet, std::int64_t number) {
@@ -90,6 +90,7 @@ NB_MODULE(_bitstream, module) {
       .def_ro("packet", &Picture::packet, "Number of the packet that it came in.")
       .def_ro("order", &Picture::order, "Picture order count.")
       .def_ro("key", &Picture::key, "Whether a decoder can start here.")
+      .def_ro("field", &Picture::field, "Whether it's one field of an interlaced frame.")
       .def_ro("is_reference", &Picture::reference, "Whether others may be predicted from it.")
       .def_ro("bits", &Picture::bits, "Size of its slices.")
       .def_ro("width", &Picture::width, "Of the cropped picture, in luma samples.")

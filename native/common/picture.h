@@ -27,6 +27,7 @@ struct Picture {
   std::int64_t packet;    // number of the packet that it came in, counted by the caller
   std::int32_t order;     // picture order count
   bool key = false;       // a decoder can start here (IDR, or BLA and CRA)
+  bool field = false;     // one field of an interlaced frame
   bool reference = false; // other pictures may be predicted from it
   std::uint32_t bits = 0; // of its slices
 

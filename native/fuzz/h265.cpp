@@ -11,7 +11,8 @@ namespace {
 
 void check(const std::vector<costream::Picture>& pictures) {
   for (const costream::Picture& picture : pictures) {
-    const auto blocks = static_cast<std::size_t>(picture.columns) * static_cast<std::size_t>(picture.rows);
+    const auto blocks =
+        static_cast<std::size_t>(picture.columns) * static_cast<std::size_t>(picture.rows);
     if (picture.mode.size() != blocks || picture.motion.size() != blocks) __builtin_trap();
     const auto references = static_cast<int>(picture.references.size());
     for (std::size_t i = 0; i < blocks; ++i)

@@ -39,16 +39,17 @@ inline constexpr std::uint8_t kTransIdxLps[64] = {
 };
 
 struct CabacTables {
-  std::uint8_t lps[4][128];      // range of the less probable symbol, by range and state
-  std::uint8_t next[2][128];     // the state after a more (0) or a less (1) probable symbol
-  std::uint32_t inverse[256];    // floor(2^39 / range) + 1 for ranges from 256
+  std::uint8_t lps[4][128];    // range of the less probable symbol, by range and state
+  std::uint8_t next[2][128];   // the state after a more (0) or a less (1) probable symbol
+  std::uint32_t inverse[256];  // floor(2^39 / range) + 1 for ranges from 256
 };
 
 constexpr CabacTables make_cabac_tables() {
   CabacTables tables{};
   for (unsigned state = 0; state < 128; ++state) {
     const unsigned index = state >> 1, mps = state & 1;
-    for (unsigned range = 0; range < 4; ++range) tables.lps[range][state] = kRangeTabLps[index][range];
+    for (unsigned range = 0; range < 4; ++range)
+      tables.lps[range][state] = kRangeTabLps[index][range];
     const unsigned up = index < 62 ? index + 1 : index;
     tables.next[0][state] = static_cast<std::uint8_t>(up << 1 | mps);
     const unsigned lps_mps = index == 0 ? mps ^ 1 : mps;
@@ -175,8 +176,7 @@ class Cabac {
       std::memcpy(&word, data_ + at_, 8);
       word = __builtin_bswap64(word);
     } else {
-      for (std::size_t i = 0; i < 8; ++i)
-        word = word << 8 | (at_ + i < size_ ? data_[at_ + i] : 0);
+      for (std::size_t i = 0; i < 8; ++i) word = word << 8 | (at_ + i < size_ ? data_[at_ + i] : 0);
     }
     value_ |= word >> (64 - 8 * bytes) << (room - 8 * bytes);
     bits_ += 8 * bytes;

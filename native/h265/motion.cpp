@@ -72,14 +72,22 @@ bool SliceDecoder::prediction_units(const CodingUnit& cu, PartMode mode) {
     return unit(left, 0, size - left, size, 1);
   };
   switch (mode) {
-    case PartMode::k2Nx2N: return unit(0, 0, size, size, 0);
-    case PartMode::k2NxN: return rows(half);
-    case PartMode::kNx2N: return columns(half);
-    case PartMode::k2NxnU: return rows(quarter);
-    case PartMode::k2NxnD: return rows(size - quarter);
-    case PartMode::knLx2N: return columns(quarter);
-    case PartMode::knRx2N: return columns(size - quarter);
-    case PartMode::kNxN: break;
+    case PartMode::k2Nx2N:
+      return unit(0, 0, size, size, 0);
+    case PartMode::k2NxN:
+      return rows(half);
+    case PartMode::kNx2N:
+      return columns(half);
+    case PartMode::k2NxnU:
+      return rows(quarter);
+    case PartMode::k2NxnD:
+      return rows(size - quarter);
+    case PartMode::knLx2N:
+      return columns(quarter);
+    case PartMode::knRx2N:
+      return columns(size - quarter);
+    case PartMode::kNxN:
+      break;
   }
   unit(0, 0, half, half, 0);
   unit(half, 0, half, half, 1);
@@ -187,10 +195,12 @@ Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, i
   Motion list[5];
   int count = 0;
 
-  const bool second_column = pb.part == 1 && (pb.mode == PartMode::kNx2N || pb.mode == PartMode::knLx2N ||
-                                              pb.mode == PartMode::knRx2N);
-  const bool second_row = pb.part == 1 && (pb.mode == PartMode::k2NxN || pb.mode == PartMode::k2NxnU ||
-                                           pb.mode == PartMode::k2NxnD);
+  const bool second_column =
+      pb.part == 1 &&
+      (pb.mode == PartMode::kNx2N || pb.mode == PartMode::knLx2N || pb.mode == PartMode::knRx2N);
+  const bool second_row =
+      pb.part == 1 &&
+      (pb.mode == PartMode::k2NxN || pb.mode == PartMode::k2NxnU || pb.mode == PartMode::k2NxnD);
   const Motion* a1 = second_column ? nullptr : neighbour(x - 1, bottom - 1);
   if (a1 != nullptr) {
     if (index == count) return *a1;
@@ -245,9 +255,9 @@ Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, i
       if (reference_[first.reference[0]].order == reference_[second.reference[1]].order &&
           std::memcmp(first.vector[0], second.vector[1], sizeof first.vector[0]) == 0)
         continue;
-      const Motion motion = {{{first.vector[0][0], first.vector[0][1]},
-                              {second.vector[1][0], second.vector[1][1]}},
-                             {first.reference[0], second.reference[1]}};
+      const Motion motion = {
+          {{first.vector[0][0], first.vector[0][1]}, {second.vector[1][0], second.vector[1][1]}},
+          {first.reference[0], second.reference[1]}};
       if (index == count) return motion;
       list[count++] = motion;
     }
@@ -261,12 +271,13 @@ Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, i
 
 // Of four parts, the second one has the third to its lower left, which comes later.
 bool SliceDecoder::later_part(const CodingUnit& cu, const PredictionBlock& pb, int x, int y) {
-  return pb.mode == PartMode::kNxN && pb.part == 1 && y >= pb.y + pb.height && x < pb.x && x >= cu.x;
+  return pb.mode == PartMode::kNxN && pb.part == 1 && y >= pb.y + pb.height && x < pb.x &&
+         x >= cu.x;
 }
 
 // A motion vector predictor (8.5.3.2.6).
-SliceDecoder::Vector SliceDecoder::predict_vector(const CodingUnit& cu, const PredictionBlock& pb, int list,
-                                                  int reference, bool second) const {
+SliceDecoder::Vector SliceDecoder::predict_vector(const CodingUnit& cu, const PredictionBlock& pb,
+                                                  int list, int reference, bool second) const {
   const Reference& target = reference_[reference];
   const int right = pb.x + pb.width, bottom = pb.y + pb.height;
   const auto neighbour = [&](int x, int y) -> const Motion* {
@@ -291,7 +302,8 @@ SliceDecoder::Vector SliceDecoder::predict_vector(const CodingUnit& cu, const Pr
       if (id < 0 || reference_[id].long_term != target.long_term) continue;
       out = {motion->vector[side][0], motion->vector[side][1]};
       if (!target.long_term) {
-        const int from = distance(order_, reference_[id].order), to = distance(order_, target.order);
+        const int from = distance(order_, reference_[id].order),
+                  to = distance(order_, target.order);
         if (from != 0) out = {scaled(out.x, from, to), scaled(out.y, from, to)};
       }
       return true;
@@ -358,7 +370,8 @@ bool SliceDecoder::temporal_at(int x, int y, int list, int reference, Vector& ou
   const std::int64_t from = std::int64_t{collocated_->order} - motion.order[side];
   const std::int64_t to = std::int64_t{order_} - target.order;
   if (!target.long_term && from != to && from != 0) {
-    const int near = distance(collocated_->order, motion.order[side]), far = distance(order_, target.order);
+    const int near = distance(collocated_->order, motion.order[side]),
+              far = distance(order_, target.order);
     out = {scaled(out.x, near, far), scaled(out.y, near, far)};
   }
   return true;

@@ -49,7 +49,8 @@ void for_each_prefixed(const std::uint8_t* data, std::size_t size, int length_by
 }
 
 // Removes emulation prevention bytes from a NAL unit, into memory that's used again.
-inline void unescape_into(const std::uint8_t* data, std::size_t size, std::vector<std::uint8_t>& out) {
+inline void unescape_into(const std::uint8_t* data, std::size_t size,
+                          std::vector<std::uint8_t>& out) {
   out.resize(size);
   std::uint8_t* to = out.data();
   std::size_t start = 0;

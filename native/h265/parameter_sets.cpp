@@ -93,7 +93,9 @@ bool parse_scaling_lists(BitReader& bits, ScalingLists& out) {
   return !bits.spent();
 }
 
-void skip(BitReader& bits, int count) { bits.seek(bits.position() + static_cast<std::size_t>(count)); }
+void skip(BitReader& bits, int count) {
+  bits.seek(bits.position() + static_cast<std::size_t>(count));
+}
 
 void skip_profile_tier_level(BitReader& bits, int max_sub_layers) {
   skip(bits, 96);
@@ -104,7 +106,8 @@ void skip_profile_tier_level(BitReader& bits, int max_sub_layers) {
     level[i] = bits.flag();
   }
   skip(bits, 2 * (9 - max_sub_layers));
-  for (int i = 0; i < max_sub_layers - 1; ++i) skip(bits, (profile[i] ? 88 : 0) + (level[i] ? 8 : 0));
+  for (int i = 0; i < max_sub_layers - 1; ++i)
+    skip(bits, (profile[i] ? 88 : 0) + (level[i] ? 8 : 0));
 }
 
 bool skip_hrd(BitReader& bits, int max_sub_layers) {
@@ -170,9 +173,7 @@ bool parse_vui(BitReader& bits, SequenceParameters& sps) {
   return !bits.spent();
 }
 
-std::string chroma_name(int format) {
-  return format == 2 ? "4:2:2 chroma" : "4:4:4 chroma";
-}
+std::string chroma_name(int format) { return format == 2 ? "4:2:2 chroma" : "4:4:4 chroma"; }
 
 }  // namespace
 
@@ -186,7 +187,8 @@ bool parse_short_term_set(BitReader& bits, int index, const std::vector<ShortTer
     const bool sign = bits.flag();
     const std::uint32_t size = bits.ue() + 1;
     if (size > 1u << 15) return false;
-    const std::int32_t shift = sign ? -static_cast<std::int32_t>(size) : static_cast<std::int32_t>(size);
+    const std::int32_t shift =
+        sign ? -static_cast<std::int32_t>(size) : static_cast<std::int32_t>(size);
 
     bool used[33], keep[33];
     const int count = from.negative + from.positive;
@@ -204,19 +206,19 @@ bool parse_short_term_set(BitReader& bits, int index, const std::vector<ShortTer
     };
     bool fits = true;
     for (int i = from.positive - 1; i >= 0; --i)
-      fits &= add(out.before.data(), out.negative, from.after[static_cast<std::size_t>(i)].delta + shift,
-                  from.negative + i, true);
+      fits &= add(out.before.data(), out.negative,
+                  from.after[static_cast<std::size_t>(i)].delta + shift, from.negative + i, true);
     fits &= add(out.before.data(), out.negative, shift, count, true);
     for (int i = 0; i < from.negative; ++i)
-      fits &= add(out.before.data(), out.negative, from.before[static_cast<std::size_t>(i)].delta + shift, i,
-                  true);
+      fits &= add(out.before.data(), out.negative,
+                  from.before[static_cast<std::size_t>(i)].delta + shift, i, true);
     for (int i = from.negative - 1; i >= 0; --i)
-      fits &= add(out.after.data(), out.positive, from.before[static_cast<std::size_t>(i)].delta + shift, i,
-                  false);
+      fits &= add(out.after.data(), out.positive,
+                  from.before[static_cast<std::size_t>(i)].delta + shift, i, false);
     fits &= add(out.after.data(), out.positive, shift, count, false);
     for (int i = 0; i < from.positive; ++i)
-      fits &= add(out.after.data(), out.positive, from.after[static_cast<std::size_t>(i)].delta + shift,
-                  from.negative + i, false);
+      fits &= add(out.after.data(), out.positive,
+                  from.after[static_cast<std::size_t>(i)].delta + shift, from.negative + i, false);
     return fits && out.negative + out.positive <= 16 && !bits.spent();
   }
 
@@ -255,7 +257,8 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
 
   const std::uint32_t width = bits.ue(), height = bits.ue();
   if (width == 0 || height == 0) return nullptr;
-  if (width > kMaxSide || height > kMaxSide || std::int64_t{width} * height > kMaxSamples) return nullptr;
+  if (width > kMaxSide || height > kMaxSide || std::int64_t{width} * height > kMaxSamples)
+    return nullptr;
   sps.width = static_cast<int>(width);
   sps.height = static_cast<int>(height);
   if (bits.flag()) {
@@ -265,7 +268,8 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
       side = bits.ue();
       if (side > kMaxSide) return nullptr;
     }
-    if ((crop[0] + crop[1]) * unit_x >= width || (crop[2] + crop[3]) * unit_y >= height) return nullptr;
+    if ((crop[0] + crop[1]) * unit_x >= width || (crop[2] + crop[3]) * unit_y >= height)
+      return nullptr;
     sps.crop_left = static_cast<int>(crop[0] * unit_x);
     sps.crop_right = static_cast<int>(crop[1] * unit_x);
     sps.crop_top = static_cast<int>(crop[2] * unit_y);
@@ -279,7 +283,8 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
   for (int i = bits.flag() ? 0 : sps.max_sub_layers - 1; i < sps.max_sub_layers; ++i)
     for (int j = 0; j < 3; ++j) bits.ue();
 
-  const std::uint32_t min_cb = bits.ue(), diff_cb = bits.ue(), min_tb = bits.ue(), diff_tb = bits.ue();
+  const std::uint32_t min_cb = bits.ue(), diff_cb = bits.ue(), min_tb = bits.ue(),
+                      diff_tb = bits.ue();
   if (min_cb > 3 || diff_cb > 3 || min_tb > 3 || diff_tb > 3) return nullptr;
   sps.log2_min_cb = static_cast<int>(min_cb) + 3;
   sps.log2_ctb = sps.log2_min_cb + static_cast<int>(diff_cb);
@@ -315,7 +320,8 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
     if (min_pcm > 2 || diff_pcm > 2) return nullptr;
     sps.log2_min_pcm = static_cast<int>(min_pcm) + 3;
     sps.log2_max_pcm = sps.log2_min_pcm + static_cast<int>(diff_pcm);
-    if (sps.log2_min_pcm < sps.log2_min_cb || sps.log2_max_pcm > std::min(5, sps.log2_ctb)) return nullptr;
+    if (sps.log2_min_pcm < sps.log2_min_cb || sps.log2_max_pcm > std::min(5, sps.log2_ctb))
+      return nullptr;
     skip(bits, 1);
   }
 
@@ -323,7 +329,8 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
   if (sets > 64) return nullptr;
   for (std::uint32_t i = 0; i < sets; ++i) {
     ShortTermSet set;
-    if (!parse_short_term_set(bits, static_cast<int>(i), sps.short_term_sets, false, set)) return nullptr;
+    if (!parse_short_term_set(bits, static_cast<int>(i), sps.short_term_sets, false, set))
+      return nullptr;
     sps.short_term_sets.push_back(set);
   }
   sps.long_term_present = bits.flag();
@@ -339,7 +346,8 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
   skip(bits, 1);
   if (bits.flag() && !parse_vui(bits, sps)) return nullptr;
   if (bits.flag()) {
-    const bool range = bits.flag(), multilayer = bits.flag(), depth = bits.flag(), screen = bits.flag();
+    const bool range = bits.flag(), multilayer = bits.flag(), depth = bits.flag(),
+               screen = bits.flag();
     skip(bits, 4);
     // The flags of the range extensions that change no syntax or context aren't told apart.
     if (range && bits.read(9) != 0 && sps.unsupported.empty()) sps.unsupported = "range extensions";
@@ -421,12 +429,14 @@ std::shared_ptr<const PictureParameters> parse_picture_parameters(BitReader bits
   pps.log2_parallel_merge = static_cast<int>(parallel_merge) + 2;
   pps.header_extension_present = bits.flag();
   if (bits.flag()) {
-    const bool range = bits.flag(), multilayer = bits.flag(), depth = bits.flag(), screen = bits.flag();
+    const bool range = bits.flag(), multilayer = bits.flag(), depth = bits.flag(),
+               screen = bits.flag();
     skip(bits, 4);
     if (range) {
       const std::uint32_t transform_skip_size = pps.transform_skip ? bits.ue() : 0;
       const bool cross_component = bits.flag(), chroma_offsets = bits.flag();
-      if (transform_skip_size != 0 || cross_component || chroma_offsets) pps.unsupported = "range extensions";
+      if (transform_skip_size != 0 || cross_component || chroma_offsets)
+        pps.unsupported = "range extensions";
     }
     if (multilayer) pps.unsupported = "multilayer extensions";
     if (depth) pps.unsupported = "3D extensions";
@@ -441,10 +451,10 @@ bool make_tile_layout(const SequenceParameters& sps, const PictureParameters& pp
   const auto bounds = [&](int tiles, int blocks, const std::vector<int>& sizes) {
     std::vector<int> bound(static_cast<std::size_t>(tiles) + 1, 0);
     for (int i = 1; i < tiles; ++i)
-      bound[static_cast<std::size_t>(i)] = pps.uniform_tiles
-                                               ? i * blocks / tiles
-                                               : bound[static_cast<std::size_t>(i) - 1] +
-                                                     sizes[static_cast<std::size_t>(i) - 1];
+      bound[static_cast<std::size_t>(i)] =
+          pps.uniform_tiles
+              ? i * blocks / tiles
+              : bound[static_cast<std::size_t>(i) - 1] + sizes[static_cast<std::size_t>(i) - 1];
     bound.back() = blocks;
     return bound;
   };
@@ -464,7 +474,8 @@ bool make_tile_layout(const SequenceParameters& sps, const PictureParameters& pp
     for (int column = 0; column < pps.tile_columns; ++column) {
       const int left = x[static_cast<std::size_t>(column)];
       const int right = x[static_cast<std::size_t>(column) + 1];
-      for (int b = y[static_cast<std::size_t>(row)]; b < y[static_cast<std::size_t>(row) + 1]; ++b) {
+      for (int b = y[static_cast<std::size_t>(row)]; b < y[static_cast<std::size_t>(row) + 1];
+           ++b) {
         for (int a = left; a < right; ++a) {
           const auto address = static_cast<std::size_t>(b * sps.columns + a);
           layout.raster[next] = static_cast<std::int32_t>(address);

@@ -17,7 +17,7 @@ struct ShortTermSet {
     std::int32_t delta = 0;  // of the picture order count
     bool used = false;       // by the current picture
   };
-  int negative = 0, positive = 0;       // counts: before and after the current picture
+  int negative = 0, positive = 0;  // counts: before and after the current picture
   std::array<Entry, 16> before{}, after{};
 };
 
@@ -38,7 +38,7 @@ struct SequenceParameters {
   int id = 0;
   int max_sub_layers = 1;
   int chroma_format = 1;
-  int width = 0, height = 0;                                   // coded, luma samples
+  int width = 0, height = 0;                                         // coded, luma samples
   int crop_left = 0, crop_right = 0, crop_top = 0, crop_bottom = 0;  // luma samples
   int bit_depth_luma = 8, bit_depth_chroma = 8;
   int log2_max_poc_lsb = 4;
@@ -62,7 +62,7 @@ struct SequenceParameters {
   bool temporal_mvp = false;
   bool field_sequence = false;
 
-  int columns = 0, rows = 0;          // in coding tree blocks
+  int columns = 0, rows = 0;  // in coding tree blocks
   int qp_offset() const { return 6 * (bit_depth_luma - 8); }
 };
 

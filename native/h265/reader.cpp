@@ -11,6 +11,9 @@ using namespace h265;
 
 namespace {
 
+// A packet holds an access unit. Hostile ones don't get memory for thousands of pictures.
+constexpr std::size_t kMaxPictures = 16;
+
 void note(Picture& picture, const std::string& reason) {
   auto& known = picture.unsupported;
   if (std::find(known.begin(), known.end(), reason) == known.end()) known.push_back(reason);
@@ -48,7 +51,6 @@ void H265Reader::configure(const std::uint8_t* extradata, std::size_t size) {
 void H265Reader::reset() {
   references_.clear();
   sequence_starts_ = true;
-  skip_leading_ = true;
   previous_order_ = 0;
 }
 
@@ -67,21 +69,20 @@ std::vector<Picture> H265Reader::read(const std::uint8_t* packet, std::size_t si
 }
 
 void H265Reader::nal_unit(const std::uint8_t* data, std::size_t size, std::vector<Picture>& out) {
-  if (size < 3 || (data[0] & 0x80) != 0) return;
+  if (size < 2 || (data[0] & 0x80) != 0) return;
   const int type = data[0] >> 1 & 63, layer = (data[0] & 1) << 5 | data[1] >> 3;
   const int temporal_id = (data[1] & 7) - 1;
   if (layer != 0 || temporal_id < 0) return;
-  if (type > kLastSlice && type != kSps && type != kPps && type != kEndOfSequence &&
-      type != kEndOfBitstream)
+  const bool coded = type <= kRaslR || (type >= kBlaWLp && type <= kCra);  // the rest is reserved
+  if (!coded && type != kSps && type != kPps && type != kEndOfSequence && type != kEndOfBitstream)
     return;
-  if (type > kRaslR && type < kBlaWLp) return;  // reserved
-  if (type > kCra && type < kSps) return;
 
   if (type == kEndOfSequence || type == kEndOfBitstream) {
     finish_picture();
     sequence_starts_ = true;
     return;
   }
+  if (size == 2) return;
   unescape_into(data + 2, size - 2, payload_);
   if (type == kSps) {
     if (auto sps = parse_sequence_parameters(BitReader(payload_.data(), payload_.size())))
@@ -94,10 +95,12 @@ void H265Reader::nal_unit(const std::uint8_t* data, std::size_t size, std::vecto
   }
 }
 
-void H265Reader::slice(int type, int temporal_id, std::size_t coded_size, std::vector<Picture>& out) {
+void H265Reader::slice(int type, int temporal_id, std::size_t coded_size,
+                       std::vector<Picture>& out) {
   const bool first = (payload_[0] & 0x80) != 0;
   if (first || picture_ == nullptr) {
     finish_picture();
+    if (out.size() == kMaxPictures) return;
     header_valid_ = false;
     decoding_ = false;
     // What is known though it can't be read.
@@ -107,21 +110,22 @@ void H265Reader::slice(int type, int temporal_id, std::size_t coded_size, std::v
     picture_->order = 0;
     picture_->type = "I";
     picture_->key = is_irap(type);
-    picture_->reference = type > kLastSubLayerPicture || (type & 1) != 0;
+    picture_->reference = is_sub_layer_reference(type);
   }
   Picture& picture = *picture_;
   picture.bits += static_cast<std::uint32_t>(coded_size * 8);
 
   BitReader bits(payload_.data(), payload_.size());
-  // The parameter sets of the picture hold for all its slices, even if others came in between.
   SliceHeader header = header_;
   const std::string reason = parse_slice_header(bits, type, sets_, header);
   if (!reason.empty()) return note(picture, reason);
   if (header.dependent && !header_valid_) return note(picture, "damaged");
   if (!decoding_) {
-    sps_ = sets_.sps[static_cast<std::size_t>(sets_.pps[static_cast<std::size_t>(header.pps)]->sequence)];
+    sps_ = sets_.sps[static_cast<std::size_t>(
+        sets_.pps[static_cast<std::size_t>(header.pps)]->sequence)];
     pps_ = sets_.pps[static_cast<std::size_t>(header.pps)];
     if (!start_picture(type, temporal_id, header, picture)) return note(picture, "damaged");
+    // A picture's parameter sets hold for all its slices.
   } else if (sets_.pps[static_cast<std::size_t>(header.pps)] != pps_ ||
              sets_.sps[static_cast<std::size_t>(pps_->sequence)] != sps_) {
     return note(picture, "damaged");
@@ -140,15 +144,16 @@ void H265Reader::slice(int type, int temporal_id, std::size_t coded_size, std::v
       picture.type = "P";
     }
   }
-  if (decoder_.decode(header_, lists_, payload_.data() + header_.data, payload_.size() - header_.data)) {
+  if (decoder_.decode(header_, lists_, payload_.data() + header_.data,
+                      payload_.size() - header_.data)) {
     ++picture.slices;
   } else {
     note(picture, "damaged");
   }
 }
 
-bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& header, Picture& picture) {
-  // A whole picture has no coding tree block that takes less than some fraction of a bit.
+bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& header,
+                               Picture& picture) {
   if (layout_sps_ != sps_ || layout_pps_ != pps_) {
     layout_sps_ = nullptr;
     if (!make_tile_layout(*sps_, *pps_, layout_)) return false;
@@ -158,7 +163,6 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
 
   // Picture order count (8.3.1).
   const bool restarts = is_irap(type) && (is_idr(type) || type <= kBlaNLp || sequence_starts_);
-  if (is_irap(type)) skip_leading_ = restarts;
   const std::int32_t size = 1 << sps_->log2_max_poc_lsb;
   std::uint32_t high = 0;
   if (!restarts) {
@@ -171,15 +175,17 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
     }
   }
   order_ = static_cast<std::int32_t>(high + static_cast<std::uint32_t>(header.poc_lsb));
-  if (temporal_id == 0 && (type > kRaslR || (type & 1) != 0) && !(type >= kRadlN && type <= kRaslR))
-    previous_order_ = order_;
+  const bool leading = type >= kRadlN && type <= kRaslR;
+  if (temporal_id == 0 && !leading && is_sub_layer_reference(type)) previous_order_ = order_;
   sequence_starts_ = false;
 
   if (restarts) references_.clear();
-  if (!references_.update(header, order_, sps_->log2_max_poc_lsb)) note(picture, "missing references");
+  if (!references_.update(header, order_, sps_->log2_max_poc_lsb))
+    note(picture, "missing references");
 
   picture.order = order_;
-  picture.reference = type > kLastSubLayerPicture || (type & 1) != 0 || temporal_id + 1 < sps_->max_sub_layers;
+  picture.reference = is_sub_layer_reference(type) || temporal_id + 1 < sps_->max_sub_layers;
+  picture.field = sps_->field_sequence;
   picture.width = sps_->width - sps_->crop_left - sps_->crop_right;
   picture.height = sps_->height - sps_->crop_top - sps_->crop_bottom;
   picture.crop_left = sps_->crop_left;

@@ -60,7 +60,6 @@ class H265Reader {
   std::int32_t order_ = 0;
   std::int32_t previous_order_ = 0;  // of prevTid0Pic
   bool sequence_starts_ = true;      // the next picture is the first one of a sequence
-  bool skip_leading_ = false;        // NoRaslOutputFlag of the last IRAP picture
 };
 
 }  // namespace costream

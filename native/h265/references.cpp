@@ -54,8 +54,8 @@ bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t order, int l
       const ShortTermSet::Entry& entry = entries[static_cast<std::size_t>(i)];
       const std::int32_t wanted = order + entry.delta;
       Frame* frame = take(
-          entry.used,
-          [&](const Frame& other) { return !other.long_term && other.order == wanted; }, wanted);
+          entry.used, [&](const Frame& other) { return !other.long_term && other.order == wanted; },
+          wanted);
       if (entry.used) current_[side].push_back(frame);
     }
   }

@@ -96,8 +96,8 @@ void SliceDecoder::name_references(const ReferenceLists& lists) {
       const Reference& entry = lists.entry[list][static_cast<std::size_t>(i)];
       no_backward_ &= entry.order <= order_;
       auto& known = picture_->references;
-      auto at = static_cast<std::size_t>(
-          std::find(known.begin(), known.end(), entry.order) - known.begin());
+      auto at = static_cast<std::size_t>(std::find(known.begin(), known.end(), entry.order) -
+                                         known.begin());
       // A reference picture set has 16 pictures at most, and all slices have the same one.
       if (at == known.size() && at < kAlias) known.push_back(entry.order);
       at = std::min<std::size_t>(at, kAlias - 1);
@@ -124,8 +124,10 @@ bool SliceDecoder::decode(const SliceHeader& slice, const ReferenceLists& lists,
     collocated_ = nullptr;
     if (slice.temporal_mvp && slice.type != SliceType::kI) {
       const Frame* frame =
-          lists.entry[slice.collocated_list][static_cast<std::size_t>(slice.collocated_index)].frame;
-      if (frame != nullptr && frame->columns == (columns_ + 3) / 4 && frame->rows == (rows_ + 3) / 4)
+          lists.entry[slice.collocated_list][static_cast<std::size_t>(slice.collocated_index)]
+              .frame;
+      if (frame != nullptr && frame->columns == (columns_ + 3) / 4 &&
+          frame->rows == (rows_ + 3) / 4)
         collocated_ = frame;
     }
   }
@@ -146,7 +148,8 @@ bool SliceDecoder::blocks() {
     if (substream && !enter_substream(scan)) return false;
     if (slice_->sao_luma || slice_->sao_chroma) sample_offsets();
     if (!quadtree(block_x_, block_y_, sps_->log2_ctb, 0)) return false;
-    const int column = address % sps_->columns, left = tiles_->left[static_cast<std::size_t>(address)];
+    const int column = address % sps_->columns,
+              left = tiles_->left[static_cast<std::size_t>(address)];
     if (pps_->wavefront && column == left + 1) saved_row_ = states_;
     const bool ends = cabac_.terminate();
     if (cabac_.spent()) return false;
@@ -157,8 +160,9 @@ bool SliceDecoder::blocks() {
 
     if (++scan == total) return false;
     const auto next = static_cast<std::size_t>(tiles_->raster[static_cast<std::size_t>(scan)]);
-    substream = (pps_->tiles && tiles_->tile[next] != tiles_->tile[static_cast<std::size_t>(address)]) ||
-                (pps_->wavefront && static_cast<int>(next) % sps_->columns == tiles_->left[next]);
+    substream =
+        (pps_->tiles && tiles_->tile[next] != tiles_->tile[static_cast<std::size_t>(address)]) ||
+        (pps_->wavefront && static_cast<int>(next) % sps_->columns == tiles_->left[next]);
     if (substream) {
       if (!cabac_.terminate()) return false;  // end_of_subset_one_bit
       if (!restart(0)) return false;
@@ -192,7 +196,8 @@ void SliceDecoder::enter_block(std::int32_t address) {
   block_x_ = column << sps_->log2_ctb;
   block_y_ = row << sps_->log2_ctb;
   const auto same = [&](std::size_t other) {
-    return slice_address_[other] == slice_->slice_address && tiles_->tile[other] == tiles_->tile[at];
+    return slice_address_[other] == slice_->slice_address &&
+           tiles_->tile[other] == tiles_->tile[at];
   };
   left_ = column > 0 && same(at - 1);
   up_ = row > 0 && same(at - width);
@@ -241,9 +246,9 @@ bool SliceDecoder::enter_substream(std::int32_t scan) {
   } else if (!tile_starts && !row_starts && segment_starts && slice_->dependent) {
     states_ = saved_slice_;
   } else {
-    const int type = slice_->type == SliceType::kI                            ? 0
+    const int type = slice_->type == SliceType::kI                           ? 0
                      : (slice_->type == SliceType::kP) == slice_->cabac_init ? 2
-                                                                              : 1;
+                                                                             : 1;
     initialise(states_, type, slice_->qp);
   }
   return true;
@@ -279,7 +284,8 @@ bool SliceDecoder::quadtree(int x, int y, int log2, int depth) {
   const int size = 1 << log2;
   bool split = log2 > sps_->log2_min_cb;
   if (split && x + size <= sps_->width && y + size <= sps_->height) {
-    const int left = left_depth_[(y - block_y_) >> 3], up = up_depth_[static_cast<std::size_t>(x >> 3)];
+    const int left = left_depth_[(y - block_y_) >> 3],
+              up = up_depth_[static_cast<std::size_t>(x >> 3)];
     split = bin(kSplitCodingUnit + (left > depth ? 1 : 0) + (up > depth ? 1 : 0));
   }
   if (pps_->qp_delta && log2 >= sps_->log2_ctb - pps_->qp_delta_depth) {
@@ -312,7 +318,8 @@ void SliceDecoder::predict_quantiser() {
 
 bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
   const int size = 1 << log2, x4 = x >> 2, y4 = y >> 2, side4 = size >> 2, side8 = size >> 3;
-  const int local8 = (y - block_y_) >> 3, local_x4 = (x - block_x_) >> 2, local_y4 = (y - block_y_) >> 2;
+  const int local8 = (y - block_y_) >> 3, local_x4 = (x - block_x_) >> 2,
+            local_y4 = (y - block_y_) >> 2;
   const int corner = y4 * columns_ + x4;
   if (group_starts_) {
     group_starts_ = false;
@@ -449,19 +456,21 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
   if (split) {
     const int half = 1 << (log2 - 1);
     for (int part = 0; part < 4; ++part) {
-      const TransformBlock child = {block.x + (part & 1) * half, block.y + (part >> 1) * half, log2 - 1,
-                                    depth + 1, part};
+      const TransformBlock child = {block.x + (part & 1) * half, block.y + (part >> 1) * half,
+                                    log2 - 1, depth + 1, part};
       if (!transform_tree(cu, child, cb, cr)) return false;
     }
     return true;
   }
-  const bool luma = cu.intra || depth != 0 || cb || cr ? bin(kCbfLuma + (depth == 0 ? 1 : 0)) : true;
+  const bool luma =
+      cu.intra || depth != 0 || cb || cr ? bin(kCbfLuma + (depth == 0 ? 1 : 0)) : true;
   if (!luma && !cb && !cr) return true;
   if (pps_->qp_delta && !qp_coded_ && !quantiser_delta()) return false;
 
   if (luma) {
     const int half = cu.log2 - 1;
-    const int part = cu.split_intra ? ((block.x - cu.x) >> half) + 2 * ((block.y - cu.y) >> half) : 0;
+    const int part =
+        cu.split_intra ? ((block.x - cu.x) >> half) + 2 * ((block.y - cu.y) >> half) : 0;
     const int scan = scan_of(cu.intra, log2, 3, cu.luma_mode[part]);
     const std::uint32_t sum = residual<true>(cu, log2, scan);
     const int side4 = 1 << (log2 - 2);
@@ -513,8 +522,10 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
   const int last_shift = kLuma ? (log2 + 1) >> 2 : log2 - 2;
   const int last_max = 2 * log2 - 1;
   int last_x = 0, last_y = 0;
-  while (last_x < last_max && cabac.decode(states[kLastX + last_offset + (last_x >> last_shift)])) ++last_x;
-  while (last_y < last_max && cabac.decode(states[kLastY + last_offset + (last_y >> last_shift)])) ++last_y;
+  while (last_x < last_max && cabac.decode(states[kLastX + last_offset + (last_x >> last_shift)]))
+    ++last_x;
+  while (last_y < last_max && cabac.decode(states[kLastY + last_offset + (last_y >> last_shift)]))
+    ++last_y;
   for (int* last : {&last_x, &last_y}) {
     if (*last > 3) {
       const int length = (*last >> 1) - 1;
@@ -542,7 +553,8 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
   }
   const auto dequantised = [&](std::uint32_t level, std::uint64_t factor) {
     const std::uint64_t value =
-        (std::min<std::uint32_t>(level, 32768) * factor + (std::uint64_t{1} << shift >> 1)) >> shift;
+        (std::min<std::uint32_t>(level, 32768) * factor + (std::uint64_t{1} << shift >> 1)) >>
+        shift;
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, 32767));
   };
   const std::uint32_t one = dequantised(1, scale), two = dequantised(2, scale);
@@ -555,7 +567,8 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
     const int right = coded_rows[block_y] >> (block_x + 1) & 1;
     const int below = coded_rows[block_y + 1] >> block_x & 1;
     const bool inner = i < last_block && i > 0;
-    if (inner && !cabac.decode(states[kCodedSubBlock + (right | below) + (kLuma ? 0 : 2)])) continue;
+    if (inner && !cabac.decode(states[kCodedSubBlock + (right | below) + (kLuma ? 0 : 2)]))
+      continue;
     coded_rows[block_y] = static_cast<std::uint8_t>(coded_rows[block_y] | 1 << block_x);
 
     // sig_coeff_flag
@@ -640,7 +653,8 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
       }
     }
     if constexpr (kLuma) {
-      if (!flat) sum += weighted_levels(cu, log2, scan, block_order[i], rank, levels, count, scale, shift);
+      if (!flat)
+        sum += weighted_levels(cu, log2, scan, block_order[i], rank, levels, count, scale, shift);
     }
   }
   cabac_ = cabac;
@@ -649,10 +663,10 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
 
 // The sum of a sub-block's dequantised coefficients where scaling lists weigh them.
 std::uint32_t SliceDecoder::weighted_levels(const CodingUnit& cu, int log2, int scan, int block,
-                                            const std::uint8_t* rank,
-                                            const std::uint32_t* levels, int count,
-                                            std::uint64_t scale, int shift) const {
-  const auto size = static_cast<std::size_t>(log2 - 2), inter = static_cast<std::size_t>(cu.intra ? 0 : 1);
+                                            const std::uint8_t* rank, const std::uint32_t* levels,
+                                            int count, std::uint64_t scale, int shift) const {
+  const auto size = static_cast<std::size_t>(log2 - 2),
+             inter = static_cast<std::size_t>(cu.intra ? 0 : 1);
   std::uint32_t sum = 0;
   for (int k = 0; k < count; ++k) {
     const int position = kScan.position[scan][rank[k]];
@@ -686,7 +700,8 @@ void SliceDecoder::finish(Frame* frame) {
   frame->order = order_;
   frame->columns = (columns_ + 3) / 4;
   frame->rows = (rows_ + 3) / 4;
-  frame->motion.resize(static_cast<std::size_t>(frame->columns) * static_cast<std::size_t>(frame->rows));
+  frame->motion.resize(static_cast<std::size_t>(frame->columns) *
+                       static_cast<std::size_t>(frame->rows));
   StoredMotion* stored = frame->motion.data();
   for (int y = 0; y < rows_; y += 4) {
     for (int x = 0; x < columns_; x += 4, ++stored) {

@@ -67,7 +67,8 @@ class SliceDecoder {
   bool coding_unit(int x, int y, int log2, int depth);
   bool pcm_samples(int log2);
   void intra_modes(CodingUnit& cu);
-  bool transform_tree(const CodingUnit& cu, const TransformBlock& block, bool parent_cb, bool parent_cr);
+  bool transform_tree(const CodingUnit& cu, const TransformBlock& block, bool parent_cb,
+                      bool parent_cr);
   bool quantiser_delta();
   template <bool kLuma>
   std::uint32_t residual(const CodingUnit& cu, int log2, int scan);
@@ -128,7 +129,7 @@ class SliceDecoder {
   bool saved_slice_valid_ = false;
 
   // The coding tree block.
-  int block_x_ = 0, block_y_ = 0;  // its corner, luma samples
+  int block_x_ = 0, block_y_ = 0;                                        // its corner, luma samples
   bool left_ = false, up_ = false, up_left_ = false, up_right_ = false;  // blocks available
   // Along the left and upper edge of what comes next: by 8 samples the depth in the quadtree and
   // the skip flag, by 4 samples the intra mode.
@@ -136,8 +137,8 @@ class SliceDecoder {
   std::vector<std::uint8_t> up_depth_, up_skip_;
 
   // Quantisers.
-  int qp_ = 0;                 // QpY of the current coding unit, or of the last one
-  int predicted_qp_ = 0;       // qPY_PRED
+  int qp_ = 0;            // QpY of the current coding unit, or of the last one
+  int predicted_qp_ = 0;  // qPY_PRED
   int group_x_ = 0, group_y_ = 0;
   bool group_starts_ = false;  // its prediction is to be derived
   bool qp_coded_ = false;      // IsCuQpDeltaCoded

@@ -140,7 +140,8 @@ std::string parse_slice_header(BitReader& bits, int nal_type, const ParameterSet
         if (header.type == SliceType::kB) header.collocated_list = bits.flag() ? 0 : 1;
         if (header.active[header.collocated_list] > 1) {
           const std::uint32_t index = bits.ue();
-          if (index >= static_cast<std::uint32_t>(header.active[header.collocated_list])) return damaged;
+          if (index >= static_cast<std::uint32_t>(header.active[header.collocated_list]))
+            return damaged;
           header.collocated_index = static_cast<int>(index);
         }
       }

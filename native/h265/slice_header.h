@@ -32,17 +32,20 @@ enum NalType : int {
 };
 
 inline bool is_irap(int type) { return type >= kBlaWLp && type <= kLastIrap; }
+inline bool is_sub_layer_reference(int type) {
+  return type > kLastSubLayerPicture || (type & 1) != 0;
+}
 inline bool is_idr(int type) { return type == kIdrWRadl || type == kIdrNLp; }
 
 struct LongTermReference {
-  std::int32_t lsb = 0;        // of the picture order count
+  std::int32_t lsb = 0;  // of the picture order count
   bool has_msb = false;
   std::uint32_t msb_cycle = 0;  // DeltaPocMsbCycleLt
-  bool used = false;           // by the current picture
+  bool used = false;            // by the current picture
 };
 
 struct SliceHeader {
-  bool first = false;      // of the picture
+  bool first = false;  // of the picture
   bool dependent = false;
   int pps = 0;
   std::int32_t address = 0;        // of its first coding tree block, in raster scan

@@ -44,6 +44,9 @@ class Picture:
     def key(self) -> bool:
         """Whether a decoder can start here."""
     @property
+    def field(self) -> bool:
+        """Whether it's one field of an interlaced frame."""
+    @property
     def is_reference(self) -> bool:
         """Whether others may be predicted from it."""
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -28,6 +29,15 @@ class Stream:
         decoder.thread_count = 1
         frames = [f for data in self.packets for f in decoder.decode(av.Packet(data))]
         return [_luma(frame) for frame in [*frames, *decoder.decode(None)]]
+
+
+def from_file(path: Path) -> Stream:
+    """The video of a file."""
+    with av.open(str(path)) as container:
+        track = container.streams.video[0]
+        packets = [bytes(packet) for packet in container.demux(track) if packet.size]
+        context = track.codec_context
+        return Stream(context.name, packets, bytes(context.extradata or b""))
 
 
 def _luma(frame: av.VideoFrame) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import av
 import numpy as np
@@ -17,6 +18,7 @@ _bitstream = pytest.importorskip(
 )
 
 SKIP, INTER, INTRA = 1, 2, 3
+DATA = Path(__file__).parent / "data"
 
 
 def x265(
@@ -31,6 +33,46 @@ def read(stream: streams.Stream) -> list:
     reader = _bitstream.H265Reader()
     reader.configure(stream.extradata)
     return [p for i, data in enumerate(stream.packets) for p in reader.read(data, i)]
+
+
+def prove(stream: streams.Stream, bit_depth: int) -> tuple[int, int]:
+    """Blocks without residual, all equal to their predictions, and how many have two vectors."""
+    pictures = read(stream)
+    decoded = stream.luma()
+    # Picture order counts start again at each picture that resets them.
+    period, keys = -1, []
+    for picture in pictures:
+        period += picture.key and picture.order == 0
+        keys.append((period, picture.order))
+    luma = dict(zip(sorted(keys), decoded, strict=True))
+    proved = residuals = equal = both = 0
+    for picture, key in zip(pictures, keys, strict=True):
+        rows, columns = picture.rows, picture.columns
+        actual = luma[key].reshape(rows, 4, columns, 4).swapaxes(1, 2)
+        references = {o: luma[key[0], o] for o in picture.references if (key[0], o) in luma}
+        predicted = (picture.mode == SKIP) | (picture.mode == INTER)
+        for coded in (False, True):
+            at = np.argwhere(predicted & ((picture.energy > 0) == coded))
+            if not len(at):
+                continue
+            samples = predict(
+                picture.motion,
+                picture.reference,
+                picture.references,
+                references,
+                at,
+                bit_depth,
+            )
+            same = (samples == actual[at[:, 0], at[:, 1]]).all((1, 2))
+            if coded:
+                residuals += len(at)
+                equal += same.sum()
+                continue
+            assert same.all(), f"picture {picture.order}: {at[~same][0]}"
+            proved += len(at)
+            both += (picture.reference[at[:, 0], at[:, 1]] >= 0).all(1).sum()
+    assert equal < 0.05 * residuals
+    return proved, both
 
 
 @pytest.mark.parametrize(
@@ -75,43 +117,25 @@ def test_every_slice_ends_exactly_at_its_end(preset, parameters):
 def test_vectors_give_the_decoded_samples(preset, parameters, pixel_format):
     """With the loop filters off, what has no residual is its prediction, bit for bit."""
     stream = x265(f"no-deblock=1:no-sao=1:weightp=0:weightb=0:{parameters}", preset, pixel_format)
-    pictures = read(stream)
-    decoded = stream.luma()
-    # Picture order counts start again at each picture that resets them.
-    period, keys = -1, []
-    for picture in pictures:
-        period += picture.key and picture.order == 0
-        keys.append((period, picture.order))
-    luma = dict(zip(sorted(keys), decoded, strict=True))
-    proved = residuals = equal = both = 0
-    for picture, key in zip(pictures, keys, strict=True):
-        rows, columns = picture.rows, picture.columns
-        actual = luma[key].reshape(rows, 4, columns, 4).swapaxes(1, 2)
-        references = {o: luma[key[0], o] for o in picture.references if (key[0], o) in luma}
-        predicted = (picture.mode == SKIP) | (picture.mode == INTER)
-        for coded in (False, True):
-            at = np.argwhere(predicted & ((picture.energy > 0) == coded))
-            if not len(at):
-                continue
-            samples = predict(
-                picture.motion,
-                picture.reference,
-                picture.references,
-                references,
-                at,
-                10 if "10" in pixel_format else 8,
-            )
-            same = (samples == actual[at[:, 0], at[:, 1]]).all((1, 2))
-            if coded:
-                residuals += len(at)
-                equal += same.sum()
-                continue
-            assert same.all(), f"picture {picture.order}: {at[~same][0]}"
-            proved += len(at)
-            both += (picture.reference[at[:, 0], at[:, 1]] >= 0).all(1).sum()
+    proved, both = prove(stream, 10 if "10" in pixel_format else 8)
     assert proved > 10_000
     assert both > 500
-    assert equal < 0.05 * residuals
+
+
+@pytest.mark.parametrize(
+    ("name", "slices"), [("tiles", 1), ("tile-slices", 4), ("dependent-slices", 2)]
+)
+def test_tiles_and_dependent_slices(name, slices):
+    """Which x265 doesn't make: streams of kvazaar 2.3, loop filters off."""
+    stream = streams.from_file(DATA / f"{name}.265")
+    assert {(p.slices, *p.unsupported) for p in read(stream)} == {(slices,)}
+    proved, _ = prove(stream, 8)
+    assert proved > 1000
+
+
+def test_fields_are_marked():
+    assert not any(p.field for p in read(x265(frames=2)))
+    assert all(p.field for p in read(x265("interlace=tff", frames=4)))
 
 
 def test_skipped_blocks_carry_no_residual():
