@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from costream.engine.questions import PUBLISHED_FORM
 from costream.engine.refresh import DEFAULT_REFRESH, REFRESH
+from costream.engine.wording import PUBLISHED_FORM
 from costream.errors import SettingsError
 from costream.pruning import DEFAULT_PRUNER, PRUNERS
 

@@ -11,6 +11,7 @@ import pytest
 from costream.engine.refresh import REFRESH
 from costream.pruning import PRUNERS
 from costream.synth import EncoderSettings, SyntheticCamera, encode
+from costream.video import decoder
 from tests.cli.conftest import Command
 
 KEYS = {
@@ -75,8 +76,9 @@ def test_text_is_written_on_request(costream: Command, camera: Path, checkpoint:
 
 
 def test_a_codec_without_vectors_says_so(
-    costream: Command, tmp_path: Path, checkpoint: Path
+    costream: Command, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(decoder, "open_reader", lambda codec, extradata: None)
     source = SyntheticCamera(2, width=320, height=180, fps=4)
     clip = encode(
         (source.frame(index) for index in range(20)),

@@ -13,16 +13,9 @@ from torch import Tensor
 
 from costream.engine.prefill import Piece, run_of
 from costream.engine.session import Session
+from costream.engine.wording import PUBLISHED_FORM, put
 from costream.errors import SettingsError
 from costream.models import ModelAdapter
-
-PUBLISHED_FORM = "{ask} Start your response with 'Yes' or 'No'."
-"""How a question is put: the published wording (arXiv 2604.06036)."""
-
-
-def put(ask: str, form: str) -> str:
-    """Returns a question the way that a model is asked it: in a form that holds ``{ask}``."""
-    return form.replace("{ask}", ask)
 
 
 class Questions:

@@ -108,9 +108,3 @@ class Teacher:
             told, shown.to(told.device), reduction="none"
         )
         return (losses * (clear * (1 + RARE * shown)).to(told.device)).mean() * len(EVENT_KINDS)
-
-
-def mean_points(points: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Averages what windows of a step have shown, NaN aside."""
-    columns = {key: np.ma.masked_invalid([point[key] for point in points]) for key in points[0]}
-    return {key: float(np.ma.filled(values.mean(), np.nan)) for key, values in columns.items()}

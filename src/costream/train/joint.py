@@ -10,14 +10,14 @@ from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter
 from costream.train import ranks
-from costream.train.answers import HEADS, Teacher, mean_points
+from costream.train.answers import HEADS, Teacher
 from costream.train.clips import Clip, make_window, open_reel
 from costream.train.code import Code
 from costream.train.perception import label_patches
 from costream.train.pictures import encode_patches
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
-from costream.train.stage import make_head, run_stage
+from costream.train.stage import make_head, mean_points, run_stage
 from costream.train.view import draw_view
 from costream.train.windows import Example, ExampleDraw, list_examples
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from costream.engine.questions import PUBLISHED_FORM, put
+from costream.engine.wording import PUBLISHED_FORM, put
 from costream.models import FrameGeometry, ModelAdapter, Moment, Segment, VisualTokens
 from costream.synth.events import EVENTS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
 import numpy as np
@@ -30,6 +30,12 @@ def make_head(model: ModelAdapter, outputs: int, seed: int) -> nn.Linear:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.Linear(width, outputs).to(model.kv_shape.device)
+
+
+def mean_points(points: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Averages what windows or steps have shown, NaN aside."""
+    columns = {key: np.ma.masked_invalid([point[key] for point in points]) for key in points[0]}
+    return {key: float(np.ma.filled(values.mean(), np.nan)) for key, values in columns.items()}
 
 
 def _draw(seed: int, name: str, step: int) -> np.random.Generator:
@@ -61,8 +67,7 @@ def run_stage(
         points.append(learn(step, _draw(seed, name, step)))
         optimiser.step()
         if (step + 1) % NOTE_EVERY == 0:
-            means = {key: float(np.nanmean([point[key] for point in points])) for key in points[0]}
-            progress.note(name, step + 1, means)
+            progress.note(name, step + 1, mean_points(points))
             points = []
         if (step + 1) % SAVE_EVERY == 0:
             progress.save(name, step + 1, parts)
