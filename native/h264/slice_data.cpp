@@ -116,6 +116,11 @@ Vector predict_median(const Neighbour& a, const Neighbour& b, const Neighbour& c
           median(a.vector.y(), b.vector.y(), c.vector.y())};
 }
 
+// |mvd| for contexts, which only tell up to 32 apart.
+std::uint8_t clip_difference(int component) {
+  return static_cast<std::uint8_t>(std::min(std::abs(component), 255));
+}
+
 // A macroblock's motion while it is read, with its neighbours around: rows and columns of 4x4
 // blocks, kStride apart.
 struct MotionGrid {
@@ -136,9 +141,7 @@ struct MotionGrid {
     }
   }
   void fill_difference(int list, int position, int width, int height, int x, int y) {
-    const std::array<std::uint8_t, 2> clipped = {
-        static_cast<std::uint8_t>(std::min(std::abs(x), 255)),
-        static_cast<std::uint8_t>(std::min(std::abs(y), 255))};
+    const std::array<std::uint8_t, 2> clipped = {clip_difference(x), clip_difference(y)};
     for (int row = 0; row < height; ++row)
       for (int column = 0; column < width; ++column)
         difference[list][position + row * kStride + column] = clipped;
@@ -220,6 +223,11 @@ class SliceReader {
   bool read_intra(int type);
   bool read_pcm();
   bool read_inter(const MacroblockType& type, bool zero_references);
+  bool read_whole(int used);
+  template <bool kAcross>
+  bool read_halves(const std::uint8_t (&used)[2]);
+  bool read_quarters(bool zero_references, bool& small);
+  void read_vector(int list, int position, int width, int height, int reference, Vector predicted);
   bool read_sub_types(std::uint8_t (&types)[4]);
   bool read_residuals(int luma_dc);
   void skip();
@@ -230,8 +238,9 @@ class SliceReader {
   int read_type();
   int read_intra_type(int context, bool intra_slice);
   int read_sub_type();
-  int read_reference(int list, int block, int limit);
-  Vector read_difference(int list, int position);
+  int read_reference(int list, int blocks);
+  int read_reference_index(int list, int block, int limit);
+  Vector read_difference(int x, int y);
   int read_component(int context, int neighbours);
   bool read_pattern(bool intra);
   bool read_transform_8x8();
@@ -240,12 +249,12 @@ class SliceReader {
   // Motion.
   bool b_slice() const { return slice_.header->type == SliceType::kB; }
   void load_grid(int list);
+  void leave_out(int list);
   void load_differences(int list);
   Neighbour outer(const Macroblock& macroblock, int list, int block, std::ptrdiff_t offset) const;
   void outer_neighbours(int list, Neighbour (&abc)[3]) const;
   Neighbour third(int list, int position, int width) const;
   Vector predict(int list, int position, int width, int reference) const;
-  Vector predict_shaped(int list, Shape shape, int part, int reference) const;
   void direct(DirectMotion& motion) const;
   void direct_spatial(DirectMotion& motion) const;
   void direct_temporal(DirectMotion& motion) const;
@@ -606,133 +615,187 @@ void SliceReader<kCabac>::skip() {
 
 template <bool kCabac>
 bool SliceReader<kCabac>::read_inter(const MacroblockType& type, bool zero_references) {
-  const int lists = b_slice() ? 2 : 1;
   bool small = false;  // has partitions below 8x8
-  std::uint8_t used[4];
-  SubType sub[4];
-  DirectMotion direct_motion;
-  if (type.shape == Shape::k8x8) {
-    std::uint8_t types[4];
-    if (!read_sub_types(types)) return false;
-    bool any_direct = false;
-    for (int block = 0; block < 4; ++block) {
-      sub[block] = b_slice() ? kSubTypesB[types[block]] : kSubTypesP[types[block]];
-      used[block] = sub[block].lists;
-      if (used[block] == 0) {
-        any_direct = true;
-        if (!slice_.sps->direct_8x8_inference) small = true;
-      } else if (sub[block].width * sub[block].height < 4) {
-        small = true;
-      }
-    }
-    if (any_direct) {
-      direct(direct_motion);
-      direct_motion.expand();
-    }
-  } else {
-    for (int block = 0; block < 4; ++block) {
-      const int part = type.shape == Shape::k16x16  ? 0
-                       : type.shape == Shape::k16x8 ? block >> 1
-                                                    : block & 1;
-      used[block] = type.lists[part];
-    }
+  bool read = false;
+  switch (type.shape) {
+    case Shape::k16x16: read = read_whole(type.lists[0]); break;
+    case Shape::k16x8: read = read_halves<false>(type.lists); break;
+    case Shape::k8x16: read = read_halves<true>(type.lists); break;
+    case Shape::k8x8: read = read_quarters(zero_references, small); break;
   }
-
-  // Blocks that a partition's reference is read at, and those it is copied to.
-  int references[2][4];
-  for (int list = 0; list < 2; ++list) {
-    for (int block = 0; block < 4; ++block) {
-      const int source = type.shape == Shape::k16x16  ? 0
-                         : type.shape == Shape::k16x8 ? block & 2
-                         : type.shape == Shape::k8x16 ? block & 1
-                                                      : block;
-      int& reference = references[list][block];
-      reference = kUnused;
-      if ((used[block] >> list & 1) == 0) continue;
-      if (source != block) {
-        reference = references[list][source];
-      } else {
-        const int limit = slice_.header->references[list];
-        reference = zero_references || limit == 1 ? 0 : read_reference(list, block, limit);
-        if (reference >= limit || reference < 0) return false;
-      }
-      // What is read next takes its context from this.
-      if (reference > 0)
-        current_->positive_reference |= static_cast<std::uint8_t>(1 << (4 * list + block));
-    }
-  }
-
-  for (int list = 0; list < lists; ++list) {
-    load_grid(list);
-    if (kCabac) load_differences(list);
-    const auto part = [&](int position, int width, int height, int reference, Vector predicted) {
-      const Vector difference = read_difference(list, position);
-      const Vector vector(predicted.x() + difference.x(), predicted.y() + difference.y());
-      grid_.fill(list, position, width, height, reference, vector);
-      if (kCabac) grid_.fill_difference(list, position, width, height, difference.x(), difference.y());
-    };
-    constexpr int kOrigin = MotionGrid::at(0, 0);
-    const auto& reference = references[list];
-    switch (type.shape) {
-      case Shape::k16x16:
-        if (reference[0] >= 0)
-          part(kOrigin, 4, 4, reference[0], predict(list, kOrigin, 4, reference[0]));
-        else
-          grid_.fill(list, kOrigin, 4, 4, kUnused, kZero);
-        break;
-      case Shape::k16x8:
-        for (int half = 0; half < 2; ++half) {
-          const int position = MotionGrid::at(0, 2 * half);
-          const int index = reference[2 * half];
-          if (index >= 0)
-            part(position, 4, 2, index, predict_shaped(list, type.shape, half, index));
-          else
-            grid_.fill(list, position, 4, 2, kUnused, kZero);
-        }
-        break;
-      case Shape::k8x16:
-        for (int half = 0; half < 2; ++half) {
-          const int position = MotionGrid::at(2 * half, 0);
-          const int index = reference[half];
-          if (index >= 0)
-            part(position, 2, 4, index, predict_shaped(list, type.shape, half, index));
-          else
-            grid_.fill(list, position, 2, 4, kUnused, kZero);
-        }
-        break;
-      case Shape::k8x8:
-        for (int block = 0; block < 4; ++block) {
-          const int x = 2 * (block & 1);
-          const int y = block & 2;
-          if (used[block] == 0) {
-            for (int at = 0; at < 4; ++at) {
-              const int to_x = x + (at & 1);
-              const int to_y = y + (at >> 1);
-              grid_.fill(list, MotionGrid::at(to_x, to_y), 1, 1, direct_motion.reference[list][block],
-                         direct_motion.vector[list][4 * to_y + to_x]);
-            }
-          } else if (reference[block] < 0) {
-            grid_.fill(list, MotionGrid::at(x, y), 2, 2, kUnused, kZero);
-          } else {
-            for (int down = 0; down < 2; down += sub[block].height) {
-              for (int right = 0; right < 2; right += sub[block].width) {
-                const int position = MotionGrid::at(x + right, y + down);
-                part(position, sub[block].width, sub[block].height, reference[block],
-                     predict(list, position, sub[block].width, reference[block]));
-              }
-            }
-          }
-        }
-        break;
-    }
-  }
-  if (lists == 1) grid_.fill(1, MotionGrid::at(0, 0), 4, 4, kUnused, kZero);
-  store_grid();
-
-  if (!read_pattern(false)) return false;
+  if (!read || !read_pattern(false)) return false;
   if ((current_->pattern & 15) != 0 && slice_.pps->transform_8x8 && !small && read_transform_8x8())
     current_->flags |= Macroblock::kTransform8x8;
   return read_residuals(-1);
+}
+
+// One partition: needs no grid.
+template <bool kCabac>
+bool SliceReader<kCabac>::read_whole(int used) {
+  int references[2] = {kUnused, kUnused};
+  Vector vectors[2] = {kZero, kZero};
+  for (int list = 0; list < 2; ++list) {
+    if ((used >> list & 1) == 0) continue;
+    references[list] = read_reference(list, 0xF);
+    if (references[list] < 0) return false;
+  }
+  current_->flags |= Macroblock::kDifference;
+  auto& lowest = canvas_.differences[static_cast<std::size_t>(x_)];
+  const bool left = (left_->flags & Macroblock::kDifference) != 0;
+  const bool above = (above_->flags & Macroblock::kDifference) != 0;
+  for (std::size_t list = 0; list < 2; ++list) {
+    std::uint8_t clipped[2] = {0, 0};
+    if ((used >> list & 1) != 0) {
+      Neighbour abc[3];
+      outer_neighbours(static_cast<int>(list), abc);
+      const Vector predicted = predict_median(abc[0], abc[1], abc[2], references[list]);
+      int sums[2] = {0, 0};
+      for (std::size_t axis = 0; kCabac && axis < 2; ++axis) {
+        if (left) sums[axis] += left_difference_[8 * list + axis];
+        if (above) sums[axis] += lowest[8 * list + axis];
+      }
+      const Vector difference = read_difference(sums[0], sums[1]);
+      vectors[list] = Vector(predicted.x() + difference.x(), predicted.y() + difference.y());
+      clipped[0] = clip_difference(difference.x());
+      clipped[1] = clip_difference(difference.y());
+    }
+    if (!kCabac) continue;
+    for (std::size_t at = 8 * list; at < 8 * list + 8; at += 2) {
+      std::memcpy(&lowest[at], clipped, 2);
+      std::memcpy(&left_difference_[at], clipped, 2);
+    }
+  }
+  store_uniform(references, vectors);
+  return true;
+}
+
+// Two partitions, side by side (kAcross: 8x16) or one below the other (16x8).
+template <bool kCabac>
+template <bool kAcross>
+bool SliceReader<kCabac>::read_halves(const std::uint8_t (&used)[2]) {
+  constexpr int kWidth = kAcross ? 2 : 4;
+  constexpr int kHeight = kAcross ? 4 : 2;
+  constexpr int kBlocks[2] = {kAcross ? 5 : 3, kAcross ? 10 : 12};
+  int references[2][2];
+  for (int list = 0; list < 2; ++list) {
+    for (int part = 0; part < 2; ++part) {
+      references[list][part] = kUnused;
+      if ((used[part] >> list & 1) == 0) continue;
+      references[list][part] = read_reference(list, kBlocks[part]);
+      if (references[list][part] < 0) return false;
+    }
+  }
+  for (int list = 0; list < 2; ++list) {
+    if (((used[0] | used[1]) >> list & 1) == 0) {
+      leave_out(list);
+      continue;
+    }
+    load_grid(list);
+    for (int part = 0; part < 2; ++part) {
+      const int position =
+          kAcross ? MotionGrid::at(2 * part, 0) : MotionGrid::at(0, 2 * part);
+      const int reference = references[list][part];
+      if (reference < 0) {
+        grid_.fill(list, position, kWidth, kHeight, kUnused, kZero);
+        continue;
+      }
+      // Each prefers one neighbour.
+      const Neighbour preferred =
+          kAcross == (part == 0) ? grid_.neighbour(list, position - 1)
+          : kAcross              ? third(list, position, kWidth)
+                    : grid_.neighbour(list, position - (part == 0 ? MotionGrid::kStride : 1));
+      read_vector(list, position, kWidth, kHeight, reference,
+                  preferred.reference == reference ? preferred.vector
+                                                   : predict(list, position, kWidth, reference));
+    }
+  }
+  store_grid();
+  return true;
+}
+
+// Four sub-macroblocks.
+template <bool kCabac>
+bool SliceReader<kCabac>::read_quarters(bool zero_references, bool& small) {
+  std::uint8_t types[4];
+  if (!read_sub_types(types)) return false;
+  SubType sub[4];
+  int any_used = 0;
+  bool any_direct = false;
+  for (int block = 0; block < 4; ++block) {
+    sub[block] = b_slice() ? kSubTypesB[types[block]] : kSubTypesP[types[block]];
+    any_used |= sub[block].lists;
+    any_direct |= sub[block].lists == 0;
+    small |= sub[block].lists == 0 ? !slice_.sps->direct_8x8_inference
+                                   : sub[block].width * sub[block].height < 4;
+  }
+  DirectMotion direct_motion;
+  if (any_direct) {
+    direct(direct_motion);
+    direct_motion.expand();
+    any_used = 3;
+  }
+  int references[2][4];
+  for (int list = 0; list < 2; ++list) {
+    for (int block = 0; block < 4; ++block) {
+      references[list][block] = kUnused;
+      if ((sub[block].lists >> list & 1) == 0) continue;
+      references[list][block] = zero_references ? 0 : read_reference(list, 1 << block);
+      if (references[list][block] < 0) return false;
+    }
+  }
+  for (int list = 0; list < 2; ++list) {
+    if ((any_used >> list & 1) == 0) {
+      leave_out(list);
+      continue;
+    }
+    load_grid(list);
+    for (int block = 0; block < 4; ++block) {
+      const int x = 2 * (block & 1);
+      const int y = block & 2;
+      const int reference = references[list][block];
+      if (sub[block].lists == 0) {
+        for (int at = 0; at < 4; ++at) {
+          const int to_x = x + (at & 1);
+          const int to_y = y + (at >> 1);
+          grid_.fill(list, MotionGrid::at(to_x, to_y), 1, 1, direct_motion.reference[list][block],
+                     direct_motion.vector[list][4 * to_y + to_x]);
+        }
+      } else if (reference < 0) {
+        grid_.fill(list, MotionGrid::at(x, y), 2, 2, kUnused, kZero);
+      } else {
+        for (int down = 0; down < 2; down += sub[block].height) {
+          for (int right = 0; right < 2; right += sub[block].width) {
+            const int position = MotionGrid::at(x + right, y + down);
+            read_vector(list, position, sub[block].width, sub[block].height, reference,
+                        predict(list, position, sub[block].width, reference));
+          }
+        }
+      }
+    }
+  }
+  store_grid();
+  return true;
+}
+
+// The vector of a partition in the grid.
+template <bool kCabac>
+void SliceReader<kCabac>::read_vector(int list, int position, int width, int height, int reference,
+                                      Vector predicted) {
+  int sums[2] = {0, 0};
+  for (std::size_t axis = 0; kCabac && axis < 2; ++axis)
+    sums[axis] = grid_.difference[list][position - 1][axis] +
+                 grid_.difference[list][position - MotionGrid::kStride][axis];
+  const Vector difference = read_difference(sums[0], sums[1]);
+  grid_.fill(list, position, width, height, reference,
+             Vector(predicted.x() + difference.x(), predicted.y() + difference.y()));
+  if (kCabac) grid_.fill_difference(list, position, width, height, difference.x(), difference.y());
+}
+
+// Nothing of the macroblock in the grid is predicted from `list`.
+template <bool kCabac>
+void SliceReader<kCabac>::leave_out(int list) {
+  grid_.fill(list, MotionGrid::at(0, 0), 4, 4, kUnused, kZero);
+  if (kCabac) grid_.fill_difference(list, MotionGrid::at(0, 0), 4, 4, 0, 0);
 }
 
 template <bool kCabac>
@@ -828,9 +891,21 @@ int SliceReader<kCabac>::read_sub_type() {
   }
 }
 
-// ref_idx of an 8x8 block, or of the partition that begins there. -1: damaged.
+// ref_idx of a partition, which the 8x8 blocks whose bits are set in `blocks` belong to. -1: damaged.
 template <bool kCabac>
-int SliceReader<kCabac>::read_reference(int list, int block, int limit) {
+int SliceReader<kCabac>::read_reference(int list, int blocks) {
+  const int limit = slice_.header->references[list];
+  if (limit == 1) return 0;
+  const int reference = read_reference_index(list, __builtin_ctz(static_cast<unsigned>(blocks)), limit);
+  if (reference < 0 || reference >= limit) return -1;
+  // What is read next takes its context from this.
+  if (reference > 0)
+    current_->positive_reference |= static_cast<std::uint8_t>(blocks << (4 * list));
+  return reference;
+}
+
+template <bool kCabac>
+int SliceReader<kCabac>::read_reference_index(int list, int block, int limit) {
   if constexpr (!kCabac) {
     (void)list;
     (void)block;
@@ -853,21 +928,17 @@ int SliceReader<kCabac>::read_reference(int list, int block, int limit) {
   }
 }
 
+// `x` and `y`: the neighbours' sums, for contexts.
 template <bool kCabac>
-Vector SliceReader<kCabac>::read_difference(int list, int position) {
+Vector SliceReader<kCabac>::read_difference(int x, int y) {
   if constexpr (kCabac) {
-    const auto& a = grid_.difference[list][position - 1];
-    const auto& b = grid_.difference[list][position - MotionGrid::kStride];
-    const int x = read_component(40, a[0] + b[0]);
-    const int y = read_component(47, a[1] + b[1]);
-    return {x, y};
+    x = read_component(40, x);
+    y = read_component(47, y);
   } else {
-    (void)list;
-    (void)position;
-    const int x = bits_.se();
-    const int y = bits_.se();
-    return {x, y};
+    x = bits_.se();
+    y = bits_.se();
   }
+  return {x, y};
 }
 
 // mvd_l0 or mvd_l1; `neighbours`: sum of their magnitudes.
@@ -996,6 +1067,7 @@ void SliceReader<kCabac>::load_grid(int list) {
     // Not decoded yet, or never before this macroblock.
     std::memset(&grid_.reference[list][MotionGrid::at(0, y)], kUnavailable, 5);
   }
+  if (kCabac) load_differences(list);
 }
 
 template <bool kCabac>
@@ -1028,23 +1100,6 @@ Vector SliceReader<kCabac>::predict(int list, int position, int width, int refer
   return predict_median(grid_.neighbour(list, position - 1),
                         grid_.neighbour(list, position - MotionGrid::kStride),
                         third(list, position, width), reference);
-}
-
-// Halves of a macroblock prefer one neighbour.
-template <bool kCabac>
-Vector SliceReader<kCabac>::predict_shaped(int list, Shape shape, int part, int reference) const {
-  if (shape == Shape::k16x8) {
-    const int position = MotionGrid::at(0, 2 * part);
-    const Neighbour preferred =
-        grid_.neighbour(list, part == 0 ? position - MotionGrid::kStride : position - 1);
-    if (preferred.reference == reference) return preferred.vector;
-    return predict(list, position, 4, reference);
-  }
-  const int position = MotionGrid::at(2 * part, 0);
-  const Neighbour preferred =
-      part == 0 ? grid_.neighbour(list, position - 1) : third(list, position, 2);
-  if (preferred.reference == reference) return preferred.vector;
-  return predict(list, position, 2, reference);
 }
 
 template <bool kCabac>
@@ -1099,17 +1154,15 @@ void SliceReader<kCabac>::direct_spatial(DirectMotion& motion) const {
                           (references[1] == 0 && vectors[1] != kZero));
   const auto stands = [this](int block) {
     const Colocated& there = colocated(block);
-    return there.reference == 0 && there.vector[0] >= -1 && there.vector[0] <= 1 &&
-           there.vector[1] >= -1 && there.vector[1] <= 1;
+    return static_cast<std::uint32_t>((there.reference == 0) &
+                                      (static_cast<unsigned>(there.vector[0] + 1) <= 2) &
+                                      (static_cast<unsigned>(there.vector[1] + 1) <= 2));
   };
-  const bool whole = slice_.sps->direct_8x8_inference;
   std::uint32_t standing = 0;
-  if (may_stand) {
-    for (int block = 0; block < 16; ++block) {
-      const bool corner = (block & 5) == 0;  // first of its 8x8 block
-      if (whole && !corner) continue;
-      if (stands(block)) standing |= (whole ? 0x33u : 1u) << block;
-    }
+  if (may_stand && slice_.sps->direct_8x8_inference) {
+    for (const int block : {0, 2, 8, 10}) standing |= stands(block) * 0x33 << block;
+  } else if (may_stand) {
+    for (int block = 0; block < 16; ++block) standing |= stands(block) << block;
   }
   if (standing == 0) return;
   if (standing == 0xFFFF) {
