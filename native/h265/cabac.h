@@ -67,7 +67,12 @@ inline constexpr CabacTables kCabac = make_cabac_tables();
 class Cabac {
  public:
   Cabac() = default;
-  Cabac(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) { refill(); }
+  Cabac(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {
+    refill();
+    // No stream that conforms starts with an offset of 510 or 511. Below the range it stays there.
+    const std::uint64_t end = static_cast<std::uint64_t>(range_) << kShift;
+    if (value_ >= end) value_ = end - 1;
+  }
 
   // A bin with a context, whose state is pStateIdx << 1 | valMps. Without branches: which way a
   // bin goes is what a processor can't predict.

@@ -254,3 +254,15 @@ def test_damage_is_said_and_survived():
                 damaged += bool(picture.unsupported)
                 assert picture.mode.shape == (picture.rows, picture.columns)
     assert damaged > 60
+
+
+@pytest.mark.parametrize(
+    "path", sorted((DATA / "h265-damaged").iterdir()), ids=lambda path: path.stem
+)
+def test_findings_of_the_fuzzer_stay_fixed(path):
+    """Each once broke a bound; `native/fuzz` run on them with sanitizers proves that none does."""
+    data = path.read_bytes()
+    reader = _bitstream.H265Reader()
+    reader.configure(data)
+    for picture in reader.read(data, 0):
+        assert picture.slices or picture.unsupported
