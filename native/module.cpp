@@ -12,10 +12,8 @@
 
 #include "common/picture.h"
 #include "common/summary.h"
-#include "h265/reader.h"
-#ifdef COSTREAM_H264
 #include "h264/reader.h"
-#endif
+#include "h265/reader.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -162,7 +160,5 @@ NB_MODULE(_bitstream, module) {
                    "float32 [rows, columns]: mean luma QP.");
 
   bind_reader<costream::H265Reader>(module, "H265Reader", "Reads H.265.");
-#ifdef COSTREAM_H264
   bind_reader<costream::H264Reader>(module, "H264Reader", "Reads H.264.");
-#endif
 }
