@@ -80,6 +80,9 @@ class Cabac {
   Cabac(const std::uint8_t* data, std::size_t size, std::size_t begin = 0)
       : data_(data), size_(size), at_(begin) {
     refill();
+    // No stream that conforms starts with an offset of 510 or 511. Below the range it stays there.
+    const std::uint64_t end = std::uint64_t{range_} << bits_;
+    if (value_ >= end) value_ = end - 1;
   }
 
   // One bin; `state` is the context variable: pStateIdx << 1 | valMps.
