@@ -20,8 +20,10 @@ void check(const costream::Picture& picture) {
     for (const int reference : picture.motion[block].reference)
       if (reference < -1 || reference >= references) std::abort();
     const costream::Mode mode = picture.mode[block];
-    const bool predicted = picture.motion[block].reference[0] >= 0 || picture.motion[block].reference[1] >= 0;
-    if (predicted != (mode == costream::Mode::kSkip || mode == costream::Mode::kInter)) std::abort();
+    const bool predicted =
+        picture.motion[block].reference[0] >= 0 || picture.motion[block].reference[1] >= 0;
+    if (predicted != (mode == costream::Mode::kSkip || mode == costream::Mode::kInter))
+      std::abort();
     if (mode == costream::Mode::kSkip && picture.energy[block] != 0) std::abort();
     if (mode == costream::Mode::kNotCoded && picture.energy[block] != 0) std::abort();
   }

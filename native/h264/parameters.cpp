@@ -18,7 +18,8 @@ CodedScalingLists::Kind read_list(BitReader& bits, std::array<std::uint8_t, kSiz
   int next = 8;
   for (std::size_t at = 0; at < kSize; ++at) {
     if (next != 0) {
-      next = static_cast<int>((static_cast<std::uint32_t>(last) + static_cast<std::uint32_t>(bits.se())) & 255);
+      next = static_cast<int>(
+          (static_cast<std::uint32_t>(last) + static_cast<std::uint32_t>(bits.se())) & 255);
       if (at == 0 && next == 0) return CodedScalingLists::Kind::kDefault;
     }
     if (next != 0) last = next;

@@ -72,8 +72,7 @@ bool same_picture(const SliceHeader& left, const SliceHeader& right) {
          (left.reference_idc == 0) == (right.reference_idc == 0) &&
          (!left.idr || left.idr_id == right.idr_id) && left.order_lsb == right.order_lsb &&
          left.delta_order_bottom == right.delta_order_bottom &&
-         left.delta_order[0] == right.delta_order[0] &&
-         left.delta_order[1] == right.delta_order[1];
+         left.delta_order[0] == right.delta_order[0] && left.delta_order[1] == right.delta_order[1];
 }
 
 // Whether a supplemental enhancement message says that decoding can start right here.
@@ -318,8 +317,7 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
   if (!slice_sps) return refuse("missing parameter sets", coded_bits);
   if (slice_sps->chroma_format == 3) return refuse("4:4:4 chroma", coded_bits);
   if (pps->slice_groups > 1) return refuse("slice groups", coded_bits);
-  if (!parse_slice_rest(bits, *slice_sps, *pps, slice_header))
-    return refuse("damaged", coded_bits);
+  if (!parse_slice_rest(bits, *slice_sps, *pps, slice_header)) return refuse("damaged", coded_bits);
   // A redundant slice says again what another one says.
   if (slice_header.redundant) return;
 

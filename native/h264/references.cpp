@@ -180,9 +180,8 @@ Lists References::lists(const Sps& sps, const SliceHeader& header) {
     }
     if (initial[1].size() > 1 && initial[0] == initial[1]) std::swap(initial[1][0], initial[1][1]);
   } else if (lists == 1) {
-    std::sort(shorts.begin(), shorts.end(), [](const Frame* left, const Frame* right) {
-      return left->pic_num > right->pic_num;
-    });
+    std::sort(shorts.begin(), shorts.end(),
+              [](const Frame* left, const Frame* right) { return left->pic_num > right->pic_num; });
     shorts.insert(shorts.end(), longs.begin(), longs.end());
     initial[0] = std::move(shorts);
   }
@@ -247,8 +246,7 @@ void References::mark(const Sps& sps, const SliceHeader& header) {
         header.frame_num - (static_cast<std::int64_t>(marking.values[0]) + 1);
     const auto find_short = [&]() {
       std::size_t at = 0;
-      while (at < frames_.size() &&
-             (frames_[at]->long_term() || frames_[at]->pic_num != pic_num))
+      while (at < frames_.size() && (frames_[at]->long_term() || frames_[at]->pic_num != pic_num))
         ++at;
       return at;
     };

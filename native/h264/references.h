@@ -77,7 +77,6 @@ class References {
   std::int32_t order_msb_ = 0;
   std::int32_t offset_ = 0;
   std::int32_t top_order_ = 0;
-  int max_long_term_ = 0;  // indices below it may be used
 };
 
 }  // namespace costream::h264

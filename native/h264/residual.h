@@ -1,4 +1,4 @@
-// Residual blocks: parsed for the sum of their scaled levels, and never kept (ITU-T H.264, 7.3.5.3).
+// Residual blocks (ITU-T H.264, 7.3.5.3): parsed for the sum of their scaled levels, never kept.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,14 @@
 namespace costream::h264 {
 
 // Blocks as CABAC tells them apart (ctxBlockCat).
-enum class Block : int { kLumaDc = 0, kLumaAc = 1, kLuma4x4 = 2, kChromaDc = 3, kChromaAc = 4, kLuma8x8 = 5 };
+enum class Block : int {
+  kLumaDc = 0,
+  kLumaAc = 1,
+  kLuma4x4 = 2,
+  kChromaDc = 3,
+  kChromaAc = 4,
+  kLuma8x8 = 5
+};
 
 constexpr int coefficients(Block block) {
   constexpr int kCounts[6] = {16, 15, 16, 4, 15, 64};
@@ -239,8 +246,9 @@ inline Token read_token(Bits& bits, int predicted) {
     }
   } else {
     const int zeros = __builtin_clz(word | 1u << 16);
-    entry = detail::kCavlcTables.token[predicted >> 1 > 1 ? 2 : predicted >> 1]
-                              [static_cast<unsigned>(zeros) << 3 | (word >> (28 - zeros) & 7)];
+    entry =
+        detail::kCavlcTables.token[predicted >> 1 > 1 ? 2 : predicted >> 1]
+                                  [static_cast<unsigned>(zeros) << 3 | (word >> (28 - zeros) & 7)];
   }
   bits.skip(entry.length);
   return entry;
@@ -304,8 +312,8 @@ Residual read_residual(Bits& stream, Token token, const std::uint16_t* scale, in
   if (total < kCount) {
     detail::ValueEntry entry;
     if constexpr (kBlock == Block::kChromaDc)
-      entry = detail::kCavlcTables.chroma_zeros[static_cast<std::size_t>(total - 1)]
-                                               [bits.peek() >> 29];
+      entry =
+          detail::kCavlcTables.chroma_zeros[static_cast<std::size_t>(total - 1)][bits.peek() >> 29];
     else
       entry = detail::kCavlcTables.zeros[static_cast<std::size_t>(total - 1)][bits.peek() >> 23];
     zeros = entry.value;

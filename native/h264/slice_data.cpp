@@ -172,7 +172,8 @@ class Pattern {
  public:
   Pattern(const Vector (&vectors)[2], const std::int8_t (&told)[2])
       : vectors_(vectors[0].both() | std::uint64_t{vectors[1].both()} << 32),
-        references_(static_cast<std::uint8_t>(told[0]) | static_cast<std::uint64_t>(static_cast<std::uint8_t>(told[1])) << 8) {}
+        references_(static_cast<std::uint8_t>(told[0]) |
+                    static_cast<std::uint64_t>(static_cast<std::uint8_t>(told[1])) << 8) {}
   explicit Pattern(const Motion& motion)
       : Pattern({Vector(motion.vector[0]), Vector(motion.vector[1])},
                 {motion.reference[0], motion.reference[1]}) {}
@@ -185,17 +186,16 @@ class Pattern {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     // Four blocks are five words.
     static_assert(sizeof(Motion) == 10);
-    const std::uint64_t words[5] = {vectors_, references_ | vectors_ << 16,
-                                    vectors_ >> 48 | references_ << 16 | vectors_ << 32,
-                                    vectors_ >> 32 | references_ << 32 | vectors_ << 48,
-                                    vectors_ >> 16 | references_ << 48};
+    const std::uint64_t words[5] = {
+        vectors_, references_ | vectors_ << 16, vectors_ >> 48 | references_ << 16 | vectors_ << 32,
+        vectors_ >> 32 | references_ << 32 | vectors_ << 48, vectors_ >> 16 | references_ << 48};
     auto* bytes = reinterpret_cast<unsigned char*>(to);
     for (int word = 0; word < 5; ++word) std::memcpy(bytes + 8 * word, &words[word], 8);
 #else
     const auto half = [this](int at) { return static_cast<std::int16_t>(vectors_ >> (16 * at)); };
-    const Motion motion = {{{half(0), half(1)}, {half(2), half(3)}},
-                           {static_cast<std::int8_t>(references_ & 0xFF),
-                            static_cast<std::int8_t>(references_ >> 8)}};
+    const Motion motion = {
+        {{half(0), half(1)}, {half(2), half(3)}},
+        {static_cast<std::int8_t>(references_ & 0xFF), static_cast<std::int8_t>(references_ >> 8)}};
     std::fill_n(to, 4, motion);
 #endif
   }
@@ -231,6 +231,7 @@ class SliceReader {
   bool read_sub_types(std::uint8_t (&types)[4]);
   bool read_residuals(int luma_dc);
   void skip();
+  void store_still();
   void finish(Mode mode, int quantiser);
 
   // Syntax elements.
@@ -263,7 +264,8 @@ class SliceReader {
   void fill_motion(const Vector (&vectors)[2], const std::int8_t (&told)[2]);
   void store_grid();
   void store_direct(const DirectMotion& motion);
-  void keep_colocated(int corner, int block);
+  void keep_colocated(int to, int position);
+  void fill_colocated(const Colocated& colocated);
 
   // Residual.
   template <Block kBlock, bool kSum>
@@ -287,6 +289,8 @@ class SliceReader {
   const std::ptrdiff_t columns_;
   const bool chroma_;
   const Pattern common_;  // what the picture is filled with
+  bool fills_still_;      // what Macroblock::still means is just that
+  Colocated still_colocated_ = {};
 
   Cabac cabac_;
   Bits bits_;
@@ -336,17 +340,20 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
     for (int context = 0; context < kContexts; ++context) {
       const int state =
           std::clamp((table[context][0] * quantiser >> 4) + table[context][1], 1, 126);
-      contexts_[context] = static_cast<std::uint8_t>(state <= 63 ? (63 - state) << 1
-                                                                 : (state - 64) << 1 | 1);
+      contexts_[context] =
+          static_cast<std::uint8_t>(state <= 63 ? (63 - state) << 1 : (state - 64) << 1 | 1);
     }
   }
+  const Pattern still({kZero, kZero}, {slice.told[0][0], slice.told[1][0]});
+  fills_still_ = still == common_ && slice.header->type != SliceType::kI;
+  if (const Frame* frame = slice.lists->frames[0][0]) still_colocated_.frame = frame->id;
   if (!b_slice()) return;
   first_of_list1_ = slice.lists->frames[1][0];
   const std::size_t blocks = static_cast<std::size_t>(canvas.width) *
                              static_cast<std::size_t>(canvas.height) *
                              (slice.sps->direct_8x8_inference ? 4 : 16);
-  colocated_known_ = first_of_list1_ && first_of_list1_->complete &&
-                     first_of_list1_->colocated.size() == blocks;
+  colocated_known_ =
+      first_of_list1_ && first_of_list1_->complete && first_of_list1_->colocated.size() == blocks;
   if (slice.header->direct_spatial) return;
   // 8.4.1.2.3
   const auto distance = [](std::int32_t later, std::int32_t earlier) {
@@ -393,8 +400,8 @@ void SliceReader<kCabac>::take_back() {
   }
 }
 
-// The macroblock at `address`, behind the one at hand, becomes the current one. False: another slice
-// has it already.
+// The macroblock at `address`, behind the one at hand, becomes the current one. False: another
+// slice has it already.
 template <bool kCabac>
 bool SliceReader<kCabac>::enter(std::uint32_t address) {
   if (current_ && x_ + 1 < canvas_.width) {
@@ -420,6 +427,7 @@ bool SliceReader<kCabac>::enter(std::uint32_t address) {
   current_->flags = 0;
   current_->pattern = 0;
   current_->positive_reference = 0;
+  current_->still = false;
   current_->coded = 0;
   current_->coded_chroma = 0;
   return true;
@@ -501,12 +509,7 @@ bool SliceReader<kCabac>::read_intra(int type) {
   std::memset(current_->reference, kUnused, sizeof current_->reference);
   fill_motion({kZero, kZero}, {-1, -1});
   current_->flags = Macroblock::kIntra;
-  if (kept_) {
-    const bool corners = slice_.sps->direct_8x8_inference;
-    const std::size_t blocks = corners ? 4 : 16;
-    std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address_ * blocks), blocks,
-                Colocated{{0, 0}, kUnused, 0});
-  }
+  if (kept_) fill_colocated({{0, 0}, kUnused, 0});
   if (left_ == &kOutsideInter) left_ = &kOutsideIntra;
   if (above_ == &kOutsideInter) above_ = &kOutsideIntra;
   if (type == kIntraPcm) return read_pcm();
@@ -552,13 +555,15 @@ template <bool kCabac>
 bool SliceReader<kCabac>::read_pcm() {
   const std::size_t begin = ((kCabac ? cabac_.position() : bits_.position()) + 7) / 8 * 8;
   const int luma_depth = slice_.sps->luma_depth;
-  const std::size_t length = 256 * static_cast<std::size_t>(luma_depth) +
-                             (chroma_ ? 128 * static_cast<std::size_t>(slice_.sps->chroma_depth) : 0);
+  const std::size_t length =
+      256 * static_cast<std::size_t>(luma_depth) +
+      (chroma_ ? 128 * static_cast<std::size_t>(slice_.sps->chroma_depth) : 0);
   if (begin + length > slice_.stop) return false;
   bits_.seek(begin);
   const int middle = 1 << (luma_depth - 1);
   for (int y = 0; y < 16; ++y) {
-    std::uint32_t* const energy = &picture_.energy[static_cast<std::size_t>(corner_ + y / 4 * columns_)];
+    std::uint32_t* const energy =
+        &picture_.energy[static_cast<std::size_t>(corner_ + y / 4 * columns_)];
     for (int x = 0; x < 16; ++x) {
       const int sample = static_cast<int>(bits_.read(luma_depth));
       if (x % 4 == 0 && y % 4 == 0) energy[x / 4] = 1;
@@ -593,24 +598,43 @@ void SliceReader<kCabac>::skip() {
   quantiser_changed_ = false;
   if (b_slice()) {
     current_->flags = Macroblock::kSkip | Macroblock::kDirect;
-    DirectMotion motion;
-    direct(motion);
-    store_direct(motion);
+    const Macroblock* third = above_right_ == &kOutsideInter ? above_left_ : above_right_;
+    if (left_->still && above_->still && third->still && slice_.header->direct_spatial) {
+      store_still();
+    } else {
+      DirectMotion motion;
+      direct(motion);
+      store_direct(motion);
+    }
   } else {
     current_->flags = Macroblock::kSkip;
-    Vector vector = kZero;
-    if (left_ != &kOutsideInter && above_ != &kOutsideInter) {
-      Neighbour abc[3];
-      outer_neighbours(0, abc);
-      const auto still = [](const Neighbour& neighbour) {
-        return neighbour.reference == 0 && neighbour.vector == kZero;
-      };
-      if (!still(abc[0]) && !still(abc[1])) vector = predict_median(abc[0], abc[1], abc[2], 0);
+    const bool inside = left_ != &kOutsideInter && above_ != &kOutsideInter;
+    if (inside && (left_->still || above_->still)) {
+      store_still();
+    } else {
+      Vector vector = kZero;
+      if (inside) {
+        Neighbour abc[3];
+        outer_neighbours(0, abc);
+        const auto stands = [](const Neighbour& neighbour) {
+          return neighbour.reference == 0 && neighbour.vector == kZero;
+        };
+        if (!stands(abc[0]) && !stands(abc[1])) vector = predict_median(abc[0], abc[1], abc[2], 0);
+      }
+      store_uniform({0, kUnused}, {vector, kZero});
     }
-    store_uniform({0, kUnused}, {vector, kZero});
   }
   if (!kCabac) canvas_.totals[address_].fill(0);
   finish(Mode::kSkip, quantiser_);
+}
+
+// A macroblock like its neighbours, as the picture was filled: most of a quiet picture's.
+template <bool kCabac>
+void SliceReader<kCabac>::store_still() {
+  current_->still = true;
+  std::memset(current_->reference[0], 0, 4);
+  std::memset(current_->reference[1], b_slice() ? 0 : kUnused, 4);
+  if (kept_) fill_colocated(still_colocated_);
 }
 
 template <bool kCabac>
@@ -692,8 +716,7 @@ bool SliceReader<kCabac>::read_halves(const std::uint8_t (&used)[2]) {
     }
     load_grid(list);
     for (int part = 0; part < 2; ++part) {
-      const int position =
-          kAcross ? MotionGrid::at(2 * part, 0) : MotionGrid::at(0, 2 * part);
+      const int position = kAcross ? MotionGrid::at(2 * part, 0) : MotionGrid::at(0, 2 * part);
       const int reference = references[list][part];
       if (reference < 0) {
         grid_.fill(list, position, kWidth, kHeight, kUnused, kZero);
@@ -702,7 +725,7 @@ bool SliceReader<kCabac>::read_halves(const std::uint8_t (&used)[2]) {
       // Each prefers one neighbour.
       const Neighbour preferred =
           kAcross == (part == 0) ? grid_.neighbour(list, position - 1)
-          : kAcross              ? third(list, position, kWidth)
+          : kAcross ? third(list, position, kWidth)
                     : grid_.neighbour(list, position - (part == 0 ? MotionGrid::kStride : 1));
       read_vector(list, position, kWidth, kHeight, reference,
                   preferred.reference == reference ? preferred.vector
@@ -812,8 +835,8 @@ bool SliceReader<kCabac>::read_sub_types(std::uint8_t (&types)[4]) {
 
 template <bool kCabac>
 bool SliceReader<kCabac>::read_skip_flag() {
-  const int context = ((left_->flags & Macroblock::kSkip) == 0) +
-                      ((above_->flags & Macroblock::kSkip) == 0);
+  const int context =
+      ((left_->flags & Macroblock::kSkip) == 0) + ((above_->flags & Macroblock::kSkip) == 0);
   return cabac_.decode(contexts_[(b_slice() ? 24 : 11) + context]);
 }
 
@@ -891,12 +914,14 @@ int SliceReader<kCabac>::read_sub_type() {
   }
 }
 
-// ref_idx of a partition, which the 8x8 blocks whose bits are set in `blocks` belong to. -1: damaged.
+// ref_idx of a partition, which the 8x8 blocks whose bits are set in `blocks` belong to. -1:
+// damaged.
 template <bool kCabac>
 int SliceReader<kCabac>::read_reference(int list, int blocks) {
   const int limit = slice_.header->references[list];
   if (limit == 1) return 0;
-  const int reference = read_reference_index(list, __builtin_ctz(static_cast<unsigned>(blocks)), limit);
+  const int reference =
+      read_reference_index(list, __builtin_ctz(static_cast<unsigned>(blocks)), limit);
   if (reference < 0 || reference >= limit) return -1;
   // What is read next takes its context from this.
   if (reference > 0)
@@ -1117,11 +1142,11 @@ const Colocated& SliceReader<kCabac>::colocated(int block) const {
   if (!colocated_known_) return kNone;
   if (slice_.sps->direct_8x8_inference) {
     const int corner = (block >> 3) * 2 + (block >> 1 & 1);
-    return first_of_list1_->colocated[4 * static_cast<std::size_t>(address_) +
-                                      static_cast<std::size_t>(corner)];
+    return first_of_list1_
+        ->colocated[4 * static_cast<std::size_t>(address_) + static_cast<std::size_t>(corner)];
   }
-  return first_of_list1_->colocated[16 * static_cast<std::size_t>(address_) +
-                                    static_cast<std::size_t>(block)];
+  return first_of_list1_
+      ->colocated[16 * static_cast<std::size_t>(address_) + static_cast<std::size_t>(block)];
 }
 
 template <bool kCabac>
@@ -1149,9 +1174,9 @@ void SliceReader<kCabac>::direct_spatial(DirectMotion& motion) const {
   }
 
   // A block whose colocated one stands still does so too where it refers to the nearest frame.
-  const bool may_stand = !neither && first_of_list1_ && !first_of_list1_->long_term() &&
-                         ((references[0] == 0 && vectors[0] != kZero) ||
-                          (references[1] == 0 && vectors[1] != kZero));
+  const bool may_stand =
+      !neither && first_of_list1_ && !first_of_list1_->long_term() &&
+      ((references[0] == 0 && vectors[0] != kZero) || (references[1] == 0 && vectors[1] != kZero));
   const auto stands = [this](int block) {
     const Colocated& there = colocated(block);
     return static_cast<std::uint32_t>((there.reference == 0) &
@@ -1201,7 +1226,8 @@ void SliceReader<kCabac>::direct_temporal(DirectMotion& motion) const {
         vectors[0] = Vector(there.vector);
       } else {
         const int scale = distance_scale_[reference];
-        vectors[0] = Vector((scale * there.vector[0] + 128) >> 8, (scale * there.vector[1] + 128) >> 8);
+        vectors[0] =
+            Vector((scale * there.vector[0] + 128) >> 8, (scale * there.vector[1] + 128) >> 8);
         vectors[1] = Vector(vectors[0].x() - there.vector[0], vectors[0].y() - there.vector[1]);
       }
     }
@@ -1232,10 +1258,14 @@ void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector
   std::int8_t told[2];
   for (std::size_t list = 0; list < 2; ++list) {
     const int reference = references[list];
-    told[list] = reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
+    told[list] =
+        reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
     std::memset(current_->reference[list], reference, 4);
   }
   fill_motion(vectors, told);
+  current_->still = fills_still_ && references[0] == 0 &&
+                    references[1] == (b_slice() ? 0 : kUnused) && vectors[0] == kZero &&
+                    vectors[1] == kZero;
   if (!kept_) return;
   const bool second = references[0] < 0;
   const Frame* frame =
@@ -1244,6 +1274,11 @@ void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector
   vectors[second].store(colocated.vector);
   colocated.reference = static_cast<std::int16_t>(references[second]);
   colocated.frame = frame ? frame->id : std::uint16_t{0};
+  fill_colocated(colocated);
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::fill_colocated(const Colocated& colocated) {
   const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
   std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address_ * blocks), blocks, colocated);
 }
@@ -1283,9 +1318,13 @@ void SliceReader<kCabac>::store_grid() {
   }
   if (!kept_) return;
   if (slice_.sps->direct_8x8_inference) {
-    for (int corner = 0; corner < 4; ++corner) keep_colocated(4 * static_cast<int>(address_) + corner, MotionGrid::at(3 * (corner & 1), 3 * (corner >> 1)));
+    for (int corner = 0; corner < 4; ++corner)
+      keep_colocated(4 * static_cast<int>(address_) + corner,
+                     MotionGrid::at(3 * (corner & 1), 3 * (corner >> 1)));
   } else {
-    for (int block = 0; block < 16; ++block) keep_colocated(16 * static_cast<int>(address_) + block, MotionGrid::at(block & 3, block >> 2));
+    for (int block = 0; block < 16; ++block)
+      keep_colocated(16 * static_cast<int>(address_) + block,
+                     MotionGrid::at(block & 3, block >> 2));
   }
 }
 
@@ -1410,8 +1449,8 @@ bool SliceReader<kCabac>::residual(int x, int y, int plane, const std::uint16_t*
   }
 }
 
-// The energy of a transform block of kSize x kSize 4x4 blocks, spread over them. kShift: bits of the
-// scale below the point. Rounded up, so that it is 0 only where nothing was coded.
+// The energy of a transform block of kSize x kSize 4x4 blocks, spread over them. kShift: bits of
+// the scale below the point. Rounded up, so that it is 0 only where nothing was coded.
 template <bool kCabac>
 template <int kSize, int kShift>
 void SliceReader<kCabac>::add_energy(int x, int y, std::uint64_t sum) {
@@ -1443,8 +1482,8 @@ bool SliceReader<kCabac>::luma_8x8(int block, std::uint64_t& sum) {
   } else {
     // Four blocks take turns at the coefficients.
     for (int turn = 0; turn < 4; ++turn) {
-      if (!residual_cavlc<Block::kLuma8x8, true>(x + (turn & 1), y + (turn >> 1), 0, scale + turn, 4,
-                                                 sum))
+      if (!residual_cavlc<Block::kLuma8x8, true>(x + (turn & 1), y + (turn >> 1), 0, scale + turn,
+                                                 4, sum))
         return false;
     }
     return true;
@@ -1570,7 +1609,9 @@ Scales::Scales(const ScalingLists& lists) {
       for (std::size_t at = 0; at < 16; ++at) {
         const int row = kScan4x4[at] / 4;
         const int column = kScan4x4[at] % 4;
-        const int norm = row % 2 == 0 && column % 2 == 0 ? 0 : row % 2 == 1 && column % 2 == 1 ? 1 : 2;
+        const int norm = row % 2 == 0 && column % 2 == 0   ? 0
+                         : row % 2 == 1 && column % 2 == 1 ? 1
+                                                           : 2;
         four[inter][rest][at] =
             static_cast<std::uint16_t>(lists.four[3 * inter][at] * kNorm4x4[rest][norm]);
       }
@@ -1578,11 +1619,16 @@ Scales::Scales(const ScalingLists& lists) {
         const int row = kScan8x8[at] / 8;
         const int column = kScan8x8[at] % 8;
         int norm = 5;
-        if (row % 4 == 0 && column % 4 == 0) norm = 0;
-        else if (row % 2 == 1 && column % 2 == 1) norm = 1;
-        else if (row % 4 == 2 && column % 4 == 2) norm = 2;
-        else if ((row % 4 == 0 && column % 2 == 1) || (row % 2 == 1 && column % 4 == 0)) norm = 3;
-        else if ((row % 4 == 0 && column % 4 == 2) || (row % 4 == 2 && column % 4 == 0)) norm = 4;
+        if (row % 4 == 0 && column % 4 == 0)
+          norm = 0;
+        else if (row % 2 == 1 && column % 2 == 1)
+          norm = 1;
+        else if (row % 4 == 2 && column % 4 == 2)
+          norm = 2;
+        else if ((row % 4 == 0 && column % 2 == 1) || (row % 2 == 1 && column % 4 == 0))
+          norm = 3;
+        else if ((row % 4 == 0 && column % 4 == 2) || (row % 4 == 2 && column % 4 == 0))
+          norm = 4;
         eight[inter][rest][at] =
             static_cast<std::uint16_t>(lists.eight[inter][at] * kNorm8x8[rest][norm]);
       }

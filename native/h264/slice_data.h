@@ -21,7 +21,7 @@ struct Macroblock {
   static constexpr std::uint8_t kSkip = 8;
   static constexpr std::uint8_t kDirect = 16;  // B_Skip or B_Direct_16x16
   static constexpr std::uint8_t kTransform8x8 = 32;
-  static constexpr std::uint8_t kChromaMode = 64;  // intra_chroma_pred_mode != 0
+  static constexpr std::uint8_t kChromaMode = 64;   // intra_chroma_pred_mode != 0
   static constexpr std::uint8_t kDifference = 128;  // has vector differences
 
   std::uint32_t slice = 0;  // number of its slice, never 0
@@ -32,7 +32,9 @@ struct Macroblock {
   std::uint8_t flags = 0;
   std::uint8_t pattern = 0;             // luma in bits 0 to 3, chroma above
   std::uint8_t positive_reference = 0;  // bit 4 * list + block: ref_idx > 0, not by direct mode
-  std::int8_t reference[2][4] = {};     // ref_idx of its 8x8 blocks; -1: unused; -2: unavailable
+  // Stands still: predicted by ref_idx 0 and zero vectors, from both lists in a B slice.
+  bool still = false;
+  std::int8_t reference[2][4] = {};  // ref_idx of its 8x8 blocks; -1: unused; -2: unavailable
 };
 
 constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};

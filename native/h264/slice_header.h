@@ -42,8 +42,8 @@ struct SliceHeader {
   bool long_term = false;      // of an IDR picture
   bool adaptive_marking = false;
   std::vector<Marking> markings;
-  int cabac_init = 0;  // cabac_init_idc + 1; 0 in I slices
-  int quantiser = 0;   // SliceQP_Y
+  int cabac_init = 0;    // cabac_init_idc + 1; 0 in I slices
+  int quantiser = 0;     // SliceQP_Y
   std::size_t data = 0;  // bit where slice_data() begins
 };
 

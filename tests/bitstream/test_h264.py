@@ -384,3 +384,21 @@ def test_damage_is_told_and_passes(cabac):
                 assert picture.reference.max(initial=-1) < max(len(picture.references), 1)
     assert damaged > 20
     assert intact > 100
+
+
+@pytest.mark.parametrize("cabac", [0, 1])
+def test_a_damaged_slice_leaves_nothing_behind(cabac):
+    """A slice that comes again, whole, reads as if its damaged copy had never been."""
+    stream = x264(frames=6, cabac=cabac, bframes=2, b_adapt=0)
+    whole = read(stream)
+    reader = _bitstream.H264Reader()
+    for number, packet in enumerate(stream.packets):
+        slices = max(packet.rfind(b"\x00\x00\x01" + bytes([kind])) for kind in (1, 33, 65, 97, 101))
+        half = bytearray(packet[: slices + (len(packet) - slices) * 2 // 3])
+        half[slices + 24 :] = bytes(byte ^ 90 for byte in half[slices + 24 :])
+        (picture,) = reader.read(bytes(half) + packet[slices:], number)
+        expected = whole[number]
+        assert picture.unsupported == ["damaged"]
+        assert picture.slices == expected.slices == 1
+        for name in ("motion", "reference", "mode", "quantiser", "energy"):
+            assert (getattr(picture, name) == getattr(expected, name)).all()
