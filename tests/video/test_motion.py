@@ -89,6 +89,14 @@ def test_drift_is_the_distance_that_content_moved(tmp_path, label, told_by, step
         assert each.activity.mean() > 0.9
 
 
+def test_a_stream_that_our_reader_cannot_read_goes_on_with_what_is_exported(tmp_path):
+    path = encode(tmp_path / "x.mp4", panning(11), "libx264", options={"x264-params": "tff=1"})
+    with Stream(path) as stream:
+        assert stream.info.motion == "codec"
+        last = list(stream.samples(5))[-1].change
+    assert middle(last.peak) > 0
+
+
 @pytest.mark.parametrize(("label", "told_by"), TELLING, indirect=["told_by"])
 def test_a_still_scene_is_still(tmp_path, label, told_by):
     # The last frame of MPEG-1 and MPEG-2 has no vectors: FFmpeg drains it without.

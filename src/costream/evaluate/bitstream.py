@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 from av.sidedata.motionvectors import MotionVectors
-from av.sidedata.sidedata import SideDataContainer
 
 from costream.errors import SourceError
 from costream.video.bitstream import open_reader
+from costream.video.side_data import side_data
 from costream.video.source import open_container, reason
 from costream.video.track import codec_name, find_video
 from costream.video.vectors import EXPORT_OPTIONS
@@ -146,8 +146,8 @@ def _compare(name: str, pictures: dict[int, Picture]) -> tuple[int, int]:
                 if packet is not None:
                     packet.opaque = number
                 for frame in stream.decode(packet):
-                    number_of = frame.opaque
-                    picture = pictures.get(number_of) if isinstance(number_of, int) else None
+                    sent = frame.opaque
+                    picture = pictures.get(sent) if isinstance(sent, int) else None
                     if picture is not None and not picture.unsupported:
                         told, same = _agree(frame, picture)
                         compared, equal = compared + told, equal + same
@@ -159,7 +159,7 @@ def _compare(name: str, pictures: dict[int, Picture]) -> tuple[int, int]:
 
 
 def _agree(frame: av.VideoFrame, picture: Picture) -> tuple[int, int]:
-    exported = SideDataContainer(frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
+    exported = side_data(frame, "MOTION_VECTORS")
     if not isinstance(exported, MotionVectors):
         return 0, 0
     rows = exported.to_ndarray()

@@ -47,3 +47,8 @@ def open_reader(codec: str, extradata: bytes | None) -> Reader | None:
     reader: Reader = native.H264Reader() if codec == "h264" else native.H265Reader()
     reader.configure(extradata or b"")
     return reader
+
+
+def names_feature(reasons: list[str]) -> bool:
+    """Whether a reader can't read a stream for what it is, not for what has been lost of it."""
+    return any(why != "damaged" and not why.startswith("missing") for why in reasons)

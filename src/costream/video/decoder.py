@@ -14,7 +14,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
-from costream.video.bitstream import UNPREDICTED, open_reader
+from costream.video.bitstream import UNPREDICTED, names_feature, open_reader
 from costream.video.clock import StreamClock
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
@@ -193,7 +193,7 @@ class Decoder:
             return None
         pictures = self._reader.read(bytes(packet), self._packets_sent)
         picture = pictures[-1] if pictures else None
-        if not self._packets_sent and picture is not None and picture.unsupported:
+        if not self._packets_sent and picture is not None and names_feature(picture.unsupported):
             self._reader = None
             self.motion = _exported(self._codec, wanted=True)
             self._prepare_codec()

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.sidedata.encparams import VideoEncParams
-from av.sidedata.sidedata import SideDataContainer
 
 from costream.video.sample import grid
+from costream.video.side_data import side_data
 
 _WORDS = 5
 """Words of a block: src_x, src_y, w, h, delta_qp."""
@@ -33,8 +33,7 @@ def read_quantisers(frame: av.VideoFrame) -> Quantisers | None:
         to 51 for H.264, where 6 more double the step; 2 to 62, twice the quantiser
         scale, for the others.
     """
-    container = SideDataContainer(frame)  # type: ignore[call-arg]  # PyAV's stub leaves it out
-    exported = container.get("VIDEO_ENC_PARAMS")
+    exported = side_data(frame, "VIDEO_ENC_PARAMS")
     if not isinstance(exported, VideoEncParams) or not exported.nb_blocks:
         return None
     blocks = _words(exported)[exported.blocks_offset // 4 :]

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.sidedata.motionvectors import MotionVectors
-from av.sidedata.sidedata import SideDataContainer
 
 from costream.video.references import Span
+from costream.video.side_data import side_data
 
 Vectors = npt.NDArray[np.uint64]
 """FFmpeg's ``AVMotionVector`` structures as words, [n, WORDS]: much faster to take than fields."""
@@ -54,13 +54,8 @@ class FrameVectors:
 
 
 def read_vectors(frame: av.VideoFrame) -> Vectors | None:
-    """Returns the vectors that the decoder exported for ``frame``, without a copy, or None.
-
-    ``frame.side_data`` would tie the frame into a reference cycle, which keeps whole pictures until
-    the garbage collector comes by. A container of our own makes none.
-    """
-    container = SideDataContainer(frame)  # type: ignore[call-arg]  # PyAV's stub leaves it out
-    exported = container.get("MOTION_VECTORS")
+    """Returns the vectors that the decoder exported for ``frame``, without a copy, or None."""
+    exported = side_data(frame, "MOTION_VECTORS")
     if not isinstance(exported, MotionVectors):
         return None
     return np.frombuffer(memoryview(exported), np.uint64).reshape(-1, WORDS)
