@@ -2,7 +2,7 @@ import numpy as np
 
 from costream.synth import Box, Event, Truth
 from costream.train.clips import Clip
-from costream.train.closeups import SIDE, cut_out, find_places
+from costream.train.closeups import SIDE, Catalogue, cut_out, find_places
 
 PERSON = Box("person", 3, 300, 100, 340, 180, foot=(320, 180), action="lie", velocity=(8.0, 0.0))
 ZONE = Box("zone", 0, 0, 200, 200, 256, foot=(100, 230))
@@ -41,3 +41,17 @@ def test_a_closeup_shows_what_was_asked_for_and_tells_where():
 def test_what_lies_outside_a_closeup_is_not_told():
     close = cut_out(clip(), 1, (1.0, 0.0), np.random.default_rng(1), 2)
     assert [box.label for box in close.truths[0].boxes] == ["person"]
+
+
+def test_places_are_those_of_the_clip_at_hand_however_many_came_before():
+    """A clip that has gone may leave its place in memory to the next one."""
+    catalogue, draw = Catalogue(2), np.random.default_rng(1)
+    for left in range(0, 320, 4):
+        # A small bright thing that is elsewhere in every clip.
+        frames = np.zeros((2, 224, 384, 3), np.uint8)
+        frames[:, 100:110, left : left + 10] = 255
+        box = Box("bag", 1, round(left * 7 / 6), 117, round((left + 10) * 7 / 6), 128, foot=(0, 0))
+        truths = (Truth(0.0, (box,), ()),) * 2
+        catalogue.follow([Clip(frames, truths, (448, 256), (), "hall")])
+        close, _, _ = catalogue.draw_closeup(draw)
+        assert close.frames.any()

@@ -1,7 +1,8 @@
-"""What a window's answers are judged by, in both stages that learn to answer."""
+"""Learning to answer: what both stages that do have in common."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,11 +12,21 @@ from torch.nn import functional
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
 from costream.synth import EVENT_KINDS
-from costream.train.clips import Clip
+from costream.train import ranks
+from costream.train.clips import Clip, Make, open_reel
+from costream.train.code import Code
 from costream.train.labels import is_on, is_shown
 from costream.train.layout import hidden_states, lay_out
-from costream.train.recipe import Recipe
-from costream.train.windows import Example, draw_dialogues, draw_moments
+from costream.train.progress import Progress
+from costream.train.recipe import Recipe, StageRecipe
+from costream.train.stage import Stage, make_head, mean_points, run_stage
+from costream.train.windows import (
+    Example,
+    ExampleDraw,
+    draw_dialogues,
+    draw_moments,
+    list_examples,
+)
 
 SENTENCE = 0.1
 """Weight of an answer's later tokens: the first one is what scores are read from."""
@@ -108,3 +119,52 @@ class Teacher:
             told, shown.to(told.device), reduction="none"
         )
         return (losses * (clear * (1 + RARE * shown)).to(told.device)).mean() * len(EVENT_KINDS)
+
+
+class AnswerStage(Stage):
+    """A stage that learns to answer questions on windows of clips."""
+
+    def __init__(
+        self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
+    ) -> None:
+        super().__init__(model, geometry, code, recipe)
+        self.head = make_head(model, HEADS, recipe.seed)
+        self.teacher = Teacher(model, geometry, self.head, recipe)
+
+    @abstractmethod
+    def judge(
+        self, clip: Clip, example: Example, draw: np.random.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of one window, and what the curves show of it."""
+
+    def length(self, step: int) -> int | None:
+        """Temporal patches of a step's windows, where they are not whole ones."""
+        return None
+
+    def run(self, name: str, stage: StageRecipe, make: Make, seed: int, progress: Progress) -> None:
+        """Runs the stage from where it stands.
+
+        Args:
+            name: what it is called.
+            stage: how it learns.
+            make: makes its clips.
+            seed: of its videos.
+            progress: where it stands.
+        """
+        patch = self.model.temporal_patch
+        with open_reel(make, self.recipe, seed, stage) as reel:
+
+            def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
+                clips = reel.at(step)
+                examples = list_examples(clips, self.recipe, patch, self.length(step))
+                taken, points = ExampleDraw(examples, draw), []
+                windows = max(1, stage.batch // ranks.world())
+                for _ in range(windows):
+                    example = taken.take()
+                    loss, point = self.judge(clips[example.clip], example, draw)
+                    torch.autograd.backward(loss / windows)
+                    points.append(point)
+                return mean_points(points)
+
+            modules = {"model": self.model.model, "head": self.head}
+            run_stage(name, stage, modules, learn, progress, self.recipe.seed)

@@ -171,8 +171,7 @@ def make_truth(recipe: Recipe, number: int, video: Video) -> Clip:
         video: the video.
     """
     camera = video.camera()
-    times = [n / recipe.fps for n in range(int(camera.seconds * recipe.fps))]
-    return _clip(camera, times, np.zeros((0, 0, 0, 3), np.uint8))
+    return _clip(camera, _all_times(camera, recipe), np.zeros((0, 0, 0, 3), np.uint8))
 
 
 def make_whole(recipe: Recipe, number: int, video: Video) -> Clip:
@@ -184,8 +183,7 @@ def make_whole(recipe: Recipe, number: int, video: Video) -> Clip:
         video: the video.
     """
     camera = video.camera()
-    times = [n / recipe.fps for n in range(int(camera.seconds * recipe.fps))]
-    return _render(camera, video.settings, times, recipe)
+    return _render(camera, video.settings, _all_times(camera, recipe), recipe)
 
 
 def load_validation(recipe: Recipe, count: int) -> list[Clip]:
@@ -193,6 +191,10 @@ def load_validation(recipe: Recipe, count: int) -> list[Clip]:
     videos = draw_recipes("validation", count, recipe.seed)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
         return list(workers.map(partial(make_whole, recipe), range(count), videos))
+
+
+def _all_times(camera: WorldCamera, recipe: Recipe) -> list[float]:
+    return [n / recipe.fps for n in range(int(camera.seconds * recipe.fps))]
 
 
 def _render(

@@ -13,16 +13,14 @@ from functools import partial
 import numpy as np
 import torch
 
-from costream.models import FrameGeometry, ModelAdapter
 from costream.synth import Box, Truth
 from costream.train import ranks
 from costream.train.clips import Clip, make_pairs, open_reel
-from costream.train.code import EVENTS, Code
+from costream.train.code import EVENTS
 from costream.train.perception import TIGHTEST, code_loss
 from costream.train.pictures import Viewed
 from costream.train.progress import Progress
-from costream.train.recipe import Recipe
-from costream.train.stage import run_stage
+from costream.train.stage import Stage, run_stage
 from costream.train.view import draw_view
 
 SIDE = 128
@@ -34,69 +32,74 @@ OFF = 32
 WHOLE = 4
 """Temporal patches of whole frames in a batch, so that the encoder remembers these too."""
 
-Place = tuple[int, int, tuple[float, float]]
-"""A clip's number, a temporal patch's, and the middle of what it shows there, in shares."""
+Places = dict[str, list[tuple[int, tuple[float, float]]]]
+"""By what is shown: the temporal patches that show it, and its middle there, in shares of width and
+height."""
 
 
-class CloseupStage:
-    """The stage.
-
-    Args:
-        model: the model, of which the vision encoder learns.
-        geometry: how whole frames are cut.
-        code: what tokens are to say.
-        recipe: the run.
-    """
-
-    def __init__(
-        self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
-    ) -> None:
-        self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
-        self._close = model.geometry(SIDE, SIDE, 1, (SIDE, SIDE))
+class CloseupStage(Stage):
+    """The stage. The vision encoder learns, and what joins it to the language model."""
 
     def learn(self, progress: Progress) -> None:
-        """Runs the stage from where it stands."""
-        stage, recipe = self.recipe.closeups, self.recipe
-        make = partial(make_pairs, recipe, self.model.temporal_patch)
-        places: dict[int, dict[str, list[tuple[int, tuple[float, float]]]]] = {}
+        stage, recipe, patch = self.recipe.closeups, self.recipe, self.model.temporal_patch
+        close = self.model.geometry(SIDE, SIDE, 1, (SIDE, SIDE))
 
-        with open_reel(make, recipe, 4, stage) as reel:
+        with open_reel(partial(make_pairs, recipe, patch), recipe, 4, stage) as reel:
+            catalogue = Catalogue(patch)
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
-                clips = reel.at(step)
-                for clip in clips:
-                    if id(clip) not in places:
-                        places[id(clip)] = find_places(clip, self.model.temporal_patch)
-                found = [places[id(clip)] for clip in clips]
+                catalogue.follow(reel.at(step))
                 count = max(1, stage.batch // ranks.world())
-                close = [self._draw_closeup(clips, found, draw) for _ in range(count)]
-                whole = [_draw_whole(clips, draw, self.model.temporal_patch) for _ in range(WHOLE)]
-                near = code_loss(self.model, self._close, self.code, close)
-                far = code_loss(self.model, self.geometry, self.code, whole)
-                torch.autograd.backward(near + 0.5 * far)
-                return {"loss": near.item(), "whole": far.item()}
+                near = [catalogue.draw_closeup(draw) for _ in range(count)]
+                far = [catalogue.draw_whole(draw) for _ in range(WHOLE)]
+                seen = code_loss(self.model, close, self.code, near)
+                whole = code_loss(self.model, self.geometry, self.code, far)
+                torch.autograd.backward(seen + 0.5 * whole)
+                return {"loss": seen.item(), "whole": whole.item()}
 
             modules = {"model": self.model.model}
             run_stage("closeups", stage, modules, learn, progress, recipe.seed)
 
-    def _draw_closeup(
-        self,
-        clips: Sequence[Clip],
-        found: Sequence[dict[str, list[tuple[int, tuple[float, float]]]]],
-        draw: np.random.Generator,
-    ) -> Viewed:
-        kinds = sorted({kind for places in found for kind in places})
+
+class Catalogue:
+    """What the clips at hand show, and where.
+
+    Args:
+        patch: frames of a temporal patch.
+    """
+
+    def __init__(self, patch: int) -> None:
+        self._patch = patch
+        self._clips: list[tuple[Clip, Places]] = []
+
+    def follow(self, clips: Sequence[Clip]) -> None:
+        """Looks through the clips that are new and forgets those that are gone."""
+        # An entry holds its clip, so that no new one can take its place in memory meanwhile.
+        known = {id(entry[0]): entry for entry in self._clips}
+        self._clips = [
+            known.get(id(clip)) or (clip, find_places(clip, self._patch)) for clip in clips
+        ]
+
+    def draw_closeup(self, draw: np.random.Generator) -> Viewed:
+        """Draws a close-up: everything that can be shown is drawn equally often."""
+        kinds = sorted({kind for _, places in self._clips for kind in places})
         kind = kinds[int(draw.integers(len(kinds)))]
-        among = [n for n, places in enumerate(found) if kind in places]
-        chosen = among[int(draw.integers(len(among)))]
-        number, middle = found[chosen][kind][int(draw.integers(len(found[chosen][kind])))]
-        clip = cut_out(clips[chosen], number, middle, draw, self.model.temporal_patch)
-        return clip, [0], draw_view(clip, draw, TIGHTEST)
+        among = [(clip, places[kind]) for clip, places in self._clips if kind in places]
+        clip, places = among[int(draw.integers(len(among)))]
+        number, middle = places[int(draw.integers(len(places)))]
+        close = cut_out(clip, number, middle, draw, self._patch)
+        return close, [0], draw_view(close, draw, TIGHTEST)
+
+    def draw_whole(self, draw: np.random.Generator) -> Viewed:
+        """Draws a temporal patch of whole frames."""
+        clip, _ = self._clips[int(draw.integers(len(self._clips)))]
+        number = int(draw.integers(len(clip.truths) // self._patch))
+        return clip, [number], draw_view(clip, draw, TIGHTEST)
 
 
-def find_places(clip: Clip, patch: int) -> dict[str, list[tuple[int, tuple[float, float]]]]:
-    """Finds what a close-up may show: by name, temporal patches and middles in shares."""
-    found: dict[str, list[tuple[int, tuple[float, float]]]] = {}
+def find_places(clip: Clip, patch: int) -> Places:
+    """Finds what close-ups of a clip may show."""
+    found: Places = {}
     width, height = clip.size
     for number in range(len(clip.truths) // patch):
         truth = clip.truths[number * patch]
@@ -154,9 +157,3 @@ def _moved(box: Box, area: tuple[float, float, float, float]) -> Box:
         right=round(min(box.right, right) - left),
         bottom=round(min(box.bottom, bottom) - top),
     )
-
-
-def _draw_whole(clips: Sequence[Clip], draw: np.random.Generator, patch: int) -> Viewed:
-    clip = clips[int(draw.integers(len(clips)))]
-    number = int(draw.integers(len(clip.truths) // patch))
-    return clip, [number], draw_view(clip, draw, TIGHTEST)

@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
-from costream.train import ranks
-from costream.train.answers import HEADS, Teacher
-from costream.train.clips import Clip, make_truth, open_reel
+from costream.train.answers import AnswerStage
+from costream.train.clips import Clip, make_truth
 from costream.train.code import MARKS, Code
 from costream.train.perception import label_patches
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
-from costream.train.stage import make_head, mean_points, run_stage
-from costream.train.windows import Example, ExampleDraw, list_examples
+from costream.train.windows import Example
 from costream.video import Picture
 
 SHORTEST = 3.0
@@ -36,51 +34,30 @@ IMAGINED = 0.003
 """Share of the marks that are seen where there is nothing."""
 
 
-class LanguageStage:
-    """The stage.
-
-    Args:
-        model: the model, of which the language model learns.
-        geometry: how frames are cut.
-        code: what tokens say.
-        recipe: the run.
-    """
+class LanguageStage(AnswerStage):
+    """The stage. The language model learns."""
 
     def __init__(
         self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
     ) -> None:
-        self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
-        self.head = make_head(model, HEADS, recipe.seed)
-        self._teacher = Teacher(model, geometry, self.head, recipe)
+        super().__init__(model, geometry, code, recipe)
         black = Picture.from_rgb(np.zeros((geometry.height, geometry.width, 3), np.uint8))
         pixels = model.pixels([black] * model.temporal_patch, geometry)
         none = torch.zeros(geometry.grid.groups, dtype=torch.bool)
         self._levels = len(model.encode([(pixels, none)], geometry)[0].deepstack)
 
     def learn(self, progress: Progress) -> None:
-        """Runs the stage from where it stands."""
-        stage, recipe = self.recipe.language, self.recipe
+        make = partial(make_truth, self.recipe)
+        self.run("language", self.recipe.language, make, 2, progress)
 
-        with open_reel(partial(make_truth, recipe), recipe, 2, stage) as reel:
+    def judge(
+        self, clip: Clip, example: Example, draw: np.random.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        visuals = self._write(clip, example, draw)
+        loss, point = self.teacher.loss(example, clip, visuals, draw)
+        return loss, {"loss": loss.item(), **point}
 
-            def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
-                clips, patch = reel.at(step), self.model.temporal_patch
-                length = self._length(step)
-                taken = ExampleDraw(list_examples(clips, recipe, patch, length), draw)
-                points = []
-                windows = max(1, stage.batch // ranks.world())
-                for _ in range(windows):
-                    example = taken.take()
-                    visuals = self._write(clips[example.clip], example, draw)
-                    loss, shares = self._teacher.loss(example, clips[example.clip], visuals, draw)
-                    torch.autograd.backward(loss / windows)
-                    points.append({"loss": loss.item(), **shares})
-                return mean_points(points)
-
-            modules = {"model": self.model.model, "head": self.head}
-            run_stage("language", stage, modules, learn, progress, recipe.seed)
-
-    def _length(self, step: int) -> int:
+    def length(self, step: int) -> int:
         """Temporal patches of a window: few at first, where what counts is found more easily."""
         span = self.model.temporal_patch / self.recipe.fps
         share = min(1.0, step / (GROWING * self.recipe.language.steps))

@@ -15,8 +15,7 @@ from costream.train.clips import Clip, make_pairs, open_reel
 from costream.train.code import Code, label_patch
 from costream.train.pictures import Viewed, encode_patches
 from costream.train.progress import Progress
-from costream.train.recipe import Recipe
-from costream.train.stage import run_stage
+from costream.train.stage import Stage, run_stage
 from costream.train.view import draw_view
 
 TIGHTEST = 0.8
@@ -26,23 +25,10 @@ TOGETHER = 4
 """Temporal patches of one clip in a batch."""
 
 
-class PerceptionStage:
-    """The stage.
-
-    Args:
-        model: the model, of which the vision encoder learns.
-        geometry: how frames are cut.
-        code: what tokens are to say.
-        recipe: the run.
-    """
-
-    def __init__(
-        self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
-    ) -> None:
-        self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
+class PerceptionStage(Stage):
+    """The stage. The vision encoder learns, and what joins it to the language model."""
 
     def learn(self, progress: Progress) -> None:
-        """Runs the stage from where it stands."""
         stage, recipe = self.recipe.perception, self.recipe
         make = partial(make_pairs, recipe, self.model.temporal_patch)
 

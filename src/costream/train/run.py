@@ -1,12 +1,11 @@
-"""A whole training run: three stages, and the checkpoint that comes of them."""
+"""A whole training run: its stages, and the checkpoint that comes of them."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -22,21 +21,10 @@ from costream.train.layout import FORM, all_words
 from costream.train.perception import PerceptionStage
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
+from costream.train.stage import Stage
 from costream.train.validation import choose_threshold, score_windows, summarise
 
-
-class Stage(Protocol):
-    """A stage of training, ready to run."""
-
-    def learn(self, progress: Progress) -> None:
-        """Runs it from where it stands."""
-        ...
-
-
-STAGES: dict[
-    str,
-    tuple[Callable[[ModelAdapter, FrameGeometry, Code, Recipe], Stage], tuple[str, ...]],
-] = {
+STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "perception": (PerceptionStage, ()),
     "closeups": (CloseupStage, ("perception",)),
     "language": (LanguageStage, ()),

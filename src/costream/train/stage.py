@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
@@ -9,16 +10,38 @@ import numpy as np
 import torch
 from torch import nn
 
-from costream.models import ModelAdapter
+from costream.models import FrameGeometry, ModelAdapter
 from costream.train import ranks
+from costream.train.code import Code
 from costream.train.progress import Optimiser, Progress
-from costream.train.recipe import StageRecipe
+from costream.train.recipe import Recipe, StageRecipe
 
 NOTE_EVERY = 50
 """Steps from one point of the curves to the next."""
 
 SAVE_EVERY = 200
 """Steps from one checkpoint to the next."""
+
+
+class Stage(ABC):
+    """A stage of training.
+
+    Args:
+        model: the model, of which a stage may teach a part.
+        geometry: how whole frames are cut.
+        code: what visual tokens are to say.
+        recipe: the run.
+    """
+
+    def __init__(
+        self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
+    ) -> None:
+        self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
+
+    @abstractmethod
+    def learn(self, progress: Progress) -> None:
+        """Runs the stage from where it stands."""
+
 
 Learn = Callable[[int, np.random.Generator], dict[str, float]]
 """Gathers the gradients of one step's batch, drawn by the generator; returns what curves show."""
