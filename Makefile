@@ -9,7 +9,9 @@ help:  ## Show this help
 
 setup: $(VENV)/.ready  ## Make the virtual environment with everything in it
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*/*.cpp native/*/*.h)
+
+$(VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
