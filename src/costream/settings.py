@@ -23,6 +23,8 @@ class EngineSettings(BaseModel):
         pruner: name of the pruning rule.
         refresh: name of the refresh policy.
         recent: seconds at the window's end that the model is shown; all of it where not given.
+        hold: groups that are pruned stay in the window as they last were; else they are left out
+            of it.
         keep: share of groups that rules with a target keep.
         refresh_share: share of the overlap's tokens that policies with a target recompute.
         anchor_every: seconds after which a frame is encoded whole again; the window's length
@@ -48,6 +50,7 @@ class EngineSettings(BaseModel):
     pruner: str = DEFAULT_PRUNER
     refresh: str = DEFAULT_REFRESH
     recent: float | None = Field(None, gt=0, allow_inf_nan=False)
+    hold: bool = True
     keep: float = Field(0.2, ge=0, le=1)
     refresh_share: float = Field(0.15, ge=0, le=1)
     anchor_every: float | None = Field(None, gt=0)

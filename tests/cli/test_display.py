@@ -21,7 +21,7 @@ def verdict(index: int, *, damaged: int = 0) -> Verdict:
         anchors=2,
         damaged=damaged,
         motion="codec",
-        tokens=TokenCount(1000, 80, 100, 40, 60),
+        tokens=TokenCount(1000, 80, 100, 900, 40, 140, 820),
         flops=FlopCount(10_000, 500, 100),
     )
 

@@ -34,14 +34,15 @@ def engine(model: ModelAdapter, **values: object) -> Engine:
 
 @pytest.mark.parametrize("refresh", list(REFRESH))
 @pytest.mark.parametrize("pruner", ["none", "random", "last-kept"])
-def test_token_counts_add_up(model: ModelAdapter, pruner: str, refresh: str) -> None:
-    verdicts = list(
-        engine(model, pruner=pruner, refresh=refresh).watch(still_stream(40), ["Is it?"])
-    )
+@pytest.mark.parametrize("hold", [True, False])
+def test_token_counts_add_up(model: ModelAdapter, hold: bool, pruner: str, refresh: str) -> None:
+    watcher = engine(model, pruner=pruner, refresh=refresh, hold=hold)
+    verdicts = list(watcher.watch(still_stream(40), ["Is it?"]))
     assert [(v.start, v.end) for v in verdicts] == [(2 * i, 2 * i + 6) for i in range(8)]
     for verdict in verdicts:
         tokens = verdict.tokens
-        assert tokens.prefilled + tokens.reused == tokens.kept <= tokens.full == 6 * 12
+        shown = tokens.kept + tokens.held
+        assert tokens.prefilled + tokens.copied + tokens.reused == shown <= tokens.full == 6 * 12
         assert verdict.flops.spent > 0
         assert verdict.frames == 12
         assert 0 <= verdict.answers[0].score <= 1
@@ -51,6 +52,10 @@ def test_token_counts_add_up(model: ModelAdapter, pruner: str, refresh: str) -> 
         assert all(v.tokens.reused > 0 for v in verdicts[1:])
     if pruner == "none":
         assert all(v.tokens.kept == v.tokens.full for v in verdicts)
+    elif hold:
+        assert all(v.tokens.kept + v.tokens.held == v.tokens.full for v in verdicts)
+    else:
+        assert all(v.tokens.held == v.tokens.copied == 0 for v in verdicts)
 
 
 def test_savings_are_real(model: ModelAdapter) -> None:
@@ -79,7 +84,15 @@ def test_verdict_is_json(model: ModelAdapter) -> None:
     assert values["stream"] == "fake"
     assert [a["ask"] for a in values["answers"]] == ["Is it?", "Or not?"]
     assert set(values["answers"][0]) == {"ask", "score", "text"}
-    assert set(values["tokens"]) == {"full", "encoded", "kept", "prefilled", "reused"}
+    assert set(values["tokens"]) == {
+        "full",
+        "encoded",
+        "kept",
+        "held",
+        "prefilled",
+        "copied",
+        "reused",
+    }
     assert set(values["flops"]) == {"full", "spent", "asking"}
     assert set(values["seconds"]) == {"decode", "vision", "prefill", "generate"}
 

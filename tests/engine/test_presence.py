@@ -58,7 +58,7 @@ def last_seen(residents: list[Resident], shape: tuple[int, int]) -> np.ndarray:
     """Tick of the newest tokens of each group that the window holds; -1 where it holds none."""
     newest = np.full(shape, -1)
     for resident in residents:
-        assert len(resident.visual) == resident.keep.kept
+        assert len(resident.visual) == int(resident.shown.sum())
         newest[resident.keep.groups] = resident.tick
     return newest
 

@@ -67,9 +67,10 @@ def open_watch(
     asks: Sequence[str] = ("Is someone fighting?",),
     chunk: int = 2048,
     epoch: int = 65536,
+    hold: bool = False,
 ) -> tuple[Watch, list[Window]]:
     config = EngineSettings(
-        fps=2, window=6, stride=stride, frame_size=(128, 96), chunk=chunk, epoch=epoch
+        fps=2, window=6, stride=stride, frame_size=(128, 96), chunk=chunk, epoch=epoch, hold=hold
     )
     engine = Engine(model, config)
     engine._pruner = type("Scripted", (ScriptedPruner,), {"shares": shares})
@@ -147,6 +148,7 @@ def copy_of(resident: Resident) -> Resident:
         resident.ticks,
         resident.frames,
         resident.keep,
+        resident.held,
         resident.visual,
         resident.encoded,
         resident.damaged,

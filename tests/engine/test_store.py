@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costream.engine.store import KVStore, StoreView
+from costream.engine.store import Copies, KVStore, StoreView
 from costream.errors import IntegrityError
 from costream.models import KVShape, ModelAdapter
 
@@ -16,6 +16,11 @@ def fill(store: KVStore, slots: list[int], value: float) -> None:
     block = torch.full((2, len(slots), 4), value)
     for layer in range(2):
         store.write(layer, torch.tensor(slots), block + layer, -block - layer)
+
+
+def moved(keys: torch.Tensor, distance: int | torch.Tensor) -> torch.Tensor:
+    """Stands in for a rotation."""
+    return keys + torch.as_tensor(distance)[..., None]
 
 
 def seen(store: KVStore) -> list[float]:
@@ -40,7 +45,7 @@ def test_tokens_keep_their_values_while_the_window_slides() -> None:
             alive.pop(0)
             first += 3
             store.evict_before(first)
-        store.place_prompt(0, lambda keys, _: keys)
+        store.place_prompt(0, moved)
         store.check_integrity()
         assert seen(store) == [0.5, 0.5, *(v for v in alive for _ in range(3))]
     assert store.capacity <= 2 * (2 + 3 * 3), "memory is bounded by the window, not the stream"
@@ -90,7 +95,7 @@ def test_a_value_that_is_not_finite_is_found() -> None:
 
 def test_the_prompt_must_be_computed_first() -> None:
     with pytest.raises(IntegrityError, match="never computed"):
-        KVStore(SHAPE, prompt_tokens=2).place_prompt(0, lambda keys, _: keys)
+        KVStore(SHAPE, prompt_tokens=2).place_prompt(0, moved)
 
 
 @given(slots=st.sets(st.integers(0, 9), min_size=1).map(sorted))
@@ -99,7 +104,21 @@ def test_a_view_scatters_into_its_slots_only(slots: list[int]) -> None:
     store.append(10)
     fill(store, list(range(10)), 1.0)
     fresh = torch.full((1, 2, len(slots), 4), 9.0)
-    keys, values = StoreView(store, torch.tensor(slots)).update(fresh, fresh, 0)
+    keys, values = StoreView(store, torch.tensor(slots), [], moved).update(fresh, fresh, 0)
     expected = [9.0 if slot in slots else 1.0 for slot in range(10)]
     assert keys[0, 1, :, 2].tolist() == expected
     assert values[0, 1, :, 2].abs().tolist() == expected
+
+
+def test_copies_take_keys_and_values_from_where_they_come_from_in_one_layer() -> None:
+    store = KVStore(SHAPE, prompt_tokens=0)
+    store.append(10)
+    fill(store, list(range(10)), 1.0)
+    fresh = torch.full((1, 2, 1, 4), 9.0)
+    copies = Copies(torch.tensor([5, 7]), torch.tensor([3, 0]), torch.tensor([2, 7]))
+    view = StoreView(store, torch.tensor([3]), [copies], moved)
+    keys, values = view.update(fresh, fresh, 1)
+    # What is computed in the same pass is there before it is copied.
+    assert keys[0, 0, :, 0].tolist() == [2, 2, 2, 9, 2, 9 + 2, 2, 2 + 7, 2, 2]
+    assert values[0, 0, :, 0].abs().tolist() == [2, 2, 2, 9, 2, 9, 2, 2, 2, 2]
+    assert (store.read(0)[0] == 1).all()

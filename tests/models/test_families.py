@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from costream.engine.engine import Engine
 from costream.evaluate.speed import StockSide
-from costream.models import MODELS, SIZES, ModelAdapter, load_model, write_untrained
+from costream.models import (
+    MODELS,
+    SIZES,
+    ModelAdapter,
+    VisionMemory,
+    load_model,
+    write_untrained,
+)
 from costream.settings import EngineSettings
 from tests.fakes import FakeStream, noise_pictures, samples_of
+from tests.models.common import quick
 
 TESTED = [name for name in SIZES if "test" in name]
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
@@ -63,3 +74,41 @@ def test_pruned_and_reused_windows_are_answered(model: ModelAdapter, pruner: str
         assert all(0 <= answer.score <= 1 for answer in verdict.answers)
         assert verdict.tokens.kept <= verdict.tokens.full
         assert verdict.flops.spent <= 1.05 * verdict.flops.full
+
+
+@quick
+@given(seed=st.integers(0, 99), share=st.sampled_from([0.05, 0.4, 0.9]))
+def test_what_stands_still_is_seen_by_what_moves_as_in_a_whole_frame(
+    model: ModelAdapter, seed: int, share: float
+) -> None:
+    """Where a pruned patch looks as it did, the others come out as if it had been encoded."""
+    geometry = model.geometry(224, 224, 8, size_of(model))
+    (picture,) = noise_pictures(1)
+    pixels = model.pixels([picture] * model.temporal_patch, geometry)
+    groups, draw = geometry.grid.groups, torch.Generator().manual_seed(seed)
+    kept = [torch.rand(groups, generator=draw) < share for _ in range(3)]
+    memory = VisionMemory()
+    whole, *pruned = model.encode(
+        [(pixels, mask) for mask in (torch.ones(groups, dtype=torch.bool), *kept)],
+        geometry,
+        memory,
+    )
+    for mask, tokens in zip(kept, pruned, strict=True):
+        assert torch.allclose(tokens.embeds, whole.embeds[mask], atol=1e-5)
+        assert torch.allclose(tokens.deepstack, whole.deepstack[:, mask], atol=1e-5)
+
+
+def test_what_was_last_seen_is_what_is_remembered(model: ModelAdapter) -> None:
+    """From call to call, and of the newest frame: the rest of the picture has changed twice."""
+    geometry = model.geometry(224, 224, 8, size_of(model))
+    frames = [model.pixels([p] * model.temporal_patch, geometry) for p in noise_pictures(2)]
+    whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
+    some = torch.arange(geometry.grid.groups) % 3 == 0
+    memory = VisionMemory()
+    for pixels in frames:
+        model.encode([(pixels, whole)], geometry, memory)
+    (expected,) = model.encode([(frames[1], whole)], geometry)
+    (tokens,) = model.encode([(frames[1], some)], geometry, memory)
+    assert torch.allclose(tokens.embeds, expected.embeds[some], atol=1e-5)
+    (alone,) = model.encode([(frames[1], some)], geometry)
+    assert not torch.allclose(alone.embeds, expected.embeds[some], atol=3e-5)

@@ -205,12 +205,12 @@ def test_flops_are_those_that_torch_counts(
     tokens = published.ids(torch.zeros(3, 3, 96, 96), "Is it?").shape[1]
     with FlopCounterMode(display=False) as counter:
         published.logits(frames, "Is it?", fps=2)
-    ours = model.vision_flops([36] * 3) + model.text_flops(tokens, tokens, logits=tokens)
+    ours = model.vision_flops([36] * 3, [36] * 3) + model.text_flops(tokens, tokens, logits=tokens)
     assert ours == pytest.approx(counter.get_total_flops(), rel=0.001)
 
 
 def test_a_frame_without_patches_costs_nothing(model: ModelAdapter) -> None:
-    assert model.vision_flops([0, 36, 0]) == model.vision_flops([36])
+    assert model.vision_flops([0, 36, 0], [0, 36, 0]) == model.vision_flops([36], [36])
 
 
 @pytest.mark.parametrize("distance", [0, 1, 777, 60_000])

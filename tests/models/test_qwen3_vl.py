@@ -138,7 +138,7 @@ def test_flops_are_those_that_torch_counts(
     with FlopCounterMode(display=False) as counter:
         published.logits(frames, "Is it?", fps=2)
     # Published takes the logits of every token.
-    ours = model.vision_flops([48] * 3) + model.text_flops(tokens, tokens, logits=tokens)
+    ours = model.vision_flops([48] * 3, [48] * 3) + model.text_flops(tokens, tokens, logits=tokens)
     assert ours == pytest.approx(counter.get_total_flops(), rel=0.001)
 
 

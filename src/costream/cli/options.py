@@ -43,6 +43,12 @@ RecentOpt = Annotated[
         "--recent", help="Seconds at the window's end that the model is shown (default: all)."
     ),
 ]
+HoldOpt = Annotated[
+    bool,
+    typer.Option(
+        "--hold/--drop", help="Pruned patches stay in sight as they last were, or are left out."
+    ),
+]
 KeepOpt = Annotated[float | None, typer.Option("--keep", help="Share kept by rules that take one.")]
 AnchorOpt = Annotated[
     float | None,

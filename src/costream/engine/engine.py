@@ -107,6 +107,7 @@ class Engine:
             self.schedule,
             epoch=self.settings.epoch,
             chunk=self.settings.chunk,
+            hold=self.settings.hold,
         )
         return Watch(stream.info, session, questions, self._refresh, self.settings)
 

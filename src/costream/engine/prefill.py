@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from costream.engine.probe import CHECK_LAYER, KeyProbe, Probed
-from costream.engine.store import KVStore, StoreView
+from costream.engine.store import Copies, KVStore, StoreView
 from costream.models import KVCache, ModelAdapter, Segment, VisualTokens
 
 SHARED = -1
@@ -31,6 +31,7 @@ class Piece:
         position: position of its start in the epoch, int64 [axes, 1].
         slots: int64 [tokens], in order.
         branch: the question it belongs to, or :data:`SHARED`.
+        copies: slots beside those of its tokens that are filled from others, or None.
     """
 
     segment: Segment
@@ -38,6 +39,7 @@ class Piece:
     position: Tensor
     slots: Tensor
     branch: int = SHARED
+    copies: Copies | None = None
 
     @property
     def visual_tokens(self) -> int:
@@ -141,7 +143,9 @@ class Prefill:
         store = self._store
         slots = torch.cat([piece.slots for piece in pieces])
         self._meter.add(self._model.text_flops(len(slots), store.end - store.first, logits=0))
-        return self._forward(pieces, branches, StoreView(store, self._placed(slots)))
+        copies = [self._placed_copies(piece.copies) for piece in pieces if piece.copies]
+        view = StoreView(store, self._placed(slots), copies, self._model.move_keys)
+        return self._forward(pieces, branches, view)
 
     def _look(self, pieces: list[Piece]) -> Tensor:
         slots = torch.cat([piece.slots for piece in pieces])
@@ -176,6 +180,10 @@ class Prefill:
             self._placed(self._mask(slots, owners, branches)),
             cache,
         )
+
+    def _placed_copies(self, copies: Copies) -> Copies:
+        parts = copies.slots, copies.sources, copies.distances
+        return Copies(*map(self._placed, parts))
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._model.kv_shape.device)

@@ -24,11 +24,13 @@ class Resident:
         ticks: ticks of its first and its last frame.
         frames: how many frames it has.
         keep: which groups are kept.
-        visual: their features, needed again whenever the tokens are recomputed.
+        held: the groups beside them that stay in sight as they last were: bool [groups].
+        visual: the features of both, in the order of groups, needed again whenever the tokens are
+            recomputed.
         encoded: groups that were run through the vision encoder; more than are kept where the
             pruner looks at features.
         damaged: frames in whose interval the decoder met errors.
-        segment: its tokens, or None where no group was kept.
+        segment: its tokens, or None where no group is shown.
         label_tokens: its tokens that are not visual, counted even where it has no segment.
         position: position of the segment's start in the epoch.
         slot: slot of its first token.
@@ -37,6 +39,7 @@ class Resident:
     ticks: tuple[int, int]
     frames: int
     keep: KeepMask
+    held: Tensor
     visual: VisualTokens
     encoded: int
     damaged: int
@@ -59,6 +62,11 @@ class Resident:
     def kept(self) -> Tensor:
         """The groups that are kept: bool [groups]."""
         return torch.from_numpy(self.keep.groups.reshape(-1))
+
+    @property
+    def shown(self) -> Tensor:
+        """The groups that the language model sees: bool [groups]."""
+        return self.kept | self.held
 
     @property
     def tokens(self) -> int:

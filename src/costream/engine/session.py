@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from costream.engine.hold import FeatureMemory, Sight
 from costream.engine.overlap import Overlap
 from costream.engine.prefill import FlopMeter, Piece, Prefill, run_of
 from costream.engine.resident import Resident, check_layout
@@ -30,6 +31,7 @@ class Session:
         schedule: window and stride, in ticks.
         epoch: positions after which a new epoch begins.
         chunk: most tokens run through the language model at a time.
+        hold: whether groups that are pruned stay in sight as they last were.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Session:
         *,
         epoch: int,
         chunk: int,
+        hold: bool,
     ) -> None:
         self.model = model
         self.geometry = geometry
         self.residents: list[Resident] = []
         self._pruner = pruner
         self.schedule = schedule
+        self._memory = FeatureMemory(geometry.grid.groups) if hold else None
         self._epoch_limit = epoch
         self._epoch_tick = 0
         self._next_index = 0
@@ -93,23 +97,30 @@ class Session:
             self.model.pixels([s.picture for s in tubelet.samples], self.geometry)
             for tubelet in tubelets
         ]
-        visuals = self.model.encode(list(zip(pixels, masks, strict=True)), self.geometry)
+        memory = None if self._memory is None else self._memory.vision
+        visuals = self.model.encode(list(zip(pixels, masks, strict=True)), self.geometry, memory)
         encoded = [len(visual) for visual in visuals]
-        patches = [groups * self.geometry.grid.merge**2 for groups in encoded]
-        self.meter.add(self.model.vision_flops(patches))
         if self._pruner.after_vision:
             keeps, visuals = self._thin(keeps, visuals)
-        return [
-            Resident(
-                ticks=(tubelet.samples[0].tick, tubelet.samples[-1].tick),
-                frames=len(tubelet.samples),
-                keep=keep,
-                visual=visual,
-                encoded=groups,
-                damaged=sum(sample.change.damaged for sample in tubelet.samples),
+        arrivals = []
+        for tubelet, keep, visual, groups in zip(tubelets, keeps, visuals, encoded, strict=True):
+            held, visual = self._hold(keep, visual)
+            arrivals.append(
+                Resident(
+                    ticks=(tubelet.samples[0].tick, tubelet.samples[-1].tick),
+                    frames=len(tubelet.samples),
+                    keep=keep,
+                    held=held,
+                    visual=visual,
+                    encoded=groups,
+                    damaged=sum(sample.change.damaged for sample in tubelet.samples),
+                )
             )
-            for tubelet, keep, visual, groups in zip(tubelets, keeps, visuals, encoded, strict=True)
-        ]
+        group = self.geometry.grid.merge**2
+        patches = [groups * group for groups in encoded]
+        seen = [max(a.encoded, len(a.visual)) * group for a in arrivals]
+        self.meter.add(self.model.vision_flops(patches, seen))
+        return arrivals
 
     def slide(self, window: Window, arrivals: Sequence[Resident]) -> list[Resident]:
         """Moves the window: drops what left it, appends what is new.
@@ -146,6 +157,23 @@ class Session:
             for r in residents
             if r.segment is not None
         ]
+
+    def arriving(self, overlap: Sequence[Resident], arrivals: Sequence[Resident]) -> list[Piece]:
+        """Returns what of new residents has to be computed; what they hold is copied meanwhile.
+
+        Good for as long as other pieces.
+
+        Args:
+            overlap: the residents before them, which the store has or gets in the same pass.
+            arrivals: the new ones.
+        """
+        sight = Sight(self.geometry.grid.groups)
+        shown = [resident for resident in overlap if resident.segment is not None][-1:]
+        for resident, piece in zip(shown, self.pieces(shown), strict=True):
+            sight.follow(resident, piece)
+        new = [resident for resident in arrivals if resident.segment is not None]
+        pairs = zip(new, self.pieces(new), strict=True)
+        return [sight.arrive(resident, piece) for resident, piece in pairs]
 
     def overlap(self, residents: Sequence[Resident], start: int) -> Overlap:
         """Returns some residents as a refresh policy sees them; good for as long as their pieces.
@@ -187,10 +215,18 @@ class Session:
         ]
         return thinned, left
 
+    def _hold(self, keep: KeepMask, visual: VisualTokens) -> tuple[Tensor, VisualTokens]:
+        """Returns which groups are held beside those kept, and the features of both."""
+        kept = torch.from_numpy(keep.groups.reshape(-1))
+        if self._memory is None:
+            return torch.zeros_like(kept), visual
+        visual = self._memory.complete(kept, visual)
+        return self._memory.known & ~kept, visual
+
     def _append(self, resident: Resident) -> None:
         # The segment is laid out even where everything was pruned: its span keeps the distances
         # between the frames around it what they are in the unpruned video.
-        segment = self.model.frame(self._moment(resident), resident.kept, self.geometry)
+        segment = self.model.frame(self._moment(resident), resident.shown, self.geometry)
         resident.segment = segment if len(resident.visual) else None
         resident.label_tokens = len(segment) - len(resident.visual)
         resident.position = self._next_position

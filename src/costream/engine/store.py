@@ -15,7 +15,8 @@ part moves to the front: one copy for every window's length of stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,8 +24,26 @@ from torch import Tensor
 from costream.errors import IntegrityError
 from costream.models import KVShape
 
-MoveKeys = Callable[[Tensor, int], Tensor]
-"""Rotates keys by a distance in positions: ``ModelAdapter.move_keys``."""
+MoveKeys = Callable[[Tensor, int | Tensor], Tensor]
+"""Rotates keys by distances in positions: ``ModelAdapter.move_keys``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Slots that take their keys and values from other slots.
+
+    Attributes:
+        slots: int64 [tokens].
+        sources: int64 [tokens], each before its slot; none of them a copy of the same pass.
+        distances: int64 [tokens], positions from each source to its slot.
+    """
+
+    slots: Tensor
+    sources: Tensor
+    distances: Tensor
+
+    def __len__(self) -> int:
+        return int(self.slots.shape[0])
 
 
 class KVStore:
@@ -116,6 +135,17 @@ class KVStore:
         self._slots[layer, 0].index_copy_(1, slots, keys)
         self._slots[layer, 1].index_copy_(1, slots, values)
 
+    def copy(self, layer: int, copies: Copies, move_keys: MoveKeys) -> None:
+        """Fills slots of one layer from others, with the keys rotated to where they go.
+
+        Args:
+            layer: the layer.
+            copies: which.
+            move_keys: rotates the keys.
+        """
+        keys, values = self._slots[layer].index_select(2, copies.sources)
+        self.write(layer, copies.slots, move_keys(keys, copies.distances), values)
+
     def read(self, layer: int) -> tuple[Tensor, Tensor]:
         """Returns views of one layer's keys and values from the prompt to the end.
 
@@ -160,17 +190,25 @@ class StoreView:
     Args:
         store: the store.
         slots: int64 [queries], the slots of the pass's tokens.
+        copies: slots that are filled from others as the pass goes through the layers.
+        move_keys: rotates keys that are copied.
     """
 
-    def __init__(self, store: KVStore, slots: Tensor) -> None:
+    def __init__(
+        self, store: KVStore, slots: Tensor, copies: Sequence[Copies], move_keys: MoveKeys
+    ) -> None:
         self._store = store
         self._slots = slots
+        self._copies = copies
+        self._move_keys = move_keys
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int
     ) -> tuple[Tensor, Tensor]:
         """Scatters fresh keys into their slots and returns all that can be attended to."""
         self._store.write(layer_idx, self._slots, key_states[0], value_states[0])
+        for copies in self._copies:
+            self._store.copy(layer_idx, copies, self._move_keys)
         return self._store.read(layer_idx)
 
     def get_seq_length(self) -> int:

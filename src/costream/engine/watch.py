@@ -85,7 +85,9 @@ class Watch:
         slot = session.reserve(self.questions.tokens)
         overlap = session.overlap(residents, window.start)
         refreshed = overlap.pieces if anew else overlap.take(self._refresh.select(overlap))
-        pieces = [*refreshed, *session.pieces(arrivals)]
+        exact = self._refresh.rebase
+        new = session.pieces(arrivals) if exact else session.arriving(residents, arrivals)
+        pieces = [*refreshed, *new]
         return self.questions.ask(session, slot, pieces), pieces
 
     def _wants_text(self, score: float) -> bool:
@@ -132,14 +134,18 @@ class Watch:
 
     def _count_tokens(self, arrivals: Sequence[Resident], computed: Sequence[Piece]) -> TokenCount:
         residents, grid = self.session.residents, self.session.geometry.grid
-        kept = sum(len(r.visual) for r in residents)
+        kept = sum(r.keep.kept for r in residents)
+        held = sum(int(r.held.sum()) for r in residents)
         prefilled = sum(piece.visual_tokens for piece in computed)
+        copied = sum(len(piece.copies) for piece in computed if piece.copies)
         return TokenCount(
             full=len(residents) * grid.groups,
             encoded=sum(r.encoded for r in arrivals),
             kept=kept,
+            held=held,
             prefilled=prefilled,
-            reused=kept - prefilled,
+            copied=copied,
+            reused=kept + held - prefilled - copied,
         )
 
     def _asking_flops(self) -> int:
@@ -156,4 +162,4 @@ class Watch:
         tokens = session.full_tokens + self.questions.tokens
         prefill = model.text_flops(tokens, tokens, logits=len(self.questions.asks))
         writing = model.text_flops(written, tokens, logits=written)
-        return model.vision_flops(patches) + prefill + writing
+        return model.vision_flops(patches, patches) + prefill + writing

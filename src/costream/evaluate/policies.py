@@ -80,8 +80,8 @@ class Policy:
         return EngineSettings.checked(**{**base.model_dump(), **self.changes, **fitted})
 
 
-def _settings(pruner: str, refresh: str) -> Changes:
-    return {"pruner": pruner, "refresh": refresh}
+def _settings(pruner: str, refresh: str, *, hold: bool = True) -> Changes:
+    return {"pruner": pruner, "refresh": refresh, "hold": hold}
 
 
 def _keep_beside_anchors(budget: Budget, base: EngineSettings) -> Changes:
@@ -103,15 +103,16 @@ def _refresh_share(budget: Budget, base: EngineSettings) -> Changes:
 _ALL = (
     Policy(REFERENCE, _settings("none", "full"), anew=True),
     Policy("prune-only", _settings(DEFAULT_PRUNER, "full")),
+    Policy("drop", _settings(DEFAULT_PRUNER, DEFAULT_REFRESH, hold=False)),
     Policy("refresh-only", _settings("none", DEFAULT_REFRESH)),
     Policy(DEFAULT, _settings(DEFAULT_PRUNER, DEFAULT_REFRESH)),
     Policy("prefix", _settings(DEFAULT_PRUNER, "prefix")),
     Policy("none", _settings(DEFAULT_PRUNER, "none")),
     Policy("random", _settings("random", DEFAULT_REFRESH), _keep_beside_anchors),
     Policy("random-refresh", _settings(DEFAULT_PRUNER, "random"), _refresh_share),
-    Policy("low-fps", _settings("low-fps", "full"), _keep),
+    Policy("low-fps", _settings("low-fps", "full", hold=False), _keep),
     Policy("recent", _settings("none", "full"), _recent),
-    Policy("evs", _settings("evs", "full"), _keep_beside_anchors),
+    Policy("evs", _settings("evs", "full", hold=False), _keep_beside_anchors),
     Policy("cacheblend", _settings("none", "cacheblend")),
     Policy("vlcache", _settings("none", "vlcache")),
 )

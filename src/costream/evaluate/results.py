@@ -27,8 +27,10 @@ class WindowResult:
         scores: one for each question.
         full: visual tokens of the part that was shown, unpruned.
         encoded: those that came out of the vision encoder for it.
-        kept: those in the window.
+        kept: those in the window that were encoded from their own frames.
+        held: those that stand for pruned groups.
         prefilled: those run through the language model.
+        copied: those of new frames that were copied.
         flops: operations spent.
         asking: those of them for the questions' own tokens.
         seconds: time spent, decoding included.
@@ -41,7 +43,9 @@ class WindowResult:
     full: int
     encoded: int
     kept: int
+    held: int
     prefilled: int
+    copied: int
     flops: int
     asking: int
     seconds: float
@@ -58,7 +62,9 @@ class WindowResult:
             full=tokens.full,
             encoded=tokens.encoded,
             kept=tokens.kept,
+            held=tokens.held,
             prefilled=tokens.prefilled,
+            copied=tokens.copied,
             flops=flops.spent,
             asking=flops.asking,
             seconds=round(verdict.seconds.total, 6),

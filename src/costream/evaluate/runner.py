@@ -171,7 +171,11 @@ class Runner:
             for result in self._results(task).values()
             for number, window in enumerate(result.windows)
         ]
-        overlap = [(w.kept - w.encoded, w.prefilled - w.encoded) for w, later in windows if later]
+        overlap = [
+            (w.kept + w.held - w.encoded - w.copied, w.prefilled - w.encoded)
+            for w, later in windows
+            if later
+        ]
         return Budget(
             kept=sum(w.kept for w, _ in windows) / max(1, sum(w.full for w, _ in windows)),
             refreshed=sum(r for _, r in overlap) / max(1, sum(held for held, _ in overlap)),

@@ -15,6 +15,7 @@ from costream.models.base import (
 )
 from costream.models.load import EMBEDDED_MODEL, load_model, recommended_settings
 from costream.models.untrained import SIZES, ModelSize, write_untrained
+from costream.models.vision_memory import VisionMemory
 
 # Each module of this folder that holds a family registers it and its untrained sizes.
 for _module in iter_modules(__path__):
@@ -31,6 +32,7 @@ __all__ = [
     "ModelSize",
     "Moment",
     "Segment",
+    "VisionMemory",
     "VisualTokens",
     "load_model",
     "recommended_settings",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
+from costream.models.vision_memory import VisionMemory
 from costream.pruning import PatchGrid
 from costream.registry import Registry
 from costream.video import Picture
@@ -199,13 +200,18 @@ class ModelAdapter(ABC):
 
     @abstractmethod
     def encode(
-        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+        self,
+        batch: Sequence[tuple[Tensor, Tensor]],
+        geometry: FrameGeometry,
+        memory: VisionMemory | None = None,
     ) -> list[VisualTokens]:
         """Runs the vision encoder on kept groups only, all of the batch in one packed call.
 
         Args:
             batch: for each temporal patch its :meth:`pixels` and bool [groups], the kept groups.
             geometry: how they were cut.
+            memory: what the encoder remembers of the stream: the places that are not encoded stay
+                in sight of the others as they last were. Without one, they are not seen.
         """
 
     @abstractmethod
@@ -301,17 +307,22 @@ class ModelAdapter(ABC):
         """
 
     @abstractmethod
-    def move_keys(self, keys: Tensor, distance: int) -> Tensor:
+    def move_keys(self, keys: Tensor, distance: int | Tensor) -> Tensor:
         """Rotates keys along the stream, by what :meth:`start` says of ``distance``.
 
         Args:
             keys: [..., tokens, head_dim].
-            distance: in positions.
+            distance: in positions; one for all tokens, or int64 [tokens].
         """
 
     @abstractmethod
-    def vision_flops(self, patches: Sequence[int]) -> int:
-        """Returns the FLOPs of encoding temporal patches with that many patches each."""
+    def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
+        """Returns the FLOPs of encoding temporal patches.
+
+        Args:
+            patches: how many patches of each are encoded.
+            seen: how many each of these sees: they themselves, and what is remembered.
+        """
 
     @abstractmethod
     def text_flops(self, queries: int, keys: int, logits: int) -> int:

@@ -22,6 +22,16 @@ def attention_flops(queries: int, keys: int, heads: int, head_dim: int) -> int:
     return 4 * queries * keys * heads * head_dim
 
 
-def packed_attention_flops(lengths: Iterable[int], heads: int, head_dim: int) -> int:
-    """Returns the FLOPs of one attention layer over sequences that don't see each other."""
-    return sum(attention_flops(n, n, heads, head_dim) for n in lengths)
+def packed_attention_flops(
+    lengths: Iterable[int], seen: Iterable[int], heads: int, head_dim: int
+) -> int:
+    """Returns the FLOPs of one attention layer over sequences that don't see each other.
+
+    Args:
+        lengths: queries of each sequence.
+        seen: keys of each.
+        heads: number of heads.
+        head_dim: width of a head.
+    """
+    pairs = zip(lengths, seen, strict=True)
+    return sum(attention_flops(queries, keys, heads, head_dim) for queries, keys in pairs)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import (
     InternVLConfig,
     InternVLForConditionalGeneration,
@@ -27,10 +28,11 @@ from costream.errors import ModelError, SettingsError
 from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.packing import packed_attention
+from costream.models.packing import Complete, packed_attention
 from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.vision_memory import Recollection, VisionMemory, recall
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
@@ -94,7 +96,10 @@ class InternVLAdapter(StockAdapter):
         return patchify(frames, self.patch, self.merge, self.pixel_settings)
 
     def encode(
-        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+        self,
+        batch: Sequence[tuple[Tensor, Tensor]],
+        geometry: FrameGeometry,
+        memory: VisionMemory | None = None,
     ) -> list[VisualTokens]:
         group = self.merge**2
         groups = [int(kept.sum()) for _, kept in batch]
@@ -106,7 +111,11 @@ class InternVLAdapter(StockAdapter):
             if count
         ]
         lengths = [len(frame) for frame in frames]
-        hidden = self._run_encoder(torch.cat(frames), lengths)
+        # Each frame has its class token in front.
+        places = [functional.pad(kept.repeat_interleave(group), (1, 0), value=True)
+                  for _, kept in batch if kept.any()]  # fmt: skip
+        recollection = recall(memory, places, self.vision.encoder.layer)
+        hidden = self._run_encoder(torch.cat(frames), lengths, recollection)
         # Behind the encoder the class token of each frame, its first one, is of no more use.
         patches = torch.cat([frame[1:] for frame in torch.split(hidden, lengths)])
         # A group's patches follow each other, which is the order of the stock pixel shuffle.
@@ -147,12 +156,13 @@ class InternVLAdapter(StockAdapter):
         ).logits
         return logits[0, -1]
 
-    def vision_flops(self, patches: Sequence[int]) -> int:
+    def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         config = self.model.config.vision_config
         # Every frame has a class token, unless nothing of it is encoded.
         lengths = [count + 1 for count in patches if count]
+        keys = [there + 1 for there, count in zip(seen, patches, strict=True) if count]
         head_dim = config.hidden_size // config.num_attention_heads
-        attention = packed_attention_flops(lengths, config.num_attention_heads, head_dim)
+        attention = packed_attention_flops(lengths, keys, config.num_attention_heads, head_dim)
         patch, token, group = self._vision_costs
         groups = sum(patches) // self.merge**2
         layers = sum(lengths) * token + int(config.num_hidden_layers) * attention
@@ -170,25 +180,31 @@ class InternVLAdapter(StockAdapter):
         embeddings, (first, places) = self.vision.embeddings, self._places(grid)
         project = embeddings.patch_embeddings.projection
         values = pixels[kept].to(self.kv_shape.device, self.kv_shape.dtype)
-        patches = torch.nn.functional.linear(values, project.weight.flatten(1), project.bias)
+        patches = functional.linear(values, project.weight.flatten(1), project.bias)
         kept = kept.to(places.device)
         return torch.cat([first, patches + places[kept]])
 
-    def _run_encoder(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+    def _run_encoder(
+        self, hidden: Tensor, lengths: Sequence[int], recollection: Recollection
+    ) -> Tensor:
         """Runs the encoder's layers over frames that don't see each other: [tokens, hidden]."""
         for layer in self.vision.encoder.layer:
-            mixed = self._attend(layer.attention, layer.layernorm_before(hidden), lengths)
+            complete = partial(recollection.complete, layer)
+            rows = layer.layernorm_before(hidden)
+            mixed = self._attend(layer.attention, rows, lengths, complete)
             hidden = hidden + layer.lambda_1 * mixed
             hidden = hidden + layer.lambda_2 * layer.mlp(layer.layernorm_after(hidden))
         normed: Tensor = self.vision.layernorm(hidden)
         return normed
 
-    def _attend(self, attention: Any, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+    def _attend(
+        self, attention: Any, rows: Tensor, lengths: Sequence[int], complete: Complete
+    ) -> Tensor:
         """The stock attention, which knows no packed sequences, over packed sequences."""
         queries = attention.q_norm(attention.q_proj(rows))
         keys = attention.k_norm(attention.k_proj(rows))
         values = attention.v_proj(rows)
-        mixed = packed_attention(queries, keys, values, attention.num_heads, lengths)
+        mixed = packed_attention(queries, keys, values, attention.num_heads, lengths, complete)
         projected: Tensor = attention.projection_layer(mixed)
         return projected
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -27,10 +27,11 @@ from costream.errors import ModelError, SettingsError
 from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.packing import packed_attention
+from costream.models.packing import Complete, packed_attention
 from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.vision_memory import Recollection, VisionMemory, recall
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
@@ -106,7 +107,10 @@ class LlavaOnevisionAdapter(StockAdapter):
         return patchify(frames[..., :reach, :reach], self.patch, 1, self.pixel_settings)
 
     def encode(
-        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+        self,
+        batch: Sequence[tuple[Tensor, Tensor]],
+        geometry: FrameGeometry,
+        memory: VisionMemory | None = None,
     ) -> list[VisualTokens]:
         tokens = [int(kept.sum()) for _, kept in batch]
         if not any(tokens):
@@ -116,7 +120,9 @@ class LlavaOnevisionAdapter(StockAdapter):
         pixels = torch.stack([pixels for pixels, _ in batch]).to(self.kv_shape.device)
         hidden = self._embed_patches(pixels[patches], patches)
         lengths = [n for n in patches.sum(1).tolist() if n]
-        features = self.model.model.multi_modal_projector(self._run_encoder(hidden, lengths))
+        features = self.model.model.multi_modal_projector(
+            self._run_encoder(hidden, lengths, recall(memory, patches.cpu().unbind(), self.layers))
+        )
         # What no kept token is made of may hold anything: its own tokens are not taken.
         whole = features.new_zeros(*patches.shape, features.shape[-1])
         whole[patches] = features
@@ -153,16 +159,18 @@ class LlavaOnevisionAdapter(StockAdapter):
         ).logits
         return logits[0, -1]
 
-    def vision_flops(self, patches: Sequence[int]) -> int:
+    def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         """See :meth:`ModelAdapter.vision_flops`: a patch of the grid is a token here.
 
         Tokens count with four patches each, though neighbours may share some: an upper bound for
         pruned frames, and exact for whole ones.
         """
         config = self.model.config.vision_config
-        lengths = [min(_TAPS * tokens, self.side**2) for tokens in patches]
+        lengths, keys = (
+            [min(_TAPS * tokens, self.side**2) for tokens in counts] for counts in (patches, seen)
+        )
         head_dim = config.hidden_size // config.num_attention_heads
-        attention = packed_attention_flops(lengths, config.num_attention_heads, head_dim)
+        attention = packed_attention_flops(lengths, keys, config.num_attention_heads, head_dim)
         return sum(lengths) * self._patch_flops + len(self.layers) * attention
 
     @cached_property
@@ -198,19 +206,26 @@ class LlavaOnevisionAdapter(StockAdapter):
         places: Tensor = embeddings.position_embedding(patches.nonzero()[:, 1])
         return embedded + places
 
-    def _run_encoder(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+    def _run_encoder(
+        self, hidden: Tensor, lengths: Sequence[int], recollection: Recollection
+    ) -> Tensor:
         """Runs the encoder's layers over frames that don't see each other: [tokens, hidden]."""
         for layer in self.layers:
-            hidden = hidden + self._attend(layer.self_attn, layer.layer_norm1(hidden), lengths)
+            complete = partial(recollection.complete, layer)
+            rows = layer.layer_norm1(hidden)
+            hidden = hidden + self._attend(layer.self_attn, rows, lengths, complete)
             hidden = hidden + layer.mlp(layer.layer_norm2(hidden))
         return hidden
 
-    def _attend(self, attention: Any, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+    def _attend(
+        self, attention: Any, rows: Tensor, lengths: Sequence[int], complete: Complete
+    ) -> Tensor:
         """The stock attention, which knows no packed sequences, over packed sequences."""
         queries, keys = attention.q_proj(rows), attention.k_proj(rows)
         values, heads = attention.v_proj(rows), attention.num_heads
-        mixed: Tensor = attention.out_proj(packed_attention(queries, keys, values, heads, lengths))
-        return mixed
+        mixed = packed_attention(queries, keys, values, heads, lengths, complete)
+        projected: Tensor = attention.out_proj(mixed)
+        return projected
 
 
 def _check_config(config: PretrainedConfig) -> None:

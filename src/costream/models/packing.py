@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+Complete = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Takes one sequence's keys and values, [1, heads, tokens, head_dim], and returns all it sees."""
+
 
 def packed_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, heads: int, lengths: Sequence[int]
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    heads: int,
+    lengths: Sequence[int],
+    complete: Complete,
 ) -> Tensor:
     """Returns the attention of sequences that don't see each other: [tokens, heads * head_dim].
 
@@ -20,12 +28,16 @@ def packed_attention(
         values: same shape.
         heads: number of heads.
         lengths: tokens of each sequence.
+        complete: returns what each sequence in turn sees, from its own keys and values.
     """
     parts = [
         torch.split(_heads_first(rows, heads), list(lengths), dim=2)
         for rows in (queries, keys, values)
     ]
-    mixed = [scaled_dot_product_attention(*sequence) for sequence in zip(*parts, strict=True)]
+    mixed = [
+        scaled_dot_product_attention(asking, *complete(keys, values))
+        for asking, keys, values in zip(*parts, strict=True)
+    ]
     return torch.cat(mixed, dim=2)[0].transpose(0, 1).flatten(1)
 
 

@@ -26,10 +26,17 @@ from transformers.vision_utils import get_vision_position_ids
 from costream.errors import SettingsError
 from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
-from costream.models.flops import attention_flops, linear_flops, packed_attention_flops
+from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.pixels import frames_to_tensor, patchify
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.vision_memory import (
+    Glance,
+    Recollection,
+    VisionMemory,
+    places,
+    set_attention,
+)
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
@@ -91,6 +98,7 @@ class Qwen25VLAdapter(StockAdapter):
         self.patch: int = config.patch_size
         self.merge: int = config.spatial_merge_size
         self.temporal_patch = config.temporal_patch_size
+        set_attention(self.vision)
 
     @classmethod
     def load(
@@ -119,7 +127,10 @@ class Qwen25VLAdapter(StockAdapter):
         return patchify(frames, self.patch, self.merge, self.budget)
 
     def encode(
-        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+        self,
+        batch: Sequence[tuple[Tensor, Tensor]],
+        geometry: FrameGeometry,
+        memory: VisionMemory | None = None,
     ) -> list[VisualTokens]:
         device, group = self.kv_shape.device, self.merge**2
         groups = [int(kept.sum()) for _, kept in batch]
@@ -137,6 +148,7 @@ class Qwen25VLAdapter(StockAdapter):
             cu_seqlens=(frame_bounds * group).to(device, torch.int32),
             window_index=order.to(device),
             cu_window_seqlens=(window_bounds * group).to(device, torch.int32),
+            recollection=self._recall(memory, patches, windows),
         )
         embeds = torch.split(out.pooler_output, groups)
         return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in embeds]
@@ -184,7 +196,7 @@ class Qwen25VLAdapter(StockAdapter):
         ).logits
         return logits[0, -1]
 
-    def vision_flops(self, patches: Sequence[int]) -> int:
+    def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         """See :meth:`ModelAdapter.vision_flops`.
 
         Windows count as full ones, for want of knowing how the patches spread over them: an upper
@@ -193,8 +205,9 @@ class Qwen25VLAdapter(StockAdapter):
         config, total = self.model.config.vision_config, sum(patches)
         heads, head_dim = config.num_heads, config.hidden_size // config.num_heads
         window = (config.window_size // self.patch) ** 2
-        near = sum(attention_flops(n, min(n, window), heads, head_dim) for n in patches)
-        far = packed_attention_flops(patches, heads, head_dim)
+        near_seen = [min(keys, window) for keys in seen]
+        near = packed_attention_flops(patches, near_seen, heads, head_dim)
+        far = packed_attention_flops(patches, seen, heads, head_dim)
         whole = len(config.fullatt_block_indexes)
         patch, group = self._vision_costs
         attention = (int(config.depth) - whole) * near + whole * far
@@ -205,6 +218,37 @@ class Qwen25VLAdapter(StockAdapter):
         """FLOPs of the weights for one patch and for one merge group."""
         patch = linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks)
         return patch, linear_flops(self.vision.merger)
+
+    def _recall(
+        self, memory: VisionMemory | None, frames: Sequence[Tensor], windows: Tensor
+    ) -> Recollection:
+        """Returns the recollection of layers that see windows, and of those that see frames.
+
+        Args:
+            memory: the stream's, or None.
+            frames: the patches of each that are encoded, bool [patches].
+            windows: the attention window of every group, int64 [groups].
+        """
+        if memory is None:
+            return Recollection(None, {})
+        near: list[Glance] = []
+        far: list[Glance] = []
+        of_patch = windows.repeat_interleave(self.merge**2)
+        for fresh, known in zip(frames, memory.look(frames), strict=True):
+            parts = [
+                Glance(places(fresh & inside), places(known & inside))
+                for inside in (of_patch == window for window in torch.unique(of_patch[fresh]))
+            ]
+            near += parts
+            # The encoder goes through a frame window by window.
+            if parts:
+                far.append(Glance(torch.cat([part.fresh for part in parts]), places(known)))
+        whole = self.model.config.vision_config.fullatt_block_indexes
+        return Recollection(
+            memory,
+            {block.attn: far if layer in whole else near
+             for layer, block in enumerate(self.vision.blocks)},
+        )  # fmt: skip
 
     @cached_property
     def _prompt_tokens(self) -> int:

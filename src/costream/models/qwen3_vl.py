@@ -33,6 +33,7 @@ from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.vision_memory import VisionMemory, recall, set_attention
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
@@ -60,6 +61,7 @@ class Qwen3VLAdapter(StockAdapter):
         self.patch: int = vision.patch_size
         self.merge: int = vision.spatial_merge_size
         self.temporal_patch = vision.temporal_patch_size
+        set_attention(self.vision)
 
     @classmethod
     def load(
@@ -90,7 +92,10 @@ class Qwen3VLAdapter(StockAdapter):
         return patchify(frames, self.patch, self.merge, self.pixel_settings)
 
     def encode(
-        self, batch: Sequence[tuple[Tensor, Tensor]], geometry: FrameGeometry
+        self,
+        batch: Sequence[tuple[Tensor, Tensor]],
+        geometry: FrameGeometry,
+        memory: VisionMemory | None = None,
     ) -> list[VisualTokens]:
         device, group = self.kv_shape.device, self.merge**2
         kept = [groups.repeat_interleave(group) for _, groups in batch]
@@ -109,6 +114,7 @@ class Qwen3VLAdapter(StockAdapter):
             interp_weights=weights[index].to(device),
             position_ids=rows_cols[index].to(device),
             cu_seqlens=bounds.to(device, torch.int32),
+            recollection=recall(memory, kept, [block.attn for block in self.vision.blocks]),
         )
         tokens = [n // group for n in lengths]
         embeds = torch.split(out.pooler_output, tokens)
@@ -153,10 +159,10 @@ class Qwen3VLAdapter(StockAdapter):
         ).logits
         return logits[0, -1]
 
-    def vision_flops(self, patches: Sequence[int]) -> int:
+    def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         config, total = self.model.config.vision_config, sum(patches)
         head_dim = config.hidden_size // config.num_heads
-        attention = packed_attention_flops(patches, config.num_heads, head_dim)
+        attention = packed_attention_flops(patches, seen, config.num_heads, head_dim)
         patch, group = self._vision_costs
         groups = total // self.merge**2
         return total * patch + groups * group + int(config.depth) * attention

@@ -115,9 +115,10 @@ class StockAdapter(ModelAdapter):
         logits: Tensor = self.model.lm_head(hidden)
         return logits
 
-    def move_keys(self, keys: Tensor, distance: int) -> Tensor:
-        angle = distance * self.moving_frequencies()
-        cos, sin = angle.cos().repeat(2), angle.sin().repeat(2)
+    def move_keys(self, keys: Tensor, distance: int | Tensor) -> Tensor:
+        frequencies = self.moving_frequencies()
+        angle = torch.as_tensor(distance, device=frequencies.device)[..., None] * frequencies
+        cos, sin = (torch.cat([turn, turn], dim=-1) for turn in (angle.cos(), angle.sin()))
         wide = keys.float()
         first, second = wide.chunk(2, dim=-1)
         moved: Tensor = wide * cos + torch.cat([-second, first], dim=-1) * sin

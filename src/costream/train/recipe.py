@@ -73,7 +73,7 @@ RECIPES = {
         perception=StageRecipe(2600, 8, 1.5e-3),
         closeups=StageRecipe(2000, 64, 1e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(300, 8, 6e-4, pool=32, fresh=4.0),
+        joint=StageRecipe(600, 8, 6e-4, pool=64, fresh=1.5),
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
