@@ -95,7 +95,24 @@ def test_it_sees_as_well_on_codecs_without_vectors():
     assert masks[1].anchor is None
 
 
+def pairs(*values: float) -> list[int]:
+    """Groups kept of each pair of frames, of which one group shows the values."""
+    stream = [sample(tick, lit(1 / 16, value)) for tick, value in enumerate(values)]
+    return [mask.kept for mask in decide_all(new(), stream, frames=2)]
+
+
 def test_a_pair_leaves_its_last_frame_as_the_reference():
-    stream = [sample(tick, lit(1 / 16, value)) for tick, value in enumerate([9, 9, 90, 40, 40, 40])]
-    masks = decide_all(new(), stream, frames=2)
-    assert [mask.kept for mask in masks] == [16, 1, 0]
+    assert pairs(9, 9, 90, 90, 90, 40) == [16, 1, 1]
+    assert pairs(9, 9, 90, 90, 90, 90) == [16, 1, 0]
+
+
+def test_what_moved_within_a_pair_is_kept_once_more_at_rest():
+    """Its token tells of motion: held, it would go on telling of it."""
+    assert pairs(9, 9, 90, 40, 40, 40, 40, 40) == [16, 1, 1, 0]
+    assert pairs(9, 90, 90, 90, 90, 90) == [16, 1, 0], "after a whole frame too"
+    assert pairs(9, 9, 90, 9, 9, 9, 9, 9) == [16, 1, 1, 0], "back where it was"
+
+
+def test_single_frames_hold_no_motion():
+    stream = [sample(tick, lit(1 / 16, v)) for tick, v in enumerate([9, 90, 40, 40, 40])]
+    assert [mask.kept for mask in decide_all(new(), stream)] == [16, 1, 1, 0, 0]

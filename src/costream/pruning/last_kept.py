@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -46,7 +47,8 @@ class LastKept(Pruner):
     an encoder blurs what is new as well. Only a kept group becomes the new reference. So slow
     changes add up until they count, and a mistake lasts no longer than until the next anchor. A
     temporal patch keeps the union over its frames, all compared with the same reference; the
-    last frame becomes the new one.
+    last frame becomes the new one. A group that moved within its patch is kept once more when it
+    has come to rest, since its token tells of the motion, and would go on telling of it.
 
     **Whole frames.** The first; one at most ``settings.anchor_every`` ticks after the last, so
     that no group is ever older; a damaged interval; and the cuts and lights below.
@@ -83,6 +85,7 @@ class LastKept(Pruner):
         self._camera = CameraWatch(grid)
         self._noise = NoiseFloor()
         self._reference: Luma | None = None
+        self._unsettled: Mask | None = None
         self._armed = True
 
     def decide(self, samples: Sequence[Sample]) -> KeepMask:
@@ -97,6 +100,9 @@ class LastKept(Pruner):
         if reason:
             self._schedule.place(samples)
             changed = np.ones(self.grid.group_shape, dtype=np.bool_)
+        elif self._unsettled is not None:
+            changed |= self._unsettled
+        self._unsettled = changed & self._moves(views)
         self._remember(samples, views, changed)
         return KeepMask(changed, reason, scene)
 
@@ -119,6 +125,14 @@ class LastKept(Pruner):
                 gap: Luma = np.abs(view.luma - self._reference).max(axis=-1) + view.blur
                 np.logical_or(changed, self._differs(sample, gap), out=changed)
         return light, changed
+
+    def _moves(self, views: Sequence[CameraView]) -> Mask:
+        """Says which groups change from frame to frame of one temporal patch."""
+        moves = np.zeros(self.grid.group_shape, dtype=np.bool_)
+        for before, after in pairwise(views):
+            gap: Luma = np.abs(after.luma - before.luma).max(axis=-1)
+            moves |= gap > self._threshold()
+        return moves
 
     def _threshold(self) -> float:
         """Luma steps by which a sub-block of this stream must differ to count as changed."""
