@@ -27,8 +27,9 @@ class EngineSettings(BaseModel):
             of it.
         keep: share of groups that rules with a target keep.
         refresh_share: share of the overlap's tokens that policies with a target recompute.
-        anchor_every: seconds after which a frame is encoded whole again; the window's length
-            where it is not given, and never more, so that every window holds every place.
+        anchor_every: seconds after which a frame is encoded whole again; by default two windows'
+            length, or one without ``hold``, and never more then, so that every window holds every
+            place.
         frame_size: (width, height) in pixels that frames are resized to; by default the
             checkpoint's own rule decides.
         ask_form: how a question is put: text that holds ``{ask}``.

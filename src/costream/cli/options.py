@@ -54,7 +54,7 @@ AnchorOpt = Annotated[
     float | None,
     typer.Option(
         "--anchor-every",
-        help="Seconds between frames encoded whole (default: the window's length).",
+        help="Seconds between frames encoded whole (default: two windows' length).",
     ),
 ]
 SizeOpt = Annotated[

@@ -19,6 +19,9 @@ from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Stream
 
+HELD_WINDOWS = 2
+"""Windows from one anchor to the next where pruned groups stay in sight."""
+
 OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame as it is decoded."""
 
@@ -126,9 +129,12 @@ class Engine:
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every
-        every = self.schedule.recent if seconds is None else round(seconds * self.settings.fps)
+        # Where groups are held, a window shows every place, however old the last anchor is.
+        window, hold = self.schedule.recent, self.settings.hold
+        usual = HELD_WINDOWS * window if hold else window
+        every = usual if seconds is None else round(seconds * self.settings.fps)
         return PrunerSettings(
-            anchor_every=max(1, min(every, self.schedule.recent)),
+            anchor_every=max(1, every if hold else min(every, window)),
             keep=self.settings.keep,
             seed=self.settings.seed,
         )

@@ -27,6 +27,10 @@ class FeatureMemory:
 
     Args:
         groups: groups of a whole frame.
+
+    Attributes:
+        known: bool [groups], those that were encoded at some time.
+        vision: what the vision encoder itself remembers.
     """
 
     def __init__(self, groups: int) -> None:

@@ -97,8 +97,9 @@ class PrunerSettings:
     """What a pruner is told by the engine.
 
     Attributes:
-        anchor_every: ticks after which a frame is encoded whole again. The engine chooses at most
-            the window's length, so that every window holds every place at least once. The
+        anchor_every: ticks after which a frame is encoded whole again. Where pruned groups are
+            dropped, the engine chooses at most the window's length, so that every window holds
+            every place at least once. The
             published rules carry their own GOP of 16 and heed it only where it is shorter.
         keep: share of groups to keep, in 0..1, for the rules that take one.
         seed: seed of the rules that draw at random, not negative.
