@@ -75,3 +75,14 @@ def test_what_stages_learnt_apart_is_joined(model, tmp_path):
     progress.resume(["one", "other"], model.model)
     for name, weight in model.model.state_dict().items():
         assert torch.equal(weight, begun[name]) == (name not in (names[0], names[-1]))
+
+
+def test_what_is_learnt_again_is_taken_out_of_the_curves(tmp_path):
+    progress, head = Progress(tmp_path), torch.nn.Linear(1, 1)
+    progress.note("other", 9, {"loss": 1.0})
+    for step in (1, 2):
+        progress.note("one", step, {"loss": 1.0})
+    progress.save("one", 1, {"head": head})
+    assert Progress(tmp_path).restore("one", {"head": head}) == 1
+    points = [json.loads(line) for line in (tmp_path / "curves.jsonl").read_text().splitlines()]
+    assert [(point["stage"], point["step"]) for point in points] == [("other", 9), ("one", 1)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from costream.engine.engine import HELD_WINDOWS
 from costream.evaluate.accuracy import AccuracyRow, Results, rate_policies
 from costream.evaluate.datasets import Dataset
 from costream.evaluate.policies import DEFAULT, POLICIES, REFERENCE
@@ -14,7 +15,7 @@ from costream.settings import EngineSettings
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 KEEPS = (0.02, 0.05, 0.1, 0.2, 0.4)
-SHARES_OF_WINDOW = (0.2, 0.4, 0.6, 1.0)
+SHARES_OF_WINDOW = (0.2, 0.5, 1.0, HELD_WINDOWS, 4.0)
 WINDOW_FACTORS = (0.4, 0.6, 1.0, 1.6)
 STRIDE_FACTORS = (0.5, 1.0, 2.0, 4.0)
 
@@ -125,7 +126,7 @@ class Sensitivity:
     def _point(self, axis: str, value: float, row: AccuracyRow) -> SensitivityPoint:
         base = getattr(self._base, axis)
         if axis == "anchor_every":
-            base = base or self._base.window
+            base = base or HELD_WINDOWS * self._base.window
         return SensitivityPoint(
             axis=axis,
             value=round(value, 6),

@@ -36,13 +36,18 @@ class Progress:
         aside.rename(self._state(stage))
 
     def restore(self, stage: str, parts: dict[str, Any]) -> int:
-        """Brings the parts of a stage back to where they were and returns its next step."""
-        if not self._state(stage).exists():
-            return 0
-        saved = torch.load(self._state(stage), weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved["parts"][name])
-        return int(saved["step"])
+        """Brings the parts of a stage back to where they were and returns its next step.
+
+        What the curves show of it behind that step is taken out: it is learnt again.
+        """
+        step = 0
+        if self._state(stage).exists():
+            saved = torch.load(self._state(stage), weights_only=True)
+            for name, part in parts.items():
+                part.load_state_dict(saved["parts"][name])
+            step = int(saved["step"])
+        self._cut_curves(stage, step)
+        return step
 
     def is_done(self, stage: str) -> bool:
         """Whether a stage has ended."""
@@ -74,6 +79,15 @@ class Progress:
         with self._curves.open("a") as file:
             file.write(json.dumps(point) + "\n")
         print("  ".join(f"{name} {value}" for name, value in point.items()), flush=True)
+
+    def _cut_curves(self, stage: str, step: int) -> None:
+        if ranks.rank() or not self._curves.exists():
+            return
+        lines = self._curves.read_text().splitlines(keepends=True)
+        points = [json.loads(line) for line in lines]
+        kept = [line for line, point in zip(lines, points, strict=True)
+                if point["stage"] != stage or point["step"] <= step]  # fmt: skip
+        self._curves.write_text("".join(kept))
 
     def _state(self, stage: str) -> Path:
         return self.folder / f"{stage}.state.pt"
