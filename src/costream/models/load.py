@@ -20,7 +20,7 @@ from costream.models.untrained import cached_untrained
 EMBEDDED_MODEL = "costream/tiny"
 """The model that needs no download, where none is named."""
 
-EMBEDDED = {EMBEDDED_MODEL: "tiny"}
+EMBEDDED = {EMBEDDED_MODEL: "tiny", "costream/tiny-internvl": "tiny-internvl"}
 """The models that come with the package, and their folders in ``costream/weights``."""
 
 UNTRAINED_PREFIX = "costream/untrained-"
