@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from costream.errors import SettingsError
-from costream.evaluate.datasets import Event, load_dataset
+from costream.evaluate.datasets import Event, load_dataset, synthetic, synthetic_test_split
 from costream.evaluate.datasets.ucf_crime import ANNOTATION
 from costream.synth import EVENTS
 
@@ -165,3 +165,17 @@ def test_what_can_t_be_evaluated_is_refused(
         (tmp_path / name).write_text(text)
     with pytest.raises(SettingsError, match=message):
         load_dataset(tmp_path, split)
+
+
+def test_of_two_who_make_the_same_set_one_is_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_is_faster(folder: Path, **options: object) -> None:
+        (folder / "ours").touch()
+        (tmp_path / "costream" / "synthetic-test-1-1").mkdir()
+        (tmp_path / "costream" / "synthetic-test-1-1" / "theirs").touch()
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(synthetic, "write_dataset", another_is_faster)
+    assert [path.name for path in synthetic_test_split(1).iterdir()] == ["theirs"]
+    assert len(list((tmp_path / "costream").iterdir())) == 1

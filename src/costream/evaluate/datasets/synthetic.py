@@ -34,6 +34,11 @@ def synthetic_test_split(videos: int, *, processes: int | None = None) -> Path:
             count = processes or os.cpu_count() or 1
             write_dataset(aside, split="test", videos=videos, processes=count)
             aside.rename(target)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            # Another process may have been the first: its set is the same.
+            if not target.is_dir():
+                raise
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
