@@ -36,6 +36,11 @@ def verdicts(out: str) -> list[dict]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+def assert_adds_up(tokens: dict[str, int]) -> None:
+    shown = tokens["kept"] + tokens["held"]
+    assert tokens["prefilled"] + tokens["copied"] + tokens["reused"] == shown <= tokens["full"]
+
+
 @pytest.mark.parametrize("refresh", list(REFRESH))
 @pytest.mark.parametrize("pruner", list(PRUNERS))
 def test_json_lines_keep_their_contract(
@@ -50,8 +55,7 @@ def test_json_lines_keep_their_contract(
     ]
     for verdict in lines:
         assert set(verdict) == KEYS
-        tokens = verdict["tokens"]
-        assert tokens["prefilled"] + tokens["reused"] == tokens["kept"] <= tokens["full"]
+        assert_adds_up(verdict["tokens"])
         assert [a["ask"] for a in verdict["answers"]] == ["Is it?", "Or not?"]
         assert all(0 <= a["score"] <= 1 for a in verdict["answers"])
         assert verdict["damaged"] == 0
@@ -219,5 +223,4 @@ def test_real_clips_run_to_their_end_at_the_default_settings(
     lines = verdicts(result.out)
     assert lines
     for verdict in lines:
-        tokens = verdict["tokens"]
-        assert tokens["prefilled"] + tokens["reused"] == tokens["kept"] <= tokens["full"]
+        assert_adds_up(verdict["tokens"])
