@@ -31,7 +31,8 @@ def test_every_policy_is_a_setting_of_the_engine(name: str, kept: float, refresh
 
 def test_equal_budgets_by_hand() -> None:
     budget = Budget(kept=0.28, refreshed=0.4, patches=10)
-    assert budget.kept_beside_anchors == pytest.approx(0.2)
+    assert budget.kept_beside_anchors(1) == pytest.approx(0.2)
+    assert budget.kept_beside_anchors(2) == pytest.approx(0.23 / 0.95)
     assert budget.recent(BASE) == 3.0
     assert POLICIES["low-fps"].settings(BASE, budget).keep == 0.28
     assert POLICIES["random-refresh"].settings(BASE, budget).refresh_share == 0.4

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from costream.engine.engine import HELD_WINDOWS
 from costream.engine.refresh import DEFAULT_REFRESH
 from costream.errors import SettingsError
 from costream.pruning import DEFAULT_PRUNER
@@ -34,10 +35,9 @@ class Budget:
     refreshed: float
     patches: int
 
-    @property
-    def kept_beside_anchors(self) -> float:
-        """The share for rules that keep one patch of each window whole on top of it."""
-        whole = 1 / self.patches
+    def kept_beside_anchors(self, windows: int) -> float:
+        """The share for rules that keep one patch whole on top of it, once in so many windows."""
+        whole = 1 / (self.patches * windows)
         return max(0.0, (self.kept - whole) / (1 - whole)) if whole < 1 else 0.0
 
     def recent(self, settings: EngineSettings) -> float:
@@ -84,8 +84,12 @@ def _settings(pruner: str, refresh: str, *, hold: bool = True) -> Changes:
     return {"pruner": pruner, "refresh": refresh, "hold": hold}
 
 
+def _keep_beside_held_anchors(budget: Budget, base: EngineSettings) -> Changes:
+    return {"keep": budget.kept_beside_anchors(HELD_WINDOWS)}
+
+
 def _keep_beside_anchors(budget: Budget, base: EngineSettings) -> Changes:
-    return {"keep": budget.kept_beside_anchors}
+    return {"keep": budget.kept_beside_anchors(1)}
 
 
 def _keep(budget: Budget, base: EngineSettings) -> Changes:
@@ -108,7 +112,7 @@ _ALL = (
     Policy(DEFAULT, _settings(DEFAULT_PRUNER, DEFAULT_REFRESH)),
     Policy("prefix", _settings(DEFAULT_PRUNER, "prefix")),
     Policy("none", _settings(DEFAULT_PRUNER, "none")),
-    Policy("random", _settings("random", DEFAULT_REFRESH), _keep_beside_anchors),
+    Policy("random", _settings("random", DEFAULT_REFRESH), _keep_beside_held_anchors),
     Policy("random-refresh", _settings(DEFAULT_PRUNER, "random"), _refresh_share),
     Policy("low-fps", _settings("low-fps", "full", hold=False), _keep),
     Policy("recent", _settings("none", "full"), _recent),
