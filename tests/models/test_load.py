@@ -57,15 +57,16 @@ def test_an_untrained_model_warns_and_is_cached(
     assert cached.stat().st_mtime_ns == written
 
 
-def test_the_embedded_model_is_trained_and_says_how_it_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("name", ["costream/tiny", "costream/tiny-internvl"])
+def test_an_embedded_model_is_trained_and_says_how_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with caplog.at_level(logging.WARNING, logger="costream"):
-        load_model("costream/tiny", device="cpu")
+        load_model(name, device="cpu")
     assert not caplog.text
     assert not list(tmp_path.iterdir())
-    assert recommended_settings("costream/tiny")["window"] > 0
+    assert recommended_settings(name)["window"] > 0
 
 
 @pytest.mark.parametrize("name", ["nope", "./nope", "/nope/at/all", "costream/untrained-9t"])

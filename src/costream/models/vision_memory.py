@@ -41,11 +41,6 @@ class VisionMemory:
         self._known = torch.empty(0, dtype=torch.bool)
         self._layers: dict[Hashable, tuple[Tensor, Tensor]] = {}
 
-    @property
-    def bytes(self) -> int:
-        """Memory held, in bytes."""
-        return sum(k.nbytes + v.nbytes for k, v in self._layers.values())
-
     def look(self, frames: Sequence[Tensor]) -> list[Tensor]:
         """Takes note of frames that are about to be encoded.
 
