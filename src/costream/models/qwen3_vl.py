@@ -30,6 +30,7 @@ from costream.errors import SettingsError
 from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
+from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
@@ -62,6 +63,7 @@ class Qwen3VLAdapter(StockAdapter):
         self.merge: int = vision.spatial_merge_size
         self.temporal_patch = vision.temporal_patch_size
         set_attention(self.vision)
+        embed_by_matmul(self.vision.patch_embed)
 
     @classmethod
     def load(

@@ -12,6 +12,7 @@ import torch
 from costream.errors import SettingsError
 from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
 from costream.train import ranks
+from costream.train.attention import MatmulAttention
 from costream.train.clips import load_validation
 from costream.train.closeups import CloseupStage
 from costream.train.code import Code
@@ -88,7 +89,8 @@ def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str
     model, geometry = _load(begin, recipe, device)
     progress.resume(needed, model.model)
     code = Code(model.embed(model.prompt(), None).shape[-1], recipe.seed)
-    stage(model, geometry, code, recipe).learn(progress)
+    with MatmulAttention():
+        stage(model, geometry, code, recipe).learn(progress)
     progress.finish(name, model.model)
 
 

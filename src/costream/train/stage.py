@@ -83,8 +83,8 @@ def run_stage(
         progress: where the stage stands.
         seed: of the batches.
     """
-    optimiser = Optimiser([p for m in modules.values() for p in m.parameters()], stage)
-    parts = {**modules, "adam": optimiser.adam, "schedule": optimiser.schedule}
+    optimiser = Optimiser(modules.values(), stage)
+    parts = {**modules, "optimiser": optimiser}
     points: list[dict[str, float]] = []
     for step in range(progress.restore(name, parts), stage.steps):
         points.append(learn(step, _draw(seed, name, step)))
