@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from costream.train import StageRecipe
-from costream.train.progress import Optimiser
+from costream.train.optimiser import Optimiser
 
 
 class Tied(nn.Module):
