@@ -7,13 +7,14 @@ On the streams of ``costream bench signal``, read by our own reader, two things 
 * **AUC** along a run of the default rule: how well each measure of an interval orders the groups,
   those that really changed since they were last kept before the others. Over all groups, and over
   those in doubt, whose luma differs from what was last kept by 5 to 10 steps.
-* **detectors without luma**: a group is kept when any of its blocks has that evidence in the
-  interval, by a fixed threshold; and rules that ask both, among them the default.
+* **rules**: without luma, where a group is kept when any of its blocks has that evidence in the
+  interval, by a fixed threshold; and the default rule, its threshold moved, or with evidence that
+  vetoes (of what is untouched: neither vector nor residual in any frame of the interval; skipped:
+  no residual and not intra), admits (what differs by a step less than the threshold) or settles
+  what differs by no more than a step from the threshold.
 
-``vectors`` is the length of a block's summed vectors in pixels, an intra block being infinite;
-``residual`` the interval's residual in luma steps a pixel; ``either`` the larger of both, each over
-its threshold. ``untouched`` groups have neither vector nor residual in any frame of the interval,
-``skipped`` ones no residual: the default rule never keeps them in rows that say so.
+``vectors`` is the length of a block's summed vectors in pixels, ``residual`` what it is in steps a
+pixel, ``either`` the larger of both, each over its threshold.
 """
 
 from __future__ import annotations
@@ -34,23 +35,25 @@ from costream.evaluate.signal_case import SignalCase, signal_cases
 from costream.pruning import PRUNERS, KeepMask, LastKept, Pruner, PrunerSettings
 from costream.pruning.anchors import AnchorSchedule
 from costream.pruning.pooling import pool_max
+from costream.pruning.variants import CORRECTED, WitnessedLastKept
 from costream.synth import encode
 from costream.video import ChangeMap, Sample, Stream
 
 FPS, SETTINGS = 2.0, PrunerSettings(anchor_every=80)
-DRIFT, RESIDUAL = 4.0, 8.0
+DRIFT, RESIDUAL = 4.0, CORRECTED
 DOUBT = (5.0, 10.0)
 ENOUGH = 8
 """Groups that changed, and that did not, without which a stream has no AUC."""
 
 Field = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 Measure = Callable[[ChangeMap], Field]
 
 
 def vectors(change: ChangeMap) -> Field:
-    """Returns each block's summed vectors' length in pixels; intra is infinite."""
-    length = np.hypot(change.drift[..., 0], change.drift[..., 1])
-    return np.where(change.intra, np.float32(np.inf), length)
+    """Returns each block's summed vectors' length in pixels."""
+    length: Field = np.hypot(change.drift[..., 0], change.drift[..., 1])
+    return length
 
 
 def residual(change: ChangeMap) -> Field:
@@ -60,17 +63,29 @@ def residual(change: ChangeMap) -> Field:
 
 def either(change: ChangeMap) -> Field:
     """Returns the larger of both, each over its threshold."""
-    return np.maximum(vectors(change) / DRIFT, residual(change) / RESIDUAL)
+    larger: Field = np.maximum(vectors(change) / DRIFT, residual(change) / RESIDUAL)
+    return larger
 
 
-MEASURES: dict[str, tuple[Measure, float]] = {
-    "vectors": (vectors, DRIFT),
-    "residual": (residual, RESIDUAL),
-    "either": (either, 1.0),
-}
+def touched(change: ChangeMap) -> Field:
+    """Returns what is above 0 where a block moved, was corrected or was intra in any frame."""
+    return residual(change) + change.activity
 
 
-def pooled(sample: Sample, field: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def coded(change: ChangeMap) -> Field:
+    """Returns what is above 0 where a block was corrected or was intra in any frame."""
+    return residual(change) + change.intra.astype(np.float32)
+
+
+MEASURES: dict[str, Measure] = {"vectors": vectors, "residual": residual, "either": either}
+
+
+def any_block(sample: Sample, blocks: Mask) -> Mask:
+    """Returns the groups with any of the blocks."""
+    return pool_max(blocks, (sample.picture.height, sample.picture.width), GRID.group_shape)
+
+
+def largest(sample: Sample, field: Field) -> Field:
     """Returns the largest value among the blocks of each group."""
     return pool_max(field, (sample.picture.height, sample.picture.width), GRID.group_shape)
 
@@ -94,44 +109,62 @@ class EvidenceAlone(Pruner):
         (sample,) = samples
         if sample.change.keyframes >= sample.change.frames:
             return KeepMask.whole(GRID, "blind")
-        return KeepMask(pooled(sample, self._measure(sample.change) >= self._threshold), None)
+        return KeepMask(any_block(sample, self._measure(sample.change) >= self._threshold), None)
 
 
 class Probed(LastKept):
-    """The default rule, whose differences can be looked at; or moved, or vetoed."""
+    """The default rule, whose differences can be looked at; moved, vetoed or widened."""
 
-    def __init__(self, *, moved: float = 0.0, veto: Measure | None = None) -> None:
-        """Takes steps to add to the threshold, and what must be positive somewhere in a group."""
+    def __init__(
+        self, *, moved: float = 0.0, veto: Measure | None = None, admit: Measure | None = None
+    ) -> None:
+        """Takes steps to add to the threshold, and what vetoes where 0 or admits from 1 on."""
         super().__init__(GRID, SETTINGS)
-        self._moved, self._veto = moved, veto
-        self.gap: Field | None = None
+        self._moved, self._veto, self._admit = moved, veto, admit
+        self.gap: Field = np.zeros(GRID.group_shape, np.float32)
 
-    def _differs(self, sample: Sample, gap: Field) -> npt.NDArray[np.bool_]:
+    def _differs(self, sample: Sample, gap: Field) -> Mask:
         self.gap = gap
-        differs = gap > self._threshold() + self._moved
+        threshold = self._threshold() + self._moved
+        differs: Mask = gap > threshold
         if self._veto is not None and not sample.change.keyframes:
-            differs = differs & pooled(sample, self._veto(sample.change) > 0)
+            differs &= any_block(sample, self._veto(sample.change) > 0)
+        if self._admit is not None:
+            admitted = any_block(sample, self._admit(sample.change) >= 1)
+            differs |= admitted & (gap > threshold - 1)
         return differs
 
 
+class Settled(WitnessedLastKept):
+    """The default rule with a zone of doubt that a measure settles from 1 on."""
+
+    def __init__(self, measure: Measure) -> None:
+        """Takes the measure."""
+        super().__init__(GRID, SETTINGS)
+        self._measure = measure
+
+    def _witness(self, change: ChangeMap) -> Mask | None:
+        return self._measure(change) >= 1
+
+
 RULES: dict[str, Callable[[], Pruner]] = {
-    **{
-        f"{name} alone": lambda rule=rule: EvidenceAlone(*rule)  # type: ignore[misc]
-        for name, rule in MEASURES.items()
-    },
+    "vectors alone": lambda: EvidenceAlone(vectors, DRIFT),
+    "residual alone": lambda: EvidenceAlone(residual, RESIDUAL),
+    "either alone": lambda: EvidenceAlone(either, 1),
     "last-kept": Probed,
-    "last-kept, threshold - 0.5": lambda: Probed(moved=-0.5),
-    "last-kept, threshold + 0.5": lambda: Probed(moved=0.5),
-    "last-kept, not what is untouched": lambda: Probed(veto=either),
-    "last-kept, not what is skipped": lambda: Probed(
-        veto=lambda change: residual(change) + change.intra
-    ),
+    "threshold - 0.5": lambda: Probed(moved=-0.5),
+    "threshold + 0.5": lambda: Probed(moved=0.5),
+    "untouched vetoes": lambda: Probed(veto=touched),
+    "skipped vetoes": lambda: Probed(veto=coded),
+    "residual admits": lambda: Probed(admit=lambda change: residual(change) / RESIDUAL),
+    "vectors settle": lambda: Settled(lambda change: vectors(change) / DRIFT),
+    "either settles": lambda: Settled(either),
     "last-kept-codec": lambda: PRUNERS["last-kept-codec"](GRID, SETTINGS),
     "last-kept-residual": lambda: PRUNERS["last-kept-residual"](GRID, SETTINGS),
 }
 
 
-def auc(score: Field, changed: npt.NDArray[np.bool_]) -> float:
+def auc(score: Field, changed: Mask) -> float:
     """Returns the share of pairs of changed and unchanged groups in the right order, or NaN."""
     positive, negative = int(changed.sum()), int((~changed).sum())
     if min(positive, negative) < ENOUGH:
@@ -152,8 +185,8 @@ def aucs(samples: Sequence[Sample], judge: Judge) -> dict[str, tuple[float, floa
         if mask.anchor is None and change.keyframes < change.frames:
             truth.append(judge.changed(range(index, index + 1)))
             scores["luma"].append(rule.gap)
-            for name, (measure, _) in MEASURES.items():
-                scores[name].append(pooled(sample, measure(change)))
+            for name, measure in MEASURES.items():
+                scores[name].append(largest(sample, measure(change)))
         judge.keep(index, mask.groups)
     changed, gap = np.stack(truth), np.stack(scores["luma"])
     doubt = (gap > DOUBT[0]) & (gap <= DOUBT[1])
@@ -194,11 +227,11 @@ def lines(found: Rows) -> Iterator[str]:
         if name.startswith("AUC"):
             middle, least = np.nanmedian(columns, 1), np.nanmin(columns, 1)
             figures = [f"{a:.3f} ({b:.3f})" for a, b in zip(middle, least, strict=True)]
-            yield f"  {name:34}all {figures[0]}  in doubt {figures[1]}"
+            yield f"  {name:20}all {figures[0]}  in doubt {figures[1]}"
             continue
         (keep, recall, precision), least = columns.mean(1), columns.min(1)
         yield (
-            f"  {name:34}keep {keep:.4f}  recall {recall:.4f} ({least[1]:.3f})  "
+            f"  {name:20}keep {keep:.4f}  recall {recall:.4f} ({least[1]:.3f})  "
             f"precision {precision:.3f} ({least[2]:.3f})"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from costream.pruning.base import PRUNERS
-from costream.pruning.last_kept import CUT_SHARE, LastKept, Mask
+from costream.pruning.last_kept import CUT_SHARE, MIXED, LastKept, Mask
 from costream.pruning.light_watch import changed_share
 from costream.pruning.lighting import Luma, fit_lighting
 from costream.pruning.pooling import pool_max
@@ -49,17 +49,17 @@ class RelitLastKept(LastKept):
 class WitnessedLastKept(LastKept):
     """The default rule with a zone of doubt, in which the codec's evidence decides.
 
-    A group that differs by more than the default rule's threshold and one step is kept, one that
-    differs by no more than the threshold less one step is not. In between it is kept if any of
-    its blocks has a witness. Where the stream tells nothing, because it gives no such evidence or
-    the interval was all I-frames, this is the default rule.
+    A group that differs by more than the default rule's threshold and one step is kept, or by more
+    than 8 steps; one that differs by no more than the threshold less one step is not. In between
+    it is kept if any of its blocks has a witness. Where the stream tells nothing, because it gives
+    no such evidence or the interval was all I-frames, this is the default rule.
     """
 
     vectors = True
 
     def _differs(self, sample: Sample, gap: Luma) -> Mask:
         threshold = self._threshold()
-        certain: Mask = gap > threshold + DOUBT
+        certain: Mask = gap > min(threshold + DOUBT, MIXED)
         return certain | ((gap > threshold - DOUBT) & self._settled(sample, gap > threshold))
 
     def _settled(self, sample: Sample, otherwise: Mask) -> Mask:
@@ -94,8 +94,8 @@ class ResidualLastKept(WitnessedLastKept):
     """The default rule, settled in its zone of doubt by what prediction left to be corrected.
 
     A block is a witness whose residual over the interval adds up to at least 12 luma steps a
-    pixel: more than noise leaves, and less than what comes into view. Vectors don't count: where
-    they predict well there is little new, and encoders spend them on noise. Only our own reader
+    pixel. That tells more than vectors do, most of all on H.265; where an encoder is starved of
+    bits it leaves real changes uncorrected, and this rule misses some of them. Only our own reader
     tells residuals.
     """
 
