@@ -129,7 +129,7 @@ def _print_evidence(console: Console, rows: list[SignalRow]) -> None:
     if not found:
         return
     table = Table(box=None, pad_edge=False, title_justify="left", title_style="")
-    table.title = "What the codec's evidence adds to luma: vectors (-codec), residuals (-residual)"
+    table.title = "What the codec adds to luma: vectors, and residuals"
     for name in ("codec", "pruner"):
         table.add_column(name, no_wrap=True)
     for name in ("streams", "keep", "recall", "least", "precision", "cost"):
