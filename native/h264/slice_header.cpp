@@ -16,13 +16,14 @@ bool read_modifications(BitReader& bits, std::vector<ListModification>& modifica
   return false;
 }
 
-void skip_weights(BitReader& bits, const Sps& sps, const SliceHeader& header) {
+void skip_weights(BitReader& bits, const Sps& sps, SliceHeader& header) {
   bits.ue();  // luma_log2_weight_denom
   if (sps.chroma_format != 0) bits.ue();
   const int lists = header.type == SliceType::kB ? 2 : 1;
   for (int list = 0; list < lists; ++list) {
     for (int reference = 0; reference < header.references[list]; ++reference) {
       if (bits.flag()) {
+        header.weighted = true;
         bits.se();
         bits.se();
       }

@@ -37,6 +37,7 @@ struct SliceHeader {
   bool redundant = false;
   bool direct_spatial = false;
   int references[2] = {0, 0};  // num_ref_idx_active
+  bool weighted = false;       // a reference's luma is weighted explicitly
   std::vector<ListModification> modifications[2];
   bool discard_prior = false;  // no_output_of_prior_pics_flag
   bool long_term = false;      // of an IDR picture

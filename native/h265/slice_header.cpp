@@ -35,13 +35,14 @@ bool parse_long_term(BitReader& bits, const SequenceParameters& sps, SliceHeader
   return true;
 }
 
-bool skip_weights(BitReader& bits, const SequenceParameters& sps, const SliceHeader& header) {
+bool skip_weights(BitReader& bits, const SequenceParameters& sps, SliceHeader& header) {
   const bool chroma = sps.chroma_format != 0;
   bits.ue();
   if (chroma) bits.se();
   for (int list = 0; list < (header.type == SliceType::kB ? 2 : 1); ++list) {
     bool luma_flag[16] = {}, chroma_flag[16] = {};
-    for (int i = 0; i < header.active[list]; ++i) luma_flag[i] = bits.flag();
+    for (int i = 0; i < header.active[list]; ++i)
+      header.weighted |= luma_flag[i] = bits.flag();
     for (int i = 0; chroma && i < header.active[list]; ++i) chroma_flag[i] = bits.flag();
     for (int i = 0; i < header.active[list]; ++i)
       for (int j = 0; j < (luma_flag[i] ? 2 : 0) + (chroma_flag[i] ? 4 : 0); ++j) bits.se();

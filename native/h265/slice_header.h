@@ -62,6 +62,7 @@ struct SliceHeader {
   bool modified[2] = {false, false};
   std::array<std::uint8_t, 16> list_entry[2] = {};
   bool mvd_l1_zero = false;
+  bool weighted = false;  // a reference's luma is weighted explicitly
   bool cabac_init = false;
   int collocated_list = 0, collocated_index = 0;
   int max_merge = 5;
