@@ -220,6 +220,7 @@ class SliceReader {
   // The loop over macroblocks, and one of them. False: damaged.
   bool read_macroblocks();
   bool enter(std::uint32_t address);
+  std::uint32_t run_still(std::uint32_t address);
   bool read_macroblock();
   bool read_intra(int type);
   bool read_pcm();
@@ -455,6 +456,46 @@ bool SliceReader<kCabac>::enter(std::uint32_t address) {
   return true;
 }
 
+// Reads skipped macroblocks that stand still, of a row from `address` on, in P slices: most of a
+// quiet picture's. Returns how many.
+template <bool kCabac>
+std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
+  if (!fills_still_ || b_slice()) return 0;
+  if (!tracker_ && (canvas_.common_mode != Mode::kSkip || quantiser_ != canvas_.common_quantiser))
+    return 0;
+  const auto width = static_cast<std::uint32_t>(canvas_.width);
+  const auto x = static_cast<int>(address % width), y = static_cast<int>(address / width);
+  Macroblock* const first = &canvas_.macroblocks[canvas_.at(x, y)];
+  // A neighbour outside of the slice counts as skipped, and makes the vector zero.
+  const Macroblock& left = first[-1];
+  if (left.slice == number_ && !(left.still && (left.flags & Macroblock::kSkip) != 0)) return 0;
+  int free = 0;
+  while (x + free < canvas_.width && first[free].slice < canvas_.first) {
+    const Macroblock& above = first[free - (canvas_.width + 1)];
+    if (above.slice == number_ && (above.flags & Macroblock::kSkip) == 0) break;
+    ++free;
+  }
+  const int count = cabac_.run(contexts_[11], free);
+  if (count == 0) return 0;
+  Macroblock still;
+  still.slice = number_;
+  still.flags = Macroblock::kSkip;
+  still.still = true;
+  std::memset(still.reference[1], kUnused, 4);
+  std::fill_n(first, count, still);
+  quantiser_changed_ = false;
+  x_ = x + count - 1;
+  y_ = y;
+  address_ = address + static_cast<std::uint32_t>(count) - 1;
+  current_ = first + count - 1;
+  if (kept_) {
+    const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
+    std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address * blocks),
+                blocks * static_cast<std::size_t>(count), still_colocated_);
+  }
+  return static_cast<std::uint32_t>(count);
+}
+
 template <bool kCabac>
 bool SliceReader<kCabac>::read_macroblocks() {
   const auto count = static_cast<std::uint32_t>(canvas_.width * canvas_.height);
@@ -463,6 +504,8 @@ bool SliceReader<kCabac>::read_macroblocks() {
   if (address >= count) return false;
   if constexpr (kCabac) {
     while (true) {
+      address += run_still(address);
+      if (address >= count) return false;
       if (!enter(address)) return false;
       if (!intra_slice && read_skip_flag())
         skip();

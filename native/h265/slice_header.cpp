@@ -146,6 +146,7 @@ std::string parse_slice_header(BitReader& bits, int nal_type, const ParameterSet
           header.collocated_index = static_cast<int>(index);
         }
       }
+      header.weighted = false;
       if ((pps->weighted_pred && header.type == SliceType::kP) ||
           (pps->weighted_bipred && header.type == SliceType::kB)) {
         if (!skip_weights(bits, *sps, header)) return damaged;
