@@ -1745,14 +1745,26 @@ void SliceReader<kCabac>::track_intra_whole() {
     total += rows[at] + columns[at];
   }
   const float level = left || above ? total / (4.0f * static_cast<float>(left + above)) : 128;
-  const float corner = tracker_->mean(4 * x_ - 1, 4 * y_ - 1);
   const int mode = (intra_type_ - 1) & 3;
+  // 8.3.3.4
+  float slope_x = 0, slope_y = 0, middle = 0;
+  if (mode == 3) {
+    const int x = 16 * x_, y = 16 * y_;
+    for (int at = 1; at <= 8; ++at) {
+      const auto weight = static_cast<float>(5 * at) / 2048;
+      slope_x += weight * (tracker_->at(x + 7 + at, y - 1) - tracker_->at(x + 7 - at, y - 1));
+      slope_y += weight * (tracker_->at(x - 1, y + 7 + at) - tracker_->at(x - 1, y + 7 - at));
+    }
+    middle = (tracker_->at(x - 1, y + 15) + tracker_->at(x + 15, y - 1)) / 2;
+  }
   for (int y = 0; y < 4; ++y) {
     for (int x = 0; x < 4; ++x) {
       float predicted = level;
       if (mode == 0) predicted = columns[x];
       if (mode == 1) predicted = rows[y];
-      if (mode == 3) predicted = rows[y] + columns[x] - corner;
+      if (mode == 3)
+        predicted = middle + slope_x * (4 * static_cast<float>(x) - 5.5f) +
+                    slope_y * (4 * static_cast<float>(y) - 5.5f);
       tracker_->set(4 * x_ + x, 4 * y_ + y, predicted + means_[4 * y + x]);
     }
   }
@@ -1789,8 +1801,7 @@ void SliceReader<kCabac>::derive_intra_modes(const int (&codes)[16], int count) 
   }
 }
 
-// A sample of a block predicted along a direction (8.3.1.2, without its smoothing). `border` is the
-// corner; the samples above follow it, those to the left go before it, downwards.
+// A sample of a block predicted along a direction (8.3.1.2, 8.3.2.2). `border` is the corner; the samples above follow it, those to the left go before it, downwards.
 template <bool kCabac>
 float SliceReader<kCabac>::predict_direction(int mode, int x, int y, const float* border) const {
   float at = 0;  // along the border
@@ -1806,7 +1817,9 @@ float SliceReader<kCabac>::predict_direction(int mode, int x, int y, const float
   }
   const float floor = std::floor(at);
   const auto first = static_cast<std::ptrdiff_t>(floor);
-  return border[first] + (border[first + 1] - border[first]) * (at - floor);
+  if (at != floor) return (border[first] + border[first + 1]) / 2;
+  if (mode < 2) return border[first];
+  return (border[first - 1] + 2 * border[first] + border[first + 1]) / 4;
 }
 
 template <bool kCabac>
@@ -1835,6 +1848,14 @@ void SliceReader<kCabac>::track_intra_parts() {
     }
     const float level =
         left || above ? total / static_cast<float>(length * (left + above)) : 128;
+    if (size == 2) {  // what 8x8 blocks are predicted from is smoothed
+      float before = samples[0];
+      for (int at = 1; at < 34; ++at) {
+        const float smooth = (before + 2 * samples[at] + samples[at + 1]) / 4;
+        before = samples[at];
+        samples[at] = smooth;
+      }
+    }
     const int mode = modes_[4 * y + x];
     for (int row = 0; row < size; ++row) {
       for (int column = 0; column < size; ++column) {
