@@ -11,6 +11,12 @@
 
 namespace costream {
 
+// What explicit weighted prediction makes of a predicted sample.
+struct Weight {
+  float scale = 1, offset = 0;
+  bool plain() const { return scale == 1 && offset == 0; }
+};
+
 // Begins with a decoded picture. Pictures that follow are told block by block, in decoding order:
 // where they are predicted from, and the mean of their residual. A block that stands still is not
 // told of and keeps its mean. For one without motion the mean is exact but for the loop filters,

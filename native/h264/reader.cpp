@@ -369,8 +369,8 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
 
   const Lists lists = references.lists(*sps, slice_header);
   if (tracker) {
-    // Of an intra picture all is new, and weights change all that they apply to.
-    if (slice_header.type == SliceType::kI || slice_header.weighted || sps->luma_depth != 8) tracker->fail();
+    // Of an intra picture all is new.
+    if (slice_header.type == SliceType::kI || sps->luma_depth != 8) tracker->fail();
     if (tracker->failed()) return;
   }
   // Where a tracker begins the pictures before are missing, and taken to have stood still.

@@ -329,6 +329,7 @@ class SliceReader {
 
   // For the tracker, of the macroblock at hand.
   Tracker* const tracker_;
+  bool plain_ = true;              // the weights of the first references are
   int intra_type_ = 0;             // mb_type as in I slices
   std::uint8_t modes_[16] = {};    // of Intra4x4 and Intra8x8 by 4x4 block, row by row
   float means_[16] = {};           // of the residual of its 4x4 blocks, row by row
@@ -366,6 +367,7 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
           static_cast<std::uint8_t>(state <= 63 ? (63 - state) << 1 : (state - 64) << 1 | 1);
     }
   }
+  for (const auto& list : slice.header->weights) plain_ &= list[0].plain();
   const Pattern still({kZero, kZero}, {slice.told[0][0], slice.told[1][0]});
   fills_still_ = still == common_ && slice.header->type != SliceType::kI;
   if (const Frame* frame = slice.lists->frames[0][0]) still_colocated_.frame = frame->id;
@@ -460,7 +462,7 @@ bool SliceReader<kCabac>::enter(std::uint32_t address) {
 // quiet picture's. Returns how many.
 template <bool kCabac>
 std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
-  if (!fills_still_ || b_slice()) return 0;
+  if (!fills_still_ || b_slice() || (tracker_ && !plain_)) return 0;
   if (!tracker_ && (canvas_.common_mode != Mode::kSkip || quantiser_ != canvas_.common_quantiser))
     return 0;
   const auto width = static_cast<std::uint32_t>(canvas_.width);
@@ -469,8 +471,10 @@ std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
   // A neighbour outside of the slice counts as skipped, and makes the vector zero.
   const Macroblock& left = first[-1];
   if (left.slice == number_ && !(left.still && (left.flags & Macroblock::kSkip) != 0)) return 0;
+  // Renormalisation ends a run after 25 macroblocks at most.
+  constexpr int kLongest = 25;
   int free = 0;
-  while (x + free < canvas_.width && first[free].slice < canvas_.first) {
+  while (free < kLongest && x + free < canvas_.width && first[free].slice < canvas_.first) {
     const Macroblock& above = first[free - (canvas_.width + 1)];
     if (above.slice == number_ && (above.flags & Macroblock::kSkip) == 0) break;
     ++free;
@@ -1700,7 +1704,7 @@ void SliceReader<kCabac>::mark_moved() {
 
 template <bool kCabac>
 void SliceReader<kCabac>::track(Mode mode) {
-  if (mode == Mode::kSkip && current_->still) return;
+  if (mode == Mode::kSkip && current_->still && plain_) return;
   if (mode != Mode::kIntra)
     track_inter();
   else if (intra_type_ == 0)
@@ -1721,10 +1725,12 @@ void SliceReader<kCabac>::track_inter() {
       int used = 0;
       bool moving = false;
       for (int list = 0; list < 2; ++list) {
-        if (motion->reference[list] < 0) continue;
+        const int reference = current_->reference[list][(y & 2) + (x >> 1)];
+        if (reference < 0) continue;
+        const Weight& weight = slice_.header->weights[list][reference];
         const std::int16_t* vector = motion->vector[list];
-        moving |= vector[0] != 0 || vector[1] != 0;
-        sum += tracker_->moved(column, row, vector[0], vector[1]);
+        moving |= vector[0] != 0 || vector[1] != 0 || !weight.plain();
+        sum += tracker_->moved(column, row, vector[0], vector[1]) * weight.scale + weight.offset;
         ++used;
       }
       if ((!moving && !coded_block) || used == 0) continue;

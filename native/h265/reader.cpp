@@ -162,8 +162,8 @@ void H265Reader::slice(int type, int temporal_id, std::size_t coded_size,
     }
   }
   if (tracker_ != nullptr) {
-    // Of an intra picture all is new, and weights change all that they apply to.
-    if (header.type == SliceType::kI || header.weighted) tracker_->fail();
+    // Of an intra picture all is new.
+    if (header.type == SliceType::kI) tracker_->fail();
     if (tracker_->failed()) return;
   }
   if (decoder_.decode(header_, lists_, payload_.data() + header_.data,

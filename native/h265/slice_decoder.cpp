@@ -114,6 +114,7 @@ void SliceDecoder::name_references(const ReferenceLists& lists) {
       }
       id_[list][i] = id;
       reference_[id] = entry;
+      weight_[list][id] = slice_->weights[list][static_cast<std::size_t>(i)];
     }
   }
 }
@@ -788,27 +789,35 @@ void SliceDecoder::track_bands(std::int32_t address) {
       tracker_->offset_bands(x, y, bands.first, bands.offsets);
 }
 
+// Whether a block is predicted from where it is, as it is.
+bool SliceDecoder::stands(const Motion& motion) const {
+  for (int list = 0; list < 2; ++list) {
+    const int id = motion.reference[list];
+    const std::int16_t* vector = motion.vector[list];
+    if (id >= 0 && ((vector[0] | vector[1]) != 0 || !weight_[list][id].plain())) return false;
+  }
+  return true;
+}
+
 void SliceDecoder::track_inter(const CodingUnit& cu) {
   const int side4 = 1 << (cu.log2 - 2), x4 = cu.x >> 2, y4 = cu.y >> 2;
   const bool skip = mode_[y4 * columns_ + x4] == Mode::kSkip;
-  const auto still = [](const Motion& motion) {
-    const auto* vectors = motion.vector;
-    return (motion.reference[0] < 0 || (vectors[0][0] | vectors[0][1]) == 0) &&
-           (motion.reference[1] < 0 || (vectors[1][0] | vectors[1][1]) == 0);
-  };
   // A skipped one has the same motion everywhere.
-  if (skip && still(motion_[y4 * columns_ + x4])) return;
+  if (skip && stands(motion_[y4 * columns_ + x4])) return;
   for (int row = 0; row < side4; ++row) {
     const Motion* motion = motion_ + (y4 + row) * columns_ + x4;
     for (int column = 0; column < side4; ++column, ++motion) {
       const float residual = skip ? 0 : means_[row * kMeans + column];
-      if (residual == 0 && still(*motion)) continue;
+      if (residual == 0 && stands(*motion)) continue;
       float sum = 0;
       int used = 0;
       for (int list = 0; list < 2; ++list) {
         if (motion->reference[list] < 0) continue;
+        const Weight& weight = weight_[list][motion->reference[list]];
         sum += tracker_->moved(x4 + column, y4 + row, motion->vector[list][0],
-                               motion->vector[list][1]);
+                               motion->vector[list][1]) *
+                   weight.scale +
+               weight.offset;
         ++used;
       }
       if (used > 0)

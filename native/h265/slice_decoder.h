@@ -99,6 +99,7 @@ class SliceDecoder {
   void fill_motion(int x, int y, int width, int height, const Motion& motion);
 
   // For the tracker.
+  bool stands(const Motion& motion) const;
   void track_inter(const CodingUnit& cu);
   void track_intra(const CodingUnit& cu, const TransformBlock& block, int mode);
 
@@ -129,6 +130,7 @@ class SliceDecoder {
   std::int8_t alias_of_[32];
   bool aliases_ = false;
   std::int8_t id_[2][16];
+  Weight weight_[2][kAlias + 32];  // for the tracker, of the slice's
 
   // The slice.
   const SliceHeader* slice_ = nullptr;

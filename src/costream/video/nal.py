@@ -80,12 +80,13 @@ class UnitReader:
         return UNKNOWN
 
     def parameters(self, packet: bytes | memoryview) -> bytes:
-        """Returns the parameter sets that come before the packet's first slice, as they stand."""
+        """Returns the parameter sets before the packet's first slice, as a packet of their own."""
         found = b""
         for header, unit in self._units(memoryview(packet)):
             kind = header >> 1 & 0x3F if self._hevc else header & 0x1F
             if kind in (_HEVC_PARAMETERS if self._hevc else _PARAMETERS):
-                found += bytes(unit)
+                size = len(unit).to_bytes(self._length, "big") if self._length else b"\0\0\1"
+                found += size + bytes(unit)
             elif kind <= _HEVC_LAST_SLICE if self._hevc else kind in _SLICES:
                 break
         return found

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from costream._bitstream import Tracker
     from costream.video.bitstream import Reader
 
-LIMIT = 4.5
+LIMIT = 5.0
 """Luma steps, of 255, by which the mean of no 8 x 8 samples may have changed since the picture that
 stands for others: what counts as change differs by five at least."""
 
@@ -340,9 +340,12 @@ class OnDemand:
         return self._units.parameters(memoryview(key.packet)) != self._parameters
 
     def _note_key(self, key: Held) -> None:
-        assert self._units is not None
+        assert self._units is not None and self._reader is not None
         self._key_size = key.coded.size
-        self._parameters = self._units.parameters(memoryview(key.packet))
+        parameters = self._units.parameters(memoryview(key.packet))
+        if parameters != self._parameters:
+            self._parameters = parameters
+            self._reader.read(parameters, 0)
 
     def _stands_still(self, time: float) -> bool:
         """Whether the picture that was decoded last may stand for the one at a tick."""
