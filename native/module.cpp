@@ -182,10 +182,11 @@ NB_MODULE(_bitstream, module) {
           "start",
           [](Tracker& tracker, const nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::device::cpu>& luma) {
             if (luma.stride(1) != 1) throw nb::value_error("rows of luma samples must be contiguous");
-            tracker.start(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
-                          static_cast<int>(luma.shape(0)));
+            return tracker.start(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                                 static_cast<int>(luma.shape(0)));
           },
-          "luma"_a, "uint8 [height, width]: a decoded picture, with which what follows is compared.")
+          "luma"_a, "uint8 [height, width]: a decoded picture, with which what follows is compared. Returns the "
+          "largest difference of the mean of 8x8 samples from what was expected; inf: nothing was.")
       .def_prop_ro("worst", &Tracker::worst,
                    "The largest difference of the mean of 8x8 samples so far; inf: not known.")
       .def_prop_ro(

@@ -25,8 +25,21 @@ struct Weight {
 class Tracker {
  public:
   // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart.
-  void start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
-    if (width < 1 || height < 1) return fail();
+  // Returns the largest difference of the mean of 8x8 samples from what was expected by now;
+  // infinity where nothing was.
+  float start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
+    if (width < 1 || height < 1) {
+      fail();
+      return worst_;
+    }
+    const bool expected = !failed() && width == width_ && height == height_;
+    std::vector<float> before;
+    if (expected) {
+      before.resize(delta_.size());
+      for (int row = 0; row < rows_; ++row)
+        for (int column = 0; column < columns_; ++column)
+          before[index(column, row)] = mean(column, row);
+    }
     width_ = width;
     height_ = height;
     columns_ = (width + 3) / 4;
@@ -41,6 +54,19 @@ class Tracker {
     delta_.assign(luma_.size() / 16, 0.0f);
     touched_.clear();
     worst_ = 0;
+    if (!expected) return std::numeric_limits<float>::infinity();
+    float surprise = 0;
+    for (int row = 0; row + 1 < rows_; row += 2) {
+      for (int column = 0; column + 1 < columns_; column += 2) {
+        float sum = 0;
+        for (int part = 0; part < 4; ++part) {
+          const int x = column + (part & 1), y = row + (part >> 1);
+          sum += mean(x, y) - before[index(x, y)];
+        }
+        surprise = std::max(surprise, std::abs(sum) / 4);
+      }
+    }
+    return surprise;
   }
 
   // A coded picture begins, with the samples that are cropped off to the left and above. False:

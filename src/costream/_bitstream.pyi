@@ -103,8 +103,12 @@ class Picture:
 class Tracker:
     """Follows the mean luma of a decoded picture's blocks through others that are not decoded."""
 
-    def start(self, luma: npt.NDArray[np.uint8]) -> None:
-        """What follows is compared with a picture, [height, width] with contiguous rows."""
+    def start(self, luma: npt.NDArray[np.uint8]) -> float:
+        """What follows is compared with a picture, [height, width] with contiguous rows.
+
+        Returns the largest difference of the mean of 8x8 samples from what was expected by now;
+        inf where nothing was.
+        """
     @property
     def worst(self) -> float:
         """Largest difference of the mean of 8x8 samples after any picture; inf: not known."""

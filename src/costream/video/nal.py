@@ -115,6 +115,8 @@ class UnitReader:
 def _behind_start_codes(packet: memoryview) -> Iterator[tuple[int, memoryview]]:
     head = bytes(packet[:_HEAD])
     starts = [match.end() for match in _START_CODE.finditer(head) if match.end() < len(head)]
+    if not starts:
+        return
     for start, end in zip(starts, [*(start - 3 for start in starts[1:]), len(head)], strict=True):
         yield head[start], packet[start:end]
 

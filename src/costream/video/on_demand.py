@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from costream.video.bitstream import new_tracker, open_reader
+from costream.video.bitstream import names_feature, new_tracker, open_reader
 from costream.video.clock import TickGrid
 from costream.video.decoder import Decoder
 from costream.video.nal import UnitReader
@@ -49,11 +49,14 @@ doubled each time in between."""
 SETTLED = 4
 """Ticks without a change after which the next change is no reason to pause."""
 
-KEY_MARGIN = 0.1
+KEY_MARGIN = 0.05
 """Share by which a key frame's size may differ from the last one's if nothing changed."""
 
 MAX_STEP = 5.0
 """Seconds from one packet to the next beyond which timestamps jump."""
+
+BLIND = 2
+"""Times in a row that nothing could be told after which a packet is read to ask why."""
 
 _PLANAR = frozenset({"yuv420p", "yuvj420p", "gray"})
 _LIMITED = 219 / 255
@@ -100,9 +103,10 @@ class OnDemand:
 
     A random access point lets go of what was held before it. One in :data:`REFRESH` seconds is
     decoded, and any whose size or parameter sets are not the last one's; others are taken to look
-    like what was before. What happens in exactly such a frame, of the same size, and never moves
-    again is therefore seen later than by full decoding, by ``REFRESH`` seconds and one group of
-    pictures at most.
+    like what was before, as long as those that are decoded do: after one that doesn't, each is
+    decoded. What happens in exactly such a frame, of the same size, and never moves again is
+    therefore seen later than by full decoding, by ``REFRESH`` seconds and one group of pictures at
+    most.
 
     Decoding is also forced by timestamps that jump and by the bounds on what is held. Where a
     stream keeps changing it is tried again ever more seldom, so that it costs little more than
@@ -136,12 +140,15 @@ class OnDemand:
         self._behind = False  # packets were dropped that the decoder would need to go on
         self._due = 0.0  # decoding time from which the next tick may have come
         self._dts: int | None = None
+        self._reorders = False  # frames are not displayed in decoding order
 
         self._fresh: list[Held] = []  # the tracker was not told of, in decoding order
         self._limit = LIMIT
+        self._refresh = REFRESH
         self._quiet = 0  # ticks since idle
         self._pause = self._patience = 0
-        self._alarm = self._refreshing = False
+        self._alarm = self._refreshing = self._urgent = False
+        self._blind = 0  # times in a row that nothing could be told
         self._decoded_at = 0.0
         self._parameters = b""
         self._key_size = 0
@@ -179,6 +186,7 @@ class OnDemand:
         if pts is None or dts is None:
             self._give_up("its packets carry no times")
             return None
+        self._reorders |= pts != dts
         last, self._dts = self._dts, dts
         step = (dts - last) * self._base if last is not None else 0.0
         self._alarm |= coded.corrupt or self._decoder.blemished or not 0 <= step <= MAX_STEP
@@ -204,7 +212,7 @@ class OnDemand:
     # Watching
 
     def _watch(self, held: Held) -> Iterator[DecodedFrame]:
-        if held.pts != held.dts and not self._is_reference(held) and self._is_unsampled(held):
+        if self._reorders and not self._is_reference(held) and self._is_unsampled(held):
             held.passed = True
             return
         yield from self._decode(held)
@@ -216,8 +224,7 @@ class OnDemand:
         yield from self._show(self._decoder.decode(held.packet))
 
     def _is_reference(self, held: Held) -> bool:
-        assert self._units is not None
-        return self._units.standing(memoryview(held.packet)).reference
+        return self._units is None or self._units.standing(memoryview(held.packet)).reference
 
     def _is_unsampled(self, held: Held) -> bool:
         """Whether a frame displayed earlier is known to lie in the same tick."""
@@ -247,7 +254,7 @@ class OnDemand:
             yield self._with_passed(shown)
 
     def _may_rest(self, sampled: bool) -> bool:
-        if self._units is None or self.grid is None or self._alarm:
+        if self._units is None or self.grid is None or self._alarm or self._urgent:
             return False
         if self._refreshing:
             self._refreshing = False
@@ -265,10 +272,12 @@ class OnDemand:
         assert self._tracker is not None and self._reader is not None
         plane = frame.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        self._tracker.start(rows[: frame.height, : frame.width])
+        surprise = self._tracker.start(rows[: frame.height, : frame.width])
         self._reader.reset()
         full = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
         self._limit = LIMIT if full else LIMIT * _LIMITED
+        if held.restart:
+            self._refresh = 0.0 if surprise > self._limit else REFRESH
         # Sent, but not displayed yet.
         self._fresh = [other for other in self._sent.values() if not other.passed]
         self._fresh += self._held
@@ -335,7 +344,8 @@ class OnDemand:
         """Whether a random access point has to be decoded."""
         assert self._units is not None
         size, last = key.coded.size, self._key_size
-        if abs(size - last) > KEY_MARGIN * last or time - self._decoded_at > REFRESH:
+        self._key_size = size
+        if abs(size - last) > KEY_MARGIN * last or time - self._decoded_at > self._refresh:
             return True
         return self._units.parameters(memoryview(key.packet)) != self._parameters
 
@@ -363,13 +373,26 @@ class OnDemand:
             else:
                 run.append(bytes(held.packet))
         self._reader.track(run, self._tracker, self._limit)
-        return self._tracker.worst <= self._limit
+        worst = self._tracker.worst
+        self._blind = self._blind + 1 if worst == np.inf else 0
+        if self._blind >= BLIND and run:
+            self._ask_why(run[-1])
+        return worst <= self._limit
+
+    def _ask_why(self, packet: bytes) -> None:
+        """Gives up if our reader can't read the stream for what it is."""
+        assert self._reader is not None
+        self._blind = 0
+        reasons = [why for picture in self._reader.read(packet, 0) for why in picture.unsupported]
+        if names_feature(reasons):
+            self._give_up(f"it uses {', '.join(reasons)}")
 
     def _wake(self) -> Iterator[DecodedFrame]:
         """Decodes what is held, until the stream is idle again."""
         if not self._idle:
             return
         self._idle = False
+        self._urgent = self._alarm
         self._back_off()
         if self._behind:
             self._decoder.restart()
@@ -378,8 +401,9 @@ class OnDemand:
         while self._held and not self._idle:
             held = self._held.popleft()
             self._held_bytes -= held.coded.size
-            if not held.passed or held.pts == held.dts or self._is_reference(held):
+            if not (held.passed and self._reorders) or self._is_reference(held):
                 yield from self._decode(held)
+        self._urgent = False
 
     def _back_off(self) -> None:
         if self._refreshing or self._quiet >= SETTLED:
@@ -389,7 +413,8 @@ class OnDemand:
         self._pause = self._patience
 
     def _end(self) -> Iterator[DecodedFrame]:
-        yield from self._advance(None)
+        if self._idle:
+            yield from self._advance(None)
         if not self._idle:
             yield from self._show(self._decoder.decode(None))
         yield from self._pass_until(None)
