@@ -57,6 +57,12 @@ auto summary_view() {
   };
 }
 
+using Luma = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::device::cpu>;
+
+void check(const Luma& luma) {
+  if (luma.stride(1) != 1) throw nb::value_error("rows of luma samples must be contiguous");
+}
+
 template <typename Reader>
 void bind_reader(nb::module_& module, const char* name, const char* doc) {
   nb::class_<Reader>(module, name, doc)
@@ -180,13 +186,21 @@ NB_MODULE(_bitstream, module) {
       .def(nb::init<>())
       .def(
           "start",
-          [](Tracker& tracker, const nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::device::cpu>& luma) {
-            if (luma.stride(1) != 1) throw nb::value_error("rows of luma samples must be contiguous");
-            return tracker.start(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
-                                 static_cast<int>(luma.shape(0)));
+          [](Tracker& tracker, const Luma& luma) {
+            check(luma);
+            tracker.start(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                          static_cast<int>(luma.shape(0)));
           },
-          "luma"_a, "uint8 [height, width]: a decoded picture, with which what follows is compared. Returns the "
-          "largest difference of the mean of 8x8 samples from what was expected; inf: nothing was.")
+          "luma"_a, "uint8 [height, width]: a decoded picture, with which what follows is compared.")
+      .def(
+          "surprise",
+          [](const Tracker& tracker, const Luma& luma) {
+            check(luma);
+            return tracker.surprise(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                                    static_cast<int>(luma.shape(0)));
+          },
+          "luma"_a,
+          "The largest difference of the mean of 8x8 samples from what is expected; inf: nothing is.")
       .def_prop_ro("worst", &Tracker::worst,
                    "The largest difference of the mean of 8x8 samples so far; inf: not known.")
       .def_prop_ro(

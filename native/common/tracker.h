@@ -25,21 +25,8 @@ struct Weight {
 class Tracker {
  public:
   // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart.
-  // Returns the largest difference of the mean of 8x8 samples from what was expected by now;
-  // infinity where nothing was.
-  float start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
-    if (width < 1 || height < 1) {
-      fail();
-      return worst_;
-    }
-    const bool expected = !failed() && width == width_ && height == height_;
-    std::vector<float> before;
-    if (expected) {
-      before.resize(delta_.size());
-      for (int row = 0; row < rows_; ++row)
-        for (int column = 0; column < columns_; ++column)
-          before[index(column, row)] = mean(column, row);
-    }
+  void start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
+    if (width < 1 || height < 1) return fail();
     width_ = width;
     height_ = height;
     columns_ = (width + 3) / 4;
@@ -54,19 +41,27 @@ class Tracker {
     delta_.assign(luma_.size() / 16, 0.0f);
     touched_.clear();
     worst_ = 0;
-    if (!expected) return std::numeric_limits<float>::infinity();
-    float surprise = 0;
-    for (int row = 0; row + 1 < rows_; row += 2) {
-      for (int column = 0; column + 1 < columns_; column += 2) {
-        float sum = 0;
-        for (int part = 0; part < 4; ++part) {
-          const int x = column + (part & 1), y = row + (part >> 1);
-          sum += mean(x, y) - before[index(x, y)];
-        }
-        surprise = std::max(surprise, std::abs(sum) / 4);
+  }
+
+  // The largest difference of the mean of 8x8 samples of a picture from what is expected by now;
+  // infinity where nothing is.
+  float surprise(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
+    if (failed() || width != width_ || height != height_)
+      return std::numeric_limits<float>::infinity();
+    float largest = 0;
+    for (int row = 0; row + 1 < height / 4; row += 2) {
+      for (int column = 0; column + 1 < width / 4; column += 2) {
+        const std::uint8_t* then = sample(column, row);
+        const std::uint8_t* now = luma + 4 * row * stride + 4 * column;
+        int sum = 0;
+        for (int y = 0; y < 8; ++y, then += 4 * columns_, now += stride)
+          for (int x = 0; x < 8; ++x) sum += now[x] - then[x];
+        const float expected = delta(column, row) + delta(column + 1, row) +
+                               delta(column, row + 1) + delta(column + 1, row + 1);
+        largest = std::max(largest, std::abs(static_cast<float>(sum) / 64 - expected / 4));
       }
     }
-    return surprise;
+    return largest;
   }
 
   // A coded picture begins, with the samples that are cropped off to the left and above. False:

@@ -103,11 +103,12 @@ class Picture:
 class Tracker:
     """Follows the mean luma of a decoded picture's blocks through others that are not decoded."""
 
-    def start(self, luma: npt.NDArray[np.uint8]) -> float:
-        """What follows is compared with a picture, [height, width] with contiguous rows.
+    def start(self, luma: npt.NDArray[np.uint8]) -> None:
+        """What follows is compared with a picture, [height, width] with contiguous rows."""
+    def surprise(self, luma: npt.NDArray[np.uint8]) -> float:
+        """Largest difference of the mean of 8x8 samples of a picture from what is expected by now.
 
-        Returns the largest difference of the mean of 8x8 samples from what was expected by now;
-        inf where nothing was.
+        It is inf where nothing is.
         """
     @property
     def worst(self) -> float:

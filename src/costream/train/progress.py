@@ -150,8 +150,7 @@ class Optimiser:
     def state_dict(self) -> dict[str, Any]:
         """Returns where the optimisers and their rates stand."""
         return {
-            str(n): [part.state_dict() for part in parts]
-            for n, parts in enumerate(self._adjusting)
+            str(n): [part.state_dict() for part in parts] for n, parts in enumerate(self._adjusting)
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -43,8 +43,8 @@ MAX_BYTES = 4 << 20
 """Bytes of packets held at most."""
 
 MAX_PAUSE = 8
-"""Ticks, at most, for which a stream that changes is decoded before it is tried again; one at first,
-doubled each time in between."""
+"""Ticks, at most, for which a stream that changes is decoded before it is tried again: one at
+first, doubled each time in between."""
 
 SETTLED = 4
 """Ticks without a change after which the next change is no reason to pause."""
@@ -110,8 +110,8 @@ class OnDemand:
 
     Decoding is also forced by timestamps that jump and by the bounds on what is held. Where a
     stream keeps changing it is tried again ever more seldom, so that it costs little more than
-    decoding. A stream that can't be read like this (another codec, more than 8 bits, packets without
-    times) is decoded whole, which is said once.
+    decoding. A stream that can't be read like this (another codec, more than 8 bits, packets
+    without times) is decoded whole, which is said once.
     """
 
     def __init__(self, decoder: Decoder) -> None:
@@ -272,12 +272,14 @@ class OnDemand:
         assert self._tracker is not None and self._reader is not None
         plane = frame.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        surprise = self._tracker.start(rows[: frame.height, : frame.width])
+        luma = rows[: frame.height, : frame.width]
+        if held.restart and self._quiet:
+            surprised = self._tracker.surprise(luma) > self._limit
+            self._refresh = 0.0 if surprised else REFRESH
+        self._tracker.start(luma)
         self._reader.reset()
         full = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
         self._limit = LIMIT if full else LIMIT * _LIMITED
-        if held.restart:
-            self._refresh = 0.0 if surprise > self._limit else REFRESH
         # Sent, but not displayed yet.
         self._fresh = [other for other in self._sent.values() if not other.passed]
         self._fresh += self._held

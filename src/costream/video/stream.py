@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Literal
+from typing import Literal, cast
 
 import av
 from av.container import InputContainer
@@ -24,6 +24,17 @@ from costream.video.track import codec_name, duration
 
 Decoding = Literal["all", "changes"]
 """Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
+
+
+def checked_decoding(name: str) -> Decoding:
+    """Returns what a user named.
+
+    Raises:
+        SettingsError: there is no such thing.
+    """
+    if name not in ("all", "changes"):
+        raise SettingsError(f"can't decode {name!r}: choose all or changes")
+    return cast(Decoding, name)
 
 
 class Stream:
@@ -72,7 +83,7 @@ class Stream:
                 passwords masked.
 
         Raises:
-            SettingsError: ``timeout`` is not positive.
+            SettingsError: ``timeout`` is not positive, or ``decode`` neither of the two.
             SourceError: ``source`` is none of the above.
         """
         if not timeout > 0:
@@ -84,7 +95,7 @@ class Stream:
         self._source = source
         self._timeout = timeout
         self._motion = motion
-        self._decode = decode
+        self._decode = checked_decoding(decode)
         self._name = name or masked(source)
         self._options = dict(options or {})
         self._container: InputContainer | None = None
