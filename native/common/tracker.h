@@ -39,6 +39,7 @@ class Tracker {
       std::memset(to + width, to[width - 1], static_cast<std::size_t>(4 * columns_ - width));
     }
     delta_.assign(luma_.size() / 16, 0.0f);
+    doubt_.assign(delta_.size(), 0);
     touched_.clear();
     worst_ = 0;
   }
@@ -80,7 +81,7 @@ class Tracker {
   bool failed() const { return std::isinf(worst_); }
 
   // The largest difference, at the end of any picture, of the mean of 8x8 samples from the first
-  // picture's, in luma steps.
+  // picture's, in luma steps, less what the loop filter may account for.
   float worst() const { return worst_; }
   int columns() const { return columns_; }
   int rows() const { return rows_; }
@@ -137,6 +138,22 @@ class Tracker {
     const auto cell = static_cast<std::uint32_t>(index(column & ~1, row & ~1));
     if (touched_.empty() || touched_.back() != cell) touched_.push_back(cell);
   }
+  // Likewise of an intra block, whose mean the loop filter may move: next to an edge of blocks that
+  // are much alike it replaces a sample by its neighbourhood's mean, by up to a quarter of what the two
+  // differ by, one sample in four; and it may have moved what the block is predicted from likewise.
+  void set_intra(int column, int row, float value) {
+    if (column >= columns_ || row >= rows_) return;
+    set(column, row, value);
+    const std::uint8_t* line = sample(column, row);
+    int low = 255, high = 0;
+    for (int y = 0; y < 4; ++y, line += 4 * columns_) {
+      for (int x = 0; x < 4; ++x) {
+        low = std::min<int>(low, line[x]);
+        high = std::max<int>(high, line[x]);
+      }
+    }
+    doubt_[index(column, row)] = static_cast<std::uint8_t>(high - low);
+  }
   // Adds to the samples of a block what belongs to their bands: offsets of four bands of eight
   // steps, from band `first` on.
   void offset_bands(int column, int row, int first, const int (&offsets)[4]) {
@@ -181,18 +198,22 @@ class Tracker {
   float difference(std::uint32_t at) const {
     const auto columns = static_cast<std::uint32_t>(columns_);
     const std::uint32_t column = at % columns, row = at / columns;
-    float sum = 0;
+    float sum = 0, doubt = 0;
     int count = 0;
-    for (std::uint32_t y = row; y < std::min(row + 2, static_cast<std::uint32_t>(rows_)); ++y)
-      for (std::uint32_t x = column; x < std::min(column + 2, columns); ++x, ++count)
+    for (std::uint32_t y = row; y < std::min(row + 2, static_cast<std::uint32_t>(rows_)); ++y) {
+      for (std::uint32_t x = column; x < std::min(column + 2, columns); ++x, ++count) {
         sum += delta_[y * columns + x];
-    return std::abs(sum) / static_cast<float>(count);
+        doubt += static_cast<float>(doubt_[y * columns + x]) / 8;
+      }
+    }
+    return std::max(0.0f, std::abs(sum) - doubt) / static_cast<float>(count);
   }
 
   int width_ = 0, height_ = 0;      // luma samples
   int columns_ = 0, rows_ = 0;      // 4x4 blocks
   std::vector<std::uint8_t> luma_;  // of the first picture
   std::vector<float> delta_;        // of the blocks' means since
+  std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since
   std::vector<std::uint32_t> touched_;
   float worst_ = std::numeric_limits<float>::infinity();
 };

@@ -1771,7 +1771,7 @@ void SliceReader<kCabac>::track_intra_whole() {
       if (mode == 3)
         predicted = middle + slope_x * (4 * static_cast<float>(x) - 5.5f) +
                     slope_y * (4 * static_cast<float>(y) - 5.5f);
-      tracker_->set(4 * x_ + x, 4 * y_ + y, predicted + means_[4 * y + x]);
+      tracker_->set_intra(4 * x_ + x, 4 * y_ + y, predicted + means_[4 * y + x]);
     }
   }
 }
@@ -1871,8 +1871,8 @@ void SliceReader<kCabac>::track_intra_parts() {
           for (int at = 0; at < 16; ++at)
             mean += predict_direction(mode, 4 * column + (at & 3), 4 * row + (at >> 2), border) / 16;
         }
-        tracker_->set(4 * x_ + x + column, 4 * y_ + y + row,
-                      mean + means_[4 * (y + row) + x + column]);
+        tracker_->set_intra(4 * x_ + x + column, 4 * y_ + y + row,
+                            mean + means_[4 * (y + row) + x + column]);
       }
     }
   }

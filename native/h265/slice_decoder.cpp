@@ -850,7 +850,7 @@ void SliceDecoder::track_intra(const CodingUnit& cu, const TransformBlock& block
       } else if (mode == kPlanar && left && above) {
         predicted = (rows[row] + columns[column]) / 2;
       }
-      tracker_->set(x4 + column, y4 + row, predicted + means[row * kMeans + column]);
+      tracker_->set_intra(x4 + column, y4 + row, predicted + means[row * kMeans + column]);
     }
   }
 }
