@@ -201,6 +201,8 @@ NB_MODULE(_bitstream, module) {
           },
           "luma"_a,
           "The largest difference of the mean of 8x8 samples from what is expected; inf: nothing is.")
+      .def("carry", &Tracker::carry,
+           "Go on behind an intra picture that is taken to look like the one before.")
       .def_prop_ro("worst", &Tracker::worst,
                    "The largest difference of the mean of 8x8 samples so far; inf: not known.")
       .def_prop_ro(

@@ -65,6 +65,26 @@ class Tracker {
     return largest;
   }
 
+  // An intra picture follows that isn't told of, but looks like the one before as far as is known.
+  // The error of its coding isn't known, and what comes after makes up for it, over and over: only
+  // the means of 32x32 samples, in which it cancels, are carried on.
+  void carry() {
+    constexpr int kSide = 8;
+    for (int top = 0; top < rows_; top += kSide) {
+      for (int left = 0; left < columns_; left += kSide) {
+        const int bottom = std::min(top + kSide, rows_), right = std::min(left + kSide, columns_);
+        float sum = 0;
+        for (int row = top; row < bottom; ++row)
+          for (int column = left; column < right; ++column) sum += delta_[index(column, row)];
+        const float mean = sum / static_cast<float>((bottom - top) * (right - left));
+        for (int row = top; row < bottom; ++row)
+          std::fill_n(delta_.begin() + static_cast<std::ptrdiff_t>(index(left, row)), right - left,
+                      mean);
+      }
+    }
+    std::fill(doubt_.begin(), doubt_.end(), std::uint8_t{0});
+  }
+
   // A coded picture begins, with the samples that are cropped off to the left and above. False:
   // its blocks are not those of the picture it is to be compared with.
   bool begin(int width, int height, int crop_left, int crop_top) {

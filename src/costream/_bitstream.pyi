@@ -110,6 +110,8 @@ class Tracker:
 
         It is inf where nothing is.
         """
+    def carry(self) -> None:
+        """Go on behind an intra picture that is taken to look like the one before."""
     @property
     def worst(self) -> float:
         """Largest difference of the mean of 8x8 samples after any picture; inf: not known."""

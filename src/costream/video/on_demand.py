@@ -371,6 +371,7 @@ class OnDemand:
             if held.restart:
                 self._reader.track(run, self._tracker, self._limit)
                 self._reader.reset()
+                self._tracker.carry()
                 run = []
             else:
                 run.append(bytes(held.packet))
