@@ -271,7 +271,8 @@ class OnDemand:
             return
         assert self._tracker is not None and self._reader is not None
         plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        samples = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # no buffer in its stub
+        rows = samples.reshape(-1, plane.line_size)
         luma = rows[: frame.height, : frame.width]
         if held.restart and self._quiet:
             surprised = self._tracker.surprise(luma) > self._limit
