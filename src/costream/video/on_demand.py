@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from costream._bitstream import Tracker
     from costream.video.bitstream import Reader
 
-LIMIT = 5.0
+LIMIT = 4.0
 """Luma steps, of 255, by which the mean of no 8 x 8 samples may have changed since the picture that
 stands for others: what counts as change differs by five at least."""
 
@@ -42,14 +42,14 @@ MAX_PACKETS = 1024
 MAX_BYTES = 4 << 20
 """Bytes of packets held at most."""
 
-MAX_PAUSE = 8
+MAX_PAUSE = 32
 """Ticks, at most, for which a stream that changes is decoded before it is tried again: one at
 first, doubled each time in between."""
 
 SETTLED = 4
 """Ticks without a change after which the next change is no reason to pause."""
 
-KEY_MARGIN = 0.05
+KEY_MARGIN = 0.1
 """Share by which a key frame's size may differ from the last one's if nothing changed."""
 
 MAX_STEP = 5.0
