@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
@@ -34,6 +35,7 @@ class EngineSettings(BaseModel):
             checkpoint's own rule decides.
         ask_form: how a question is put: text that holds ``{ask}``.
         threshold: score from which an answer counts as a yes.
+        thresholds: the same for single questions, where they need another one.
         text: write a sentence for every answer.
         text_above: write one where the score is at least this high.
         max_text_tokens: where a sentence is cut off.
@@ -58,6 +60,7 @@ class EngineSettings(BaseModel):
     frame_size: tuple[int, int] | None = None
     ask_form: str = Field(PUBLISHED_FORM, pattern=r"\{ask\}")
     threshold: float = Field(0.5, ge=0, le=1)
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     text: bool = False
     text_above: float | None = Field(None, ge=0, le=1)
     max_text_tokens: int = Field(64, ge=1)
@@ -79,6 +82,24 @@ class EngineSettings(BaseModel):
     def uses_motion(self) -> bool:
         """Whether the pruner looks at motion vectors: a stream opened without saves their cost."""
         return PRUNERS[self.pruner].vectors
+
+    def threshold_of(self, ask: str) -> float:
+        """Returns the score from which the answer to a question counts as a yes."""
+        return self.thresholds.get(ask, self.threshold)
+
+    @classmethod
+    def preferring(cls, given: Mapping[str, Any], recommended: Mapping[str, Any]) -> EngineSettings:
+        """Builds settings from those that were given, else those that are recommended.
+
+        One threshold that is given stands for every question.
+
+        Raises:
+            SettingsError: a value is out of range or of no known name.
+        """
+        values = {**recommended, **given}
+        if "threshold" in given and "thresholds" not in given:
+            values.pop("thresholds", None)
+        return cls.checked(**values)
 
     @classmethod
     def checked(cls, **values: Any) -> EngineSettings:

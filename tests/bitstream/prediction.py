@@ -75,3 +75,17 @@ def predict(
     assert (lists > 0).all(), "a predicted block has a reference"
     shift = (14 - bit_depth + lists - 1)[:, None, None]
     return np.clip((total + (1 << (shift - 1))) >> shift, 0, (1 << bit_depth) - 1)
+
+
+def find_weight(samples: np.ndarray, actual: np.ndarray) -> tuple[int, int, int] | None:
+    """The weight, its denominator's exponent and the offset that make one reference's samples
+    (int32 at 14 bits) the decoded ones of 8 bits (8.5.3.3.4.3); None where there are none."""
+    slope, middle = np.polyfit(samples.ravel() / 64, actual.ravel(), 1)
+    for exponent in range(7, -1, -1):
+        shift = exponent + 6
+        for weight in np.rint(slope * 2**exponent) + np.arange(-1, 2):
+            scaled = (samples * int(weight) + (1 << (shift - 1))) >> shift
+            for offset in np.rint(middle) + np.arange(-2, 3):
+                if (np.clip(scaled + int(offset), 0, 255) == actual).all():
+                    return int(weight), exponent, int(offset)
+    return None

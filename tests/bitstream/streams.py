@@ -28,7 +28,7 @@ class Stream:
             decoder.extradata = self.extradata
         decoder.thread_count = 1
         frames = [f for data in self.packets for f in decoder.decode(av.Packet(data))]
-        return [_luma(frame) for frame in [*frames, *decoder.decode(None)]]
+        return [luma_of(frame) for frame in [*frames, *decoder.decode(None)]]
 
 
 def from_file(path: Path) -> Stream:
@@ -40,7 +40,8 @@ def from_file(path: Path) -> Stream:
         return Stream(context.name, packets, bytes(context.extradata or b""))
 
 
-def _luma(frame: av.VideoFrame) -> np.ndarray:
+def luma_of(frame: av.VideoFrame) -> np.ndarray:
+    """Luma [rows, columns] of a decoded frame."""
     plane = frame.planes[0]
     kind = np.uint8 if plane.line_size < 2 * plane.width else np.uint16
     rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
@@ -73,6 +74,11 @@ def scene(frames: int, size: tuple[int, int] = SIZE, seed: int = 0) -> Iterator[
         if t % 7 == 6:
             picture = 0.8 * picture + 20
         yield np.clip(picture + draw.normal(0, 2, size), 0, 255)
+
+
+def fade(frames: int, size: tuple[int, int] = SIZE) -> list[np.ndarray]:
+    """The scene, ever darker."""
+    return [luma * (1 - 0.9 * t / frames) for t, luma in enumerate(scene(frames, size))]
 
 
 def encode(

@@ -11,6 +11,22 @@ import pytest
 from av.sidedata.sidedata import SideDataContainer
 
 from . import streams
+from .h264_syntax import (
+    IDR,
+    PPS,
+    SLICE,
+    SPS,
+    B,
+    Bits,
+    P,
+    PictureSet,
+    Sequence,
+    SliceHeader,
+    read_weights,
+    rewrite,
+    units,
+    weighted_b_slices,
+)
 from .prediction_h264 import half_planes, predict
 
 _bitstream = pytest.importorskip(
@@ -140,43 +156,6 @@ def test_vectors_and_quantisers_are_ffmpegs(preset, options):
     assert pictures[0].key
 
 
-class Bits:
-    """Finds syntax elements in a NAL unit's payload, to change them."""
-
-    def __init__(self, packet: bytes, start: bytes) -> None:
-        self.packet, self.begin = bytearray(packet), packet.index(start) + len(start)
-        self.bits = "".join(f"{byte:08b}" for byte in packet[self.begin : self.begin + 32])
-        self.at = 0
-
-    def read(self, count: int) -> int:
-        self.at += count
-        return int(self.bits[self.at - count : self.at], 2)
-
-    def code(self) -> int:
-        zeros = self.bits.index("1", self.at) - self.at
-        self.at += zeros
-        return self.read(zeros + 1) - 1
-
-    def flip(self) -> bytes:
-        self.packet[self.begin + self.at // 8] ^= 128 >> self.at % 8
-        return bytes(self.packet)
-
-
-def parse_main_sps(packet: bytes) -> tuple[Bits, int]:
-    """A Main profile's SPS, before frame_mbs_only_flag, and the bits of frame_num."""
-    bits = Bits(packet, b"\x00\x00\x01\x67")
-    assert bits.read(24) >> 16 == 77
-    bits.code()  # seq_parameter_set_id
-    frame_num_bits = bits.code() + 4
-    assert bits.code() == 0  # pic_order_cnt_type
-    bits.code()  # log2_max_pic_order_cnt_lsb_minus4
-    bits.code()  # max_num_ref_frames
-    bits.read(1)  # gaps_in_frame_num_value_allowed_flag
-    bits.code()  # pic_width_in_mbs_minus1
-    bits.code()  # pic_height_in_map_units_minus1
-    return bits, frame_num_bits
-
-
 def strips(frames: int) -> list[np.ndarray]:
     """Most columns of 4x4 blocks move down, some stand, so that 8x8 blocks aren't of one motion."""
     draw = np.random.default_rng(3)
@@ -196,9 +175,14 @@ def test_direct_prediction_by_4x4_blocks(direct, cabac):
         "slower", pictures=strips(6), direct=direct, cabac=cabac, bframes=1, b_adapt=0, ref=1,
         qp=24, partitions="all", **{"8x8dct": 0},
     )  # fmt: skip
-    bits, _ = parse_main_sps(coded.packets[0])
-    assert bits.read(1) == 1  # frame_mbs_only_flag
-    stream = streams.Stream("h264", [bits.flip(), *coded.packets[1:]], b"")
+
+    def clear_inference(bits: Bits) -> None:
+        assert Sequence.read(bits).frames_only
+        assert bits.bits[bits.at] == "1"
+        bits.flip()
+
+    first = rewrite(coded.packets[0], (SPS,), clear_inference)
+    stream = streams.Stream("h264", [first, *coded.packets[1:]], b"")
     pictures = read(stream)
     differ = [
         (ours.motion != theirs.motion).any()
@@ -211,17 +195,96 @@ def test_direct_prediction_by_4x4_blocks(direct, cabac):
         assert assert_equal_vectors(frame, pictures[frame.pts]) or frame.pts == 0
 
 
+def parameter_sets(stream: streams.Stream) -> tuple[Sequence, PictureSet]:
+    """Of a stream of the Main profile, which sends them once."""
+    parts = [Bits(unit) for unit in units(stream.packets[0])]
+    (sequence,) = (Sequence.read(bits) for bits in parts if bits.kind == SPS)
+    (picture,) = (PictureSet.read(bits) for bits in parts if bits.kind == PPS)
+    return sequence, picture
+
+
+def weights(stream: streams.Stream, kind: int) -> int:
+    """How many references have a luma weight in the slices of a kind."""
+    sequence, picture = parameter_sets(stream)
+    found = 0
+    for bits in (Bits(unit) for packet in stream.packets for unit in units(packet)):
+        if bits.kind not in (SLICE, IDR):
+            continue
+        header = SliceHeader.read(bits, sequence, picture)
+        if header.type == kind:
+            found += read_weights(bits, header)
+    return found
+
+
+@pytest.mark.parametrize("direct", ["spatial", "temporal"])
+@pytest.mark.parametrize("cabac", [0, 1])
+@pytest.mark.parametrize("slices", [1, 3])
+def test_vectors_are_ffmpegs_in_a_fade(direct, cabac, slices):
+    """Weighted prediction, explicit in P and implicit in B slices; over all cases of this test
+    every number of B-frames meets every number of references."""
+    case = 4 * cabac + 2 * (slices == 3) + (direct == "temporal")
+    pictures = streams.fade(12)
+    weighted = 0
+    for bframes in range(9):
+        references = 1 + (bframes + case) % 8
+        stream = x264(
+            "fast", pictures=pictures, direct=direct, cabac=cabac, slices=slices, ref=references,
+            bframes=bframes, b_adapt=0, weightp=2, weightb=1, **{"8x8dct": 0},
+        )  # fmt: skip
+        _, sets = parameter_sets(stream)
+        assert (sets.cabac, sets.weighted) == (cabac == 1, True)
+        assert sets.weighted_bi == (2 if bframes else 0)
+        weighted += weights(stream, P) > 0
+        read_ones = read(stream)
+        vectors = 0
+        for frame in decode(stream):
+            picture = read_ones[frame.pts]
+            assert (picture.slices, picture.unsupported) == (slices, [])
+            vectors += assert_equal_vectors(frame, picture)
+        assert vectors > 1000
+        assert ("B" in {picture.type for picture in read_ones}) == (bframes > 0)
+    # Far from its reference, x264 may find that weights don't help.
+    assert weighted >= 6
+
+
+@pytest.mark.parametrize("direct", ["spatial", "temporal"])
+@pytest.mark.parametrize("cabac", [0, 1])
+def test_explicit_weights_of_b_slices(direct, cabac):
+    """No encoder at hand writes them: a stream into whose B slices they are put reads alike."""
+    plain = x264(
+        direct=direct, cabac=cabac, slices=3, ref=4, bframes=3, b_adapt=0, b_pyramid="none",
+        weightp=0, weightb=0, **{"8x8dct": 0},
+    )  # fmt: skip
+    sets = parameter_sets(plain)
+    packets = [weighted_b_slices(packet, *sets) for packet in plain.packets]
+    stream = streams.Stream("h264", packets, b"")
+    assert parameter_sets(stream)[1].weighted_bi == 1
+    assert weights(stream, B) > 20
+    expected, pictures = read(plain), read(stream)
+    for frame, unweighted in zip(decode(stream), plain.luma(), strict=True):
+        picture = pictures[frame.pts]
+        assert (picture.slices, picture.unsupported) == (3, [])
+        assert_equal_vectors(frame, picture)
+        assert (picture.motion == expected[frame.pts].motion).all()
+        assert (picture.energy == expected[frame.pts].energy).all()
+        darker = streams.luma_of(frame).mean() < 0.9 * unweighted.mean()
+        assert darker == (picture.type == "B")
+
+
 def test_field_pictures_are_recognised():
     """No encoder at hand makes them: a slice that says that it is of one."""
     coded = x264(tff=1, frames=1, **{"8x8dct": 0})
-    bits, frame_num_bits = parse_main_sps(coded.packets[0])
-    assert bits.read(1) == 0  # frame_mbs_only_flag
-    slice_header = Bits(coded.packets[0], b"\x00\x00\x01\x65")
-    for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
-        slice_header.code()
-    slice_header.read(frame_num_bits)
+    sequence, _ = parameter_sets(coded)
+    assert not sequence.frames_only
+
+    def say_so(bits: Bits) -> None:
+        bits.codes(3)  # first_mb_in_slice, slice_type, pic_parameter_set_id
+        bits.read(sequence.frame_num_bits)
+        assert bits.bits[bits.at] == "0"  # field_pic_flag
+        bits.flip()
+
     reader = _bitstream.H264Reader()
-    (picture,) = reader.read(slice_header.flip(), 0)
+    (picture,) = reader.read(rewrite(coded.packets[0], (IDR,), say_so), 0)
     assert picture.unsupported == ["field pictures"]
     assert not picture.mode.any()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from . import streams
-from .prediction import predict
+from .prediction import find_weight, interpolate, predict
 
 _bitstream = pytest.importorskip(
     "costream._bitstream", reason="built without the bitstream readers"
@@ -120,6 +121,41 @@ def test_vectors_give_the_decoded_samples(preset, parameters, pixel_format):
     proved, both = prove(stream, 10 if "10" in pixel_format else 8)
     assert proved > 10_000
     assert both > 500
+
+
+@pytest.mark.parametrize(
+    "parameters", ["bframes=0:ref=3", "bframes=3:b-adapt=0", "bframes=4:b-adapt=0:ref=4:slices=2"]
+)
+def test_weighted_prediction(parameters):
+    """In a fade every reference has a weight. Those aren't told, but there is one for each
+    reference that makes its blocks without residual the decoded ones, bit for bit."""
+    stream = x265(
+        f"no-deblock=1:no-sao=1:weightp=1:weightb=1:{parameters}", pictures=streams.fade(8)
+    )
+    slices = 2 if "slices" in parameters else 1
+    luma = dict(enumerate(stream.luma()))
+    proved = {"P": 0, "B": 0}
+    for picture in read(stream):
+        assert (picture.slices, picture.unsupported) == (slices, [])
+        actual = luma[picture.order].reshape(picture.rows, 4, picture.columns, 4).swapaxes(1, 2)
+        still = (picture.energy == 0) & np.isin(picture.mode, (SKIP, INTER))
+        single = still & ((picture.reference >= 0).sum(2) == 1)
+        for side, (number, order) in itertools.product(range(2), enumerate(picture.references)):
+            at = np.argwhere(single & (picture.reference[:, :, side] == number))
+            if len(at) < 50:
+                continue
+            row, column = at.T
+            vector = picture.motion[row, column, side].astype(np.int32)
+            samples = interpolate(
+                luma[order], row * 16 + vector[:, 1], column * 16 + vector[:, 0], 8
+            )
+            found = find_weight(samples, actual[row, column])
+            assert found, f"picture {picture.order}, reference {order}"
+            weight, exponent, offset = found
+            assert weight != 1 << exponent or offset
+            proved[picture.type] += len(at)
+    assert proved["P"] > 1000
+    assert (proved["B"] > 1000) == ("bframes=0" not in parameters)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import io
 from rich.console import Console
 from rich.live import Live
 
-from costream.cli.display import ROWS, LiveDisplay
+from costream.cli.display import ROWS, LiveDisplay, PlainDisplay
 from costream.engine.verdict import Answer, FlopCount, TokenCount, Verdict
+from costream.settings import EngineSettings
 from costream.video import FrameRecord
 
 
@@ -36,7 +37,7 @@ def drawn(display: LiveDisplay) -> str:
 def test_the_table_shows_the_last_windows_and_what_was_saved() -> None:
     console = Console(file=io.StringIO(), force_terminal=True)
     with Live(console=console, auto_refresh=False) as live:
-        display = LiveDisplay(live, "camera", duration=600.0, window=40.0, threshold=0.5)
+        display = LiveDisplay(live, "camera", duration=600.0, settings=EngineSettings())
         display.advance(FrameRecord(0, 12.5, "I", 100, 0, False))
         assert "read up to 12.5 s of 600 s, the first window needs 40 s" in drawn(display)
         for index in range(ROWS + 3):
@@ -48,3 +49,12 @@ def test_the_table_shows_the_last_windows_and_what_was_saved() -> None:
     assert "Is [red]someone[/] fighting?" in text and "Yes, two." in text
     assert "15 windows, 152 s of video" in text
     assert "95% of the FLOPs and 96% of the visual tokens saved" in text
+
+
+def test_a_question_can_have_a_threshold_of_its_own() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    settings = EngineSettings(threshold=0.95, thresholds={"Smoke?": 0.05})
+    PlainDisplay(console, "camera", settings).show(verdict(0))
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "0.90 no  Is [red]someone[/] fighting?" in printed
+    assert "0.10 yes Smoke?" in printed

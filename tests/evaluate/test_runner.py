@@ -30,7 +30,10 @@ def run(model: ModelAdapter, folder: Path, names: list[str], out: Path | None = 
 @pytest.fixture(scope="module")
 def rows(model: ModelAdapter, annotated: Path) -> dict[str, AccuracyRow]:
     _, results = run(model, annotated, [])
-    return {row.policy: row for row in rate_policies(load_dataset(annotated), results, 0.5)}
+    return {
+        row.policy: row
+        for row in rate_policies(load_dataset(annotated), results, EngineSettings().threshold_of)
+    }
 
 
 def test_every_policy_has_a_row(rows: dict[str, AccuracyRow]) -> None:
@@ -38,6 +41,17 @@ def test_every_policy_has_a_row(rows: dict[str, AccuracyRow]) -> None:
     assert [name for name, row in rows.items() if row.default] == [DEFAULT]
     assert {row.videos for row in rows.values()} == {2}
     assert all(0 <= row.f1 <= 1 and row.windows_per_s > 0 for row in rows.values())
+
+
+def test_each_question_is_judged_by_its_own_threshold(model: ModelAdapter, annotated: Path) -> None:
+    dataset = load_dataset(annotated)
+    _, results = run(model, annotated, [REFERENCE, DEFAULT])
+    first, *others = dataset.questions
+    only = EngineSettings(threshold=1, thresholds={dataset.questions[first]: 0.0})
+    row = rate_policies(dataset, results, only.threshold_of)[0]
+    positive = sum(first in video.categories for video in dataset.videos)
+    assert row.recall == pytest.approx(positive / sum(len(v.categories) for v in dataset.videos))
+    assert others
 
 
 def test_full_recomputation_saves_nothing_and_flips_nothing(rows: dict[str, AccuracyRow]) -> None:

@@ -146,13 +146,15 @@ def test_the_codec_s_share_is_told_codec_by_codec():
         row("h264", "last-kept", 0.99),
         row("h264", "last-kept-codec", 0.9, keep=0.2),
         row("h264", "last-kept-codec", 0.8, keep=0.4),
+        row("h264", "last-kept-residual", 1.0),
         row("h264", "none", 1.0),
         row("hevc", "last-kept", 0.99),
     ]
-    luma, codec = compare_evidence(rows)
+    luma, codec, residual = compare_evidence(rows)
     assert (luma.codec, luma.pruner, luma.streams) == ("h264", "last-kept", 1)
     assert (codec.pruner, codec.streams) == ("last-kept-codec", 2)
     assert (codec.keep, codec.recall, codec.least) == pytest.approx((0.3, 0.85, 0.8))
+    assert (residual.pruner, residual.recall) == ("last-kept-residual", 1.0)
 
 
 def test_a_blind_rule_is_judged_on_its_whole_frames():
@@ -214,6 +216,17 @@ def test_the_default_rule_holds_where_it_was_found_weakest(seed, seconds, case):
     assert row.recall >= 0.98
     assert row.precision >= 0.7
     assert not {"shake", "pan"} & set(row.scenes)
+
+
+def test_residuals_sharpen_the_rule_on_a_stream_of_h265():
+    pytest.importorskip("costream._bitstream", reason="built without the bitstream readers")
+    encoder = EncoderSettings(codec="libx265", crf=28)
+    case = SignalCase("small", encoder, width=320, height=192)
+    names = ("last-kept", "last-kept-residual")
+    luma, residual = signal_of_case(case, SignalSetup(seconds=24.0, seed=3, pruners=names))
+    assert residual.recall >= max(luma.recall, 0.99)
+    assert residual.precision > luma.precision + 0.02
+    assert residual.keep < luma.keep
 
 
 @pytest.fixture(scope="module")

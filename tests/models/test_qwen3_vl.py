@@ -154,3 +154,11 @@ def test_a_window_shares_the_published_pixel_budget(model: ModelAdapter) -> None
     assert short.grid.groups <= 768
     assert long.grid.groups < short.grid.groups / 4
     assert short.width / short.height == pytest.approx(16 / 9, rel=0.1)
+
+
+def test_patches_are_embedded_as_by_the_convolution(model):
+    embed = model.vision.patch_embed
+    project = embed.proj
+    patches = torch.randn(5, project.weight[0].numel())
+    expected = project(patches.view(5, *project.weight.shape[1:])).flatten(1)
+    torch.testing.assert_close(embed(patches), expected, atol=1e-5, rtol=1e-5)

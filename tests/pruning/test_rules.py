@@ -17,8 +17,10 @@ from .streams import GRID, SIZE, blocks, change, decide_all, sample
 
 RULES = list(PRUNERS)
 PUBLISHED = ("codecflow-v3", "codecflow-v4")
-KEPT = ("last-kept", "last-kept-budget", "last-kept-codec", "last-kept-relit")
-UNIONS = ("codecflow-v3", "codecflow-v4", "last-kept", "last-kept-codec")
+KEPT = (
+    "last-kept", "last-kept-budget", "last-kept-codec", "last-kept-relit", "last-kept-residual",
+)  # fmt: skip
+UNIONS = ("codecflow-v3", "codecflow-v4", "last-kept", "last-kept-codec", "last-kept-residual")
 
 every_rule = pytest.mark.parametrize("rule", RULES)
 few = settings(max_examples=25, deadline=None)

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from costream.pruning import BudgetLastKept, CodecLastKept, PrunerSettings, RelitLastKept
+from costream.pruning import (
+    BudgetLastKept,
+    CodecLastKept,
+    PrunerSettings,
+    RelitLastKept,
+    ResidualLastKept,
+)
 
 from .streams import GRID, blocks, decide_all, sample
 
@@ -23,10 +29,38 @@ def test_the_codec_settles_the_doubtful_groups(step, active, kept):
     assert masks[1].kept == kept
 
 
+@pytest.mark.parametrize(
+    ("step", "residual", "kept"),
+    [(6, 40, 0), (7, 11, 0), (7, 12, 1), (8, 0, 0), (8, 40, 1), (9, 0, 1)],
+)
+def test_residuals_settle_the_doubtful_groups(step, residual, kept):
+    """In the one block of two that has any."""
+    pruner = ResidualLastKept(GRID, PrunerSettings(anchor_every=80))
+    told = {"motion": "bitstream", "residual": blocks((2, 3), value=residual)}
+    masks = decide_all(pruner, [sample(0, FLAT, **told), sample(1, stepped(step), **told)])
+    assert masks[1].kept == kept
+
+
+def test_residuals_elsewhere_and_vectors_are_no_witnesses():
+    pruner = ResidualLastKept(GRID, PrunerSettings(anchor_every=80))
+    told = {"motion": "bitstream", "residual": blocks((2, 1), value=90), "peak": blocks((2, 2))}
+    masks = decide_all(pruner, [sample(0, FLAT, **told), sample(1, stepped(8), **told)])
+    assert masks[1].kept == 0
+
+
+@pytest.mark.parametrize("rule", [CodecLastKept, ResidualLastKept])
 @pytest.mark.parametrize("evidence", [{"motion": "none"}, {"keyframes": 5}])
-def test_without_evidence_the_doubtful_groups_are_kept(evidence):
-    pruner = CodecLastKept(GRID, PrunerSettings(anchor_every=80))
-    masks = decide_all(pruner, [sample(0, FLAT), sample(1, stepped(8), **evidence)])
+@pytest.mark.parametrize(("step", "kept"), [(7, 0), (8, 1)])
+def test_without_evidence_it_is_the_default_rule(rule, evidence, step, kept):
+    told = {"motion": "bitstream", "residual": blocks(), **evidence}
+    pruner = rule(GRID, PrunerSettings(anchor_every=80))
+    masks = decide_all(pruner, [sample(0, FLAT), sample(1, stepped(step), **told)])
+    assert masks[1].kept == kept
+
+
+def test_ffmpegs_evidence_tells_no_residuals():
+    pruner = ResidualLastKept(GRID, PrunerSettings(anchor_every=80))
+    masks = decide_all(pruner, [sample(0, FLAT), sample(1, stepped(8), motion="codec")])
     assert masks[1].kept == 1
 
 

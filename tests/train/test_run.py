@@ -7,6 +7,7 @@ import torch
 
 from costream.errors import SettingsError
 from costream.models import load_model
+from costream.synth.events import EVENTS
 from costream.train import Recipe, StageRecipe, train
 from costream.train import run as run_module
 from costream.train.progress import Progress
@@ -42,7 +43,8 @@ def test_stages_learn_apart_and_then_together(tmp_path):
     recommended = json.loads((target / "costream.json").read_text())
     assert recommended["window"] == RECIPE.window
     assert recommended["ask_form"] == "{ask}"
-    assert 0 < recommended["threshold"] < 1
+    asked = {question for alarm in EVENTS.values() for question in alarm.questions}
+    assert recommended["thresholds"].keys() == asked
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):

@@ -123,13 +123,13 @@ def _print(rows: list[SignalRow]) -> None:
 
 
 def _print_evidence(console: Console, rows: list[SignalRow]) -> None:
-    from costream.evaluate.codec_gain import CODEC, LUMA, compare_evidence
+    from costream.evaluate.codec_gain import compare_evidence
 
     found = compare_evidence(rows)
     if not found:
         return
     table = Table(box=None, pad_edge=False, title_justify="left", title_style="")
-    table.title = f"What the codec's evidence adds: {LUMA} without it, {CODEC} with it"
+    table.title = "What the codec adds to luma: vectors, and residuals"
     for name in ("codec", "pruner"):
         table.add_column(name, no_wrap=True)
     for name in ("streams", "keep", "recall", "least", "precision", "cost"):

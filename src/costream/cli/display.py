@@ -90,10 +90,10 @@ class JsonDisplay:
 class PlainDisplay:
     """One line a window and question."""
 
-    def __init__(self, console: Console, title: str, threshold: float) -> None:
+    def __init__(self, console: Console, title: str, settings: EngineSettings) -> None:
         self._console = console
         self._title = title
-        self._threshold = threshold
+        self._settings = settings
         self.totals = Totals()
 
     def advance(self, record: FrameRecord) -> None:
@@ -105,20 +105,19 @@ class PlainDisplay:
             self._console.print(Text(self._title), soft_wrap=True)
         self.totals.add(verdict)
         for answer in verdict.answers:
-            self._console.print(_line(verdict, answer, self._threshold), soft_wrap=True)
+            self._console.print(_line(verdict, answer, self._settings), soft_wrap=True)
 
 
 class LiveDisplay:
     """A table of the last windows that is redrawn in place."""
 
     def __init__(
-        self, live: Live, title: str, duration: float | None, window: float, threshold: float
+        self, live: Live, title: str, duration: float | None, settings: EngineSettings
     ) -> None:
-        self._threshold = threshold
+        self._settings = settings
         self._live = live
         self._title = title
         self._duration = duration
-        self._window = window
         self._time = self._drawn = 0.0
         self._verdicts: deque[Verdict] = deque(maxlen=ROWS)
         self.totals = Totals()
@@ -147,7 +146,7 @@ class LiveDisplay:
         for verdict in self._verdicts:
             for number, answer in enumerate(verdict.answers):
                 table.add_row(
-                    *(_cells(verdict) if number == 0 else _BLANK), *_answer(answer, self._threshold)
+                    *(_cells(verdict) if number == 0 else _BLANK), *_answer(answer, self._settings)
                 )
         progress = Text(self._progress(), style="dim")
         body = Group(table, Text(), Text(self.totals.summary(), style="bold"), progress)
@@ -155,7 +154,7 @@ class LiveDisplay:
 
     def _progress(self) -> str:
         length = "" if self._duration is None else f" of {self._duration:.0f} s"
-        wait = "" if self._verdicts else f", the first window needs {self._window:g} s"
+        wait = "" if self._verdicts else f", the first window needs {self._settings.window:g} s"
         return f"read up to {self._time:.1f} s{length}{wait}"
 
 
@@ -207,20 +206,20 @@ def _open_display(
         f"model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
     )
     if not console.is_terminal:
-        plain = PlainDisplay(console, title, settings.threshold)
+        plain = PlainDisplay(console, title, settings)
         yield plain
         console.print(Text(plain.totals.summary()), soft_wrap=True)
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-        display = LiveDisplay(live, title, info.duration, settings.window, settings.threshold)
+        display = LiveDisplay(live, title, info.duration, settings)
         live.update(display.render(), refresh=True)
         yield display
 
 
-def _line(verdict: Verdict, answer: Answer, threshold: float) -> Text:
+def _line(verdict: Verdict, answer: Answer, settings: EngineSettings) -> Text:
     span, kept, prefilled, flops, seconds = _cells(verdict)
     said = f"  {answer.text}" if answer.text else ""
-    yes = "yes" if answer.score >= threshold else "no "
+    yes = "yes" if answer.score >= settings.threshold_of(answer.ask) else "no "
     return Text(
         f"{span}  {answer.score:.2f} {yes} {answer.ask}  "
         f"[{kept} of the tokens, {prefilled} prefilled, {flops} of the FLOPs saved, {seconds} s]"
@@ -240,8 +239,8 @@ def _cells(verdict: Verdict) -> tuple[str, str, str, str, str]:
     )
 
 
-def _answer(answer: Answer, threshold: float) -> tuple[Text, Text]:
-    style = "bold green" if answer.score >= threshold else "dim"
+def _answer(answer: Answer, settings: EngineSettings) -> tuple[Text, Text]:
+    style = "bold green" if answer.score >= settings.threshold_of(answer.ask) else "dim"
     filled = round(answer.score * 10)
     bar = Text("█" * filled + "░" * (10 - filled) + f" {answer.score:.2f}", style=style)
     if answer.text:

@@ -102,7 +102,7 @@ def settings_for(
     from costream.models import recommended_settings
 
     chosen = {name: value for name, value in given.items() if value is not None}
-    return EngineSettings.checked(**{**(defaults or {}), **recommended_settings(model), **chosen})
+    return EngineSettings.preferring(chosen, {**(defaults or {}), **recommended_settings(model)})
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -74,7 +74,7 @@ class Engine:
             SettingsError: a setting is wrong.
             ModelError: the model can't be had.
         """
-        checked = EngineSettings.checked(**{**recommended_settings(name), **settings})
+        checked = EngineSettings.preferring(settings, recommended_settings(name))
         return cls(load_model(name, device=device, dtype=dtype), checked)
 
     def watch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,6 +25,9 @@ from costream.evaluate.results import VideoResult, WindowResult
 
 Results = Mapping[str, VideoResult]
 """Video's name to what one policy made of it."""
+
+ThresholdOf = Callable[[str], float]
+"""Gives the score from which the answer to a question counts as a yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +90,19 @@ class AccuracyRow:
 
 
 def rate_policies(
-    dataset: Dataset, results: Mapping[str, Results], threshold: float
+    dataset: Dataset, results: Mapping[str, Results], threshold_of: ThresholdOf
 ) -> list[AccuracyRow]:
     """Rates every policy on the videos that all of them were run on.
 
     Args:
         dataset: what the videos show, and the questions in the order they were asked.
         results: by policy; full recomputation must be among them.
-        threshold: score from which an answer counts as a yes.
+        threshold_of: score from which the answer to a question counts as a yes.
     """
     common = set.intersection(*(set(result) for result in results.values()))
     videos = [video for video in dataset.videos if video.name in common]
-    rating = _Rating(videos, tuple(dataset.questions), results[REFERENCE], threshold)
+    thresholds = np.array([threshold_of(ask) for ask in dataset.questions.values()])
+    rating = _Rating(videos, tuple(dataset.questions), results[REFERENCE], thresholds)
     return [rating.row(policy, result) for policy, result in results.items()]
 
 
@@ -110,12 +114,12 @@ class _Rating:
         videos: Sequence[Video],
         categories: Sequence[str],
         reference: Results,
-        threshold: float,
+        thresholds: npt.NDArray[np.float64],
     ) -> None:
         self._videos = videos
         self._categories = categories
         self._reference = reference
-        self._threshold = threshold
+        self._thresholds = thresholds
 
     def row(self, policy: str, results: Results) -> AccuracyRow:
         kinds = self._count(results)
@@ -154,19 +158,15 @@ class _Rating:
     def _count(self, results: Results) -> dict[str, Counts]:
         said = []
         for video in self._videos:
-            highest = results[video.name].scores.max(axis=0).tolist()
-            answers = {
-                category
-                for category, score in zip(self._categories, highest, strict=True)
-                if score >= self._threshold
-            }
+            yes = results[video.name].scores >= self._thresholds
+            answers = {self._categories[n] for n in np.flatnonzero(yes.any(axis=0)).tolist()}
             said.append((video.categories, answers))
         return count_videos(said, self._categories)
 
     def _find(self, results: Results) -> Iterator[EventScore]:
         for video in self._videos:
             result = results[video.name]
-            yes = result.scores >= self._threshold
+            yes = result.scores >= self._thresholds
             for column, category in enumerate(self._categories):
                 if video.events is not None:
                     events = [
@@ -183,12 +183,9 @@ class _Rating:
 
     def _compare(self, result: VideoResult, reference: VideoResult) -> tuple[int, int]:
         before = {window.index: window.scores for window in reference.windows}
-        pairs = [
-            (one >= self._threshold, other >= self._threshold)
-            for window in result.windows
-            for one, other in zip(window.scores, before[window.index], strict=True)
-        ]
-        return sum(one != other for one, other in pairs), len(pairs)
+        known = np.array([before[window.index] for window in result.windows])
+        flipped = (result.scores >= self._thresholds) != (known >= self._thresholds)
+        return int(flipped.sum()), flipped.size
 
     def _auc(self, results: Results) -> float | None:
         scores, labels = [np.empty(0)], [np.empty(0, np.bool_)]

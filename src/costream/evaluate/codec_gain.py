@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from costream.evaluate.signal import SignalRow
-from costream.pruning import CodecLastKept, LastKept
+from costream.pruning import CodecLastKept, LastKept, ResidualLastKept
 
-LUMA, CODEC = LastKept.name, CodecLastKept.name
-"""The rules compared: the same comparison of luma, without and with the codec's evidence."""
+COMPARED = (LastKept.name, CodecLastKept.name, ResidualLastKept.name)
+"""The rules compared: the same comparison of luma, alone, with vectors and with residuals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,14 @@ class RuleMeans:
 
 
 def compare_evidence(rows: Sequence[SignalRow]) -> list[RuleMeans]:
-    """Returns the means of the luma rule and of the codec rule, for every codec that has both."""
+    """Returns the means of the rules compared, for every codec that has them all."""
     found: list[RuleMeans] = []
     for codec in dict.fromkeys(row.codec for row in rows):
-        pairs = [
-            [row for row in rows if (row.codec, row.pruner) == (codec, name)]
-            for name in (LUMA, CODEC)
+        own = [
+            [row for row in rows if (row.codec, row.pruner) == (codec, name)] for name in COMPARED
         ]
-        if all(pairs):
-            found += map(_means, pairs)
+        if all(own):
+            found += map(_means, own)
     return found
 
 

@@ -115,7 +115,7 @@ class Job:
     @property
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
-        settings = self.settings.model_dump(exclude={"threshold"})
+        settings = self.settings.model_dump(exclude={"threshold", "thresholds"})
         return json.dumps([self.model, self.video, self.asks, settings, self.anew], sort_keys=True)
 
 

@@ -14,7 +14,7 @@ from costream.pruning.budget import BudgetLastKept
 from costream.pruning.evs import EfficientVideoSampling
 from costream.pruning.last_kept import LastKept
 from costream.pruning.published import CodecFlowV3, CodecFlowV4
-from costream.pruning.variants import CodecLastKept, RelitLastKept
+from costream.pruning.variants import CodecLastKept, RelitLastKept, ResidualLastKept
 
 DEFAULT_PRUNER = LastKept.name
 """Registered name of the rule that is used where none is chosen."""
@@ -41,5 +41,6 @@ __all__ = [
     "PrunerSettings",
     "RandomKeep",
     "RelitLastKept",
+    "ResidualLastKept",
     "Scene",
 ]

@@ -73,7 +73,8 @@ class LastKept(Pruner):
     **The codec's evidence.** I-frames within the interval have no consequence here: what they
     redraw stays far under the threshold. Motion vectors and quantisers are not used, so this rule
     sees equally well on codecs that have none, and is never ``blind``; ``last-kept-codec`` settles
-    doubtful groups by them, and ``costream bench signal`` shows what that adds.
+    doubtful groups by vectors, ``last-kept-residual`` by residuals, and ``costream bench signal``
+    shows what that adds.
     """
 
     name = "last-kept"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
+from abc import abstractmethod
 
 from costream.pruning.base import PRUNERS
-from costream.pruning.last_kept import CUT_SHARE, LastKept, Mask
+from costream.pruning.last_kept import CUT_SHARE, MIXED, LastKept, Mask
 from costream.pruning.light_watch import changed_share
 from costream.pruning.lighting import Luma, fit_lighting
 from costream.pruning.pooling import pool_max
 from costream.video.sample import TOLD, ChangeMap, Sample
 
-CERTAIN = 8.0
-"""Luma steps, of 255, above which a difference needs no witness."""
-
-DOUBTFUL = 6.0
-"""Luma steps above which a difference counts where the codec saw something happen."""
+DOUBT = 1.0
+"""Luma steps, of 255, about the threshold within which the codec's evidence decides."""
 
 ACTIVE = 0.3
 """Share of the interval's predicted frames with a vector, from which a block was active."""
+
+CORRECTED = 12.0
+"""Residual of the interval, in luma steps a pixel, from which a block was redrawn."""
 
 
 @PRUNERS.register("last-kept-relit")
@@ -46,29 +46,60 @@ class RelitLastKept(LastKept):
         return False
 
 
-@PRUNERS.register("last-kept-codec")
-class CodecLastKept(LastKept):
+class WitnessedLastKept(LastKept):
     """The default rule with a zone of doubt, in which the codec's evidence decides.
 
-    A group that differs by more than 8 steps of 255 is kept, one that differs by no more than 6 is
-    not. In between it is kept if the codec spent vectors or intra blocks on it: where any block
-    had a vector in at least 30% of the interval's predicted frames, where the interval was all
-    I-frames, and where the stream gives no vectors at all.
+    A group that differs by more than the default rule's threshold and one step is kept, or by more
+    than 8 steps; one that differs by no more than the threshold less one step is not. In between
+    it is kept if any of its blocks has a witness. Where the stream tells nothing, because it gives
+    no such evidence or the interval was all I-frames, this is the default rule.
     """
 
-    name = "last-kept-codec"
     vectors = True
 
     def _differs(self, sample: Sample, gap: Luma) -> Mask:
-        differs: Mask = (gap > CERTAIN) | ((gap > DOUBTFUL) & self._active(sample))
-        return differs
+        threshold = self._threshold()
+        certain: Mask = gap > min(threshold + DOUBT, MIXED)
+        return certain | ((gap > threshold - DOUBT) & self._settled(sample, gap > threshold))
 
-    def _active(self, sample: Sample) -> Mask:
-        if _says_nothing(sample.change):
-            return np.ones(self.grid.group_shape, dtype=np.bool_)
+    def _settled(self, sample: Sample, otherwise: Mask) -> Mask:
+        """Which groups count where in doubt; ``otherwise`` where nothing tells."""
+        seen = self._witness(sample.change)
+        if seen is None or sample.change.keyframes >= sample.change.frames:
+            return otherwise
         size = sample.picture.height, sample.picture.width
-        return pool_max(sample.change.activity >= ACTIVE, size, self.grid.group_shape)
+        return pool_max(seen, size, self.grid.group_shape)
+
+    @abstractmethod
+    def _witness(self, change: ChangeMap) -> Mask | None:
+        """Which blocks the codec saw change, [block rows, block cols]; None where it can't say."""
 
 
-def _says_nothing(change: ChangeMap) -> bool:
-    return change.motion not in TOLD or change.keyframes >= change.frames
+@PRUNERS.register("last-kept-codec")
+class CodecLastKept(WitnessedLastKept):
+    """The default rule, settled in its zone of doubt by vectors and intra blocks.
+
+    A block is a witness that had a vector, or was intra, in at least 30% of the interval's
+    predicted frames.
+    """
+
+    name = "last-kept-codec"
+
+    def _witness(self, change: ChangeMap) -> Mask | None:
+        return change.activity >= ACTIVE if change.motion in TOLD else None
+
+
+@PRUNERS.register("last-kept-residual")
+class ResidualLastKept(WitnessedLastKept):
+    """The default rule, settled in its zone of doubt by what prediction left to be corrected.
+
+    A block is a witness whose residual over the interval adds up to at least 12 luma steps a
+    pixel. That tells more than vectors do, most of all on H.265; where an encoder is starved of
+    bits it leaves real changes uncorrected, and this rule misses some of them. Only our own reader
+    tells residuals.
+    """
+
+    name = "last-kept-residual"
+
+    def _witness(self, change: ChangeMap) -> Mask | None:
+        return change.residual >= CORRECTED if change.motion == "bitstream" else None

@@ -69,7 +69,9 @@ def attend(
     scaled = query * (query.shape[-1] ** -0.5 if scale is None else scale)
     # Under autocast only values come from a product: rotated queries and keys are wider.
     asked, known = scaled.to(value.dtype), key.to(value.dtype)
-    mixed: Tensor = _Attention.apply(asked, known, value, attn_mask)
+    mixed: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
+        asked, known, value, attn_mask
+    )
     return mixed
 
 

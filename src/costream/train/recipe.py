@@ -71,16 +71,16 @@ RECIPES = {
     "tiny": Recipe(
         "tiny",
         perception=StageRecipe(2600, 8, 1.5e-3),
-        closeups=StageRecipe(2000, 64, 1e-3, pool=96, fresh=0.8),
+        closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(600, 8, 6e-4, pool=64, fresh=1.5),
+        joint=StageRecipe(500, 8, 1e-3, pool=64, fresh=1.5),
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
         perception=StageRecipe(1600, 12, 1.5e-3),
-        closeups=StageRecipe(1200, 64, 1e-3, pool=96, fresh=0.8),
-        language=StageRecipe(600, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(150, 8, 5e-4, pool=32, fresh=4.0),
+        closeups=StageRecipe(800, 64, 1.5e-3, pool=96, fresh=0.8),
+        language=StageRecipe(450, 8, 1.5e-3, pool=128, fresh=3.0),
+        joint=StageRecipe(400, 8, 1e-3, pool=64, fresh=1.5),
         frame_size=(192, 192),
     ),
 }

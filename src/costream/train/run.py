@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from costream.errors import SettingsError
 from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
+from costream.synth.events import EVENTS, EventKind
 from costream.train import ranks
 from costream.train.attention import MatmulAttention
 from costream.train.clips import load_validation
@@ -23,7 +24,7 @@ from costream.train.perception import PerceptionStage
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
 from costream.train.stage import Stage
-from costream.train.validation import choose_threshold, score_windows, summarise
+from costream.train.validation import choose_thresholds, score_windows, summarise
 
 STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "perception": (PerceptionStage, ()),
@@ -33,8 +34,8 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
 }
 """Stages in order, and after which others each can begin."""
 
-VALIDATION = 48
-"""Clips that the trained model is judged on, and its threshold is chosen by."""
+VALIDATION = 144
+"""Clips that the trained model is judged on, and its thresholds are chosen by."""
 
 
 def train(
@@ -76,9 +77,9 @@ def train(
     progress.resume(["joint"], model.model)
     held = load_validation(recipe, VALIDATION)
     scored = score_windows(model, geometry, held, recipe)
-    threshold = choose_threshold(scored, held)
-    progress.note("end", 0, {"threshold": threshold, **summarise(scored, held, threshold)})
-    return _export(model, recipe, threshold, folder)
+    thresholds = choose_thresholds(scored, held)
+    progress.note("end", 0, summarise(scored, held, thresholds))
+    return _export(model, recipe, thresholds, folder)
 
 
 def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str) -> None:
@@ -100,7 +101,9 @@ def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, Frame
     return model, model.geometry(448, 256, frames, recipe.frame_size)
 
 
-def _export(model: ModelAdapter, recipe: Recipe, threshold: float, folder: Path) -> Path:
+def _export(
+    model: ModelAdapter, recipe: Recipe, thresholds: Mapping[EventKind, float], folder: Path
+) -> Path:
     """Writes the trained weights, in half precision, beside what the checkpoint began with."""
     target = folder / "model"
     target.mkdir(exist_ok=True)
@@ -115,7 +118,11 @@ def _export(model: ModelAdapter, recipe: Recipe, threshold: float, folder: Path)
         "stride": recipe.stride,
         "frame_size": recipe.frame_size,
         "ask_form": FORM,
-        "threshold": threshold,
+        "thresholds": {
+            question: threshold
+            for kind, threshold in thresholds.items()
+            for question in EVENTS[kind].questions
+        },
     }
     (target / "costream.json").write_text(json.dumps(recommended, indent=2))
     model.model.to(torch.float16).save_pretrained(target)

@@ -13,7 +13,8 @@ from torch import nn
 from costream.models import FrameGeometry, ModelAdapter
 from costream.train import ranks
 from costream.train.code import Code
-from costream.train.progress import Optimiser, Progress
+from costream.train.optimiser import Optimiser
+from costream.train.progress import Progress
 from costream.train.recipe import Recipe, StageRecipe
 
 NOTE_EVERY = 50
