@@ -191,7 +191,8 @@ NB_MODULE(_bitstream, module) {
             tracker.start(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
                           static_cast<int>(luma.shape(0)));
           },
-          "luma"_a, "uint8 [height, width]: a decoded picture, with which what follows is compared.")
+          "luma"_a,
+          "Begin with a decoded picture, uint8 [height, width]: what follows is compared with it.")
       .def(
           "surprise",
           [](const Tracker& tracker, const Luma& luma) {
@@ -200,7 +201,8 @@ NB_MODULE(_bitstream, module) {
                                     static_cast<int>(luma.shape(0)));
           },
           "luma"_a,
-          "The largest difference of the mean of 8x8 samples from what is expected; inf: nothing is.")
+          "The largest difference of the mean of 8x8 samples from what is expected by now; inf where "
+          "nothing is.")
       .def("carry", &Tracker::carry,
            "Go on behind an intra picture that is taken to look like the one before.")
       .def_prop_ro("worst", &Tracker::worst,
@@ -211,7 +213,8 @@ NB_MODULE(_bitstream, module) {
             const auto& tracker = nb::cast<const Tracker&>(self);
             const auto rows = static_cast<std::size_t>(tracker.rows());
             const auto columns = static_cast<std::size_t>(tracker.columns());
-            return view<float>(self, tracker.deltas().data(), {rows, columns}, {tracker.columns(), 1});
+            return view<float>(self, tracker.deltas().data(), {rows, columns},
+                               {tracker.columns(), 1});
           },
           "float32 [rows, columns]: difference of the mean luma of blocks of 4x4 samples by now.");
 

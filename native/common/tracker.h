@@ -159,8 +159,9 @@ class Tracker {
     if (touched_.empty() || touched_.back() != cell) touched_.push_back(cell);
   }
   // Likewise of an intra block, whose mean the loop filter may move: next to an edge of blocks that
-  // are much alike it replaces a sample by its neighbourhood's mean, by up to a quarter of what the two
-  // differ by, one sample in four; and it may have moved what the block is predicted from likewise.
+  // are much alike it replaces a sample by its neighbourhood's mean, by up to a quarter of what the
+  // two differ by, one sample in four; and it may have moved likewise what the block is predicted
+  // from.
   void set_intra(int column, int row, float value) {
     if (column >= columns_ || row >= rows_) return;
     set(column, row, value);
@@ -234,7 +235,7 @@ class Tracker {
   std::vector<std::uint8_t> luma_;  // of the first picture
   std::vector<float> delta_;        // of the blocks' means since
   std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since
-  std::vector<std::uint32_t> touched_;
+  std::vector<std::uint32_t> touched_;  // by the picture at hand: of four blocks, the first
   float worst_ = std::numeric_limits<float>::infinity();
 };
 

@@ -374,7 +374,8 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
     if (tracker->failed()) return;
   }
   // Where a tracker begins the pictures before are missing, and taken to have stood still.
-  if (!tracker && slice_header.type == SliceType::kB && !(lists.frames[1][0] && lists.frames[1][0]->complete))
+  if (!tracker && slice_header.type == SliceType::kB &&
+      !(lists.frames[1][0] && lists.frames[1][0]->complete))
     return refuse("missing reference", coded_bits);
   Slice slice = prepare(slice_header, lists);
   slice.header = &slice_header;

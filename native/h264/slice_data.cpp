@@ -1603,7 +1603,8 @@ void SliceReader<kCabac>::add_means_8x8(int block, const std::uint16_t* scale) {
         static_cast<float>(levels_[at]) * scale[at] * kHalf[row] * kHalf[column];
     levels_[at] = 0;
     for (int y = 0; y < 2; ++y)
-      for (int x = 0; x < 2; ++x) quarters[y][x] += ((row & y) ^ (column & x)) != 0 ? -value : value;
+      for (int x = 0; x < 2; ++x)
+        quarters[y][x] += ((row & y) ^ (column & x)) != 0 ? -value : value;
   }
   float* const to = means_ + 4 * (block & 2) + 2 * (block & 1);
   for (int y = 0; y < 2; ++y)
@@ -1807,7 +1808,8 @@ void SliceReader<kCabac>::derive_intra_modes(const int (&codes)[16], int count) 
   }
 }
 
-// A sample of a block predicted along a direction (8.3.1.2, 8.3.2.2). `border` is the corner; the samples above follow it, those to the left go before it, downwards.
+// A sample of a block predicted along a direction (8.3.1.2, 8.3.2.2). `border` is the corner; the
+// samples above follow it, those to the left go before it, downwards.
 template <bool kCabac>
 float SliceReader<kCabac>::predict_direction(int mode, int x, int y, const float* border) const {
   float at = 0;  // along the border
@@ -1849,7 +1851,8 @@ void SliceReader<kCabac>::track_intra_parts() {
     for (int at = 0; at <= 2 * length; ++at) {
       const int down = std::min(at, length - 1);
       border[-1 - at] = tracker_->at(left_x - 1, top_y + down);
-      border[1 + at] = tracker_->at(left_x + (right ? std::min(at, 2 * length - 1) : down), top_y - 1);
+      const int across = right ? std::min(at, 2 * length - 1) : down;
+      border[1 + at] = tracker_->at(left_x + across, top_y - 1);
       if (at < length) total += (left ? border[-1 - at] : 0) + (above ? border[1 + at] : 0);
     }
     const float level =
@@ -1867,9 +1870,10 @@ void SliceReader<kCabac>::track_intra_parts() {
       for (int column = 0; column < size; ++column) {
         float mean = level;
         if (mode != 2) {
-          mean = 0;
+          float sum = 0;
           for (int at = 0; at < 16; ++at)
-            mean += predict_direction(mode, 4 * column + (at & 3), 4 * row + (at >> 2), border) / 16;
+            sum += predict_direction(mode, 4 * column + (at & 3), 4 * row + (at >> 2), border);
+          mean = sum / 16;
         }
         tracker_->set_intra(4 * x_ + x + column, 4 * y_ + y + row,
                             mean + means_[4 * (y + row) + x + column]);

@@ -754,6 +754,7 @@ void SliceDecoder::add_means(const CodingUnit& cu, int log2, int scan, int block
   if (cu.transquant_bypass) return tracker_->fail();
   const int side4 = 1 << (log2 - 2);
   const auto size = static_cast<std::size_t>(log2 - 2);
+  const auto unit = static_cast<float>(std::uint64_t{128} << shift);
   for (int k = 0; k < count; ++k) {
     const int position = kScan.position[scan][rank[k]];
     const int x = (block & 7) * 4 + (position & 3), y = (block >> 3) * 4 + (position >> 2);
@@ -765,9 +766,9 @@ void SliceDecoder::add_means(const CodingUnit& cu, int log2, int scan, int block
                            : scaling_->factors[size][inter][static_cast<std::size_t>(
                                  (y >> ratio) * side + (x >> ratio))];
     }
-    const float level = static_cast<float>(std::min<std::uint32_t>(levels[k], 32768)) *
-                        static_cast<float>(factor) / static_cast<float>(std::uint64_t{128} << shift);
-    const float value = (negative >> (count - 1 - k) & 1) != 0 ? -level : level;
+    const auto level = static_cast<float>(std::min<std::uint32_t>(levels[k], 32768));
+    const float magnitude = level * static_cast<float>(factor) / unit;
+    const float value = (negative >> (count - 1 - k) & 1) != 0 ? -magnitude : magnitude;
     if (log2 == 2 && (skipped || cu.intra)) {
       *means += value * (skipped ? 0.25f : kBasis.sine[x] * kBasis.sine[y]);
       continue;

@@ -67,7 +67,7 @@ DecodeOpt = Annotated[
     str,
     typer.Option(
         "--decode",
-        help="Which pictures are decoded: all, or, of H.264 and H.265, those with changes.",
+        help="Which pictures are decoded: all, or changes: of H.264 and H.265 those that need it.",
     ),
 ]
 DeviceOpt = Annotated[
