@@ -201,8 +201,8 @@ NB_MODULE(_bitstream, module) {
                                     static_cast<int>(luma.shape(0)));
           },
           "luma"_a,
-          "The largest difference of the mean of 8x8 samples from what is expected by now; inf where "
-          "nothing is.")
+          "The largest difference of the mean of 8x8 samples from what is expected by now; inf "
+          "where nothing is.")
       .def("carry", &Tracker::carry,
            "Go on behind an intra picture that is taken to look like the one before.")
       .def_prop_ro("worst", &Tracker::worst,
