@@ -177,3 +177,14 @@ def test_a_broken_checkpoint_is_one_sentence(
 def test_a_device_that_is_not_there_is_refused(checkpoint: Path) -> None:
     with pytest.raises(ModelError, match="can't be used on this machine"):
         load_model(str(checkpoint), device="cuda:99")
+
+
+def test_in_half_precision_answers_are_told_apart_in_full(checkpoint: Path) -> None:
+    """A logit of 16 in bfloat16 is right to a sixteenth, which moves a score by hundredths."""
+    model = load_model(str(checkpoint), device="cpu", dtype=torch.bfloat16)
+    hidden = 8 * torch.randn(3, model.model.lm_head.in_features, dtype=torch.bfloat16)
+    exact = hidden.double() @ model.model.lm_head.weight.double().T  # type: ignore[operator]
+    logits = model.logits(hidden).double()
+    answers = torch.cat([model.yes_ids, model.no_ids])
+    assert (logits - exact)[:, answers].abs().max() < 1e-5 * exact.abs().max()
+    assert (logits - exact).abs().max() > 1e-4 * exact.abs().max()

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from costream.errors import ModelError, SettingsError
@@ -112,7 +113,13 @@ class StockAdapter(ModelAdapter):
         return {}
 
     def logits(self, hidden: Tensor) -> Tensor:
-        logits: Tensor = self.model.lm_head(hidden)
+        head = self.model.lm_head
+        logits: Tensor = head(hidden)
+        if head.weight.dtype == torch.float32:
+            return logits
+        # Scores are differences of few of these, and bfloat16 rounds a logit of 16 to a sixteenth.
+        logits, answers = logits.float(), torch.cat([self.yes_ids, self.no_ids])
+        logits[..., answers] = functional.linear(hidden.float(), head.weight[answers].float())
         return logits
 
     def move_keys(self, keys: Tensor, distance: int | Tensor) -> Tensor:
