@@ -12,6 +12,7 @@
 
 #include "common/picture.h"
 #include "common/summary.h"
+#include "common/tracker.h"
 #include "h264/reader.h"
 #include "h265/reader.h"
 
@@ -23,6 +24,7 @@ namespace {
 using costream::Motion;
 using costream::Picture;
 using costream::Summary;
+using costream::Tracker;
 
 static_assert(sizeof(Motion) == 10, "arrays view the motion in place");
 
@@ -55,6 +57,12 @@ auto summary_view() {
   };
 }
 
+using Luma = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::device::cpu>;
+
+void check(const Luma& luma) {
+  if (luma.stride(1) != 1) throw nb::value_error("rows of luma samples must be contiguous");
+}
+
 template <typename Reader>
 void bind_reader(nb::module_& module, const char* name, const char* doc) {
   nb::class_<Reader>(module, name, doc)
@@ -75,6 +83,21 @@ void bind_reader(nb::module_& module, const char* name, const char* doc) {
           },
           "packet"_a, "number"_a,
           "The pictures of a packet, in decoding order. One thread at a time may read.")
+      .def(
+          "track",
+          [](Reader& reader, const std::vector<nb::bytes>& packets, Tracker& tracker, float limit) {
+            std::vector<std::pair<const std::uint8_t*, std::size_t>> views;
+            views.reserve(packets.size());
+            for (const nb::bytes& packet : packets)
+              views.emplace_back(static_cast<const std::uint8_t*>(packet.data()), packet.size());
+            nb::gil_scoped_release release;
+            for (const auto& [data, size] : views) {
+              if (tracker.worst() > limit) break;
+              reader.track(data, size, tracker);
+            }
+          },
+          "packets"_a, "tracker"_a, "limit"_a,
+          "Tell a tracker of packets of predicted pictures, until it has seen more than the limit.")
       .def("reset", &Reader::reset, "Forget the pictures read so far, to go on elsewhere.");
 }
 
@@ -158,6 +181,42 @@ NB_MODULE(_bitstream, module) {
                    "float32 [rows, columns]: sum of |dequantised luma coefficient| a sample.")
       .def_prop_ro("quantiser", summary_view<float, float, &Summary::quantiser>(),
                    "float32 [rows, columns]: mean luma QP.");
+
+  nb::class_<Tracker>(module, "Tracker", "Follows a picture through others that are not decoded.")
+      .def(nb::init<>())
+      .def(
+          "start",
+          [](Tracker& tracker, const Luma& luma) {
+            check(luma);
+            tracker.start(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                          static_cast<int>(luma.shape(0)));
+          },
+          "luma"_a,
+          "Begin with a decoded picture, uint8 [height, width]: what follows is compared with it.")
+      .def(
+          "surprise",
+          [](const Tracker& tracker, const Luma& luma) {
+            check(luma);
+            return tracker.surprise(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                                    static_cast<int>(luma.shape(0)));
+          },
+          "luma"_a,
+          "The largest difference of the mean of 8x8 samples from what is expected by now; inf "
+          "where nothing is.")
+      .def("carry", &Tracker::carry,
+           "Go on behind an intra picture that is taken to look like the one before.")
+      .def_prop_ro("worst", &Tracker::worst,
+                   "The largest difference of the mean of 8x8 samples so far; inf: not known.")
+      .def_prop_ro(
+          "deltas",
+          [](nb::handle_t<Tracker> self) {
+            const auto& tracker = nb::cast<const Tracker&>(self);
+            const auto rows = static_cast<std::size_t>(tracker.rows());
+            const auto columns = static_cast<std::size_t>(tracker.columns());
+            return view<float>(self, tracker.deltas().data(), {rows, columns},
+                               {tracker.columns(), 1});
+          },
+          "float32 [rows, columns]: difference of the mean luma of blocks of 4x4 samples by now.");
 
   bind_reader<costream::H265Reader>(module, "H265Reader", "Reads H.265.");
   bind_reader<costream::H264Reader>(module, "H264Reader", "Reads H.264.");

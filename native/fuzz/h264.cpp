@@ -1,10 +1,14 @@
 // libFuzzer's entry of the H.264 reader: the input is a stream in Annex B's form. A first byte of 1
 // makes it an avcC record instead, as far as that goes, and a length-prefixed packet behind it.
+// What was read is then tracked by the same reader.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 #include "../h264/reader.h"
+#include "track.h"
 
 namespace {
 
@@ -38,7 +42,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   reader.configure(data, configured);
   // In two packets, so that pictures refer across them.
   const std::size_t middle = configured + (size - configured) / 2;
-  for (const auto& picture : reader.read(data + configured, middle - configured, 0)) check(picture);
+  std::pair<int, int> extent(0, 0);
+  for (const auto& picture : reader.read(data + configured, middle - configured, 0)) {
+    check(picture);
+    extent = {picture.width, picture.height};
+  }
   for (const auto& picture : reader.read(data + middle, size - middle, 1)) check(picture);
+  // Whole packets, in which slices make up pictures, then units, of which more are predicted ones.
+  costream::fuzz::Tracked tracked(extent.first, extent.second);
+  tracked.track(reader, data + configured, middle - configured);
+  tracked.track(reader, data + middle, size - middle);
+  for (const auto& [unit, length] : costream::fuzz::units(data + configured, size - configured))
+    tracked.track(reader, unit, length);
+  for (const auto& picture : reader.read(data + middle, size - middle, 2)) check(picture);
   return 0;
 }

@@ -1,11 +1,11 @@
 // Feeds a fuzzer's input to the H.265 reader as an Annex B stream: as one packet, and, after a
-// seek, as a packet for each NAL unit.
+// seek, as a packet for each NAL unit. It is then tracked likewise.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "../h265/nal.h"
 #include "../h265/reader.h"
+#include "track.h"
 
 namespace {
 
@@ -26,11 +26,16 @@ void check(const std::vector<costream::Picture>& pictures) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   costream::H265Reader reader;
   reader.configure(data, size);
-  check(reader.read(data, size, 0));
+  const auto units = costream::fuzz::units(data, size);
+  const std::vector<costream::Picture> pictures = reader.read(data, size, 0);
+  check(pictures);
   reader.reset();
   std::int64_t number = 0;
-  costream::h265::for_each_annex_b(data, size, [&](const std::uint8_t* nal, std::size_t bytes) {
-    check(reader.read(nal - 3, bytes + 3, ++number));
-  });
+  for (const auto& [unit, length] : units) check(reader.read(unit, length, ++number));
+  costream::fuzz::Tracked tracked(pictures.empty() ? 0 : pictures[0].width,
+                                  pictures.empty() ? 0 : pictures[0].height);
+  tracked.track(reader, data, size);
+  for (const auto& [unit, length] : units) tracked.track(reader, unit, length);
+  check(reader.read(data, size, ++number));
   return 0;
 }

@@ -1,6 +1,7 @@
 // The arithmetic decoding engine (ITU-T H.264, 9.3.1.2 and 9.3.3.2).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -83,6 +84,29 @@ class Cabac {
     state = static_cast<std::uint8_t>(detail::kCabacTables.next[variable] >> (narrow & 8));
     if (bits_ < 0) refill();
     return ((variable ^ narrow) & 1) != 0;
+  }
+
+  // Decodes pairs of a context's more probable symbol, where its state is the last one, and of
+  // terminate() that gives false, as many as need no renormalisation, `limit` at most. Returns how
+  // many. A run of skipped macroblocks is little else.
+  int run(std::uint8_t state, int limit) {
+    constexpr unsigned kLast = 62;
+    if (state != (kLast << 1 | 1)) return 0;
+    int count = 0;
+    const auto offset = static_cast<int>(value_ >> bits_);
+    while (count < limit) {
+      // Within a quarter of codIRange's values each pair takes the same from it.
+      const auto range = static_cast<int>(range_);
+      const int step = kRangeTabLps[kLast][range >> 6 & 3] + 2;
+      const int beginning = (range & 63) / step + 1;
+      const int lowest = offset < 256 ? 256 : offset + 1;
+      const int within = range < lowest ? 0 : (range - lowest) / step;
+      const int taken = std::min({beginning, within, limit - count});
+      if (taken == 0) break;
+      range_ -= static_cast<std::uint32_t>(taken * step);
+      count += taken;
+    }
+    return count;
   }
 
   bool bypass() {

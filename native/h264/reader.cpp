@@ -119,6 +119,7 @@ struct H264Reader::State {
   void take_parameters(int kind, std::vector<std::uint8_t> payload);
   void take_slice(int kind, int reference_idc, const std::uint8_t* data, std::size_t size);
   void unescape_slice(const std::uint8_t* data, std::size_t size);
+  void take_packet(const std::uint8_t* packet, std::size_t size);
   void begin_picture(const SliceHeader& header);
   void end_picture();
   void refuse(const std::string& reason, std::size_t bits);
@@ -144,12 +145,29 @@ struct H264Reader::State {
   std::vector<std::uint8_t> payload;  // of a slice's NAL unit, and its padding
   bool recovery_point = false;
 
+  Tracker* tracker = nullptr;  // set: only it is told of the pictures
+  std::vector<Motion> motion;  // of the last picture that it was told of
+
   // Of the picture.
   bool open = false;
   Frame* frame = nullptr;
   SliceHeader header;  // of its first slice
   bool intra = true;
 };
+
+void H264Reader::State::take_packet(const std::uint8_t* packet, std::size_t size) {
+  pictures.clear();
+  recovery_point = false;
+  const auto take = [this](const std::uint8_t* data, std::size_t length) {
+    take_unit(data, length);
+  };
+  if (length_size == 0)
+    split_start_codes(packet, size, take);
+  else
+    split_lengths(packet, size, length_size, take);
+  end_picture();
+  if (tracker && pictures.empty()) tracker->fail();
+}
 
 void H264Reader::State::take_unit(const std::uint8_t* data, std::size_t size) {
   if ((data[0] & 0x80) != 0) return refuse("damaged", 0);
@@ -211,6 +229,7 @@ void H264Reader::State::unescape_slice(const std::uint8_t* data, std::size_t siz
 
 // A slice of the picture at hand, or of one that nothing else is known of, can't be read.
 void H264Reader::State::refuse(const std::string& reason, std::size_t bits) {
+  if (tracker) tracker->fail();
   if (!open) {
     Picture& picture = pictures.emplace_back();
     picture.type = "I";
@@ -249,6 +268,10 @@ void H264Reader::State::begin_picture(const SliceHeader& first) {
   picture.rows = 4 * sps->height;
   const auto blocks =
       static_cast<std::size_t>(picture.columns) * static_cast<std::size_t>(picture.rows);
+  if (tracker) {
+    tracker->begin(picture.width, picture.height, picture.crop_left, picture.crop_top);
+    picture.motion.swap(motion);
+  }
   canvas.begin(picture);
   // Only direct prediction looks at another picture's motion, and Baseline has none.
   const bool kept = picture.reference && sps->profile != 66;
@@ -262,6 +285,10 @@ void H264Reader::State::end_picture() {
   Picture& picture = pictures.back();
   picture.key = header.idr || (recovery_point && intra && picture.slices > 0);
   frame->complete = canvas.end();
+  if (tracker) {
+    tracker->end();
+    picture.motion.swap(motion);
+  }
   references.end(*sps, header);
   frame = nullptr;
 }
@@ -341,7 +368,14 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
     return refuse("switching slices", coded_bits);
 
   const Lists lists = references.lists(*sps, slice_header);
-  if (slice_header.type == SliceType::kB && !(lists.frames[1][0] && lists.frames[1][0]->complete))
+  if (tracker) {
+    // Of an intra picture all is new.
+    if (slice_header.type == SliceType::kI || sps->luma_depth != 8) tracker->fail();
+    if (tracker->failed()) return;
+  }
+  // Where a tracker begins the pictures before are missing, and taken to have stood still.
+  if (!tracker && slice_header.type == SliceType::kB &&
+      !(lists.frames[1][0] && lists.frames[1][0]->complete))
     return refuse("missing reference", coded_bits);
   Slice slice = prepare(slice_header, lists);
   slice.header = &slice_header;
@@ -396,17 +430,16 @@ std::vector<Picture> H264Reader::read(const std::uint8_t* packet, std::size_t si
                                       std::int64_t number) {
   State& state = *state_;
   state.number = number;
-  state.pictures.clear();
-  state.recovery_point = false;
-  const auto take = [&state](const std::uint8_t* data, std::size_t length) {
-    state.take_unit(data, length);
-  };
-  if (state.length_size == 0)
-    split_start_codes(packet, size, take);
-  else
-    split_lengths(packet, size, state.length_size, take);
-  state.end_picture();
+  state.tracker = state.canvas.tracker = nullptr;
+  state.take_packet(packet, size);
   return std::move(state.pictures);
+}
+
+void H264Reader::track(const std::uint8_t* packet, std::size_t size, Tracker& tracker) {
+  State& state = *state_;
+  state.tracker = state.canvas.tracker = &tracker;
+  state.take_packet(packet, size);
+  state.tracker = state.canvas.tracker = nullptr;
 }
 
 void H264Reader::reset() {

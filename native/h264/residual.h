@@ -25,6 +25,12 @@ constexpr int coefficients(Block block) {
   return kCounts[static_cast<int>(block)];
 }
 
+// Far below what would overflow; no conforming level is larger.
+inline std::int32_t signed_level(std::uint32_t magnitude, bool negative) {
+  const auto level = static_cast<std::int32_t>(std::min(magnitude, 1u << 20));
+  return negative ? -level : level;
+}
+
 struct Residual {
   bool damaged = false;
   int total = 0;          // coefficients
@@ -32,8 +38,10 @@ struct Residual {
 };
 
 // A block whose coded_block_flag is 1. `scale` by position in the scan; null: no sum is wanted.
+// `levels` by position in the scan takes those that aren't 0; null: they aren't wanted.
 template <Block kBlock, bool kSum>
-Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_t* scale) {
+Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_t* scale,
+                       std::int32_t* levels) {
   constexpr int kSignificant[6] = {105, 120, 134, 149, 152, 402};
   constexpr int kLast[6] = {166, 181, 195, 210, 213, 417};
   constexpr int kLevel[6] = {227, 237, 247, 257, 266, 426};
@@ -83,8 +91,10 @@ Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_
       ones = 0;
       if (greater < kGreaterLast) ++greater;
     }
-    cabac.bypass();  // sign
-    if (kSum) result.sum += std::uint64_t{magnitude} * scale[positions[left]];
+    const bool negative = cabac.bypass();
+    if (!kSum) continue;
+    result.sum += std::uint64_t{magnitude} * scale[positions[left]];
+    if (levels) levels[positions[left]] = signed_level(magnitude, negative);
   }
   engine = cabac;
   return result;
@@ -260,9 +270,10 @@ inline Token read_chroma_dc_token(Bits& bits) {
   return entry;
 }
 
-// What follows coeff_token; `scale` goes on by `stride` for each position in the scan.
+// What follows coeff_token; `scale` and `levels` go on by `stride` for each position in the scan.
 template <Block kBlock, bool kSum>
-Residual read_residual(Bits& stream, Token token, const std::uint16_t* scale, int stride) {
+Residual read_residual(Bits& stream, Token token, const std::uint16_t* scale, int stride,
+                       std::int32_t* levels) {
   constexpr int kCount = kBlock == Block::kLuma8x8 ? 16 : coefficients(kBlock);
   Bits bits = stream;
   Residual result;
@@ -274,8 +285,11 @@ Residual read_residual(Bits& stream, Token token, const std::uint16_t* scale, in
   }
   result.total = total;
   std::uint32_t magnitudes[16];
-  for (int at = 0; at < ones; ++at) magnitudes[at] = 1;
-  bits.skip(ones);  // signs
+  std::uint32_t negative = 0;  // bit by bit
+  for (int at = 0; at < ones; ++at) {
+    magnitudes[at] = 1;
+    negative |= static_cast<std::uint32_t>(bits.flag()) << at;
+  }
   int suffix_length = total > 10 && ones < 3 ? 1 : 0;
   for (int at = ones; at < total; ++at) {
     const std::uint32_t word = bits.peek();
@@ -304,6 +318,7 @@ Residual read_residual(Bits& stream, Token token, const std::uint16_t* scale, in
     if (at == ones && ones < 3) code += 2;
     const std::uint32_t magnitude = (code >> 1) + 1;
     magnitudes[at] = magnitude;
+    negative |= (code & 1) << at;
     if (suffix_length == 0) suffix_length = 1;
     if (magnitude > 3u << (suffix_length - 1) && suffix_length < 6) ++suffix_length;
   }
@@ -325,7 +340,11 @@ Residual read_residual(Bits& stream, Token token, const std::uint16_t* scale, in
   }
   int position = total + zeros - 1;
   const auto add = [&](int at) {
-    if (kSum) result.sum += std::uint64_t{magnitudes[at]} * scale[position * stride];
+    if (kSum) {
+      result.sum += std::uint64_t{magnitudes[at]} * scale[position * stride];
+      if (levels)
+        levels[position * stride] = signed_level(magnitudes[at], (negative >> at & 1) != 0);
+    }
     --position;
   };
   int at = 0;

@@ -1,6 +1,7 @@
 #include "slice_data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -219,6 +220,7 @@ class SliceReader {
   // The loop over macroblocks, and one of them. False: damaged.
   bool read_macroblocks();
   bool enter(std::uint32_t address);
+  std::uint32_t run_still(std::uint32_t address);
   bool read_macroblock();
   bool read_intra(int type);
   bool read_pcm();
@@ -271,15 +273,27 @@ class SliceReader {
   template <Block kBlock, bool kSum>
   bool residual(int x, int y, int plane, const std::uint16_t* scale, std::uint64_t& sum);
   bool luma_8x8(int block, std::uint64_t& sum);
+  void add_means_4x4(int block, const std::uint16_t* scale);
+  void add_means_8x8(int block, const std::uint16_t* scale);
+  void add_means_16x16(const std::uint16_t* scale);
   void load_totals();
   void keep_totals();
   template <Block kBlock, bool kSum>
   bool residual_cavlc(int x, int y, int plane, const std::uint16_t* scale, int stride,
-                      std::uint64_t& sum);
+                      std::uint64_t& sum, std::int32_t* levels);
   template <int kSize, int kShift>
   void add_energy(int x, int y, std::uint64_t sum);
 
   void take_back();
+
+  // For the tracker.
+  void track(Mode mode);
+  void track_inter();
+  void track_intra_whole();
+  void track_intra_parts();
+  void derive_intra_modes(const int (&codes)[16], int count);
+  float predict_direction(int mode, int x, int y, const float* border) const;
+  void mark_moved();
 
   const Slice& slice_;
   Canvas& canvas_;
@@ -313,6 +327,14 @@ class SliceReader {
   static constexpr std::uint8_t kOutside = 64;
   std::uint8_t totals_[3][MotionGrid::kSize];
 
+  // For the tracker, of the macroblock at hand.
+  Tracker* const tracker_;
+  bool plain_ = true;              // the weights of the first references are
+  int intra_type_ = 0;             // mb_type as in I slices
+  std::uint8_t modes_[16] = {};    // of Intra4x4 and Intra8x8 by 4x4 block, row by row
+  float means_[16] = {};           // of the residual of its 4x4 blocks, row by row
+  std::int32_t levels_[64] = {};   // of the residual block at hand, by position in the scan
+
   // Direct prediction.
   const Frame* first_of_list1_ = nullptr;
   bool colocated_known_ = false;
@@ -331,7 +353,8 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
       chroma_(slice.sps->chroma_format != 0),
       common_(canvas.common_motion),
       bits_(slice.data, slice.size),
-      quantiser_(slice.header->quantiser) {
+      quantiser_(slice.header->quantiser),
+      tracker_(canvas.tracker) {
   bits_.seek(slice.header->data);
   if (kCabac) {
     cabac_ = Cabac(slice.data, slice.size, (slice.header->data + 7) / 8);
@@ -344,6 +367,7 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
           static_cast<std::uint8_t>(state <= 63 ? (63 - state) << 1 : (state - 64) << 1 | 1);
     }
   }
+  for (const auto& list : slice.header->weights) plain_ &= list[0].plain();
   const Pattern still({kZero, kZero}, {slice.told[0][0], slice.told[1][0]});
   fills_still_ = still == common_ && slice.header->type != SliceType::kI;
   if (const Frame* frame = slice.lists->frames[0][0]) still_colocated_.frame = frame->id;
@@ -389,6 +413,7 @@ void SliceReader<kCabac>::take_back() {
       Macroblock& macroblock = canvas_.macroblocks[canvas_.at(x, y)];
       if (macroblock.slice != number_) continue;
       macroblock.slice = 0;
+      if (tracker_) continue;
       for (int row = 0; row < 4; ++row) {
         const std::ptrdiff_t at = (4 * y + row) * columns_ + 4 * x;
         common_.store(&picture_.motion[static_cast<std::size_t>(at)]);
@@ -433,6 +458,48 @@ bool SliceReader<kCabac>::enter(std::uint32_t address) {
   return true;
 }
 
+// Reads skipped macroblocks that stand still, of a row from `address` on, in P slices: most of a
+// quiet picture's. Returns how many.
+template <bool kCabac>
+std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
+  if (!fills_still_ || b_slice() || (tracker_ && !plain_)) return 0;
+  if (!tracker_ && (canvas_.common_mode != Mode::kSkip || quantiser_ != canvas_.common_quantiser))
+    return 0;
+  const auto width = static_cast<std::uint32_t>(canvas_.width);
+  const auto x = static_cast<int>(address % width), y = static_cast<int>(address / width);
+  Macroblock* const first = &canvas_.macroblocks[canvas_.at(x, y)];
+  // A neighbour outside of the slice counts as skipped, and makes the vector zero.
+  const Macroblock& left = first[-1];
+  if (left.slice == number_ && !(left.still && (left.flags & Macroblock::kSkip) != 0)) return 0;
+  // Renormalisation ends a run after 25 macroblocks at most.
+  constexpr int kLongest = 25;
+  int free = 0;
+  while (free < kLongest && x + free < canvas_.width && first[free].slice < canvas_.first) {
+    const Macroblock& above = first[free - (canvas_.width + 1)];
+    if (above.slice == number_ && (above.flags & Macroblock::kSkip) == 0) break;
+    ++free;
+  }
+  const int count = cabac_.run(contexts_[11], free);
+  if (count == 0) return 0;
+  Macroblock still;
+  still.slice = number_;
+  still.flags = Macroblock::kSkip;
+  still.still = true;
+  std::memset(still.reference[1], kUnused, 4);
+  std::fill_n(first, count, still);
+  quantiser_changed_ = false;
+  x_ = x + count - 1;
+  y_ = y;
+  address_ = address + static_cast<std::uint32_t>(count) - 1;
+  current_ = first + count - 1;
+  if (kept_) {
+    const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
+    std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address * blocks),
+                blocks * static_cast<std::size_t>(count), still_colocated_);
+  }
+  return static_cast<std::uint32_t>(count);
+}
+
 template <bool kCabac>
 bool SliceReader<kCabac>::read_macroblocks() {
   const auto count = static_cast<std::uint32_t>(canvas_.width * canvas_.height);
@@ -441,6 +508,8 @@ bool SliceReader<kCabac>::read_macroblocks() {
   if (address >= count) return false;
   if constexpr (kCabac) {
     while (true) {
+      address += run_still(address);
+      if (address >= count) return false;
       if (!enter(address)) return false;
       if (!intra_slice && read_skip_flag())
         skip();
@@ -478,6 +547,7 @@ bool SliceReader<kCabac>::read_macroblocks() {
 template <bool kCabac>
 bool SliceReader<kCabac>::read_macroblock() {
   int type = read_type();
+  if (tracker_) std::fill_n(means_, 16, 0.0f);
   switch (slice_.header->type) {
     case SliceType::kP:
       if (type < 5) return read_inter(kTypesP[type], type == 4);
@@ -506,6 +576,7 @@ bool SliceReader<kCabac>::read_macroblock() {
 template <bool kCabac>
 bool SliceReader<kCabac>::read_intra(int type) {
   if (type < 0 || type > kIntraPcm) return false;
+  intra_type_ = type;
   std::memset(current_->reference, kUnused, sizeof current_->reference);
   fill_motion({kZero, kZero}, {-1, -1});
   current_->flags = Macroblock::kIntra;
@@ -521,14 +592,20 @@ bool SliceReader<kCabac>::read_intra(int type) {
       current_->flags |= Macroblock::kTransform8x8;
       modes = 4;
     }
+    int codes[16];  // rem_intra4x4_pred_mode or rem_intra8x8_pred_mode; -1: as predicted
     for (int mode = 0; mode < modes; ++mode) {
+      int code = -1;
       if constexpr (kCabac) {
-        if (cabac_.decode(contexts_[68])) continue;
-        for (int bit = 0; bit < 3; ++bit) cabac_.decode(contexts_[69]);
+        if (!cabac_.decode(contexts_[68])) {
+          code = 0;
+          for (int bit = 0; bit < 3; ++bit) code |= cabac_.decode(contexts_[69]) << bit;
+        }
       } else {
-        if (!bits_.flag()) bits_.skip(3);
+        if (!bits_.flag()) code = static_cast<int>(bits_.read(3));
       }
+      codes[mode] = code;
     }
+    if (tracker_) derive_intra_modes(codes, modes);
   } else {
     luma_dc = 1;
     current_->pattern = static_cast<std::uint8_t>((type >= 13 ? 15 : 0) | (type - 1) / 4 % 3 << 4);
@@ -559,6 +636,10 @@ bool SliceReader<kCabac>::read_pcm() {
       256 * static_cast<std::size_t>(luma_depth) +
       (chroma_ ? 128 * static_cast<std::size_t>(slice_.sps->chroma_depth) : 0);
   if (begin + length > slice_.stop) return false;
+  if (tracker_) {
+    tracker_->fail();
+    return false;
+  }
   bits_.seek(begin);
   const int middle = 1 << (luma_depth - 1);
   for (int y = 0; y < 16; ++y) {
@@ -585,6 +666,7 @@ bool SliceReader<kCabac>::read_pcm() {
 // Mode and quantiser, once both are known.
 template <bool kCabac>
 void SliceReader<kCabac>::finish(Mode mode, int quantiser) {
+  if (tracker_) return track(mode);
   const auto fill = [this](auto& blocks, int value) {
     for (int row = 0; row < 4; ++row)
       std::memset(&blocks[static_cast<std::size_t>(corner_ + row * columns_)], value, 4);
@@ -1248,6 +1330,7 @@ template <bool kCabac>
 void SliceReader<kCabac>::fill_motion(const Vector (&vectors)[2], const std::int8_t (&told)[2]) {
   const Pattern pattern(vectors, told);
   if (pattern == common_) return;
+  mark_moved();
   Motion* to = picture_.motion.data() + corner_;
   for (int row = 0; row < 4; ++row, to += columns_) pattern.store(to);
 }
@@ -1286,6 +1369,7 @@ void SliceReader<kCabac>::fill_colocated(const Colocated& colocated) {
 // The grid's motion.
 template <bool kCabac>
 void SliceReader<kCabac>::store_grid() {
+  mark_moved();
   for (int y = 0; y < 4; ++y) {
     Motion* to = picture_.motion.data() + corner_ + y * columns_;
     for (int x = 0; x < 4; ++x, ++to) {
@@ -1396,7 +1480,7 @@ void SliceReader<kCabac>::keep_totals() {
 template <bool kCabac>
 template <Block kBlock, bool kSum>
 bool SliceReader<kCabac>::residual_cavlc(int x, int y, int plane, const std::uint16_t* scale,
-                                         int stride, std::uint64_t& sum) {
+                                         int stride, std::uint64_t& sum, std::int32_t* levels) {
   std::uint8_t& own = totals_[plane][MotionGrid::at(x, y)];
   Token token;
   if constexpr (kBlock == Block::kChromaDc) {
@@ -1409,7 +1493,8 @@ bool SliceReader<kCabac>::residual_cavlc(int x, int y, int plane, const std::uin
     if constexpr (kBlock != Block::kLumaDc) own = token.total;
   }
   if (token.total == 0) return token.length != 0;
-  const Residual result = read_residual<kBlock, kSum>(bits_, token, scale, stride);
+  const Residual result =
+      read_residual<kBlock, kSum>(bits_, token, scale, stride, levels);
   sum += result.sum;
   return !result.damaged;
 }
@@ -1441,11 +1526,12 @@ bool SliceReader<kCabac>::residual(int x, int y, int plane, const std::uint16_t*
     }
     if (!cabac_.decode(contexts_[85 + 4 * kIndex + a + 2 * b])) return true;
     *flags |= 1u << bit;
-    const Residual result = read_residual<kBlock, kSum>(cabac_, contexts_, scale);
+    const Residual result =
+        read_residual<kBlock, kSum>(cabac_, contexts_, scale, tracker_ ? levels_ : nullptr);
     sum += result.sum;
     return !result.damaged;
   } else {
-    return residual_cavlc<kBlock, kSum>(x, y, plane, scale, 1, sum);
+    return residual_cavlc<kBlock, kSum>(x, y, plane, scale, 1, sum, tracker_ ? levels_ : nullptr);
   }
 }
 
@@ -1454,6 +1540,7 @@ bool SliceReader<kCabac>::residual(int x, int y, int plane, const std::uint16_t*
 template <bool kCabac>
 template <int kSize, int kShift>
 void SliceReader<kCabac>::add_energy(int x, int y, std::uint64_t sum) {
+  if (tracker_) return;
   constexpr int kBlocks = kSize * kSize;
   const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
   sum <<= quantiser / 6;
@@ -1476,17 +1563,70 @@ bool SliceReader<kCabac>::luma_8x8(int block, std::uint64_t& sum) {
   if constexpr (kCabac) {
     // coded_block_flag is inferred to be 1.
     current_->coded |= 99u << (5 * (y + 1) + x + 1);
-    const Residual result = read_residual<Block::kLuma8x8, true>(cabac_, contexts_, scale);
+    const Residual result = read_residual<Block::kLuma8x8, true>(
+        cabac_, contexts_, scale, tracker_ ? levels_ : nullptr);
     sum += result.sum;
+    if (tracker_ && sum > 0) add_means_8x8(block, scale);
     return !result.damaged;
   } else {
     // Four blocks take turns at the coefficients.
     for (int turn = 0; turn < 4; ++turn) {
       if (!residual_cavlc<Block::kLuma8x8, true>(x + (turn & 1), y + (turn >> 1), 0, scale + turn,
-                                                 4, sum))
+                                                 4, sum, tracker_ ? levels_ + turn : nullptr))
         return false;
     }
+    if (tracker_ && sum > 0) add_means_8x8(block, scale);
     return true;
+  }
+}
+
+// Of the block's residual, from its levels, which are used up. In 4x4 blocks only the first
+// coefficient has a mean. `block` -1: one without it.
+template <bool kCabac>
+void SliceReader<kCabac>::add_means_4x4(int block, const std::uint16_t* scale) {
+  if (block >= 0)
+    means_[block] += std::ldexp(static_cast<float>(levels_[0]) * scale[0],
+                                (quantiser_ + slice_.sps->quantiser_offset()) / 6 - 10);
+  std::fill_n(levels_, 16, 0);
+}
+
+// Each quarter of an 8x8 block: of the basis functions along either side the first one and the odd
+// ones have means over half of it (8.5.13).
+template <bool kCabac>
+void SliceReader<kCabac>::add_means_8x8(int block, const std::uint16_t* scale) {
+  static constexpr float kHalf[8] = {1, 31 / 32.0f, 0, -11 / 32.0f, 0, 7 / 32.0f, 0, -5 / 32.0f};
+  float quarters[2][2] = {};
+  for (std::size_t at = 0; at < 64; ++at) {
+    if (levels_[at] == 0) continue;
+    const int row = kScan8x8[at] / 8, column = kScan8x8[at] % 8;
+    const float value =
+        static_cast<float>(levels_[at]) * scale[at] * kHalf[row] * kHalf[column];
+    levels_[at] = 0;
+    for (int y = 0; y < 2; ++y)
+      for (int x = 0; x < 2; ++x)
+        quarters[y][x] += ((row & y) ^ (column & x)) != 0 ? -value : value;
+  }
+  float* const to = means_ + 4 * (block & 2) + 2 * (block & 1);
+  for (int y = 0; y < 2; ++y)
+    for (int x = 0; x < 2; ++x)
+      to[4 * y + x] += std::ldexp(quarters[y][x],
+                                  (quantiser_ + slice_.sps->quantiser_offset()) / 6 - 12);
+}
+
+// The first coefficients of Intra16x16's 4x4 blocks (8.5.10).
+template <bool kCabac>
+void SliceReader<kCabac>::add_means_16x16(const std::uint16_t* scale) {
+  static constexpr std::int8_t kSigns[4][4] = {
+      {1, 1, 1, 1}, {1, 1, -1, -1}, {1, -1, -1, 1}, {1, -1, 1, -1}};
+  for (std::size_t at = 0; at < 16; ++at) {
+    if (levels_[at] == 0) continue;
+    const int row = kScan4x4[at] / 4, column = kScan4x4[at] % 4;
+    const float value = std::ldexp(static_cast<float>(levels_[at]) * scale[0],
+                                   (quantiser_ + slice_.sps->quantiser_offset()) / 6 - 12);
+    levels_[at] = 0;
+    for (int y = 0; y < 4; ++y)
+      for (int x = 0; x < 4; ++x)
+        means_[4 * y + x] += value * static_cast<float>(kSigns[row][y] * kSigns[column][x]);
   }
 }
 
@@ -1519,6 +1659,7 @@ bool SliceReader<kCabac>::read_residuals(int luma_dc) {
     std::uint16_t flat[16];
     std::fill_n(flat, 16, scale[0]);
     if (!residual<Block::kLumaDc, true>(0, 0, 0, flat, sum)) return false;
+    if (tracker_ && sum > 0) add_means_16x16(scale);
     if (sum > 0) add_energy<4, 4>(0, 0, sum);
   }
   for (int block = 0; block < 4; ++block) {
@@ -1536,6 +1677,7 @@ bool SliceReader<kCabac>::read_residuals(int luma_dc) {
       const bool read = luma_dc >= 0 ? residual<Block::kLumaAc, true>(x, y, 0, scale + 1, sum)
                                      : residual<Block::kLuma4x4, true>(x, y, 0, scale, sum);
       if (!read) return false;
+      if (tracker_ && sum > 0) add_means_4x4(luma_dc >= 0 ? -1 : 4 * y + x, scale);
       if (sum > 0) add_energy<1, 4>(x, y, sum);
     }
   }
@@ -1554,6 +1696,192 @@ bool SliceReader<kCabac>::read_residuals(int luma_dc) {
   return true;
 }
 
+// For the tracker -----------------------------------------------------------------------------
+
+template <bool kCabac>
+void SliceReader<kCabac>::mark_moved() {
+  if (tracker_) canvas_.moved.push_back(address_);
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::track(Mode mode) {
+  if (mode == Mode::kSkip && current_->still && plain_) return;
+  if (mode != Mode::kIntra)
+    track_inter();
+  else if (intra_type_ == 0)
+    track_intra_parts();
+  else
+    track_intra_whole();
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::track_inter() {
+  const bool coded = (current_->pattern & 15) != 0;
+  for (int y = 0; y < 4; ++y) {
+    const Motion* motion = picture_.motion.data() + corner_ + y * columns_;
+    for (int x = 0; x < 4; ++x, ++motion) {
+      const int column = 4 * x_ + x, row = 4 * y_ + y;
+      const bool coded_block = coded && means_[4 * y + x] != 0;
+      float sum = 0;
+      int used = 0;
+      bool moving = false;
+      for (int list = 0; list < 2; ++list) {
+        const int reference = current_->reference[list][(y & 2) + (x >> 1)];
+        if (reference < 0) continue;
+        const Weight& weight = slice_.header->weights[list][reference];
+        const std::int16_t* vector = motion->vector[list];
+        moving |= vector[0] != 0 || vector[1] != 0 || !weight.plain();
+        sum += tracker_->moved(column, row, vector[0], vector[1]) * weight.scale + weight.offset;
+        ++used;
+      }
+      if ((!moving && !coded_block) || used == 0) continue;
+      const float residual = coded ? means_[4 * y + x] : 0;
+      tracker_->set(column, row, sum / static_cast<float>(used) + residual);
+    }
+  }
+}
+
+// Intra16x16: prediction from the rows of blocks around, as far as there are any.
+template <bool kCabac>
+void SliceReader<kCabac>::track_intra_whole() {
+  const bool left = left_ != &kOutsideIntra, above = above_ != &kOutsideIntra;
+  float rows[4], columns[4], total = 0;
+  for (int at = 0; at < 4; ++at) {
+    rows[at] = left ? tracker_->right_edge(4 * x_ - 1, 4 * y_ + at) : 0;
+    columns[at] = above ? tracker_->lower_edge(4 * x_ + at, 4 * y_ - 1) : 0;
+    total += rows[at] + columns[at];
+  }
+  const float level = left || above ? total / (4.0f * static_cast<float>(left + above)) : 128;
+  const int mode = (intra_type_ - 1) & 3;
+  // 8.3.3.4
+  float slope_x = 0, slope_y = 0, middle = 0;
+  if (mode == 3) {
+    const int x = 16 * x_, y = 16 * y_;
+    for (int at = 1; at <= 8; ++at) {
+      const auto weight = static_cast<float>(5 * at) / 2048;
+      slope_x += weight * (tracker_->at(x + 7 + at, y - 1) - tracker_->at(x + 7 - at, y - 1));
+      slope_y += weight * (tracker_->at(x - 1, y + 7 + at) - tracker_->at(x - 1, y + 7 - at));
+    }
+    middle = (tracker_->at(x - 1, y + 15) + tracker_->at(x + 15, y - 1)) / 2;
+  }
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 4; ++x) {
+      float predicted = level;
+      if (mode == 0) predicted = columns[x];
+      if (mode == 1) predicted = rows[y];
+      if (mode == 3)
+        predicted = middle + slope_x * (4 * static_cast<float>(x) - 5.5f) +
+                    slope_y * (4 * static_cast<float>(y) - 5.5f);
+      tracker_->set_intra(4 * x_ + x, 4 * y_ + y, predicted + means_[4 * y + x]);
+    }
+  }
+}
+
+// 8.3.1.1 and 8.3.2.1, where a neighbour that isn't predicted like this counts as DC.
+template <bool kCabac>
+void SliceReader<kCabac>::derive_intra_modes(const int (&codes)[16], int count) {
+  constexpr std::uint8_t kDc = 2;
+  const auto stored = [this](const Macroblock* macroblock, std::uint32_t address) {
+    constexpr std::array<std::uint8_t, 8> kNone = {kDc, kDc, kDc, kDc, kDc, kDc, kDc, kDc};
+    const bool has = macroblock != &kOutsideIntra && (macroblock->flags & Macroblock::kIntraNxN);
+    return has ? canvas_.intra_modes[address] : kNone;
+  };
+  const auto left = stored(left_, address_ - 1);
+  const auto above = stored(above_, address_ - static_cast<std::uint32_t>(canvas_.width));
+  const int size = count == 4 ? 2 : 1;
+  for (int at = 0; at < 16; at += size * size) {
+    const int x = kBlockX[at], y = kBlockY[at];
+    // Without a macroblock to one side both count as DC.
+    const bool inside = (x > 0 || left_ != &kOutsideIntra) && (y > 0 || above_ != &kOutsideIntra);
+    const auto a = x > 0 ? modes_[4 * y + x - 1] : left[static_cast<std::size_t>(y)];
+    const auto b = y > 0 ? modes_[4 * y + x - 4] : above[static_cast<std::size_t>(4 + x)];
+    const int predicted = inside ? std::min(a, b) : kDc;
+    const int code = codes[at / (size * size)];
+    const int mode = code < 0 ? predicted : code < predicted ? code : code + 1;
+    for (int row = y; row < y + size; ++row)
+      std::fill_n(modes_ + 4 * row + x, size, static_cast<std::uint8_t>(mode));
+  }
+  auto& kept = canvas_.intra_modes[address_];
+  for (std::size_t side = 0; side < 4; ++side) {
+    kept[side] = modes_[4 * side + 3];
+    kept[4 + side] = modes_[12 + side];
+  }
+}
+
+// A sample of a block predicted along a direction (8.3.1.2, 8.3.2.2). `border` is the corner; the
+// samples above follow it, those to the left go before it, downwards.
+template <bool kCabac>
+float SliceReader<kCabac>::predict_direction(int mode, int x, int y, const float* border) const {
+  float at = 0;  // along the border
+  switch (mode) {
+    case 0: at = static_cast<float>(x + 1); break;                         // vertical
+    case 1: at = -static_cast<float>(y + 1); break;                        // horizontal
+    case 3: at = static_cast<float>(x + y + 2); break;                     // down left
+    case 4: at = static_cast<float>(x - y); break;                         // down right
+    case 5: at = static_cast<float>(2 * x - y + 1) / 2; break;             // vertical right
+    case 6: at = -static_cast<float>(2 * y - x + 1) / 2; break;            // horizontal down
+    case 7: at = static_cast<float>(2 * x + y + 3) / 2; break;             // vertical left
+    default: at = -static_cast<float>(2 * y + x + 3) / 2; break;           // horizontal up
+  }
+  const float floor = std::floor(at);
+  const auto first = static_cast<std::ptrdiff_t>(floor);
+  if (at != floor) return (border[first] + border[first + 1]) / 2;
+  if (mode < 2) return border[first];
+  return (border[first - 1] + 2 * border[first] + border[first + 1]) / 4;
+}
+
+template <bool kCabac>
+void SliceReader<kCabac>::track_intra_parts() {
+  const int size = (current_->flags & Macroblock::kTransform8x8) != 0 ? 2 : 1;
+  const int length = 4 * size;
+  for (int block = 0; block < 16; block += size * size) {
+    const int x = kBlockX[block], y = kBlockY[block];
+    const int left_x = 16 * x_ + 4 * x, top_y = 16 * y_ + 4 * y;
+    const bool left = x > 0 || left_ != &kOutsideIntra;
+    const bool above = y > 0 || above_ != &kOutsideIntra;
+    // What is above to the right has been decoded or is like the last sample above.
+    const bool right = y == 0 ? above && (x + size < 4 || above_right_ != &kOutsideInter)
+                              : x + size < 4 && (size == 2 || (block & 3) != 3) &&
+                                    (size == 1 || block == 8);
+    // Twice the length to either side, and one more for interpolation.
+    float samples[36];
+    float* const border = samples + 17;
+    float total = 0;
+    border[0] = tracker_->at(left_x - 1, top_y - 1);
+    for (int at = 0; at <= 2 * length; ++at) {
+      const int down = std::min(at, length - 1);
+      border[-1 - at] = tracker_->at(left_x - 1, top_y + down);
+      const int across = right ? std::min(at, 2 * length - 1) : down;
+      border[1 + at] = tracker_->at(left_x + across, top_y - 1);
+      if (at < length) total += (left ? border[-1 - at] : 0) + (above ? border[1 + at] : 0);
+    }
+    const float level =
+        left || above ? total / static_cast<float>(length * (left + above)) : 128;
+    if (size == 2) {  // what 8x8 blocks are predicted from is smoothed
+      float before = samples[0];
+      for (int at = 1; at < 34; ++at) {
+        const float smooth = (before + 2 * samples[at] + samples[at + 1]) / 4;
+        before = samples[at];
+        samples[at] = smooth;
+      }
+    }
+    const int mode = modes_[4 * y + x];
+    for (int row = 0; row < size; ++row) {
+      for (int column = 0; column < size; ++column) {
+        float mean = level;
+        if (mode != 2) {
+          float sum = 0;
+          for (int at = 0; at < 16; ++at)
+            sum += predict_direction(mode, 4 * column + (at & 3), 4 * row + (at >> 2), border);
+          mean = sum / 16;
+        }
+        tracker_->set_intra(4 * x_ + x + column, 4 * y_ + y + row,
+                            mean + means_[4 * (y + row) + x + column]);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void Canvas::resize(const Sps& sps) {
@@ -1564,6 +1892,8 @@ void Canvas::resize(const Sps& sps) {
   macroblocks.assign((columns + 1) * (rows + 1) + 1, Macroblock());
   totals.resize(columns * rows);
   differences.resize(columns);
+  intra_modes.resize(columns * rows);
+  kept = false;
 }
 
 void Canvas::begin(Picture& target) {
@@ -1572,11 +1902,34 @@ void Canvas::begin(Picture& target) {
   filled = false;
 }
 
+// Of a picture like the last one only what differs has to be filled again.
+void Canvas::refill(const Motion& motion, std::size_t blocks) {
+  const Pattern pattern(motion);
+  if (picture->motion.size() == blocks && kept && pattern == Pattern(kept_motion)) {
+    for (const std::uint32_t address : moved) {
+      const auto x = static_cast<std::ptrdiff_t>(address) % width;
+      const auto y = static_cast<std::ptrdiff_t>(address) / width;
+      for (std::ptrdiff_t row = 4 * y; row < 4 * y + 4; ++row)
+        pattern.store(picture->motion.data() + row * 4 * width + 4 * x);
+    }
+  } else {
+    picture->motion.assign(blocks, motion);
+  }
+  moved.clear();
+  kept = true;
+  kept_motion = motion;
+}
+
 void Canvas::fill(const Motion& motion, Mode mode, int quantiser) {
   common_motion = motion;
   common_mode = mode;
   common_quantiser = static_cast<std::int8_t>(quantiser);
   const auto blocks = 16 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  if (tracker) {
+    refill(motion, blocks);
+    filled = true;
+    return;
+  }
   picture->motion.assign(blocks, motion);
   picture->mode.assign(blocks, mode);
   picture->quantiser.assign(blocks, common_quantiser);
@@ -1585,6 +1938,7 @@ void Canvas::fill(const Motion& motion, Mode mode, int quantiser) {
 }
 
 bool Canvas::end() {
+  if (tracker && !filled) return false;
   if (!filled) fill(kNoMotion, Mode::kNotCoded, 0);
   bool complete = true;
   const std::ptrdiff_t columns = 4 * width;
@@ -1592,6 +1946,10 @@ bool Canvas::end() {
     for (int x = 0; x < width; ++x) {
       if (macroblocks[at(x, y)].slice >= first) continue;
       complete = false;
+      if (tracker) {
+        tracker->fail();
+        return false;
+      }
       const std::ptrdiff_t corner = 4 * y * columns + 4 * x;
       for (std::ptrdiff_t block = corner; block < corner + 4 * columns; block += columns) {
         std::fill_n(picture->motion.begin() + block, 4, kNoMotion);

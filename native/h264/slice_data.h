@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../common/picture.h"
+#include "../common/tracker.h"
 #include "parameters.h"
 #include "references.h"
 #include "slice_header.h"
@@ -49,6 +50,7 @@ struct Canvas {
   // All slices were read: blocks that none covers are told as such. Whether there are none.
   bool end();
 
+  void refill(const Motion& motion, std::size_t blocks);
   std::size_t at(int x, int y) const {
     return static_cast<std::size_t>(y + 1) * static_cast<std::size_t>(width + 1) +
            static_cast<std::size_t>(x + 1);
@@ -66,6 +68,15 @@ struct Canvas {
   std::uint32_t first = 0;  // number that the picture's first slice has
 
   Picture* picture = nullptr;
+  // Set: blocks are told to it, and of the picture's arrays only the motion is written, which has
+  // to outlive the picture.
+  Tracker* tracker = nullptr;
+  std::vector<std::uint32_t> moved;  // macroblocks whose motion is not the common one
+  // Intra4x4PredMode or Intra8x8PredMode of the last column of blocks, then of the lowest row.
+  std::vector<std::array<std::uint8_t, 8>> intra_modes;
+  bool kept = false;                 // the picture's array holds the motion of the one before
+  Motion kept_motion{};              // that most of it has
+
   // What the picture's arrays were filled with: blocks that are like that need not be written, and
   // of a quiet picture most are.
   Motion common_motion = kNoMotion;

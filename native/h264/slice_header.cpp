@@ -1,5 +1,7 @@
 #include "slice_header.h"
 
+#include <algorithm>
+
 namespace costream::h264 {
 namespace {
 
@@ -16,15 +18,17 @@ bool read_modifications(BitReader& bits, std::vector<ListModification>& modifica
   return false;
 }
 
-void skip_weights(BitReader& bits, const Sps& sps, const SliceHeader& header) {
-  bits.ue();  // luma_log2_weight_denom
+void read_weights(BitReader& bits, const Sps& sps, SliceHeader& header) {
+  // luma_log2_weight_denom, 7 at most.
+  const auto one = static_cast<float>(1u << std::min(bits.ue(), 7u));
   if (sps.chroma_format != 0) bits.ue();
   const int lists = header.type == SliceType::kB ? 2 : 1;
   for (int list = 0; list < lists; ++list) {
     for (int reference = 0; reference < header.references[list]; ++reference) {
       if (bits.flag()) {
-        bits.se();
-        bits.se();
+        Weight& weight = header.weights[list][reference];
+        weight.scale = static_cast<float>(bits.se()) / one;
+        weight.offset = static_cast<float>(bits.se());
       }
       if (sps.chroma_format != 0 && bits.flag())
         for (int value = 0; value < 4; ++value) bits.se();
@@ -94,7 +98,7 @@ bool parse_slice_rest(BitReader& bits, const Sps& sps, const Pps& pps, SliceHead
       if (!read_modifications(bits, header.modifications[list])) return false;
     if ((pps.weighted_prediction && header.type == SliceType::kP) ||
         (pps.weighted_bi_prediction == 1 && header.type == SliceType::kB))
-      skip_weights(bits, sps, header);
+      read_weights(bits, sps, header);
   }
   if (header.reference_idc != 0 && !read_markings(bits, header)) return false;
   if (pps.cabac && inter) {

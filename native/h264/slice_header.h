@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../common/tracker.h"
 #include "parameters.h"
 
 namespace costream::h264 {
@@ -37,6 +38,7 @@ struct SliceHeader {
   bool redundant = false;
   bool direct_spatial = false;
   int references[2] = {0, 0};  // num_ref_idx_active
+  Weight weights[2][kMaxReferences];  // of luma, explicit ones
   std::vector<ListModification> modifications[2];
   bool discard_prior = false;  // no_output_of_prior_pics_flag
   bool long_term = false;      // of an IDR picture

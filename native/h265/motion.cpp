@@ -52,7 +52,11 @@ const Motion* SliceDecoder::candidate(int x, int y) const {
 void SliceDecoder::fill_motion(int x, int y, int width, int height, const Motion& motion) {
   Motion* row = motion_ + (y >> 2) * columns_ + (x >> 2);
   const int width4 = width >> 2, height4 = height >> 2;
-  std::fill_n(row, width4, motion);
+  // Doubling: what is stored in parts and loaded as a whole would stall.
+  row[0] = motion;
+  for (int done = 1; done < width4; done *= 2)
+    std::memcpy(row + done, row,
+                static_cast<std::size_t>(std::min(done, width4 - done)) * sizeof motion);
   for (int i = 1; i < height4; ++i)
     std::memcpy(row + i * columns_, row, static_cast<std::size_t>(width4) * sizeof motion);
 }

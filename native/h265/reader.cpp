@@ -14,12 +14,16 @@ namespace {
 // A packet holds an access unit. Hostile ones don't get memory for thousands of pictures.
 constexpr std::size_t kMaxPictures = 16;
 
-void note(Picture& picture, const std::string& reason) {
+const char* const kMissing = "missing references";
+
+}  // namespace
+
+void H265Reader::note(Picture& picture, const std::string& reason) {
+  // Where a tracker begins the pictures before are missing, and taken to have stood still.
+  if (tracker_ != nullptr && reason != kMissing) tracker_->fail();
   auto& known = picture.unsupported;
   if (std::find(known.begin(), known.end(), reason) == known.end()) known.push_back(reason);
 }
-
-}  // namespace
 
 void H265Reader::configure(const std::uint8_t* extradata, std::size_t size) {
   reset();
@@ -58,14 +62,27 @@ std::vector<Picture> H265Reader::read(const std::uint8_t* packet, std::size_t si
                                       std::int64_t number) {
   std::vector<Picture> out;
   packet_ = number;
+  tracker_ = nullptr;
+  this->packet(packet, size, out);
+  return out;
+}
+
+void H265Reader::track(const std::uint8_t* packet, std::size_t size, Tracker& tracker) {
+  std::vector<Picture> out;
+  tracker_ = &tracker;
+  this->packet(packet, size, out);
+  if (out.empty()) tracker.fail();
+  tracker_ = nullptr;
+}
+
+void H265Reader::packet(const std::uint8_t* data, std::size_t size, std::vector<Picture>& out) {
   const auto use = [&](const std::uint8_t* nal, std::size_t bytes) { nal_unit(nal, bytes, out); };
   if (length_bytes_ == 0) {
-    for_each_annex_b(packet, size, use);
+    for_each_annex_b(data, size, use);
   } else {
-    for_each_prefixed(packet, size, length_bytes_, use);
+    for_each_prefixed(data, size, length_bytes_, use);
   }
   finish_picture();
-  return out;
 }
 
 void H265Reader::nal_unit(const std::uint8_t* data, std::size_t size, std::vector<Picture>& out) {
@@ -144,6 +161,11 @@ void H265Reader::slice(int type, int temporal_id, std::size_t coded_size,
       picture.type = "P";
     }
   }
+  if (tracker_ != nullptr) {
+    // Of an intra picture all is new.
+    if (header.type == SliceType::kI) tracker_->fail();
+    if (tracker_->failed()) return;
+  }
   if (decoder_.decode(header_, lists_, payload_.data() + header_.data,
                       payload_.size() - header_.data)) {
     ++picture.slices;
@@ -181,7 +203,7 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
 
   if (restarts) references_.clear();
   if (!references_.update(header, order_, sps_->log2_max_poc_lsb))
-    note(picture, "missing references");
+    note(picture, kMissing);
 
   picture.order = order_;
   picture.reference = is_sub_layer_reference(type) || temporal_id + 1 < sps_->max_sub_layers;
@@ -192,7 +214,15 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
   picture.crop_top = sps_->crop_top;
   picture.columns = sps_->width / 4;
   picture.rows = sps_->height / 4;
-  decoder_.start(*sps_, *pps_, layout_, order_, picture);
+  if (tracker_ != nullptr) {
+    if (sps_->bit_depth_luma != 8) tracker_->fail();
+    tracker_->begin(picture.width, picture.height, picture.crop_left, picture.crop_top);
+    picture.motion.swap(spare_.motion);
+    picture.mode.swap(spare_.mode);
+    picture.quantiser.swap(spare_.quantiser);
+    picture.mode.clear();
+  }
+  decoder_.start(*sps_, *pps_, layout_, order_, picture, tracker_);
   decoding_ = true;
   return true;
 }
@@ -202,6 +232,12 @@ void H265Reader::finish_picture() {
     std::unique_ptr<Frame> frame = references_.obtain();
     decoder_.finish(frame.get());
     references_.add(std::move(frame));
+    if (tracker_ != nullptr) {
+      tracker_->end();
+      picture_->motion.swap(spare_.motion);
+      picture_->mode.swap(spare_.mode);
+      picture_->quantiser.swap(spare_.quantiser);
+    }
   }
   picture_ = nullptr;
   decoding_ = false;

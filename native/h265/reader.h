@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../common/picture.h"
+#include "../common/tracker.h"
 #include "parameter_sets.h"
 #include "references.h"
 #include "slice_decoder.h"
@@ -28,10 +29,16 @@ class H265Reader {
   // The pictures of a packet that holds whole access units, in decoding order.
   std::vector<Picture> read(const std::uint8_t* packet, std::size_t size, std::int64_t number);
 
+  // Tells the tracker of a packet's pictures instead, at a fraction of the time. They are predicted
+  // pictures, or nothing can be told.
+  void track(const std::uint8_t* packet, std::size_t size, Tracker& tracker);
+
   // To go on elsewhere in the stream.
   void reset();
 
  private:
+  void packet(const std::uint8_t* data, std::size_t size, std::vector<Picture>& out);
+  void note(Picture& picture, const std::string& reason);
   void nal_unit(const std::uint8_t* data, std::size_t size, std::vector<Picture>& out);
   void slice(int type, int temporal_id, std::size_t coded_size, std::vector<Picture>& out);
   bool start_picture(int type, int temporal_id, const h265::SliceHeader& header, Picture& picture);
@@ -54,6 +61,8 @@ class H265Reader {
   bool header_valid_ = false;
   h265::ReferenceLists lists_;
   h265::SliceDecoder decoder_;
+  Tracker* tracker_ = nullptr;  // set: only it is told of the pictures
+  Picture spare_;               // has the arrays of the last one that it was told of
 
   // Across pictures.
   h265::ReferenceBuffer references_;

@@ -1,6 +1,7 @@
 #include "slice_decoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -52,7 +53,9 @@ int scan_of(bool intra, int log2, int largest, int mode) {
 }  // namespace
 
 void SliceDecoder::start(const SequenceParameters& sps, const PictureParameters& pps,
-                         const TileLayout& tiles, std::int32_t order, Picture& picture) {
+                         const TileLayout& tiles, std::int32_t order, Picture& picture,
+                         Tracker* tracker) {
+  tracker_ = tracker;
   sps_ = &sps;
   pps_ = &pps;
   tiles_ = &tiles;
@@ -64,12 +67,13 @@ void SliceDecoder::start(const SequenceParameters& sps, const PictureParameters&
   picture.motion.resize(count);
   picture.mode.resize(count);
   picture.quantiser.resize(count);
-  picture.energy.resize(count);
+  if (tracker == nullptr) picture.energy.resize(count);
   motion_ = picture.motion.data();
   mode_ = picture.mode.data();
   quantiser_ = picture.quantiser.data();
   energy_ = picture.energy.data();
   slice_address_.assign(tiles.raster.size(), -1);
+  if (tracker != nullptr) bands_.assign(tiles.raster.size(), {});
   const auto across = static_cast<std::size_t>(sps.columns) << (sps.log2_ctb - 3);
   up_depth_.assign(across, 0);
   up_skip_.assign(across, 0);
@@ -110,6 +114,7 @@ void SliceDecoder::name_references(const ReferenceLists& lists) {
       }
       id_[list][i] = id;
       reference_[id] = entry;
+      weight_[list][id] = slice_->weights[list][static_cast<std::size_t>(i)];
     }
   }
 }
@@ -146,8 +151,9 @@ bool SliceDecoder::blocks() {
     const std::int32_t address = tiles_->raster[static_cast<std::size_t>(scan)];
     enter_block(address);
     if (substream && !enter_substream(scan)) return false;
-    if (slice_->sao_luma || slice_->sao_chroma) sample_offsets();
+    if (slice_->sao_luma || slice_->sao_chroma) sample_offsets(address);
     if (!quadtree(block_x_, block_y_, sps_->log2_ctb, 0)) return false;
+    if (tracker_ != nullptr) track_bands(address);
     const int column = address % sps_->columns,
               left = tiles_->left[static_cast<std::size_t>(address)];
     if (pps_->wavefront && column == left + 1) saved_row_ = states_;
@@ -254,9 +260,13 @@ bool SliceDecoder::enter_substream(std::int32_t scan) {
   return true;
 }
 
-void SliceDecoder::sample_offsets() {
-  if (left_ && bin(kSaoMerge)) return;
-  if (up_ && bin(kSaoMerge)) return;
+void SliceDecoder::sample_offsets(std::int32_t address) {
+  const auto merge = [&](std::int32_t from) {
+    if (tracker_ != nullptr)
+      bands_[static_cast<std::size_t>(address)] = bands_[static_cast<std::size_t>(from)];
+  };
+  if (left_ && bin(kSaoMerge)) return merge(address - 1);
+  if (up_ && bin(kSaoMerge)) return merge(address - sps_->columns);
   for (int component = 0; component < (sps_->chroma_format == 0 ? 1 : 3); ++component) {
     if (!(component == 0 ? slice_->sao_luma : slice_->sao_chroma)) continue;
     if (component < 2) {  // Cr has the type and class of Cb
@@ -266,14 +276,20 @@ void SliceDecoder::sample_offsets() {
     if (sao_type_ == 0) continue;
     const int depth = component == 0 ? sps_->bit_depth_luma : sps_->bit_depth_chroma;
     const int largest = (1 << (std::min(depth, 10) - 5)) - 1;
-    int signs = 0;
-    for (int i = 0; i < 4; ++i) {
-      int offset = 0;
+    int offsets[4];
+    for (int& offset : offsets) {
+      offset = 0;
       while (offset < largest && cabac_.bypass()) ++offset;
-      signs += offset != 0 ? 1 : 0;
     }
     if (sao_type_ == 1) {
-      cabac_.bypass(signs + 5);  // signs and the band's position
+      for (int& offset : offsets)
+        if (offset != 0 && cabac_.bypass()) offset = -offset;
+      const int first = static_cast<int>(cabac_.bypass(5));
+      if (component == 0 && tracker_ != nullptr) {
+        BandOffsets& bands = bands_[static_cast<std::size_t>(address)];
+        bands.first = first;
+        std::copy_n(offsets, 4, bands.offsets);
+      }
     } else if (component < 2) {
       cabac_.bypass(2);  // direction of the edges
     }
@@ -341,6 +357,8 @@ bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
   fill(left_skip_ + local8, 0, side8, 1, skip ? 1 : 0);
   fill(up_skip_.data() + (x >> 3), 0, side8, 1, skip ? 1 : 0);
 
+  if (tracker_ != nullptr && !skip)
+    for (int row = 0; row < side4; ++row) std::fill_n(means_ + row * kMeans, side4, 0.0f);
   bool residual = true, good = true, dc = true;
   if (skip) {
     fill(mode_ + corner, columns_, side4, side4, static_cast<std::uint8_t>(Mode::kSkip));
@@ -361,6 +379,7 @@ bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
     cu.max_depth = sps_->max_depth_intra + (cu.split_intra ? 1 : 0);
     if (!cu.split_intra && sps_->pcm && log2 >= sps_->log2_min_pcm && log2 <= sps_->log2_max_pcm &&
         cabac_.terminate()) {
+      if (tracker_ != nullptr) tracker_->fail();
       good = pcm_samples(log2);
       residual = false;
     } else {
@@ -374,6 +393,7 @@ bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
   }
 
   if (residual) good = transform_tree(cu, {x, y, log2, 0, 0}, true, true);
+  if (tracker_ != nullptr && !cu.intra) track_inter(cu);
   fill(quantiser_ + corner, columns_, side4, side4, static_cast<std::uint8_t>(qp_));
   return good;
 }
@@ -464,27 +484,36 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
   }
   const bool luma =
       cu.intra || depth != 0 || cb || cr ? bin(kCbfLuma + (depth == 0 ? 1 : 0)) : true;
-  if (!luma && !cb && !cr) return true;
+  const int half_log2 = cu.log2 - 1;
+  const int part =
+      cu.split_intra ? ((block.x - cu.x) >> half_log2) + 2 * ((block.y - cu.y) >> half_log2) : 0;
+  if (!luma && !cb && !cr) {
+    if (tracker_ != nullptr && cu.intra) track_intra(cu, block, cu.luma_mode[part]);
+    return true;
+  }
   if (pps_->qp_delta && !qp_coded_ && !quantiser_delta()) return false;
 
   if (luma) {
-    const int half = cu.log2 - 1;
-    const int part =
-        cu.split_intra ? ((block.x - cu.x) >> half) + 2 * ((block.y - cu.y) >> half) : 0;
     const int scan = scan_of(cu.intra, log2, 3, cu.luma_mode[part]);
-    const std::uint32_t sum = residual<true>(cu, log2, scan);
+    float* const means = tracker_ == nullptr ? nullptr
+                                             : means_ + ((block.y - cu.y) >> 2) * kMeans +
+                                                   ((block.x - cu.x) >> 2);
+    const std::uint32_t sum = residual<true>(cu, log2, scan, means);
     const int side4 = 1 << (log2 - 2);
     const auto count = static_cast<std::uint32_t>(side4 * side4);
     // Small coefficients of a fine quantiser may round to 0, but they were coded.
     const std::uint32_t share = std::max(1u, (sum + count - 1) >> (2 * log2 - 4));
-    std::uint32_t* row = energy_ + (block.y >> 2) * columns_ + (block.x >> 2);
-    for (int y = 0; y < side4; ++y, row += columns_) std::fill_n(row, side4, share);
+    if (tracker_ == nullptr) {
+      std::uint32_t* row = energy_ + (block.y >> 2) * columns_ + (block.x >> 2);
+      for (int y = 0; y < side4; ++y, row += columns_) std::fill_n(row, side4, share);
+    }
   }
+  if (tracker_ != nullptr && cu.intra) track_intra(cu, block, cu.luma_mode[part]);
   if (log2 > 2 || block.part == 3) {
     const int chroma_log2 = std::max(2, log2 - 1);
     const int scan = scan_of(cu.intra, chroma_log2, 2, cu.chroma_mode);
-    if (cb) residual<false>(cu, chroma_log2, scan);
-    if (cr) residual<false>(cu, chroma_log2, scan);
+    if (cb) residual<false>(cu, chroma_log2, scan, nullptr);
+    if (cr) residual<false>(cu, chroma_log2, scan, nullptr);
   }
   return true;
 }
@@ -509,14 +538,15 @@ bool SliceDecoder::quantiser_delta() {
 // Reads residual_coding() (7.3.8.11) and returns the sum of the dequantised coefficients' absolute
 // values, of luma.
 template <bool kLuma>
-std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
+std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan, float* means) {
   // The engine in registers: it would go to memory and back for each bin, as a context's state,
   // being a byte, may alias it.
   Cabac cabac = cabac_;
   std::uint8_t* const states = states_.data();
 
+  bool skipped = false;
   if (pps_->transform_skip && !cu.transquant_bypass && log2 == 2)
-    cabac.decode(states[kTransformSkip + (kLuma ? 0 : 1)]);
+    skipped = cabac.decode(states[kTransformSkip + (kLuma ? 0 : 1)]);
 
   const int last_offset = kLuma ? 3 * (log2 - 2) + ((log2 - 1) >> 2) : 15;
   const int last_shift = kLuma ? (log2 + 1) >> 2 : log2 - 2;
@@ -625,7 +655,7 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
 
     // coeff_sign_flag, and those coefficients that have a coeff_abs_level_remaining
     const bool hidden = pps_->sign_hiding && !cu.transquant_bypass && rank[0] - rank[count - 1] > 3;
-    cabac.bypass(count - (hidden ? 1 : 0));
+    const std::uint32_t signs = cabac.bypass(count - (hidden ? 1 : 0));
     const unsigned beyond = ((1u << count) - 1) & ~0xffu;
     unsigned more = (above1 & ~first) | (above2 ? first : 0) | beyond;
     std::uint32_t levels[16];
@@ -634,9 +664,9 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
         const int twos = first != 0 && !above2 ? 1 : 0;
         const int ones = count - __builtin_popcount(more) - twos;
         sum += static_cast<std::uint32_t>(ones) * one + static_cast<std::uint32_t>(twos) * two;
-      } else {
-        for (int k = 0; k < count; ++k) levels[k] = (above1 >> k & 1) != 0 ? 2 : 1;
       }
+      if (!flat || means != nullptr)
+        for (int k = 0; k < count; ++k) levels[k] = (above1 >> k & 1) != 0 ? 2 : 1;
     }
     int rice = 0;
     for (; more != 0; more &= more - 1) {
@@ -645,16 +675,21 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan) {
       const std::uint32_t level = base + cabac.remaining(rice);
       if (level > 3u << rice) rice = std::min(rice + 1, 4);
       if constexpr (kLuma) {
-        if (flat) {
-          sum += dequantised(level, scale);
-        } else {
-          levels[k] = level;
-        }
+        if (flat) sum += dequantised(level, scale);
+        if (!flat || means != nullptr) levels[k] = level;
       }
     }
     if constexpr (kLuma) {
       if (!flat)
         sum += weighted_levels(cu, log2, scan, block_order[i], rank, levels, count, scale, shift);
+      if (means != nullptr) {
+        std::uint32_t negative = hidden ? signs << 1 : signs;  // the first coefficient's highest
+        if (hidden) {
+          for (int k = 0; k < count; ++k) negative ^= levels[k] & 1;
+        }
+        add_means(cu, log2, scan, block_order[i], rank, levels, negative, count, scale, shift,
+                  skipped, means);
+      }
     }
   }
   cabac_ = cabac;
@@ -686,11 +721,147 @@ std::uint32_t SliceDecoder::weighted_levels(const CodingUnit& cu, int log2, int 
   return sum;
 }
 
+namespace {
+
+// Means of the basis functions of the transforms over four samples, by log2 of the length less 2,
+// in units of the first one.
+struct BasisMeans {
+  float mean[4][32][8];
+  float sine[4];  // of the transform of intra blocks of 4x4 luma samples
+
+  BasisMeans() : mean{}, sine{242 / 256.0f, 74 / 256.0f, 36 / 256.0f, 16 / 256.0f} {
+    const double pi = std::acos(-1.0);
+    for (int log2 = 2; log2 <= 5; ++log2) {
+      const int length = 1 << log2;
+      for (int k = 0; k < length; ++k) {
+        for (int n = 0; n < length; ++n)
+          mean[log2 - 2][k][n / 4] += static_cast<float>(
+              (k == 0 ? 0.25 : std::sqrt(2.0) / 4) * std::cos(pi * k * (2 * n + 1) / (2 * length)));
+      }
+    }
+  }
+};
+
+}  // namespace
+
+// Adds what a sub-block's coefficients contribute to the means of the transform block's 4x4 blocks
+// (8.6.4). `negative`: a sign for each, the first one's highest.
+void SliceDecoder::add_means(const CodingUnit& cu, int log2, int scan, int block,
+                             const std::uint8_t* rank, const std::uint32_t* levels,
+                             std::uint32_t negative, int count, std::uint64_t scale, int shift,
+                             bool skipped, float* means) const {
+  static const BasisMeans kBasis;
+  if (cu.transquant_bypass) return tracker_->fail();
+  const int side4 = 1 << (log2 - 2);
+  const auto size = static_cast<std::size_t>(log2 - 2);
+  const auto unit = static_cast<float>(std::uint64_t{128} << shift);
+  for (int k = 0; k < count; ++k) {
+    const int position = kScan.position[scan][rank[k]];
+    const int x = (block & 7) * 4 + (position & 3), y = (block >> 3) * 4 + (position >> 2);
+    std::uint64_t factor = scale;
+    if (!flat_) {
+      const int ratio = std::max(0, log2 - 3), side = log2 == 2 ? 4 : 8;
+      const auto inter = static_cast<std::size_t>(cu.intra ? 0 : 1);
+      factor *= x + y == 0 ? scaling_->dc[size][inter]
+                           : scaling_->factors[size][inter][static_cast<std::size_t>(
+                                 (y >> ratio) * side + (x >> ratio))];
+    }
+    const auto level = static_cast<float>(std::min<std::uint32_t>(levels[k], 32768));
+    const float magnitude = level * static_cast<float>(factor) / unit;
+    const float value = (negative >> (count - 1 - k) & 1) != 0 ? -magnitude : magnitude;
+    if (log2 == 2 && (skipped || cu.intra)) {
+      *means += value * (skipped ? 0.25f : kBasis.sine[x] * kBasis.sine[y]);
+      continue;
+    }
+    for (int row = 0; row < side4; ++row)
+      for (int column = 0; column < side4; ++column)
+        means[row * kMeans + column] +=
+            value * kBasis.mean[size][y][row] * kBasis.mean[size][x][column];
+  }
+}
+
+// Sample adaptive offsets of a coding tree block; edges are left out, which change no means.
+void SliceDecoder::track_bands(std::int32_t address) {
+  const BandOffsets& bands = bands_[static_cast<std::size_t>(address)];
+  if (bands.first < 0) return;
+  const int side4 = 1 << (sps_->log2_ctb - 2), x4 = block_x_ / 4, y4 = block_y_ / 4;
+  for (int y = y4; y < std::min(y4 + side4, rows_); ++y)
+    for (int x = x4; x < std::min(x4 + side4, columns_); ++x)
+      tracker_->offset_bands(x, y, bands.first, bands.offsets);
+}
+
+// Whether a block is predicted from where it is, as it is.
+bool SliceDecoder::stands(const Motion& motion) const {
+  for (int list = 0; list < 2; ++list) {
+    const int id = motion.reference[list];
+    const std::int16_t* vector = motion.vector[list];
+    if (id >= 0 && ((vector[0] | vector[1]) != 0 || !weight_[list][id].plain())) return false;
+  }
+  return true;
+}
+
+void SliceDecoder::track_inter(const CodingUnit& cu) {
+  const int side4 = 1 << (cu.log2 - 2), x4 = cu.x >> 2, y4 = cu.y >> 2;
+  const bool skip = mode_[y4 * columns_ + x4] == Mode::kSkip;
+  // A skipped one has the same motion everywhere.
+  if (skip && stands(motion_[y4 * columns_ + x4])) return;
+  for (int row = 0; row < side4; ++row) {
+    const Motion* motion = motion_ + (y4 + row) * columns_ + x4;
+    for (int column = 0; column < side4; ++column, ++motion) {
+      const float residual = skip ? 0 : means_[row * kMeans + column];
+      if (residual == 0 && stands(*motion)) continue;
+      float sum = 0;
+      int used = 0;
+      for (int list = 0; list < 2; ++list) {
+        if (motion->reference[list] < 0) continue;
+        const Weight& weight = weight_[list][motion->reference[list]];
+        sum += tracker_->moved(x4 + column, y4 + row, motion->vector[list][0],
+                               motion->vector[list][1]) *
+                   weight.scale +
+               weight.offset;
+        ++used;
+      }
+      if (used > 0)
+        tracker_->set(x4 + column, y4 + row, sum / static_cast<float>(used) + residual);
+    }
+  }
+}
+
+// Prediction from the rows of blocks around, as far as there are any, in one of three ways.
+void SliceDecoder::track_intra(const CodingUnit& cu, const TransformBlock& block, int mode) {
+  const int side4 = 1 << (block.log2 - 2), x4 = block.x >> 2, y4 = block.y >> 2;
+  const bool left = x4 > 0 && (block.x > block_x_ || left_);
+  const bool above = y4 > 0 && (block.y > block_y_ || up_);
+  float rows[8], columns[8], total = 0;
+  for (int at = 0; at < side4; ++at) {
+    rows[at] = left ? tracker_->right_edge(x4 - 1, y4 + at) : 0;
+    columns[at] = above ? tracker_->lower_edge(x4 + at, y4 - 1) : 0;
+    total += rows[at] + columns[at];
+  }
+  const float level = left || above ? total / static_cast<float>(side4 * (left + above)) : 128;
+  const float* const means =
+      means_ + ((block.y - cu.y) >> 2) * kMeans + ((block.x - cu.x) >> 2);
+  for (int row = 0; row < side4; ++row) {
+    for (int column = 0; column < side4; ++column) {
+      float predicted = level;
+      if (mode >= 18 && above) {
+        predicted = columns[column];
+      } else if (mode >= 2 && mode < 18 && left) {
+        predicted = rows[row];
+      } else if (mode == kPlanar && left && above) {
+        predicted = (rows[row] + columns[column]) / 2;
+      }
+      tracker_->set_intra(x4 + column, y4 + row, predicted + means[row * kMeans + column]);
+    }
+  }
+}
+
 void SliceDecoder::finish(Frame* frame) {
   resolve_aliases();
   const bool covered = complete_ && std::find(slice_address_.begin(), slice_address_.end(), -1) ==
                                         slice_address_.end();
   if (!covered) {
+    if (tracker_ != nullptr) tracker_->fail();
     for (std::size_t i = 0; i < picture_->mode.size(); ++i)
       if (mode_[i] == Mode::kNotCoded) motion_[i] = kNoMotion;
   }

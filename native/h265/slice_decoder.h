@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../common/picture.h"
+#include "../common/tracker.h"
 #include "cabac.h"
 #include "contexts.h"
 #include "parameter_sets.h"
@@ -16,9 +17,10 @@ namespace costream::h265 {
 
 class SliceDecoder {
  public:
-  // Begins a picture, whose arrays are made here. The arguments live until finish().
+  // Begins a picture, whose arrays are made here. The arguments live until finish(). With a tracker
+  // it is told of the blocks, and the picture's energy is left out.
   void start(const SequenceParameters& sps, const PictureParameters& pps, const TileLayout& tiles,
-             std::int32_t order, Picture& picture);
+             std::int32_t order, Picture& picture, Tracker* tracker);
 
   // Reads one slice segment. True where it ended exactly at its end.
   bool decode(const SliceHeader& slice, const ReferenceLists& lists, const std::uint8_t* data,
@@ -61,7 +63,8 @@ class SliceDecoder {
 
   // The coding tree. What returns a bool gives false where the data is damaged.
   bool bin(int context) { return cabac_.decode(states_[static_cast<std::size_t>(context)]); }
-  void sample_offsets();
+  void sample_offsets(std::int32_t address);
+  void track_bands(std::int32_t address);
   bool quadtree(int x, int y, int log2, int depth);
   void predict_quantiser();
   bool coding_unit(int x, int y, int log2, int depth);
@@ -71,7 +74,10 @@ class SliceDecoder {
                       bool parent_cr);
   bool quantiser_delta();
   template <bool kLuma>
-  std::uint32_t residual(const CodingUnit& cu, int log2, int scan);
+  std::uint32_t residual(const CodingUnit& cu, int log2, int scan, float* means);
+  void add_means(const CodingUnit& cu, int log2, int scan, int block, const std::uint8_t* rank,
+                 const std::uint32_t* levels, std::uint32_t negative, int count,
+                 std::uint64_t scale, int shift, bool skipped, float* means) const;
   std::uint32_t weighted_levels(const CodingUnit& cu, int log2, int scan, int block,
                                 const std::uint8_t* rank, const std::uint32_t* levels, int count,
                                 std::uint64_t scale, int shift) const;
@@ -92,6 +98,11 @@ class SliceDecoder {
   bool temporal_at(int x, int y, int list, int reference, Vector& out) const;
   void fill_motion(int x, int y, int width, int height, const Motion& motion);
 
+  // For the tracker.
+  bool stands(const Motion& motion) const;
+  void track_inter(const CodingUnit& cu);
+  void track_intra(const CodingUnit& cu, const TransformBlock& block, int mode);
+
   // The picture.
   const SequenceParameters* sps_ = nullptr;
   const PictureParameters* pps_ = nullptr;
@@ -106,6 +117,11 @@ class SliceDecoder {
   std::vector<std::int32_t> slice_address_;  // of each coding tree block; -1: not coded
   bool complete_ = true;                     // no slice segment was damaged
 
+  Tracker* tracker_ = nullptr;
+  // Of the coding unit's residual, mean of each 4x4 block: kMeans to a row.
+  static constexpr int kMeans = 16;
+  float means_[kMeans * kMeans] = {};
+
   // References by what Motion::reference holds: an index into Picture::references, or, for an
   // entry that a list has twice, an alias of it that lives until the slice ends. Candidates are
   // told apart by their reference indices, not by the pictures.
@@ -114,6 +130,7 @@ class SliceDecoder {
   std::int8_t alias_of_[32];
   bool aliases_ = false;
   std::int8_t id_[2][16];
+  Weight weight_[2][kAlias + 32];  // for the tracker, of the slice's
 
   // The slice.
   const SliceHeader* slice_ = nullptr;
@@ -144,6 +161,13 @@ class SliceDecoder {
   bool qp_coded_ = false;      // IsCuQpDeltaCoded
 
   int sao_type_ = 0;
+  // For the tracker, sample adaptive offsets of luma by bands, by coding tree block; `first` -1:
+  // none.
+  struct BandOffsets {
+    int first = -1;
+    int offsets[4] = {};
+  };
+  std::vector<BandOffsets> bands_;
 };
 
 }  // namespace costream::h265

@@ -35,16 +35,23 @@ bool parse_long_term(BitReader& bits, const SequenceParameters& sps, SliceHeader
   return true;
 }
 
-bool skip_weights(BitReader& bits, const SequenceParameters& sps, const SliceHeader& header) {
+bool read_weights(BitReader& bits, const SequenceParameters& sps, SliceHeader& header) {
   const bool chroma = sps.chroma_format != 0;
-  bits.ue();
+  const std::uint32_t denominator = bits.ue();
+  if (denominator > 7) return false;
   if (chroma) bits.se();
   for (int list = 0; list < (header.type == SliceType::kB ? 2 : 1); ++list) {
     bool luma_flag[16] = {}, chroma_flag[16] = {};
     for (int i = 0; i < header.active[list]; ++i) luma_flag[i] = bits.flag();
     for (int i = 0; chroma && i < header.active[list]; ++i) chroma_flag[i] = bits.flag();
-    for (int i = 0; i < header.active[list]; ++i)
-      for (int j = 0; j < (luma_flag[i] ? 2 : 0) + (chroma_flag[i] ? 4 : 0); ++j) bits.se();
+    for (int i = 0; i < header.active[list]; ++i) {
+      Weight& weight = header.weights[list][static_cast<std::size_t>(i)];
+      if (luma_flag[i]) {
+        weight.scale = 1 + static_cast<float>(bits.se()) / static_cast<float>(1u << denominator);
+        weight.offset = static_cast<float>(bits.se());
+      }
+      for (int j = 0; j < (chroma_flag[i] ? 4 : 0); ++j) bits.se();
+    }
   }
   return !bits.spent();
 }
@@ -145,9 +152,10 @@ std::string parse_slice_header(BitReader& bits, int nal_type, const ParameterSet
           header.collocated_index = static_cast<int>(index);
         }
       }
+      for (auto& list : header.weights) list.fill({});
       if ((pps->weighted_pred && header.type == SliceType::kP) ||
           (pps->weighted_bipred && header.type == SliceType::kB)) {
-        if (!skip_weights(bits, *sps, header)) return damaged;
+        if (!read_weights(bits, *sps, header)) return damaged;
       }
       const std::uint32_t fewer = bits.ue();
       if (fewer > 4) return damaged;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "../common/tracker.h"
 #include "parameter_sets.h"
 
 namespace costream::h265 {
@@ -62,6 +63,7 @@ struct SliceHeader {
   bool modified[2] = {false, false};
   std::array<std::uint8_t, 16> list_entry[2] = {};
   bool mvd_l1_zero = false;
+  std::array<Weight, 16> weights[2];  // of luma, explicit ones
   bool cabac_init = false;
   int collocated_list = 0, collocated_index = 0;
   int max_merge = 5;

@@ -1,5 +1,7 @@
 """Motion, modes, quantisers and residual energy from the bits of a video stream."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -98,6 +100,25 @@ class Picture:
     def summary(self, step: int) -> Summary:
         """Sums the picture up, `step` picture order counts after the one displayed before."""
 
+class Tracker:
+    """Follows the mean luma of a decoded picture's blocks through others that are not decoded."""
+
+    def start(self, luma: npt.NDArray[np.uint8]) -> None:
+        """What follows is compared with a picture, [height, width] with contiguous rows."""
+    def surprise(self, luma: npt.NDArray[np.uint8]) -> float:
+        """Largest difference of the mean of 8x8 samples of a picture from what is expected by now.
+
+        It is inf where nothing is.
+        """
+    def carry(self) -> None:
+        """Go on behind an intra picture that is taken to look like the one before."""
+    @property
+    def worst(self) -> float:
+        """Largest difference of the mean of 8x8 samples after any picture; inf: not known."""
+    @property
+    def deltas(self) -> npt.NDArray[np.float32]:
+        """[rows, columns]: by how much the mean of each 4x4 samples differs by now."""
+
 class H265Reader:
     """Reads H.265. One thread at a time; `read` lets others run meanwhile."""
 
@@ -105,6 +126,8 @@ class H265Reader:
         """Take the stream's parameter sets: hvcC, Annex B, or empty bytes."""
     def read(self, packet: bytes, number: int) -> list[Picture]:
         """The pictures of a packet, in decoding order."""
+    def track(self, packets: Sequence[bytes], tracker: Tracker, limit: float) -> None:
+        """Tell a tracker of packets of predicted pictures, until it saw more than the limit."""
     def reset(self) -> None:
         """Forget the pictures read so far, to go on elsewhere."""
 
@@ -115,5 +138,7 @@ class H264Reader:
         """Take the stream's parameter sets: avcC, Annex B, or empty bytes."""
     def read(self, packet: bytes, number: int) -> list[Picture]:
         """The pictures of a packet, in decoding order."""
+    def track(self, packets: Sequence[bytes], tracker: Tracker, limit: float) -> None:
+        """Tell a tracker of packets of predicted pictures, until it saw more than the limit."""
     def reset(self) -> None:
         """Forget the pictures read so far, to go on elsewhere."""

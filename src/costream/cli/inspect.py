@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from costream.cli.app import app
-from costream.cli.options import FpsOpt, JsonOpt, SourceArg
+from costream.cli.options import DecodeOpt, FpsOpt, JsonOpt, SourceArg
 from costream.inspect import FILM, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
+from costream.video import checked_decoding
 
 
 @app.command("inspect")
@@ -30,6 +31,7 @@ def inspect_command(
     out: Annotated[
         Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} and {FILM} to.")
     ] = None,
+    decode: DecodeOpt = "all",
     as_json: JsonOpt = False,
 ) -> None:
     """Show codec, GOP, motion vectors and how much each pruner would keep.
@@ -43,6 +45,7 @@ def inspect_command(
         anchor_every=max(1, round(anchor_every * fps)),
         limit=limit,
         out=out,
+        decode=checked_decoding(decode),
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict()))
@@ -85,5 +88,6 @@ def _facts(found: Inspection) -> dict[str, str]:
         "quantiser": "not told" if found.quantiser is None else f"{found.quantiser:.1f} on average",
         "whole picture": _camera(found),
         "damaged frames": str(found.damaged),
+        "not decoded": f"{found.undecoded} frames",
         "sampled": f"{found.samples} frames at {found.fps:g} a second, {found.groups} groups each",
     }

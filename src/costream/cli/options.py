@@ -63,6 +63,13 @@ SizeOpt = Annotated[
         "--frame-size", help="WIDTHxHEIGHT that frames are resized to (default: the model's rule)."
     ),
 ]
+DecodeOpt = Annotated[
+    str,
+    typer.Option(
+        "--decode",
+        help="Which pictures are decoded: all, or changes: of H.264 and H.265 those that need it.",
+    ),
+]
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]

@@ -10,6 +10,7 @@ from costream.cli.app import app
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
+    DecodeOpt,
     DeviceOpt,
     DtypeOpt,
     HoldOpt,
@@ -46,6 +47,7 @@ def run(
     refresh_share: RefreshShareOpt = None,
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
+    decode: DecodeOpt = "all",
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
@@ -79,8 +81,8 @@ def run(
     settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
-    from costream.video import Stream
+    from costream.video import Stream, checked_decoding
 
-    with Stream(source, motion=settings.uses_motion) as stream:
+    with Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode)) as stream:
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, ask, model, as_json=as_json)

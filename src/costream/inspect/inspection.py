@@ -15,7 +15,7 @@ from costream.inspect.film import Film
 from costream.inspect.gop import Gop, find_gop
 from costream.inspect.trial import Trial
 from costream.pruning import PatchGrid, PrunerSettings
-from costream.video import FrameRecord, MotionSource, Sample, Stream, StreamInfo
+from costream.video import Decoding, FrameRecord, MotionSource, Sample, Stream, StreamInfo
 from costream.video.source import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
@@ -47,6 +47,7 @@ class Inspection:
         bit_rate: bits a second over the frames read, or None where there was one only.
         with_vectors: share of the frames for which the decoder gave motion vectors.
         damaged: frames that the decoder reported or concealed an error in.
+        undecoded: frames whose pictures were not needed; 0 where all are decoded.
         quantiser: mean quantiser of the sampled frames, in the codec's own steps, or None where it
             tells none.
         camera_moved: share of the samples in which motion vectors say that the camera moved; None
@@ -79,6 +80,7 @@ class Inspection:
     bit_rate: float | None
     with_vectors: float
     damaged: int
+    undecoded: int
     quantiser: float | None
     camera_moved: float | None
     fps: float
@@ -103,6 +105,7 @@ def inspect_source(
     anchor_every: int = 80,
     limit: float | None = None,
     out: str | os.PathLike[str] | None = None,
+    decode: Decoding = "all",
 ) -> Inspection:
     """Reads a source once and says what is in it and what each pruner would keep.
 
@@ -115,6 +118,7 @@ def inspect_source(
         out: a directory, made where it is missing, to write :data:`PICTURE` and :data:`FILM` to:
             frame, motion, the groups that the default pruner keeps, and how old the others are, at
             one telling moment and over the first :data:`FILM_SECONDS`.
+        decode: which pictures are decoded; see :class:`~costream.video.Stream`.
 
     Raises:
         SettingsError: ``fps``, ``limit`` or ``anchor_every`` is not positive.
@@ -126,7 +130,7 @@ def inspect_source(
     trial = Trial(grid, PrunerSettings(anchor_every=anchor_every), fps)
     records: list[FrameRecord] = []
     evidence = EvidenceTally()
-    with Stream(source) as stream, _open_film(out, fps) as film:
+    with Stream(source, decode=decode) as stream, _open_film(out, fps) as film:
         samples = stream.samples(fps, on_frame=records.append)
         for patch in _in_patches(_until(samples, limit)):
             portrait = trial.add(patch)
@@ -141,6 +145,7 @@ def inspect_source(
     return Inspection(
         **_described(stream.info),
         **_counted(records),
+        undecoded=stream.health.undecoded,
         fps=fps,
         samples=trial.samples,
         groups=grid.groups,

@@ -168,8 +168,9 @@ class LastKept(Pruner):
         return "cut" if cut else None
 
     def _remember(self, samples: Sequence[Sample], views: Sequence[CameraView], kept: Mask) -> None:
-        for view in views:
-            calm = view.motion is None and not self._light.followed
+        for sample, view in zip(samples, views, strict=True):
+            # A picture that stands for another moment shows no flicker.
+            calm = view.motion is None and not self._light.followed and not sample.reused
             self._noise.add(view.luma, calm=calm)
         if self._reference is None or kept.all():
             self._reference = self._look(samples[-1])

@@ -4,12 +4,13 @@ from costream.video.agreement import CameraShift
 from costream.video.picture import Picture
 from costream.video.record import FrameRecord, StreamHealth
 from costream.video.sample import BLOCK, ChangeMap, MotionSource, Sample, StreamInfo
-from costream.video.stream import Stream
+from costream.video.stream import Decoding, Stream, checked_decoding
 
 __all__ = [
     "BLOCK",
     "CameraShift",
     "ChangeMap",
+    "Decoding",
     "FrameRecord",
     "MotionSource",
     "Picture",
@@ -17,4 +18,5 @@ __all__ = [
     "Stream",
     "StreamHealth",
     "StreamInfo",
+    "checked_decoding",
 ]

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from costream._bitstream import H264Reader, H265Reader
+    from costream._bitstream import H264Reader, H265Reader, Tracker
 
     Reader: TypeAlias = H264Reader | H265Reader
 
@@ -47,6 +47,12 @@ def open_reader(codec: str, extradata: bytes | None) -> Reader | None:
     reader: Reader = native.H264Reader() if codec == "h264" else native.H265Reader()
     reader.configure(extradata or b"")
     return reader
+
+
+def new_tracker() -> Tracker:
+    """Returns a tracker, which follows a decoded picture through others by a reader."""
+    tracker: Tracker = _native().Tracker()
+    return tracker
 
 
 def names_feature(reasons: list[str]) -> bool:

@@ -46,6 +46,24 @@ class StreamClock:
         self.time = expected if raw is None else self._follow(raw, expected)
         return self.time
 
+    def peek(self, raw: float | None) -> float:
+        """Returns what :meth:`advance` would, without going on."""
+        if self.time is None:
+            return 0.0
+        expected = self.time + self.interval
+        if raw is None or self._raw is None or self._is_reset(raw - self._raw):
+            return expected
+        time = raw + self._offset
+        return time if time > self.time else expected
+
+    def expect(self, raw: float) -> float | None:
+        """Returns a frame's stream time if timestamps go on as they are; None before the first."""
+        return None if self.time is None else raw + self._offset
+
+    def raw(self, time: float) -> float:
+        """Returns the source's time of a stream time if timestamps go on as they are."""
+        return time - self._offset
+
     def _follow(self, raw: float, expected: float) -> float:
         assert self.time is not None
         if self._raw is None or self._is_reset(raw - self._raw):
@@ -72,9 +90,22 @@ class TickGrid:
         self._fps = fps
         self._last = -1
 
+    def index(self, time: float) -> int:
+        """Returns the tick that ``time`` lies in."""
+        return math.floor(time * self._fps + _TICK_EPSILON)
+
+    @property
+    def next_time(self) -> float:
+        """Stream time from which a frame would be the first of its tick."""
+        return (self._last + 1) / self._fps
+
+    def opens(self, time: float) -> bool:
+        """Whether a frame at ``time`` would be the first of its tick."""
+        return self.index(time) > self._last
+
     def tick(self, time: float) -> int | None:
         """Returns the tick of the frame at ``time``, or None if that tick has its frame already."""
-        tick = math.floor(time * self._fps + _TICK_EPSILON)
+        tick = self.index(time)
         if tick <= self._last:
             return None
         self._last = tick

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -75,7 +76,7 @@ class Decoder:
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
         """
-        self._frames = self._damaged = self._errors = 0
+        self._frames = self._damaged = self._errors = self._undecoded = 0
         self._ended_early = False
         self.name = name
         self._container = container
@@ -83,7 +84,7 @@ class Decoder:
         self._timeout = timeout
         self.stream = find_video(container, name)
         codec = codec_name(self.stream)
-        self._codec = codec
+        self.codec = codec
         extradata = self.stream.codec_context.extradata
         self._reader = open_reader(codec, extradata) if motion else None
         self._order: int | None = None
@@ -91,8 +92,10 @@ class Decoder:
         self.motion: MotionSource = "bitstream" if self._reader else _exported(codec, wanted=motion)
         self._b_vectors = exports_b_vectors(codec)
         self._prepare_codec()
+        base = self.stream.time_base or Fraction(0)
+        self._tick = float(base.numerator), float(base.denominator)
         self.rate = frame_rate(self.stream)
-        self._clock = StreamClock(1.0 / (self.rate or _DEFAULT_RATE))
+        self.clock = StreamClock(1.0 / (self.rate or _DEFAULT_RATE))
         self._references = References()
         self._packets_sent = 0
         self._barren = 0
@@ -109,7 +112,14 @@ class Decoder:
     @property
     def health(self) -> StreamHealth:
         """How well the stream could be read so far."""
-        return StreamHealth(self._frames, self._damaged, self._errors, self._ended_early)
+        return StreamHealth(
+            self._frames, self._damaged, self._errors, self._ended_early, self._undecoded
+        )
+
+    @property
+    def blemished(self) -> bool:
+        """Whether something went wrong since the last frame that was shown."""
+        return self._blemished
 
     def frames(self) -> Iterator[DecodedFrame]:
         """Yields every native frame in display order.
@@ -120,15 +130,14 @@ class Decoder:
             SourceError: a source other than a file stopped answering, nothing can be decoded, or
                 ``MAX_BARREN_PACKETS`` came without a picture.
         """
-        for packet in self._packets():
-            for frame in self._decode(packet):
-                yield self._note(frame)
-        if not self._frames:
-            raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
-        if self._local and self._stops_short():
-            self._ended_early = True
+        for packet in self.packets():
+            if packet is not None:
+                self.admit(packet)
+            for frame in self.decode(packet):
+                yield self.show(frame)
+        self.finish()
 
-    def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+    def packets(self) -> Iterator[Packet[VideoStream] | None]:
         """Yields the stream's packets, then None to drain the decoder."""
         failures = 0
         while failures < _MAX_BAD_READS:
@@ -158,8 +167,28 @@ class Decoder:
         self._fail(error)
         self._ended_early = True
 
-    def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
-        self._send(packet)
+    def admit(self, packet: Packet[VideoStream]) -> Coded:
+        """Notes the next packet in decoding order, and what our reader says of it if it is asked.
+
+        Every packet is admitted once, before it is decoded or passed over.
+        """
+        picture = self._read(packet)
+        exported_h264 = self.codec == "h264" and self.motion == "codec"
+        reference = is_reference(memoryview(packet)) if exported_h264 else None
+        coded = Coded(
+            self._packets_sent, packet.pts, packet.size, packet.is_corrupt, reference, picture
+        )
+        packet.opaque = coded
+        self._references.send(coded)
+        self._packets_sent += 1
+        return coded
+
+    def decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+        """Decodes a packet that was admitted, or drains the decoder.
+
+        Raises:
+            SourceError: as :meth:`frames`.
+        """
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:
@@ -174,19 +203,6 @@ class Decoder:
             )
         return frames
 
-    def _send(self, packet: Packet[VideoStream] | None) -> None:
-        if packet is None:
-            return
-        picture = self._read(packet)
-        exported_h264 = self._codec == "h264" and self.motion == "codec"
-        reference = is_reference(memoryview(packet)) if exported_h264 else None
-        coded = Coded(
-            self._packets_sent, packet.pts, packet.size, packet.is_corrupt, reference, picture
-        )
-        packet.opaque = coded
-        self._references.send(coded)
-        self._packets_sent += 1
-
     def _read(self, packet: Packet[VideoStream]) -> Picture | None:
         """Has our own reader read a packet, and gives it up where it can't read the stream."""
         if self._reader is None:
@@ -195,32 +211,76 @@ class Decoder:
         picture = pictures[-1] if pictures else None
         if not self._packets_sent and picture is not None and names_feature(picture.unsupported):
             self._reader = None
-            self.motion = _exported(self._codec, wanted=True)
+            self.motion = _exported(self.codec, wanted=True)
             self._prepare_codec()
             return None
         return picture if picture is not None and not picture.unsupported else None
 
-    def _note(self, frame: av.VideoFrame) -> DecodedFrame:
+    def show(self, frame: av.VideoFrame) -> DecodedFrame:
+        """Returns the next native frame in display order, of a decoded picture."""
         coded = frame.opaque
         assert coded is None or isinstance(coded, Coded)
-        damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
+        damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
+        self._blemished = False
+        return self._show(coded, kind, frame.time, damaged, frame, count, vectors)
+
+    def pass_over(self, coded: Coded, kind: FrameType) -> DecodedFrame:
+        """Returns the next native frame in display order, whose picture is not decoded."""
+        self._undecoded += 1
+        return self._show(coded, kind, self.time_of(coded), coded.corrupt)
+
+    def skip(self, coded: Coded) -> None:
+        """Goes on to the next native frame in display order, of which nothing is told."""
+        self._undecoded += 1
+        self._frames += 1
+        self._damaged += coded.corrupt
+        self.clock.advance(self.time_of(coded))
+
+    def time_of(self, coded: Coded) -> float | None:
+        """Returns a frame's presentation time in seconds on the source's clock."""
+        return None if coded.pts is None else coded.pts * self._tick[0] / self._tick[1]
+
+    def restart(self) -> None:
+        """Has the decoder forget all pictures, to go on at a random access point."""
+        self.stream.codec_context.flush_buffers()
+
+    def finish(self) -> None:
+        """Settles, after the last frame, what is to be said of the whole stream.
+
+        Raises:
+            SourceError: there was no frame.
+        """
+        if not self._frames:
+            raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
+        if self._local and self._stops_short():
+            self._ended_early = True
+
+    def _show(
+        self,
+        coded: Coded | None,
+        kind: FrameType,
+        time: float | None,
+        damaged: bool,
+        frame: av.VideoFrame | None = None,
+        vectors: int = 0,
+        rows: FrameVectors | None = None,
+    ) -> DecodedFrame:
         summary = self._summary_of(coded)
         if summary is not None:
-            count = int(np.count_nonzero(summary.state != UNPREDICTED))
+            vectors = int(np.count_nonzero(summary.state != UNPREDICTED))
         record = FrameRecord(
             index=self._frames,
-            time=self._clock.advance(frame.time),
+            time=self.clock.advance(time),
             type=kind,
             packet_bytes=coded.size if coded else 0,
-            vectors=count,
+            vectors=vectors,
             damaged=damaged,
         )
-        self._blemished = False
         self._frames += 1
         self._damaged += damaged
-        return DecodedFrame(record, frame, vectors, summary)
+        return DecodedFrame(record, frame, rows, summary)
 
     def _motion_of(
         self, frame: av.VideoFrame, coded: Coded | None, kind: FrameType
@@ -244,9 +304,9 @@ class Decoder:
 
     def _stops_short(self) -> bool:
         stated = duration(self._container, self.stream)
-        if stated is None or self._clock.time is None:
+        if stated is None or self.clock.time is None:
             return False
-        return self._clock.time + 2 * self._clock.interval + _DURATION_SLACK < stated
+        return self.clock.time + 2 * self.clock.interval + _DURATION_SLACK < stated
 
     def _fail(self, error: Exception) -> None:
         self._blemished = True

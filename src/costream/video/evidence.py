@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from costream.video.field import MotionField
 from costream.video.quantisers import read_quantisers
-from costream.video.record import DecodedFrame
+from costream.video.record import DecodedFrame, Passed
 from costream.video.sample import BLOCK, TOLD, ChangeMap, MotionSource, grid
 
 if TYPE_CHECKING:
@@ -67,13 +67,21 @@ class Evidence:
     def add(self, decoded: DecodedFrame) -> None:
         """Adds the next native frame in display order."""
         record, frame = decoded.record, decoded.frame
-        if self._size != (frame.height, frame.width):
+        if frame is not None and self._size != (frame.height, frame.width):
             self._resize(frame.height, frame.width)
+        if decoded.passed is not None:
+            self._add_passed(decoded.passed)
         self._frames += 1
         self._bytes += record.packet_bytes
         self._damaged |= record.damaged
         self._last = frame if self._motion == "codec" else None
         self._add_motion(decoded)
+
+    def _add_passed(self, passed: Passed) -> None:
+        self._frames += passed.frames
+        self._keyframes += passed.keyframes
+        self._bytes += passed.packet_bytes
+        self._damaged |= passed.damaged
 
     def _add_motion(self, decoded: DecodedFrame) -> None:
         summary = decoded.summary

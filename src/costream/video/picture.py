@@ -31,17 +31,19 @@ class Picture:
     """A decoded picture in display orientation.
 
     It shares the decoder's buffer and stays valid after the stream has moved on. Nothing is
-    converted before :meth:`rgb` or :meth:`luma` is called, and nothing is cached: each call
-    converts anew and the array belongs to the caller. One thread at a time may convert a picture.
+    converted before :meth:`rgb` or :meth:`luma` is called. The array belongs to the caller; what
+    :meth:`luma` gave is kept as well, since a picture may stand for many moments. One thread at a
+    time may convert a picture.
     """
 
-    __slots__ = ("_frame", "_rotation", "height", "width")
+    __slots__ = ("_frame", "_luma", "_rotation", "height", "width")
 
     def __init__(self, frame: av.VideoFrame, rotation: int) -> None:
         if rotation not in (0, 90, 180, 270):
             raise ValueError(f"a picture turns by 0, 90, 180 or 270 degrees, not {rotation}")
         self._frame = frame
         self._rotation = rotation
+        self._luma: dict[tuple[int, int], Pixels] = {}
         turned = rotation in (90, 270)
         self.width: int = frame.height if turned else frame.width
         self.height: int = frame.width if turned else frame.height
@@ -80,6 +82,9 @@ class Picture:
         Each value is the mean over the area that it covers, by swscale straight from the coded
         planes. Limited range is expanded, so that 0 is black and 255 white for every source.
         """
+        known = self._luma.get((rows, cols))
+        if known is not None:
+            return known.copy()
         turned = self._rotation in (90, 270)
         frame = _scalers.luma(rows, cols).reformat(
             self._frame,
@@ -89,7 +94,9 @@ class Picture:
             interpolation=Interpolation.AREA,
             threads=1,
         )
-        return self._displayed(cast(Pixels, frame.to_ndarray()))
+        luma = self._displayed(cast(Pixels, frame.to_ndarray()))
+        self._luma[rows, cols] = luma
+        return luma.copy()
 
     def _displayed(self, pixels: Pixels) -> Pixels:
         if not self._rotation:

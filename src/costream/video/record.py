@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import av
 
-from costream.video.references import FrameType
+from costream.video.references import Coded, FrameType
 from costream.video.vectors import FrameVectors
 
 if TYPE_CHECKING:
@@ -41,32 +41,54 @@ class StreamHealth:
     """How well a stream could be read so far.
 
     Attributes:
-        frames: native frames decoded.
+        frames: native frames, shown or passed over.
         damaged: frames among them that are marked as damaged.
         errors: packets that the demuxer or the decoder gave up on.
         ended_early: a file stopped before its stated end, or could not be read on. A file whose
             container states no length (MPEG-TS, raw streams) can't be told to be cut short.
+        undecoded: frames among them whose pictures nobody needed: see
+            :class:`~costream.video.on_demand.OnDemand`.
     """
 
     frames: int = 0
     damaged: int = 0
     errors: int = 0
     ended_early: bool = False
+    undecoded: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Passed:
+    """Native frames that were passed over one after the other: what evidence needs of them."""
+
+    frames: int = 0
+    keyframes: int = 0
+    packet_bytes: int = 0
+    damaged: bool = False
+
+    def add(self, coded: Coded, kind: FrameType) -> None:
+        """Adds a frame."""
+        self.frames += 1
+        self.keyframes += kind == "I"
+        self.packet_bytes += coded.size
+        self.damaged |= coded.corrupt
+
+
+@dataclass(slots=True)
 class DecodedFrame:
-    """A native frame on its way from the decoder to whoever samples it.
+    """A native frame on its way from the decoder to whoever samples it, decoded or passed over.
 
     Attributes:
         record: what is told about it in public.
-        frame: the decoded frame, in coded orientation.
+        frame: the decoded frame, in coded orientation; None where it was not decoded.
         vectors: its vectors; None where it has none or they mean nothing.
         summary: what our own reader says of it; None where it does not read the stream, or could
             not read the frame.
+        passed: frames that were passed over right before this one and are not told of one by one.
     """
 
     record: FrameRecord
-    frame: av.VideoFrame
+    frame: av.VideoFrame | None
     vectors: FrameVectors | None
     summary: Summary | None = None
+    passed: Passed | None = None

@@ -139,9 +139,13 @@ class Sample:
         time: seconds since the stream's first frame.
         picture: the decoded picture. It stays valid after the stream has moved on.
         change: what happened since the previous sample.
+        reused: the bitstream said that nothing changed, so this moment's picture was not decoded
+            and ``picture`` is the one that was decoded last, the same object as before where that
+            was a sample's.
     """
 
     tick: int
     time: float
     picture: Picture
     change: ChangeMap
+    reused: bool = False

@@ -6,18 +6,35 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
+from typing import Literal, cast
 
+import av
 from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
 from costream.video.decoder import Decoder
 from costream.video.evidence import Evidence
+from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.sample import Sample, StreamInfo
 from costream.video.source import SourceLike, is_file, masked, open_container
 from costream.video.track import codec_name, duration
+
+Decoding = Literal["all", "changes"]
+"""Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
+
+
+def checked_decoding(name: str) -> Decoding:
+    """Returns what a user named.
+
+    Raises:
+        SettingsError: there is no such thing.
+    """
+    if name not in ("all", "changes"):
+        raise SettingsError(f"can't decode {name!r}: choose all or changes")
+    return cast(Decoding, name)
 
 
 class Stream:
@@ -42,6 +59,7 @@ class Stream:
         *,
         timeout: float = 10.0,
         motion: bool = True,
+        decode: Decoding = "all",
         options: Mapping[str, str] | None = None,
         name: str | None = None,
     ) -> None:
@@ -55,13 +73,17 @@ class Stream:
                 apply to file objects, whose ``read`` is waited for.
             motion: take motion vectors where the codec has them. Without, decoding is plain and
                 every map says that nothing is known.
+            decode: ``"changes"`` decodes pictures only where the bitstream says that something
+                changed; at other ticks the sample has the picture that was decoded last: see
+                :class:`~costream.video.on_demand.OnDemand`. Together with ``motion`` every packet
+                is read, which costs more than it has to where nobody looks at the change maps.
             options: FFmpeg's options for demuxer and protocol, such as
                 ``{"rtsp_transport": "udp"}``. RTSP runs over TCP unless told otherwise.
             name: what to call the source in ``info`` and in messages; by default the source itself,
                 passwords masked.
 
         Raises:
-            SettingsError: ``timeout`` is not positive.
+            SettingsError: ``timeout`` is not positive, or ``decode`` neither of the two.
             SourceError: ``source`` is none of the above.
         """
         if not timeout > 0:
@@ -73,10 +95,12 @@ class Stream:
         self._source = source
         self._timeout = timeout
         self._motion = motion
+        self._decode = checked_decoding(decode)
         self._name = name or masked(source)
         self._options = dict(options or {})
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
+        self._on_demand: OnDemand | None = None
         self._info: StreamInfo | None = None
         self._frames: Iterator[DecodedFrame] | None = None
         self._read = False
@@ -98,7 +122,9 @@ class Stream:
                 motion=self._motion,
                 timeout=self._timeout,
             )
-            frames = self._decoder.frames()
+            if self._decode == "changes":
+                self._on_demand = OnDemand(self._decoder)
+            frames = (self._on_demand or self._decoder).frames()
             first = next(frames)
         except BaseException:
             self.close()
@@ -145,7 +171,7 @@ class Stream:
             SourceError: while iterating: as :meth:`open`; the source stopped answering; it gave
                 nothing but errors; the stream was closed or read before.
         """
-        return self._sample(TickGrid(fps), on_frame or (lambda record: None))
+        return self._sample(TickGrid(fps), on_frame)
 
     def frames(self) -> Iterator[FrameRecord]:
         """Yields a record of every native frame, in display order, without its picture.
@@ -163,15 +189,24 @@ class Stream:
             self._container.close()
             self._container = None
 
-    def _sample(self, grid: TickGrid, on_frame: Callable[[FrameRecord], None]) -> Iterator[Sample]:
+    def _sample(
+        self, grid: TickGrid, on_frame: Callable[[FrameRecord], None] | None
+    ) -> Iterator[Sample]:
         evidence = Evidence(self.info.motion, self.info.rotation)
+        if self._on_demand is not None:
+            self._on_demand.grid = grid
+            self._on_demand.each = on_frame is not None
+        latest = _Latest(self.info.rotation)
         for decoded in self._take():
-            on_frame(decoded.record)
+            if on_frame is not None:
+                on_frame(decoded.record)
             evidence.add(decoded)
+            latest.add(decoded.frame)
             tick = grid.tick(decoded.record.time)
             if tick is not None:
-                picture = Picture.from_frame(decoded.frame, self.info.rotation)
-                yield Sample(tick, decoded.record.time, picture, evidence.emit())
+                reused = decoded.frame is None
+                change = evidence.emit()
+                yield Sample(tick, decoded.record.time, latest.picture(), change, reused)
 
     def _take(self) -> Iterator[DecodedFrame]:
         self.open()
@@ -189,7 +224,8 @@ class Stream:
     def _describe(self, first: DecodedFrame) -> StreamInfo:
         assert self._container is not None and self._decoder is not None
         video = self._decoder.stream
-        picture = Picture.from_frame(first.frame, rotation := _rotation(first))
+        assert first.frame is not None
+        picture = Picture.from_frame(first.frame, rotation := _rotation(first.frame))
         return StreamInfo(
             source=self._name,
             codec=codec_name(video),
@@ -217,7 +253,26 @@ class Stream:
         return f"Stream({self._name!r})"
 
 
-def _rotation(first: DecodedFrame) -> int:
+class _Latest:
+    """The frame that was decoded last, as a picture once one is asked for."""
+
+    def __init__(self, rotation: int) -> None:
+        self._rotation = rotation
+        self._frame: av.VideoFrame | None = None
+        self._picture: Picture | None = None
+
+    def add(self, frame: av.VideoFrame | None) -> None:
+        if frame is not None:
+            self._frame, self._picture = frame, None
+
+    def picture(self) -> Picture:
+        if self._picture is None:
+            assert self._frame is not None, "the first frame of a stream is always decoded"
+            self._picture = Picture.from_frame(self._frame, self._rotation)
+        return self._picture
+
+
+def _rotation(first: av.VideoFrame) -> int:
     """Returns clockwise degrees; FFmpeg counts the other way round. Odd angles are not turned."""
-    clockwise = -first.frame.rotation % 360
+    clockwise = -first.rotation % 360
     return clockwise if clockwise % 90 == 0 else 0

@@ -1,0 +1,242 @@
+// Follows the mean luma of a picture's blocks through pictures that are not decoded.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace costream {
+
+// What explicit weighted prediction makes of a predicted sample.
+struct Weight {
+  float scale = 1, offset = 0;
+  bool plain() const { return scale == 1 && offset == 0; }
+};
+
+// Begins with a decoded picture. Pictures that follow are told block by block, in decoding order:
+// where they are predicted from, and the mean of their residual. A block that stands still is not
+// told of and keeps its mean. For one without motion the mean is exact but for the loop filters,
+// which hardly change means. For others it is an estimate: what is predicted is taken to look like
+// the first picture does there, but for the difference of its blocks' means since.
+class Tracker {
+ public:
+  // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart.
+  void start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
+    if (width < 1 || height < 1) return fail();
+    width_ = width;
+    height_ = height;
+    columns_ = (width + 3) / 4;
+    rows_ = (height + 3) / 4;
+    // Whole blocks, the last ones filled up with their last samples.
+    luma_.resize(16 * static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_));
+    for (int y = 0; y < 4 * rows_; ++y) {
+      std::uint8_t* const to = luma_.data() + static_cast<std::ptrdiff_t>(y) * 4 * columns_;
+      std::memcpy(to, luma + std::min(y, height - 1) * stride, static_cast<std::size_t>(width));
+      std::memset(to + width, to[width - 1], static_cast<std::size_t>(4 * columns_ - width));
+    }
+    delta_.assign(luma_.size() / 16, 0.0f);
+    doubt_.assign(delta_.size(), 0);
+    touched_.clear();
+    worst_ = 0;
+  }
+
+  // The largest difference of the mean of 8x8 samples of a picture from what is expected by now;
+  // infinity where nothing is.
+  float surprise(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
+    if (failed() || width != width_ || height != height_)
+      return std::numeric_limits<float>::infinity();
+    float largest = 0;
+    for (int row = 0; row + 1 < height / 4; row += 2) {
+      for (int column = 0; column + 1 < width / 4; column += 2) {
+        const std::uint8_t* then = sample(column, row);
+        const std::uint8_t* now = luma + 4 * row * stride + 4 * column;
+        int sum = 0;
+        for (int y = 0; y < 8; ++y, then += 4 * columns_, now += stride)
+          for (int x = 0; x < 8; ++x) sum += now[x] - then[x];
+        const float expected = delta(column, row) + delta(column + 1, row) +
+                               delta(column, row + 1) + delta(column + 1, row + 1);
+        largest = std::max(largest, std::abs(static_cast<float>(sum) / 64 - expected / 4));
+      }
+    }
+    return largest;
+  }
+
+  // An intra picture follows that isn't told of, but looks like the one before as far as is known.
+  // The error of its coding isn't known, and what comes after makes up for it, over and over: only
+  // the means of 32x32 samples, in which it cancels, are carried on.
+  void carry() {
+    constexpr int kSide = 8;
+    for (int top = 0; top < rows_; top += kSide) {
+      for (int left = 0; left < columns_; left += kSide) {
+        const int bottom = std::min(top + kSide, rows_), right = std::min(left + kSide, columns_);
+        float sum = 0;
+        for (int row = top; row < bottom; ++row)
+          for (int column = left; column < right; ++column) sum += delta_[index(column, row)];
+        const float mean = sum / static_cast<float>((bottom - top) * (right - left));
+        for (int row = top; row < bottom; ++row)
+          std::fill_n(delta_.begin() + static_cast<std::ptrdiff_t>(index(left, row)), right - left,
+                      mean);
+      }
+    }
+    std::fill(doubt_.begin(), doubt_.end(), std::uint8_t{0});
+  }
+
+  // A coded picture begins, with the samples that are cropped off to the left and above. False:
+  // its blocks are not those of the picture it is to be compared with.
+  bool begin(int width, int height, int crop_left, int crop_top) {
+    if (width != width_ || height != height_ || crop_left != 0 || crop_top != 0) fail();
+    return !failed();
+  }
+  // It ended: says what it changed.
+  void end() {
+    for (const std::uint32_t at : touched_) worst_ = std::max(worst_, difference(at));
+    touched_.clear();
+  }
+  // Something is not known: no conclusion can be drawn before the next start.
+  void fail() { worst_ = std::numeric_limits<float>::infinity(); }
+  bool failed() const { return std::isinf(worst_); }
+
+  // The largest difference, at the end of any picture, of the mean of 8x8 samples from the first
+  // picture's, in luma steps, less what the loop filter may account for.
+  float worst() const { return worst_; }
+  int columns() const { return columns_; }
+  int rows() const { return rows_; }
+  const std::vector<float>& deltas() const { return delta_; }
+
+  // The mean of the 4x4 block, and that of its lowest row and its last column. Those behind the
+  // borders are like those at them.
+  float mean(int column, int row) const { return box(column, row, 0, 4, 0, 4); }
+  float lower_edge(int column, int row) const { return box(column, row, 0, 4, 3, 4); }
+  float right_edge(int column, int row) const { return box(column, row, 3, 4, 0, 4); }
+
+  // A sample, as far as it is known; those behind the borders are like those at them.
+  float at(int x, int y) const {
+    x = std::clamp(x, 0, 4 * columns_ - 1);
+    y = std::clamp(y, 0, 4 * rows_ - 1);
+    return static_cast<float>(luma_[static_cast<std::size_t>(y) * 4 *
+                                        static_cast<std::size_t>(columns_) +
+                                    static_cast<std::size_t>(x)]) +
+           delta_[index(x >> 2, y >> 2)];
+  }
+
+  // The mean of 4x4 samples that begin `x`, `y` quarters of a sample from the block's.
+  float moved(int column, int row, int x, int y) const {
+    if ((x | y) == 0) return mean(column, row);
+    const auto weights = [](int fraction, float (&to)[5]) {
+      const float part = static_cast<float>(fraction) / 16;
+      to[0] = 0.25f - part, to[1] = to[2] = to[3] = 0.25f, to[4] = part;
+    };
+    float across[5], down[5];
+    weights(x & 3, across);
+    weights(y & 3, down);
+    const int left = 4 * column + (x >> 2), top = 4 * row + (y >> 2);
+    float sum = 0;
+    for (int i = 0; i < 5; ++i) {
+      const std::uint8_t* const line =
+          luma_.data() + static_cast<std::ptrdiff_t>(std::clamp(top + i, 0, 4 * rows_ - 1)) * 4 *
+                             columns_;
+      float part = 0;
+      for (int j = 0; j < 5; ++j)
+        part += across[j] * static_cast<float>(line[std::clamp(left + j, 0, 4 * columns_ - 1)]);
+      sum += down[i] * part;
+    }
+    column += x >> 4;
+    row += y >> 4;
+    const float right = static_cast<float>(x & 15) / 16, below = static_cast<float>(y & 15) / 16;
+    sum += (delta(column, row) * (1 - right) + delta(column + 1, row) * right) * (1 - below);
+    sum += (delta(column, row + 1) * (1 - right) + delta(column + 1, row + 1) * right) * below;
+    return sum;
+  }
+  // The block's new mean. Blocks of a coded picture that are cropped off are left out.
+  void set(int column, int row, float value) {
+    if (column >= columns_ || row >= rows_) return;
+    delta_[index(column, row)] += std::clamp(value, 0.0f, 255.0f) - mean(column, row);
+    const auto cell = static_cast<std::uint32_t>(index(column & ~1, row & ~1));
+    if (touched_.empty() || touched_.back() != cell) touched_.push_back(cell);
+  }
+  // Likewise of an intra block, whose mean the loop filter may move: next to an edge of blocks that
+  // are much alike it replaces a sample by its neighbourhood's mean, by up to a quarter of what the
+  // two differ by, one sample in four; and it may have moved likewise what the block is predicted
+  // from.
+  void set_intra(int column, int row, float value) {
+    if (column >= columns_ || row >= rows_) return;
+    set(column, row, value);
+    const std::uint8_t* line = sample(column, row);
+    int low = 255, high = 0;
+    for (int y = 0; y < 4; ++y, line += 4 * columns_) {
+      for (int x = 0; x < 4; ++x) {
+        low = std::min<int>(low, line[x]);
+        high = std::max<int>(high, line[x]);
+      }
+    }
+    doubt_[index(column, row)] = static_cast<std::uint8_t>(high - low);
+  }
+  // Adds to the samples of a block what belongs to their bands: offsets of four bands of eight
+  // steps, from band `first` on.
+  void offset_bands(int column, int row, int first, const int (&offsets)[4]) {
+    if (column >= columns_ || row >= rows_) return;
+    const auto shift = static_cast<int>(std::lround(delta(column, row)));
+    const std::uint8_t* line = sample(column, row);
+    int sum = 0;
+    for (int y = 0; y < 4; ++y, line += 4 * columns_) {
+      for (int x = 0; x < 4; ++x) {
+        const int band = (std::clamp(line[x] + shift, 0, 255) >> 3) - first;
+        if (band >= 0 && band < 4) sum += offsets[band];
+      }
+    }
+    if (sum != 0) set(column, row, mean(column, row) + static_cast<float>(sum) / 16);
+  }
+
+ private:
+  std::size_t index(int column, int row) const {
+    return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) +
+           static_cast<std::size_t>(column);
+  }
+  float delta(int column, int row) const {
+    column = std::clamp(column, 0, columns_ - 1);
+    row = std::clamp(row, 0, rows_ - 1);
+    return delta_[index(column, row)];
+  }
+  const std::uint8_t* sample(int column, int row) const {
+    return luma_.data() + (static_cast<std::ptrdiff_t>(row) * 4 * columns_ + column) * 4;
+  }
+  // The mean of a part of the block's samples.
+  float box(int column, int row, int left, int right, int top, int bottom) const {
+    column = std::clamp(column, 0, columns_ - 1);
+    row = std::clamp(row, 0, rows_ - 1);
+    const std::uint8_t* const first = sample(column, row);
+    int sum = 0;
+    for (int y = top; y < bottom; ++y)
+      for (int x = left; x < right; ++x) sum += first[y * 4 * columns_ + x];
+    return static_cast<float>(sum) / static_cast<float>((right - left) * (bottom - top)) +
+           delta(column, row);
+  }
+  // Of the four blocks whose first one is at `at`, as many as there are.
+  float difference(std::uint32_t at) const {
+    const auto columns = static_cast<std::uint32_t>(columns_);
+    const std::uint32_t column = at % columns, row = at / columns;
+    float sum = 0, doubt = 0;
+    int count = 0;
+    for (std::uint32_t y = row; y < std::min(row + 2, static_cast<std::uint32_t>(rows_)); ++y) {
+      for (std::uint32_t x = column; x < std::min(column + 2, columns); ++x, ++count) {
+        sum += delta_[y * columns + x];
+        doubt += static_cast<float>(doubt_[y * columns + x]) / 8;
+      }
+    }
+    return std::max(0.0f, std::abs(sum) - doubt) / static_cast<float>(count);
+  }
+
+  int width_ = 0, height_ = 0;      // luma samples
+  int columns_ = 0, rows_ = 0;      // 4x4 blocks
+  std::vector<std::uint8_t> luma_;  // of the first picture
+  std::vector<float> delta_;        // of the blocks' means since
+  std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since
+  std::vector<std::uint32_t> touched_;  // by the picture at hand: of four blocks, the first
+  float worst_ = std::numeric_limits<float>::infinity();
+};
+
+}  // namespace costream
