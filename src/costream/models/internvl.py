@@ -29,6 +29,7 @@ from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualT
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.packing import Complete, packed_attention
+from costream.models.patch_embedding import embed_patches
 from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
@@ -178,9 +179,8 @@ class InternVLAdapter(StockAdapter):
     def _embed_patches(self, pixels: Tensor, kept: Tensor, grid: PatchGrid) -> Tensor:
         """Returns the class token and the kept patches of a frame: [1 + patches, hidden]."""
         embeddings, (first, places) = self.vision.embeddings, self._places(grid)
-        project = embeddings.patch_embeddings.projection
-        values = pixels[kept].to(self.kv_shape.device, self.kv_shape.dtype)
-        patches = functional.linear(values, project.weight.flatten(1), project.bias)
+        values = pixels[kept].to(self.kv_shape.device)
+        patches = embed_patches(embeddings.patch_embeddings.projection, values)
         kept = kept.to(places.device)
         return torch.cat([first, patches + places[kept]])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, linear
+from torch.nn.functional import interpolate
 from transformers import (
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
@@ -28,6 +28,7 @@ from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualT
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.packing import Complete, packed_attention
+from costream.models.patch_embedding import embed_patches
 from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
@@ -200,9 +201,7 @@ class LlavaOnevisionAdapter(StockAdapter):
             patches: bool [frames, patches], which those are.
         """
         embeddings = self.vision.embeddings
-        project = embeddings.patch_embedding
-        values = values.to(self.kv_shape.dtype)
-        embedded = linear(values, project.weight.flatten(1), project.bias)
+        embedded = embed_patches(embeddings.patch_embedding, values)
         places: Tensor = embeddings.position_embedding(patches.nonzero()[:, 1])
         return embedded + places
 

@@ -96,10 +96,11 @@ class OnDemand:
     It is in one of two states. **Watching**, every packet is decoded, but for frames that no other
     is predicted from and that are not sampled. From any sampled picture it goes **idle**: packets
     are held undecoded, and at each tick our own reader follows that picture's means through them,
-    block by block, at less than a tenth of the time of decoding. While no mean has changed by
-    more than :data:`LIMIT` the tick gets no picture of its own. Once one has, or something can't be
-    told (an intra picture, damage), what is held is decoded up to the tick's own picture, so that a
-    change is seen in the same tick as by full decoding.
+    block by block: where little moves, in a tenth of the time of decoding. While no mean has
+    changed by more than :data:`LIMIT` the tick gets no picture of its own. Once one has, or
+    something can't be told (an intra picture, damage), what is held is decoded up to the tick's own
+    picture, so that a change is seen in the same tick as by full decoding. The means are estimates,
+    though: of coarsely coded streams they miss some changes that decoding shows (docs/log.md).
 
     A random access point lets go of what was held before it. One in :data:`REFRESH` seconds is
     decoded, and any whose size or parameter sets are not the last one's; others are taken to look
