@@ -194,6 +194,14 @@ NB_MODULE(_bitstream, module) {
           "luma"_a,
           "Begin with a decoded picture, uint8 [height, width]: what follows is compared with it.")
       .def(
+          "restart",
+          [](Tracker& tracker, const Luma& luma) {
+            check(luma);
+            tracker.restart(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                            static_cast<int>(luma.shape(0)));
+          },
+          "luma"_a, "Go on from a later picture, decoded; what follows is compared as before.")
+      .def(
           "surprise",
           [](const Tracker& tracker, const Luma& luma) {
             check(luma);
@@ -205,8 +213,11 @@ NB_MODULE(_bitstream, module) {
           "where nothing is.")
       .def("carry", &Tracker::carry,
            "Go on behind an intra picture that is taken to look like the one before.")
+      .def_prop_ro(
+          "difference", [](const Tracker& tracker) { return tracker.difference(); },
+          "The largest difference of the mean of 8x8 samples by now; inf: not known.")
       .def_prop_ro("worst", &Tracker::worst,
-                   "The largest difference of the mean of 8x8 samples so far; inf: not known.")
+                   "The largest one after any picture since the last decoded one; inf: not known.")
       .def_prop_ro(
           "deltas",
           [](nb::handle_t<Tracker> self) {
@@ -216,7 +227,8 @@ NB_MODULE(_bitstream, module) {
             return view<float>(self, tracker.deltas().data(), {rows, columns},
                                {tracker.columns(), 1});
           },
-          "float32 [rows, columns]: difference of the mean luma of blocks of 4x4 samples by now.");
+          "float32 [rows, columns]: by how much the mean luma of 4x4 samples differs from the last "
+          "decoded picture's.");
 
   bind_reader<costream::H265Reader>(module, "H265Reader", "Reads H.265.");
   bind_reader<costream::H264Reader>(module, "H264Reader", "Reads H.264.");

@@ -31,17 +31,22 @@ class Tracker {
     height_ = height;
     columns_ = (width + 3) / 4;
     rows_ = (height + 3) / 4;
-    // Whole blocks, the last ones filled up with their last samples.
     luma_.resize(16 * static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_));
-    for (int y = 0; y < 4 * rows_; ++y) {
-      std::uint8_t* const to = luma_.data() + static_cast<std::ptrdiff_t>(y) * 4 * columns_;
-      std::memcpy(to, luma + std::min(y, height - 1) * stride, static_cast<std::size_t>(width));
-      std::memset(to + width, to[width - 1], static_cast<std::size_t>(4 * columns_ - width));
-    }
-    delta_.assign(luma_.size() / 16, 0.0f);
-    doubt_.assign(delta_.size(), 0);
-    touched_.clear();
-    worst_ = 0;
+    base_.assign(luma_.size() / 16, 0.0f);
+    take(luma, stride);
+  }
+
+  // A later picture was decoded after all: it is exactly known, and what follows is predicted from
+  // it, but still compared with the first one.
+  void restart(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
+    if (width != width_ || height != height_) return fail();
+    for (int row = 0; row < rows_; ++row)
+      for (int column = 0; column < columns_; ++column)
+        base_[index(column, row)] -= decoded_mean(column, row);
+    take(luma, stride);
+    for (int row = 0; row < rows_; ++row)
+      for (int column = 0; column < columns_; ++column)
+        base_[index(column, row)] += decoded_mean(column, row);
   }
 
   // The largest difference of the mean of 8x8 samples of a picture from what is expected by now;
@@ -73,13 +78,15 @@ class Tracker {
     for (int top = 0; top < rows_; top += kSide) {
       for (int left = 0; left < columns_; left += kSide) {
         const int bottom = std::min(top + kSide, rows_), right = std::min(left + kSide, columns_);
-        float sum = 0;
-        for (int row = top; row < bottom; ++row)
-          for (int column = left; column < right; ++column) sum += delta_[index(column, row)];
-        const float mean = sum / static_cast<float>((bottom - top) * (right - left));
-        for (int row = top; row < bottom; ++row)
-          std::fill_n(delta_.begin() + static_cast<std::ptrdiff_t>(index(left, row)), right - left,
-                      mean);
+        for (std::vector<float>* plane : {&base_, &delta_}) {
+          float sum = 0;
+          for (int row = top; row < bottom; ++row)
+            for (int column = left; column < right; ++column) sum += (*plane)[index(column, row)];
+          const float mean = sum / static_cast<float>((bottom - top) * (right - left));
+          for (int row = top; row < bottom; ++row)
+            std::fill_n(plane->begin() + static_cast<std::ptrdiff_t>(index(left, row)),
+                        right - left, mean);
+        }
       }
     }
     std::fill(doubt_.begin(), doubt_.end(), std::uint8_t{0});
@@ -100,8 +107,39 @@ class Tracker {
   void fail() { worst_ = std::numeric_limits<float>::infinity(); }
   bool failed() const { return std::isinf(worst_); }
 
-  // The largest difference, at the end of any picture, of the mean of 8x8 samples from the first
-  // picture's, in luma steps, less what the loop filter may account for.
+  // The largest difference of the mean of 8x8 samples from the first picture's, in luma steps,
+  // less what the loop filter may account for: by now, and at the end of any picture since the last
+  // one that was decoded, of blocks that it was told of.
+  float difference() const {
+    if (failed()) return worst_;
+    const int pairs = columns_ / 2;
+    // Maxima of columns first: compilers make vectors of these.
+    std::vector<float> largest(static_cast<std::size_t>(pairs) + 1, 0.0f);
+    for (int row = 0; row < rows_; row += 2) {
+      if (row + 1 < rows_) {
+        const float* const base = base_.data() + index(0, row);
+        const float* const delta = delta_.data() + index(0, row);
+        const std::uint8_t* const doubt = doubt_.data() + index(0, row);
+        for (int pair = 0; pair < pairs; ++pair) {
+          float sum = 0;
+          int unsure = 0;
+          for (const int at : {2 * pair, 2 * pair + 1, 2 * pair + columns_, 2 * pair + columns_ + 1}) {
+            sum += base[at] + delta[at];
+            unsure += doubt[at];
+          }
+          const float least = (std::abs(sum) - static_cast<float>(unsure) / 8) / 4;
+          float& most = largest[static_cast<std::size_t>(pair)];
+          most = most < least ? least : most;
+        }
+      }
+      // Half cells at the borders.
+      for (int column = row + 1 < rows_ ? 2 * pairs : 0; column < columns_; column += 2) {
+        const auto at = static_cast<std::uint32_t>(index(column, row));
+        largest.back() = std::max(largest.back(), difference(at));
+      }
+    }
+    return *std::max_element(largest.begin(), largest.end());
+  }
   float worst() const { return worst_; }
   int columns() const { return columns_; }
   int rows() const { return rows_; }
@@ -192,6 +230,19 @@ class Tracker {
   }
 
  private:
+  // What comes next is predicted from a decoded picture of the size at hand. Blocks are whole, the
+  // last ones filled up with their last samples.
+  void take(const std::uint8_t* luma, std::ptrdiff_t stride) {
+    for (int y = 0; y < 4 * rows_; ++y) {
+      std::uint8_t* const to = luma_.data() + static_cast<std::ptrdiff_t>(y) * 4 * columns_;
+      std::memcpy(to, luma + std::min(y, height_ - 1) * stride, static_cast<std::size_t>(width_));
+      std::memset(to + width_, to[width_ - 1], static_cast<std::size_t>(4 * columns_ - width_));
+    }
+    delta_.assign(luma_.size() / 16, 0.0f);
+    doubt_.assign(delta_.size(), 0);
+    touched_.clear();
+    worst_ = 0;
+  }
   std::size_t index(int column, int row) const {
     return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) +
            static_cast<std::size_t>(column);
@@ -204,16 +255,19 @@ class Tracker {
   const std::uint8_t* sample(int column, int row) const {
     return luma_.data() + (static_cast<std::ptrdiff_t>(row) * 4 * columns_ + column) * 4;
   }
-  // The mean of a part of the block's samples.
+  // The mean of a part of the block's samples, of the picture that was decoded last and by now.
+  float decoded_mean(int column, int row) const { return decoded_box(column, row, 0, 4, 0, 4); }
   float box(int column, int row, int left, int right, int top, int bottom) const {
     column = std::clamp(column, 0, columns_ - 1);
     row = std::clamp(row, 0, rows_ - 1);
+    return decoded_box(column, row, left, right, top, bottom) + delta_[index(column, row)];
+  }
+  float decoded_box(int column, int row, int left, int right, int top, int bottom) const {
     const std::uint8_t* const first = sample(column, row);
     int sum = 0;
     for (int y = top; y < bottom; ++y)
       for (int x = left; x < right; ++x) sum += first[y * 4 * columns_ + x];
-    return static_cast<float>(sum) / static_cast<float>((right - left) * (bottom - top)) +
-           delta(column, row);
+    return static_cast<float>(sum) / static_cast<float>((right - left) * (bottom - top));
   }
   // Of the four blocks whose first one is at `at`, as many as there are.
   float difference(std::uint32_t at) const {
@@ -223,7 +277,7 @@ class Tracker {
     int count = 0;
     for (std::uint32_t y = row; y < std::min(row + 2, static_cast<std::uint32_t>(rows_)); ++y) {
       for (std::uint32_t x = column; x < std::min(column + 2, columns); ++x, ++count) {
-        sum += delta_[y * columns + x];
+        sum += base_[y * columns + x] + delta_[y * columns + x];
         doubt += static_cast<float>(doubt_[y * columns + x]) / 8;
       }
     }
@@ -232,7 +286,8 @@ class Tracker {
 
   int width_ = 0, height_ = 0;      // luma samples
   int columns_ = 0, rows_ = 0;      // 4x4 blocks
-  std::vector<std::uint8_t> luma_;  // of the first picture
+  std::vector<std::uint8_t> luma_;  // of the picture that was decoded last
+  std::vector<float> base_;         // of its blocks' means from those of the first picture
   std::vector<float> delta_;        // of the blocks' means since
   std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since
   std::vector<std::uint32_t> touched_;  // by the picture at hand: of four blocks, the first

@@ -31,10 +31,11 @@ class Tracked {
     if (!(tracker_.worst() >= 0)) std::abort();
     if (tracker_.failed()) return;
     const float surprise = tracker_.surprise(luma_.data(), width_, width_, height_);
-    if (!std::isfinite(surprise)) std::abort();
+    if (!std::isfinite(surprise) || !std::isfinite(tracker_.difference())) std::abort();
     for (const float delta : tracker_.deltas())
       if (!(std::abs(delta) <= 256)) std::abort();
     if (++packets_ % 8 == 0) tracker_.carry();
+    if (packets_ % 12 == 0) tracker_.restart(luma_.data(), width_, width_, height_);
   }
 
  private:

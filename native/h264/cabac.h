@@ -91,16 +91,23 @@ class Cabac {
   // many. A run of skipped macroblocks is little else.
   int run(std::uint8_t state, int limit) {
     constexpr unsigned kLast = 62;
+    constexpr int kInverse[4] = {
+        65536 / (kRangeTabLps[kLast][0] + 2) + 1, 65536 / (kRangeTabLps[kLast][1] + 2) + 1,
+        65536 / (kRangeTabLps[kLast][2] + 2) + 1, 65536 / (kRangeTabLps[kLast][3] + 2) + 1};
     if (state != (kLast << 1 | 1)) return 0;
     int count = 0;
     const auto offset = static_cast<int>(value_ >> bits_);
+    const int lowest = offset < 256 ? 256 : offset + 1;
     while (count < limit) {
       // Within a quarter of codIRange's values each pair takes the same from it.
       const auto range = static_cast<int>(range_);
-      const int step = kRangeTabLps[kLast][range >> 6 & 3] + 2;
-      const int beginning = (range & 63) / step + 1;
-      const int lowest = offset < 256 ? 256 : offset + 1;
-      const int within = range < lowest ? 0 : (range - lowest) / step;
+      const int part = range >> 6 & 3;
+      const int step = kRangeTabLps[kLast][part] + 2;
+      // Divided by the step, exactly so below 512: divisions would be most of a run's time.
+      const int inverse = kInverse[part];
+      const auto steps = [inverse](int length) { return length * inverse >> 16; };
+      const int beginning = steps(range & 63) + 1;
+      const int within = range < lowest ? 0 : steps(range - lowest);
       const int taken = std::min({beginning, within, limit - count});
       if (taken == 0) break;
       range_ -= static_cast<std::uint32_t>(taken * step);

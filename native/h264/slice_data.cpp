@@ -96,6 +96,14 @@ constexpr std::array<std::uint16_t, kSize> make_bypass(std::uint16_t scale) {
 constexpr auto kBypass4x4 = make_bypass<16>(16 << 4);
 constexpr auto kBypass8x8 = make_bypass<64>(16 << 6);
 
+// As one word each, of which compilers make wider stores.
+void fill_all(Colocated* to, std::size_t count, const Colocated& value) {
+  std::uint64_t word;
+  static_assert(sizeof(Colocated) == sizeof(word));
+  std::memcpy(&word, &value, sizeof(word));
+  for (std::size_t at = 0; at < count; ++at) std::memcpy(to + at, &word, sizeof(word));
+}
+
 int median(int a, int b, int c) { return std::max(std::min(a, b), std::min(std::max(a, b), c)); }
 
 struct Neighbour {
@@ -400,7 +408,10 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
 
 template <bool kCabac>
 bool SliceReader<kCabac>::read() {
-  if (read_macroblocks()) return true;
+  if (read_macroblocks()) {
+    canvas_.covered += address_ + 1 - slice_.header->first;
+    return true;
+  }
   take_back();
   return false;
 }
@@ -494,8 +505,8 @@ std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
   current_ = first + count - 1;
   if (kept_) {
     const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
-    std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address * blocks),
-                blocks * static_cast<std::size_t>(count), still_colocated_);
+    fill_all(kept_->data() + address * blocks, blocks * static_cast<std::size_t>(count),
+             still_colocated_);
   }
   return static_cast<std::uint32_t>(count);
 }
@@ -1363,7 +1374,7 @@ void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector
 template <bool kCabac>
 void SliceReader<kCabac>::fill_colocated(const Colocated& colocated) {
   const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
-  std::fill_n(kept_->begin() + static_cast<std::ptrdiff_t>(address_ * blocks), blocks, colocated);
+  fill_all(kept_->data() + address_ * blocks, blocks, colocated);
 }
 
 // The grid's motion.
@@ -1899,6 +1910,7 @@ void Canvas::resize(const Sps& sps) {
 void Canvas::begin(Picture& target) {
   picture = &target;
   first = slice + 1;
+  covered = 0;
   filled = false;
 }
 
@@ -1940,6 +1952,7 @@ void Canvas::fill(const Motion& motion, Mode mode, int quantiser) {
 bool Canvas::end() {
   if (tracker && !filled) return false;
   if (!filled) fill(kNoMotion, Mode::kNotCoded, 0);
+  if (covered == static_cast<std::uint32_t>(width * height)) return true;
   bool complete = true;
   const std::ptrdiff_t columns = 4 * width;
   for (int y = 0; y < height; ++y) {

@@ -66,6 +66,7 @@ struct Canvas {
   bool filled = false;
   std::uint32_t slice = 0;  // number of the last slice
   std::uint32_t first = 0;  // number that the picture's first slice has
+  std::uint32_t covered = 0;  // macroblocks of slices that were read
 
   Picture* picture = nullptr;
   // Set: blocks are told to it, and of the picture's arrays only the motion is written, which has

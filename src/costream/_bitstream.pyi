@@ -105,6 +105,8 @@ class Tracker:
 
     def start(self, luma: npt.NDArray[np.uint8]) -> None:
         """What follows is compared with a picture, [height, width] with contiguous rows."""
+    def restart(self, luma: npt.NDArray[np.uint8]) -> None:
+        """Go on from a later picture, decoded; what follows is compared as before."""
     def surprise(self, luma: npt.NDArray[np.uint8]) -> float:
         """Largest difference of the mean of 8x8 samples of a picture from what is expected by now.
 
@@ -113,11 +115,14 @@ class Tracker:
     def carry(self) -> None:
         """Go on behind an intra picture that is taken to look like the one before."""
     @property
+    def difference(self) -> float:
+        """Largest difference of the mean of 8x8 samples by now; inf: not known."""
+    @property
     def worst(self) -> float:
-        """Largest difference of the mean of 8x8 samples after any picture; inf: not known."""
+        """Largest one after any picture since the last decoded one; inf: not known."""
     @property
     def deltas(self) -> npt.NDArray[np.float32]:
-        """[rows, columns]: by how much the mean of each 4x4 samples differs by now."""
+        """[rows, columns]: by how much means of 4x4 differ from the last decoded picture's."""
 
 class H265Reader:
     """Reads H.265. One thread at a time; `read` lets others run meanwhile."""

@@ -95,6 +95,7 @@ def test_means_are_those_of_decoded_pictures(codec, light, options):
         assert np.abs(told(tracker) - real).max() < 5
         assert np.abs(told(tracker) - real).mean() < 2
         assert np.abs(told(tracker)).max() <= tracker.worst + 1e-3
+        assert tracker.difference <= tracker.worst
 
 
 @pytest.mark.parametrize("codec", READERS)
@@ -140,6 +141,42 @@ def test_it_stops_at_the_limit_and_at_intra_pictures(codec):
     reader.reset()
     reader.track([stream.packets[10]], tracker, NEVER)
     assert tracker.worst == np.inf
+
+
+@pytest.mark.parametrize("codec", READERS)
+def test_a_later_picture_is_compared_with_the_first_one(codec):
+    stream = make(codec, room(30, light=0.3), keyint=10)
+    decoded = stream.luma()
+    reader, tracker = make_reader(codec, stream), _bitstream.Tracker()
+    tracker.start(decoded[0])
+    reader.track(stream.packets[1:10], tracker, NEVER)
+    reader.reset()
+    tracker.carry()
+    # Not told of the intra picture: by its mean alone it is taken to look like the one before.
+    tracker.restart(decoded[10])
+    assert tracker.worst == 0
+    real = np.abs(cells(decoded[10]) - cells(decoded[0])).max()
+    assert tracker.difference == pytest.approx(real, abs=1e-3)
+    for packet, luma in zip(stream.packets[11:20], decoded[11:20], strict=True):
+        reader.track([packet], tracker, NEVER)
+        real = np.abs(cells(luma) - cells(decoded[0])).max()
+        assert tracker.difference == pytest.approx(real, abs=2.5)
+    tracker.restart(np.zeros((64, 64), np.uint8))
+    assert tracker.worst == tracker.difference == np.inf
+
+
+def test_the_last_rows_and_columns_count():
+    for height, width in ((36, 44), (32, 44), (36, 48), (6, 10)):
+        first = np.full((height, width), 100, np.uint8)
+        for row, column in ((0, 0), (height - 1, 0), (0, width - 1), (height - 1, width - 1)):
+            tracker = _bitstream.Tracker()
+            tracker.start(first)
+            assert tracker.difference == 0
+            later = first.copy()
+            top, left = row // 8 * 8, column // 8 * 8
+            later[top : top + 8, left : left + 8] = 117
+            tracker.restart(later)
+            assert tracker.difference == pytest.approx(17)
 
 
 @pytest.mark.parametrize("codec", READERS)

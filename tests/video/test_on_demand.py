@@ -18,14 +18,14 @@ FPS = 2
 X265 = {"x265-params": "log-level=error:pools=1:frame-threads=1"}
 
 
-def hall(frames, visits=(), light=1.0, size=(240, 320)):
+def hall(frames, visits=(), light=1.0, size=(240, 320), noise=0.5):
     """An empty hall in sensor noise; in each of ``visits`` somebody crosses it."""
     rng = np.random.default_rng(1)
     room = 60 + texture(*size) / 3.0
     figure = texture(96, 32, seed=5)
     pictures = []
     for i in range(frames):
-        picture = room * (1 + (light - 1) * i / frames) + rng.normal(0, 0.5, size)
+        picture = room * (1 + (light - 1) * i / frames) + rng.normal(0, noise, size)
         for start, end in visits:
             if start <= i < end:
                 x = 20 + 5 * (i - start)
@@ -181,6 +181,17 @@ def test_a_key_frame_lets_go_of_what_was_held_before(tmp_path, monkeypatch):
     held = watch_held(monkeypatch)
     read(make(tmp_path / "quiet.mp4", hall(300), gop=25))
     assert 20 < max(held) <= 26
+
+
+def test_a_false_alarm_after_a_key_frame_costs_that_frame_alone(tmp_path, monkeypatch):
+    """Coding noise of key frames that were not decoded looks like change in what follows."""
+    monkeypatch.setattr(on_demand, "LIMIT", 2.5)
+    path = make(tmp_path / "quiet.mp4", hall(300, noise=1.6), gop=25, crf="23")
+    full, found, health = read(path)
+    assert_alike(full, found)
+    monkeypatch.setattr(on_demand.OnDemand, "_catch_up", lambda self, key: False)
+    _, _, without = read(path)
+    assert health.undecoded > without.undecoded + 20
 
 
 def test_what_changes_in_a_key_frame_alone_is_seen_at_one_of_the_next(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.packet import Packet
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
@@ -29,8 +30,12 @@ LIMIT = 4.0
 """Luma steps, of 255, by which the mean of no 8 x 8 samples may have changed since the picture that
 stands for others: what counts as change differs by five at least."""
 
+PASSING = 2.0
+"""Times the limit by which a mean may change between ticks, if it has changed back at the tick."""
+
 REFRESH = 8.0
-"""Seconds after which the next random access point is decoded, which alone costs little."""
+"""Seconds after which the next random access point is decoded, which alone costs little: at first;
+each that looks as expected doubles them, up to :data:`MAX_AGE`."""
 
 MAX_AGE = 30.0
 """Seconds after which a picture is decoded even in the midst of a group of pictures, with all that
@@ -105,9 +110,10 @@ class OnDemand:
     A random access point lets go of what was held before it. One in :data:`REFRESH` seconds is
     decoded, and any whose size or parameter sets are not the last one's; others are taken to look
     like what was before, as long as those that are decoded do: after one that doesn't, each is
-    decoded. What happens in exactly such a frame, of the same size, and never moves again is
-    therefore seen later than by full decoding, by ``REFRESH`` seconds and one group of pictures at
-    most.
+    decoded. Where something seems to have changed since one that wasn't, it may be that point's
+    coding alone: it is decoded before all else that is held. What happens in exactly such a frame,
+    of the same size, and never moves again is therefore seen later than by full decoding, by
+    :data:`MAX_AGE` and one group of pictures at most.
 
     Decoding is also forced by timestamps that jump and by the bounds on what is held. Where a
     stream keeps changing it is tried again ever more seldom, so that it costs little more than
@@ -151,6 +157,7 @@ class OnDemand:
         self._alarm = self._refreshing = self._urgent = False
         self._blind = 0  # times in a row that nothing could be told
         self._decoded_at = 0.0
+        self._checked_at = 0.0  # last time when all of the picture was known
         self._parameters = b""
         self._key_size = 0
         self._passed = Passed()
@@ -248,7 +255,7 @@ class OnDemand:
             time = self._decoder.clock.peek(frame.time)
             sampled = self.grid is not None and self.grid.opens(time)
             shown = self._decoder.show(frame)
-            self._decoded_at = time
+            self._decoded_at = self._checked_at = time
             self._alarm = shown.record.damaged
             if held is not None and self._may_rest(sampled):
                 self._rest(frame, held)
@@ -271,13 +278,10 @@ class OnDemand:
             self._give_up(f"its pictures are {frame.format.name}")
             return
         assert self._tracker is not None and self._reader is not None
-        plane = frame.planes[0]
-        samples = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # no buffer in its stub
-        rows = samples.reshape(-1, plane.line_size)
-        luma = rows[: frame.height, : frame.width]
+        luma = _luma(frame)
         if held.restart and self._quiet:
             surprised = self._tracker.surprise(luma) > self._limit
-            self._refresh = 0.0 if surprised else REFRESH
+            self._refresh = 0.0 if surprised else min(2 * self._refresh, MAX_AGE) or REFRESH
         self._tracker.start(luma)
         self._reader.reset()
         full = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
@@ -349,7 +353,7 @@ class OnDemand:
         assert self._units is not None
         size, last = key.coded.size, self._key_size
         self._key_size = size
-        if abs(size - last) > KEY_MARGIN * last or time - self._decoded_at > self._refresh:
+        if abs(size - last) > KEY_MARGIN * last or time - self._checked_at > self._refresh:
             return True
         return self._units.parameters(memoryview(key.packet)) != self._parameters
 
@@ -363,26 +367,63 @@ class OnDemand:
 
     def _stands_still(self, time: float) -> bool:
         """Whether the picture that was decoded last may stand for the one at a tick."""
-        assert self._tracker is not None and self._reader is not None
         if time - self._decoded_at > MAX_AGE:
             self._quiet = SETTLED
             return False
+        if self._follow() <= self._limit:
+            return True
+        key = self._held[0] if self._held and self._blind == 0 else None
+        if key is None or not (key.restart and key.passed):
+            return False
+        if not self._catch_up(key) or self._follow() > self._limit:
+            return False
+        self._checked_at = time
+        return True
+
+    def _follow(self) -> float:
+        """Tells the tracker what is new, and returns the largest difference by now."""
+        assert self._tracker is not None and self._reader is not None
         fresh, self._fresh = self._fresh, []
         run: list[bytes] = []
         for held in fresh:
             if held.restart:
-                self._reader.track(run, self._tracker, self._limit)
+                self._reader.track(run, self._tracker, PASSING * self._limit)
                 self._reader.reset()
                 self._tracker.carry()
                 run = []
             else:
                 run.append(bytes(held.packet))
-        self._reader.track(run, self._tracker, self._limit)
-        worst = self._tracker.worst
-        self._blind = self._blind + 1 if worst == np.inf else 0
+        self._reader.track(run, self._tracker, PASSING * self._limit)
+        self._blind = self._blind + 1 if self._tracker.worst == np.inf else 0
         if self._blind >= BLIND and run:
             self._ask_why(run[-1])
-        return worst <= self._limit
+        if self._tracker.worst > PASSING * self._limit:
+            return self._tracker.worst
+        return self._tracker.difference
+
+    def _catch_up(self, key: Held) -> bool:
+        """Decodes the random access point that is held, which was displayed, for the tracker alone.
+
+        What an intra picture changes is not known, and what comes after it seems to. False: it gave
+        no picture, and what is held is still to be decoded from there on.
+        """
+        assert self._tracker is not None and self._reader is not None
+        self._start_over()
+        self._held.popleft()
+        self._held_bytes -= key.coded.size
+        self._note_key(key)
+        self._sent[key.coded.order] = key
+        luma = None
+        for frame in self._decoder.decode(key.packet):
+            coded = frame.opaque
+            sent = self._sent.pop(coded.order, None) if isinstance(coded, Coded) else None
+            luma = _luma(frame) if sent is key else None
+        if luma is None or self._decoder.blemished:
+            return False
+        self._tracker.restart(luma)
+        self._reader.reset()
+        self._fresh = list(self._held)
+        return True
 
     def _ask_why(self, packet: bytes) -> None:
         """Gives up if our reader can't read the stream for what it is."""
@@ -399,16 +440,20 @@ class OnDemand:
         self._idle = False
         self._urgent = self._alarm
         self._back_off()
-        if self._behind:
-            self._decoder.restart()
-            self._sent.clear()
-            self._behind = False
+        self._start_over()
         while self._held and not self._idle:
             held = self._held.popleft()
             self._held_bytes -= held.coded.size
             if not (held.passed and self._reorders) or self._is_reference(held):
                 yield from self._decode(held)
         self._urgent = False
+
+    def _start_over(self) -> None:
+        """Has the decoder go on at what is held, if anything before it was dropped."""
+        if self._behind:
+            self._decoder.restart()
+            self._sent.clear()
+            self._behind = False
 
     def _back_off(self) -> None:
         if self._refreshing or self._quiet >= SETTLED:
@@ -440,6 +485,13 @@ class OnDemand:
         if self._passed.frames:
             shown.passed, self._passed = self._passed, Passed()
         return shown
+
+
+def _luma(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    plane = frame.planes[0]
+    samples = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # no buffer in its stub
+    rows: npt.NDArray[np.uint8] = samples.reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width]
 
 
 def _kind(held: Held) -> FrameType:
