@@ -123,7 +123,8 @@ class Tracker {
         for (int pair = 0; pair < pairs; ++pair) {
           float sum = 0;
           int unsure = 0;
-          for (const int at : {2 * pair, 2 * pair + 1, 2 * pair + columns_, 2 * pair + columns_ + 1}) {
+          const int left = 2 * pair, below = left + columns_;
+          for (const int at : {left, left + 1, below, below + 1}) {
             sum += base[at] + delta[at];
             unsure += doubt[at];
           }
