@@ -1,12 +1,21 @@
 """Clips of fresh worlds, and the supply of them."""
 
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from costream.synth import draw_recipes
 from costream.train import Recipe, StageRecipe
-from costream.train.clips import FRAMES, Reel, make_pairs, make_truth, make_window
+from costream.train.clips import (
+    FRAMES,
+    Reel,
+    draw_videos,
+    make_pairs,
+    make_truth,
+    make_window,
+)
 
 STAGE = StageRecipe(1, 1, 1e-3)
 RECIPE = Recipe("test", STAGE, STAGE, STAGE, STAGE, frame_size=(96, 64))
@@ -49,3 +58,14 @@ def test_clips_come_and_go_as_steps_pass_and_follow_from_the_step():
     finally:
         reel.close()
         later.close()
+
+
+def test_some_kinds_come_twice_as_often():
+    stage = StageRecipe(100, 8, 1e-3, pool=10, fresh=1.0)
+    even = Counter(video.event for video in draw_videos(stage, 3))
+    more = Counter(video.event for video in draw_videos(replace(stage, often=("fire", "fall")), 3))
+    assert even.total() == more.total() == 111
+    assert even["fire"] == pytest.approx(even["panic"], abs=1)
+    for kind in ("fire", "fall"):
+        assert more[kind] == pytest.approx(2 * more["panic"], abs=2)
+    assert more[None] == pytest.approx(3 * more["panic"], abs=3)

@@ -1,9 +1,11 @@
+from collections import Counter
+
 import numpy as np
 
-from costream.synth import Event, Truth
+from costream.synth import EVENT_KINDS, Event, Truth
 from costream.train import Recipe, StageRecipe
 from costream.train.clips import Clip
-from costream.train.windows import draw_moments, list_examples
+from costream.train.windows import ExampleDraw, draw_moments, list_examples
 
 STAGE = StageRecipe(1, 1, 1e-3)
 RECIPE = Recipe("test", STAGE, STAGE, STAGE, STAGE)
@@ -35,3 +37,15 @@ def test_moments_follow_each_other():
     moments = draw_moments(example, np.random.default_rng(1), RECIPE, 2)
     assert len(moments) == 10
     assert np.diff([m.time for m in moments]).tolist() == [1.0] * 9
+
+
+def test_each_kind_is_met_as_often_as_the_others_but_for_those_that_are_met_twice():
+    clips = [clip(12, Event(kind, 1, 2.0, 10.0)) for kind in EVENT_KINDS]
+    examples = list_examples(clips, RECIPE, 2)
+    for often, share in (((), 1), (("fire",), 2)):
+        taken = ExampleDraw(examples, np.random.default_rng(1), often, eventful=1.0)
+        met = Counter(
+            kind for _ in range(6000) for kind, shown in taken.take().shown.items() if shown
+        )
+        assert abs(met["fire"] / met["fall"] - share) < 0.25 * share
+        assert abs(met["panic"] / met["fall"] - 1) < 0.25

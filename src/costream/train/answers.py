@@ -157,7 +157,7 @@ class AnswerStage(Stage):
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
                 clips = reel.at(step)
                 examples = list_examples(clips, self.recipe, patch, self.length(step))
-                taken, points = ExampleDraw(examples, draw), []
+                taken, points = ExampleDraw(examples, draw, stage.often), []
                 windows = max(1, stage.batch // ranks.world())
                 for _ in range(windows):
                     example = taken.take()

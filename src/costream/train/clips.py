@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -106,14 +106,27 @@ def open_reel(make: Make, recipe: Recipe, seed: int, stage: StageRecipe) -> Iter
         seed: of the stage's videos, beside the run's.
         stage: how many clips it takes.
     """
-    count = stage.pool + int(stage.fresh * stage.steps) + 1
-    videos = draw_recipes("train", count, 100 * recipe.seed + seed)
+    videos = draw_videos(stage, 100 * recipe.seed + seed)
     of = ranks.world()
     reel = Reel(make, ranks.share(videos), max(1, stage.pool // of), stage.fresh / of)
     try:
         yield reel
     finally:
         reel.close()
+
+
+def draw_videos(stage: StageRecipe, seed: int) -> list[Video]:
+    """Draws the videos of the training split that a stage learns from."""
+    count = stage.pool + int(stage.fresh * stage.steps) + 1
+    if not stage.often:
+        return draw_recipes("train", count, seed)
+    # Of the others every second one.
+    drawn, seen = [], Counter[str]()
+    for video in draw_recipes("train", 2 * count, seed):
+        seen[video.category] += 1
+        if video.event in stage.often or seen[video.category] % 2:
+            drawn.append(video)
+    return drawn[:count]
 
 
 def make_pairs(recipe: Recipe, patch: int, number: int, video: Video) -> Clip:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from costream.synth import EventKind
+
 
 @dataclass(frozen=True, slots=True)
 class StageRecipe:
@@ -18,6 +20,7 @@ class StageRecipe:
             come, and none returns.
         fresh: how many come with every step.
         decay: weight decay.
+        often: kinds of event that are met twice as often as the others.
     """
 
     steps: int
@@ -26,6 +29,7 @@ class StageRecipe:
     pool: int = 64
     fresh: float = 1.0
     decay: float = 0.05
+    often: tuple[EventKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

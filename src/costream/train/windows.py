@@ -61,14 +61,20 @@ class ExampleDraw:
     Args:
         examples: to draw from.
         draw: the source of chance.
+        often: kinds that are met twice as often.
         eventful: share of the windows that show an event.
     """
 
     def __init__(
-        self, examples: Sequence[Example], draw: np.random.Generator, eventful: float = 0.5
+        self,
+        examples: Sequence[Example],
+        draw: np.random.Generator,
+        often: tuple[EventKind, ...] = (),
+        eventful: float = 0.5,
     ) -> None:
         self._examples = examples
         self._draw = draw
+        self._kinds = (*EVENT_KINDS, *often)
         self._eventful = eventful
         self._by_kind = {
             kind: [example for example in examples if example.shown.get(kind)]
@@ -77,7 +83,7 @@ class ExampleDraw:
 
     def take(self) -> Example:
         """Draws one."""
-        kind = EVENT_KINDS[self._draw.integers(len(EVENT_KINDS))]
+        kind = self._kinds[self._draw.integers(len(self._kinds))]
         eventful = self._draw.random() < self._eventful
         among = (self._by_kind[kind] if eventful else None) or self._examples
         return among[int(self._draw.integers(len(among)))]
