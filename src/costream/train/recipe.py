@@ -77,7 +77,9 @@ RECIPES = {
         perception=StageRecipe(2600, 8, 1.5e-3),
         closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(500, 8, 1e-3, pool=64, fresh=1.5),
+        joint=StageRecipe(
+            2600, 8, 6e-4, pool=64, fresh=1.5, often=("loitering", "abandoned", "stealing")
+        ),
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
