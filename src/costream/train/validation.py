@@ -15,8 +15,8 @@ from costream.train.pictures import encode_patches
 from costream.train.recipe import Recipe
 from costream.train.windows import list_examples, moments_from
 
-OFFERED = np.round(np.arange(0.05, 0.991, 0.01), 2)
-"""Thresholds to choose from."""
+OFFERED = np.round(1 / (1 + np.exp(-np.arange(-3.0, 8.0, 0.1))), 4)
+"""Thresholds to choose from, a tenth apart in log odds: scores that are sure crowd near 1."""
 
 Scores = dict[EventKind, tuple[float, bool | None]]
 """Of one window, by kind: the score, 0..1, and whether the window shows it; None where unclear."""
