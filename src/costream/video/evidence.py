@@ -62,6 +62,7 @@ class Evidence:
         self._field = MotionField(0, 0)
         self._last: av.VideoFrame | None = None
         self._summary: Summary | None = None
+        self._shown: dict[str, Field] | None = None
         self._clear()
 
     def add(self, decoded: DecodedFrame) -> None:
@@ -96,16 +97,15 @@ class Evidence:
         self._summary = summary
 
     def emit(self) -> ChangeMap:
-        """Returns the map of the interval, in display orientation, and starts the next one."""
+        """Returns the map of the interval, in display orientation, and starts the next one.
+
+        Maps of zeros, where nothing is told, share their arrays.
+        """
+        if self._shown is None or self._motion in TOLD:
+            self._shown = self._fields()
         change = ChangeMap(
             motion=self._motion,
-            peak=self._displayed(self._field.peak(), np.maximum),
-            drift=self._displayed(self._turned_vectors(), _mean),
-            path=self._displayed(self._field.path(), _mean),
-            activity=self._displayed(self._field.activity(), np.maximum),
-            intra=self._displayed(self._field.intra(), np.logical_or),
-            quantiser=self._displayed(self._quantiser(), np.fmax),
-            residual=self._displayed(self._field.residual(), np.fmax),
+            **self._shown,
             frames=self._frames,
             keyframes=self._keyframes,
             packet_bytes=self._bytes,
@@ -113,6 +113,17 @@ class Evidence:
         )
         self._clear()
         return change
+
+    def _fields(self) -> dict[str, Field]:
+        return {
+            "peak": self._displayed(self._field.peak(), np.maximum),
+            "drift": self._displayed(self._turned_vectors(), _mean),
+            "path": self._displayed(self._field.path(), _mean),
+            "activity": self._displayed(self._field.activity(), np.maximum),
+            "intra": self._displayed(self._field.intra(), np.logical_or),
+            "quantiser": self._displayed(self._quantiser(), np.fmax),
+            "residual": self._displayed(self._field.residual(), np.fmax),
+        }
 
     def _clear(self) -> None:
         self._field.clear()
@@ -135,6 +146,7 @@ class Evidence:
         self._damaged = self._size is not None
         self._size = (height, width)
         self._field = MotionField(*grid(height, width))
+        self._shown = None
 
     def _turned_vectors(self) -> Field:
         x, y = np.moveaxis(self._field.drift(), -1, 0)
