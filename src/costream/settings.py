@@ -35,7 +35,8 @@ class EngineSettings(BaseModel):
             checkpoint's own rule decides.
         ask_form: how a question is put: text that holds ``{ask}``.
         threshold: score from which an answer counts as a yes.
-        thresholds: the same for single questions, where they need another one.
+        calibration: by question, the model's own probability of yes that makes a score of 0.5;
+            a question that is not named is scored by its own probability.
         text: write a sentence for every answer.
         text_above: write one where the score is at least this high.
         max_text_tokens: where a sentence is cut off.
@@ -60,7 +61,7 @@ class EngineSettings(BaseModel):
     frame_size: tuple[int, int] | None = None
     ask_form: str = Field(PUBLISHED_FORM, pattern=r"\{ask\}")
     threshold: float = Field(0.5, ge=0, le=1)
-    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    calibration: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     text: bool = False
     text_above: float | None = Field(None, ge=0, le=1)
     max_text_tokens: int = Field(64, ge=1)
@@ -83,23 +84,25 @@ class EngineSettings(BaseModel):
         """Whether the pruner looks at motion vectors: a stream opened without saves their cost."""
         return PRUNERS[self.pruner].vectors
 
-    def threshold_of(self, ask: str) -> float:
-        """Returns the score from which the answer to a question counts as a yes."""
-        return self.thresholds.get(ask, self.threshold)
+    def calibrated(self, ask: str, chance: float) -> float:
+        """Returns the score of an answer: the odds of a yes, over those that make them even.
+
+        Args:
+            ask: the question.
+            chance: the model's own probability of yes against no, 0..1.
+        """
+        even = self.calibration.get(ask, 0.5)
+        yes, no = chance * (1 - even), (1 - chance) * even
+        return yes / (yes + no)
 
     @classmethod
     def preferring(cls, given: Mapping[str, Any], recommended: Mapping[str, Any]) -> EngineSettings:
         """Builds settings from those that were given, else those that are recommended.
 
-        One threshold that is given stands for every question.
-
         Raises:
             SettingsError: a value is out of range or of no known name.
         """
-        values = {**recommended, **given}
-        if "threshold" in given and "thresholds" not in given:
-            values.pop("thresholds", None)
-        return cls.checked(**values)
+        return cls.checked(**{**recommended, **given})
 
     @classmethod
     def checked(cls, **values: Any) -> EngineSettings:

@@ -51,10 +51,9 @@ def test_the_table_shows_the_last_windows_and_what_was_saved() -> None:
     assert "95% of the FLOPs and 96% of the visual tokens saved" in text
 
 
-def test_a_question_can_have_a_threshold_of_its_own() -> None:
+def test_a_score_is_a_yes_from_the_threshold_on() -> None:
     console = Console(file=io.StringIO(), width=200)
-    settings = EngineSettings(threshold=0.95, thresholds={"Smoke?": 0.05})
-    PlainDisplay(console, "camera", settings).show(verdict(0))
+    PlainDisplay(console, "camera", EngineSettings(threshold=0.9)).show(verdict(0))
     printed = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "0.90 no  Is [red]someone[/] fighting?" in printed
-    assert "0.10 yes Smoke?" in printed
+    assert "0.90 yes Is [red]someone[/] fighting?" in printed
+    assert "0.10 no  Smoke?" in printed

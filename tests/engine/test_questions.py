@@ -27,11 +27,12 @@ def test_a_question_must_say_something(model: ModelAdapter, asks: list[str]) -> 
 
 
 def test_score_is_yes_against_no(model: ModelAdapter) -> None:
-    questions = Questions(model, ["Is it?"])
-    logits = torch.full((3, 1024), -50.0)
+    settings = EngineSettings(calibration={"Is it clear?": 0.8})
+    questions = Questions(model, ["Is it?", "Was it?", "Will it be?", "Is it clear?"], settings)
+    logits = torch.full((4, 1024), -50.0)
     logits[0, model.yes_ids[0]] = logits[1, model.no_ids[0]] = 10.0
-    logits[2, model.yes_ids[0]] = logits[2, model.no_ids[0]] = 10.0
-    assert questions.scores(logits) == pytest.approx([1.0, 0.0, 0.5], abs=1e-6)
+    logits[2:, model.yes_ids[0]] = logits[2:, model.no_ids[0]] = 10.0
+    assert questions.scores(logits) == pytest.approx([1.0, 0.0, 0.5, 0.2], abs=1e-6)
 
 
 def test_written_answers_are_the_stock_model_s(model: ModelAdapter, checkpoint: Path) -> None:

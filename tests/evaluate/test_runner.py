@@ -31,8 +31,7 @@ def run(model: ModelAdapter, folder: Path, names: list[str], out: Path | None = 
 def rows(model: ModelAdapter, annotated: Path) -> dict[str, AccuracyRow]:
     _, results = run(model, annotated, [])
     return {
-        row.policy: row
-        for row in rate_policies(load_dataset(annotated), results, EngineSettings().threshold_of)
+        row.policy: row for row in rate_policies(load_dataset(annotated), results, EngineSettings())
     }
 
 
@@ -43,12 +42,13 @@ def test_every_policy_has_a_row(rows: dict[str, AccuracyRow]) -> None:
     assert all(0 <= row.f1 <= 1 and row.windows_per_s > 0 for row in rows.values())
 
 
-def test_each_question_is_judged_by_its_own_threshold(model: ModelAdapter, annotated: Path) -> None:
+def test_each_question_is_calibrated_for_itself(model: ModelAdapter, annotated: Path) -> None:
     dataset = load_dataset(annotated)
     _, results = run(model, annotated, [REFERENCE, DEFAULT])
     first, *others = dataset.questions
-    only = EngineSettings(threshold=1, thresholds={dataset.questions[first]: 0.0})
-    row = rate_policies(dataset, results, only.threshold_of)[0]
+    odds = {dataset.questions[other]: 1 - 1e-9 for other in others}
+    only = EngineSettings(calibration={**odds, dataset.questions[first]: 1e-9})
+    row = rate_policies(dataset, results, only)[0]
     positive = sum(first in video.categories for video in dataset.videos)
     assert row.recall == pytest.approx(positive / sum(len(v.categories) for v in dataset.videos))
     assert others

@@ -35,12 +35,12 @@ def test_the_user_wins_over_the_model_and_the_model_over_the_command(own: Path) 
     assert (settings.stride, settings.window, settings.keep) == (4, 10, 0.7)
 
 
-def test_a_threshold_that_is_given_stands_for_every_question(own: Path) -> None:
-    (own / "costream.json").write_text(json.dumps({**OWN, "thresholds": {"Smoke?": 0.1}}))
-    settings = settings_for(str(own), {})
-    assert (settings.threshold_of("Smoke?"), settings.threshold_of("Fire?")) == (0.1, 0.4)
+def test_a_threshold_that_is_given_keeps_the_scores_as_they_are_calibrated(own: Path) -> None:
+    (own / "costream.json").write_text(json.dumps({**OWN, "calibration": {"Smoke?": 0.1}}))
     settings = settings_for(str(own), {"threshold": 0.7})
-    assert (settings.threshold_of("Smoke?"), settings.threshold_of("Fire?")) == (0.7, 0.7)
+    assert settings.threshold == 0.7
+    assert settings.calibrated("Smoke?", 0.1) == pytest.approx(0.5)
+    assert settings.calibrated("Fire?", 0.1) == pytest.approx(0.1)
 
 
 def test_a_checkpoint_need_not_recommend_anything(checkpoint: Path) -> None:

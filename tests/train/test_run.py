@@ -44,7 +44,7 @@ def test_stages_learn_apart_and_then_together(tmp_path):
     assert recommended["window"] == RECIPE.window
     assert recommended["ask_form"] == "{ask}"
     asked = {question for alarm in EVENTS.values() for question in alarm.questions}
-    assert recommended["thresholds"].keys() == asked
+    assert recommended["calibration"].keys() == asked
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):

@@ -1,34 +1,39 @@
-"""Thresholds are chosen kind by kind."""
+"""Scores are calibrated kind by kind, for both policies at once."""
 
-from types import SimpleNamespace
+import pytest
 
+from costream.evaluate.policies import DEFAULT, REFERENCE
 from costream.synth.events import EVENT_KINDS
-from costream.train.validation import OFFERED, choose_thresholds, summarise
+from costream.train.validation import OFFERED, Judged, choose_even_odds, summarise
 
 
-def clip(*kinds):
-    return SimpleNamespace(events=[SimpleNamespace(kind=kind) for kind in kinds])
+def judged(*happened, default=None, **odds):
+    """A video that all else than what is given is far from being told of."""
+    full = {kind: odds.get(kind, -5.0) for kind in EVENT_KINDS}
+    return Judged(frozenset(happened), {REFERENCE: full, DEFAULT: {**full, **(default or {})}})
 
 
-def windows(**scores):
-    """Two windows of which the second shows more."""
-    return [
-        {kind: (weight * scores.get(kind, 0.01), None) for kind in EVENT_KINDS}
-        for weight in (0.5, 1)
+def test_a_kind_that_is_told_with_little_confidence_is_believed_early():
+    videos = [
+        judged("fire", fire=6.0),
+        judged("loitering", loitering=0.0),
+        judged(fire=3.0, loitering=-2.0),
     ]
+    even = choose_even_odds(videos)
+    assert -2 < even["loitering"] < 0
+    assert 3 < even["fire"] < 6
+    assert summarise(videos, even)[REFERENCE] == summarise(videos, even)["fire"] == 1
 
 
-def test_a_kind_that_is_told_with_little_confidence_gets_a_low_threshold():
-    clips = [clip("fire"), clip("loitering"), clip()]
-    scored = [windows(fire=0.97), windows(loitering=0.3), windows(fire=0.9, loitering=0.2)]
-    chosen = choose_thresholds(scored, clips)
-    assert 0.2 < chosen["loitering"] < 0.3
-    assert 0.9 < chosen["fire"] < 0.97
-    assert summarise(scored, clips, chosen)["f1"] == 1
+def test_what_pruning_takes_away_counts_as_much_as_what_full_windows_show():
+    videos = [judged("abandoned", abandoned=5.0, default={"abandoned": 3.0}), judged(abandoned=1.0)]
+    even = choose_even_odds(videos)
+    assert 1 < even["abandoned"] < 3
+    assert summarise(videos, even)[DEFAULT] == 1
 
 
 def test_what_never_happened_is_never_said():
-    chosen = choose_thresholds([windows(fire=0.8)], [clip()])
-    assert chosen["fire"] > 0.8
-    assert chosen.keys() == set(EVENT_KINDS)
-    assert all(one in OFFERED for one in chosen.values())
+    even = choose_even_odds([judged(fire=2.0)])
+    assert even["fire"] > 2
+    assert even.keys() == set(EVENT_KINDS)
+    assert all(min(abs(OFFERED - odds)) == pytest.approx(0, abs=1e-3) for odds in even.values())

@@ -219,7 +219,7 @@ def _open_display(
 def _line(verdict: Verdict, answer: Answer, settings: EngineSettings) -> Text:
     span, kept, prefilled, flops, seconds = _cells(verdict)
     said = f"  {answer.text}" if answer.text else ""
-    yes = "yes" if answer.score >= settings.threshold_of(answer.ask) else "no "
+    yes = "yes" if answer.score >= settings.threshold else "no "
     return Text(
         f"{span}  {answer.score:.2f} {yes} {answer.ask}  "
         f"[{kept} of the tokens, {prefilled} prefilled, {flops} of the FLOPs saved, {seconds} s]"
@@ -240,7 +240,7 @@ def _cells(verdict: Verdict) -> tuple[str, str, str, str, str]:
 
 
 def _answer(answer: Answer, settings: EngineSettings) -> tuple[Text, Text]:
-    style = "bold green" if answer.score >= settings.threshold_of(answer.ask) else "dim"
+    style = "bold green" if answer.score >= settings.threshold else "dim"
     filled = round(answer.score * 10)
     bar = Text("█" * filled + "░" * (10 - filled) + f" {answer.score:.2f}", style=style)
     if answer.text:

@@ -99,7 +99,7 @@ class Engine:
 
     def open(self, stream: Stream, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
-        questions = Questions(self.model, ask, self.settings.ask_form)
+        questions = Questions(self.model, ask, self.settings)
         geometry = self.model.geometry(
             stream.info.width, stream.info.height, self.schedule.window, self.settings.frame_size
         )

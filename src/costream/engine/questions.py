@@ -13,9 +13,10 @@ from torch import Tensor
 
 from costream.engine.prefill import Piece, run_of
 from costream.engine.session import Session
-from costream.engine.wording import PUBLISHED_FORM, put
+from costream.engine.wording import put
 from costream.errors import SettingsError
 from costream.models import ModelAdapter
+from costream.settings import EngineSettings
 
 
 class Questions:
@@ -24,22 +25,21 @@ class Questions:
     Args:
         model: the model that is asked.
         asks: the questions in plain words. ``prompts`` holds them as the model is asked.
-        form: how a question is put; holds ``{ask}``.
+        settings: how a question is put, and what its answers' scores are.
 
     Raises:
         SettingsError: there is no question, or one is empty.
     """
 
-    def __init__(
-        self, model: ModelAdapter, asks: Sequence[str], form: str = PUBLISHED_FORM
-    ) -> None:
+    def __init__(self, model: ModelAdapter, asks: Sequence[str], settings: EngineSettings) -> None:
         self.asks = [ask.strip() for ask in asks]
         if not self.asks:
             raise SettingsError("there is no question: ask at least one")
         if not all(self.asks):
             raise SettingsError("a question is empty: say what to look for")
-        self.prompts = [put(ask, form) for ask in self.asks]
+        self.prompts = [put(ask, settings.ask_form) for ask in self.asks]
         self._model = model
+        self._settings = settings
         self._segments = [model.question(prompt) for prompt in self.prompts]
         self._branches = torch.cat(
             [torch.full((len(s),), branch) for branch, s in enumerate(self._segments)]
@@ -72,12 +72,13 @@ class Questions:
         return session.prefill.logits(hidden[ends.to(hidden.device)])
 
     def scores(self, logits: Tensor) -> list[float]:
-        """Returns the probability of yes against no, 0..1: one for each row of logits."""
-        chances = logits.float().softmax(dim=-1)
-        yes = chances[:, self._model.yes_ids].sum(-1)
-        no = chances[:, self._model.no_ids].sum(-1)
-        scores: list[float] = (yes / (yes + no).clamp_min(torch.finfo(yes.dtype).tiny)).tolist()
-        return scores
+        """Returns the score of yes against no, 0..1: one for each question's row of logits."""
+        tokens = logits.float().softmax(dim=-1)
+        yes = tokens[:, self._model.yes_ids].sum(-1)
+        no = tokens[:, self._model.no_ids].sum(-1)
+        chances = (yes / (yes + no).clamp_min(torch.finfo(yes.dtype).tiny)).tolist()
+        pairs = zip(self.asks, chances, strict=True)
+        return [self._settings.calibrated(ask, chance) for ask, chance in pairs]
 
     def write(
         self, session: Session, logits: Tensor, chosen: Sequence[int], limit: int

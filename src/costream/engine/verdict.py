@@ -15,7 +15,8 @@ class Answer:
 
     Attributes:
         ask: the question.
-        score: probability of yes against no at the answer's first token, 0..1.
+        score: probability of yes against no at the answer's first token, 0..1, as
+            ``EngineSettings.calibrated`` has it.
         text: the written answer, or None where none was asked for.
     """
 

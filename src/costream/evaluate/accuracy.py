@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,12 +22,10 @@ from costream.evaluate.metrics import (
 )
 from costream.evaluate.policies import DEFAULT, REFERENCE
 from costream.evaluate.results import VideoResult, WindowResult
+from costream.settings import EngineSettings
 
 Results = Mapping[str, VideoResult]
 """Video's name to what one policy made of it."""
-
-ThresholdOf = Callable[[str], float]
-"""Gives the score from which the answer to a question counts as a yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +88,25 @@ class AccuracyRow:
 
 
 def rate_policies(
-    dataset: Dataset, results: Mapping[str, Results], threshold_of: ThresholdOf
+    dataset: Dataset, results: Mapping[str, Results], settings: EngineSettings
 ) -> list[AccuracyRow]:
     """Rates every policy on the videos that all of them were run on.
 
     Args:
         dataset: what the videos show, and the questions in the order they were asked.
         results: by policy; full recomputation must be among them.
-        threshold_of: score from which the answer to a question counts as a yes.
+        settings: how answers are scored, and from which score on they count as a yes.
     """
     common = set.intersection(*(set(result) for result in results.values()))
     videos = [video for video in dataset.videos if video.name in common]
-    thresholds = np.array([threshold_of(ask) for ask in dataset.questions.values()])
-    rating = _Rating(videos, tuple(dataset.questions), results[REFERENCE], thresholds)
-    return [rating.row(policy, result) for policy, result in results.items()]
+    asks = tuple(dataset.questions.values())
+    scored = {
+        policy: {v.name: result[v.name].calibrated(asks, settings) for v in videos}
+        for policy, result in results.items()
+    }
+    categories = tuple(dataset.questions)
+    rating = _Rating(videos, categories, scored[REFERENCE], settings.threshold)
+    return [rating.row(policy, result) for policy, result in scored.items()]
 
 
 class _Rating:
@@ -114,12 +117,12 @@ class _Rating:
         videos: Sequence[Video],
         categories: Sequence[str],
         reference: Results,
-        thresholds: npt.NDArray[np.float64],
+        threshold: float,
     ) -> None:
         self._videos = videos
         self._categories = categories
         self._reference = reference
-        self._thresholds = thresholds
+        self._threshold = threshold
 
     def row(self, policy: str, results: Results) -> AccuracyRow:
         kinds = self._count(results)
@@ -158,7 +161,7 @@ class _Rating:
     def _count(self, results: Results) -> dict[str, Counts]:
         said = []
         for video in self._videos:
-            yes = results[video.name].scores >= self._thresholds
+            yes = results[video.name].scores >= self._threshold
             answers = {self._categories[n] for n in np.flatnonzero(yes.any(axis=0)).tolist()}
             said.append((video.categories, answers))
         return count_videos(said, self._categories)
@@ -166,7 +169,7 @@ class _Rating:
     def _find(self, results: Results) -> Iterator[EventScore]:
         for video in self._videos:
             result = results[video.name]
-            yes = result.scores >= self._thresholds
+            yes = result.scores >= self._threshold
             for column, category in enumerate(self._categories):
                 if video.events is not None:
                     events = [
@@ -184,7 +187,7 @@ class _Rating:
     def _compare(self, result: VideoResult, reference: VideoResult) -> tuple[int, int]:
         before = {window.index: window.scores for window in reference.windows}
         known = np.array([before[window.index] for window in result.windows])
-        flipped = (result.scores >= self._thresholds) != (known >= self._thresholds)
+        flipped = (result.scores >= self._threshold) != (known >= self._threshold)
         return int(flipped.sum()), flipped.size
 
     def _auc(self, results: Results) -> float | None:

@@ -54,7 +54,7 @@ class Evaluation:
         """
         base = self._engine.settings
         results = self._runner.run(policies, base)
-        rows = rate_policies(self._dataset, results, base.threshold_of)
+        rows = rate_policies(self._dataset, results, base)
         if not rows[0].videos:
             raise SettingsError(f"no video of the set could be read: {self._runner.problems[-1]}")
         points = []

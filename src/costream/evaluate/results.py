@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class WindowResult:
         index: number of the window.
         start: where it begins, in seconds, whatever part of it was shown.
         end: where it ends.
-        scores: one for each question.
+        scores: one for each question, as the model has it: not calibrated.
         full: visual tokens of the part that was shown, unpruned.
         encoded: those that came out of the vision encoder for it.
         kept: those in the window that were encoded from their own frames.
@@ -93,6 +94,14 @@ class VideoResult:
         """Scores: [windows, questions]."""
         return np.array([window.scores for window in self.windows], np.float64)
 
+    def calibrated(self, asks: Sequence[str], settings: EngineSettings) -> VideoResult:
+        """Returns the same with the scores that settings give the answers to the questions."""
+        windows = tuple(
+            replace(window, scores=tuple(map(settings.calibrated, asks, window.scores)))
+            for window in self.windows
+        )
+        return VideoResult(self.rate, windows)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -115,7 +124,7 @@ class Job:
     @property
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
-        settings = self.settings.model_dump(exclude={"threshold", "thresholds"})
+        settings = self.settings.model_dump(exclude={"threshold", "calibration"})
         return json.dumps([self.model, self.video, self.asks, settings, self.anew], sort_keys=True)
 
 

@@ -109,6 +109,8 @@ class Runner:
             Policy to video's name to result. A video that can't be read is left out, and
             :attr:`problems` says why.
         """
+        # What is kept is what the model said: scores are calibrated where they are rated.
+        base = base.model_copy(update={"calibration": {}})
         free = [Task(p, p.settings(base, None)) for p in policies if p.fit is None]
         self._measure(free)
         fitted = [p for p in policies if p.fit is not None]

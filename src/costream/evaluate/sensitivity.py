@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from costream.engine.engine import HELD_WINDOWS
-from costream.evaluate.accuracy import AccuracyRow, Results, ThresholdOf, rate_policies
+from costream.evaluate.accuracy import AccuracyRow, Results, rate_policies
 from costream.evaluate.datasets import Dataset
 from costream.evaluate.policies import DEFAULT, POLICIES, REFERENCE
 from costream.evaluate.runner import Runner
@@ -20,7 +20,7 @@ WINDOW_FACTORS = (0.4, 0.6, 1.0, 1.6)
 STRIDE_FACTORS = (0.5, 1.0, 2.0, 4.0)
 
 AXES: Mapping[str, str] = {
-    "threshold": "score from which an answer is a yes, the same for all questions",
+    "threshold": "score from which an answer is a yes",
     "stride": "stride in seconds",
     "window": "window in seconds",
     "anchor_every": "seconds between anchors",
@@ -78,8 +78,7 @@ class Sensitivity:
         """Yields every point, axis by axis."""
         results = self._run({}, both=True)
         for threshold in THRESHOLDS:
-            one = EngineSettings(threshold=threshold)
-            yield from self._rate("threshold", threshold, results, one.threshold_of)
+            yield from self._rate("threshold", threshold, results)
         yield from self._vary("stride", self._lengths(self._base.stride, STRIDE_FACTORS), both=True)
         yield from self._vary("window", self._lengths(self._base.window, WINDOW_FACTORS), both=True)
         anchors = self._lengths(self._base.window, SHARES_OF_WINDOW)
@@ -106,7 +105,7 @@ class Sensitivity:
                 results = self._run(changes, both=both)
                 if reference is not None:
                     results = {REFERENCE: reference, **results}
-                yield from self._rate(axis, value, results, self._base.threshold_of)
+                yield from self._rate(axis, value, results)
 
     def _fits(self, changes: dict[str, Any]) -> bool:
         lengths = self._base.model_dump() | changes
@@ -119,21 +118,22 @@ class Sensitivity:
         return dict(self._runner.run(policies, base))
 
     def _rate(
-        self, axis: str, value: float, results: Mapping[str, Results], threshold_of: ThresholdOf
+        self, axis: str, value: float, results: Mapping[str, Results]
     ) -> Iterator[SensitivityPoint]:
-        for row in rate_policies(self._dataset, results, threshold_of):
+        # The threshold alone does not change what was run: it is met here.
+        told = {"threshold": value} if axis == "threshold" else {}
+        for row in rate_policies(self._dataset, results, self._base.model_copy(update=told)):
             yield self._point(axis, value, row)
 
     def _point(self, axis: str, value: float, row: AccuracyRow) -> SensitivityPoint:
         base = getattr(self._base, axis)
         if axis == "anchor_every":
             base = base or HELD_WINDOWS * self._base.window
-        own = axis != "keep" and not (axis == "threshold" and self._base.thresholds)
         return SensitivityPoint(
             axis=axis,
             value=round(value, 6),
             policy=row.policy,
-            base=own and abs(value - base) < 1e-9,
+            base=axis != "keep" and abs(value - base) < 1e-9,
             f1=row.f1,
             flips=row.flips,
             tokens_saved=row.tokens_saved,

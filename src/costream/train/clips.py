@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from costream.models.pixels import resize
-from costream.synth import EncoderSettings, Event, Truth, WorldCamera, draw_recipes, encode
+from costream.synth import Event, Truth, WorldCamera, draw_recipes, encode
 from costream.synth import Recipe as Video
 from costream.train import ranks
 from costream.train.recipe import Recipe, StageRecipe
@@ -120,11 +119,11 @@ def draw_videos(stage: StageRecipe, seed: int) -> list[Video]:
     count = stage.pool + int(stage.fresh * stage.steps) + 1
     if not stage.often:
         return draw_recipes("train", count, seed)
-    # Of the others every second one.
+    # Of the other kinds every second one.
     drawn, seen = [], Counter[str]()
     for video in draw_recipes("train", 2 * count, seed):
         seen[video.category] += 1
-        if video.event in stage.often or seen[video.category] % 2:
+        if video.event is None or video.event in stage.often or seen[video.category] % 2:
             drawn.append(video)
     return drawn[:count]
 
@@ -149,7 +148,7 @@ def make_pairs(recipe: Recipe, patch: int, number: int, video: Video) -> Clip:
         starts[: count // 2] = draw.uniform(min(event.start, last), last, count // 2)
     steps = np.arange(patch) / recipe.fps
     times = [float(time) for start in np.sort(starts) for time in start + steps]
-    return _render(camera, video.settings, times, recipe)
+    return _render(video, camera, times, recipe)
 
 
 def make_window(recipe: Recipe, patch: int, number: int, video: Video) -> Clip:
@@ -172,7 +171,7 @@ def make_window(recipe: Recipe, patch: int, number: int, video: Video) -> Clip:
         highest = max(lowest, min(highest, event.end - 0.2 * length))
     begin = float(draw.uniform(lowest, highest))
     times = [begin + n / recipe.fps for n in range(round(length * recipe.fps))]
-    return _render(camera, video.settings, times, recipe)
+    return _render(video, camera, times, recipe)
 
 
 def make_truth(recipe: Recipe, number: int, video: Video) -> Clip:
@@ -184,43 +183,39 @@ def make_truth(recipe: Recipe, number: int, video: Video) -> Clip:
         video: the video.
     """
     camera = video.camera()
-    return _clip(camera, _all_times(camera, recipe), np.zeros((0, 0, 0, 3), np.uint8))
+    return _clip(camera, all_times(camera, recipe), np.zeros((0, 0, 0, 3), np.uint8))
 
 
-def make_whole(recipe: Recipe, number: int, video: Video) -> Clip:
-    """Makes a clip of a whole video.
+@contextmanager
+def encoded(video: Video, camera: WorldCamera, times: Sequence[float], fps: float) -> Iterator[str]:
+    """Encodes what a camera shows at some times to a file, which is gone afterwards.
 
     Args:
-        recipe: how it is sampled.
-        number: of the video.
-        video: the video.
+        video: the camera's video, which says how it is encoded.
+        camera: the camera.
+        times: in seconds.
+        fps: frames a second of the file.
     """
-    camera = video.camera()
-    return _render(camera, video.settings, _all_times(camera, recipe), recipe)
-
-
-def load_validation(recipe: Recipe, count: int) -> list[Clip]:
-    """Makes whole clips of the validation split, which shares no scene with the training split."""
-    videos = draw_recipes("validation", count, recipe.seed)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
-        return list(workers.map(partial(make_whole, recipe), range(count), videos))
-
-
-def _all_times(camera: WorldCamera, recipe: Recipe) -> list[float]:
-    return [n / recipe.fps for n in range(int(camera.seconds * recipe.fps))]
-
-
-def _render(
-    camera: WorldCamera, settings: EncoderSettings, times: Sequence[float], recipe: Recipe
-) -> Clip:
-    torch.set_num_threads(1)
-    width, height = recipe.frame_size
     indices = [round(time * camera.fps) for time in times]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mkv"
-        encode(map(camera.frame, indices), path, fps=recipe.fps, settings=settings)
-        with Stream(str(path), motion=False) as stream:
-            pictures = [sample.picture.rgb() for sample in stream.samples(recipe.fps)]
+        encode(map(camera.frame, indices), path, fps=fps, settings=video.settings)
+        yield str(path)
+
+
+def all_times(camera: WorldCamera, recipe: Recipe) -> list[float]:
+    """Returns when a whole video is sampled, in seconds."""
+    return [n / recipe.fps for n in range(int(camera.seconds * recipe.fps))]
+
+
+def _render(video: Video, camera: WorldCamera, times: Sequence[float], recipe: Recipe) -> Clip:
+    torch.set_num_threads(1)
+    width, height = recipe.frame_size
+    with (
+        encoded(video, camera, times, recipe.fps) as path,
+        Stream(path, motion=False) as stream,
+    ):
+        pictures = [sample.picture.rgb() for sample in stream.samples(recipe.fps)]
     small = [resize(torch.from_numpy(p).permute(2, 0, 1), width, height) for p in pictures]
     return _clip(camera, times, torch.stack(small).permute(0, 2, 3, 1).numpy())
 

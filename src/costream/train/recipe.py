@@ -20,7 +20,8 @@ class StageRecipe:
             come, and none returns.
         fresh: how many come with every step.
         decay: weight decay.
-        often: kinds of event that are met twice as often as the others.
+        often: kinds of event of which twice as many are met as of the others; of what only
+            resembles an event none is left out.
     """
 
     steps: int

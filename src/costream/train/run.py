@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from math import exp
 from pathlib import Path
 
 import torch
@@ -14,7 +15,6 @@ from costream.models import FrameGeometry, ModelAdapter, load_model, write_untra
 from costream.synth.events import EVENTS, EventKind
 from costream.train import ranks
 from costream.train.attention import MatmulAttention
-from costream.train.clips import load_validation
 from costream.train.closeups import CloseupStage
 from costream.train.code import Code
 from costream.train.joint import JointStage
@@ -24,7 +24,7 @@ from costream.train.perception import PerceptionStage
 from costream.train.progress import Progress
 from costream.train.recipe import Recipe
 from costream.train.stage import Stage
-from costream.train.validation import choose_thresholds, score_windows, summarise
+from costream.train.validation import choose_even_odds, judge_validation, summarise
 
 STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "perception": (PerceptionStage, ()),
@@ -34,8 +34,8 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
 }
 """Stages in order, and after which others each can begin."""
 
-VALIDATION = 144
-"""Clips that the trained model is judged on, and its thresholds are chosen by."""
+VALIDATION = 240
+"""Videos that the trained model is judged on, and its scores are calibrated by."""
 
 
 def train(
@@ -73,13 +73,15 @@ def train(
             _run(name, recipe, begin, progress, device)
     if "joint" not in stages or ranks.rank():
         return folder
-    model, geometry = _load(begin, recipe, device)
+    model, _ = _load(begin, recipe, device)
     progress.resume(["joint"], model.model)
-    held = load_validation(recipe, VALIDATION)
-    scored = score_windows(model, geometry, held, recipe)
-    thresholds = choose_thresholds(scored, held)
-    progress.note("end", 0, summarise(scored, held, thresholds))
-    return _export(model, recipe, thresholds, folder)
+    target = _export(model, recipe, folder)
+    judged = judge_validation(target, recipe, VALIDATION)
+    even = choose_even_odds(judged)
+    progress.note("end", 0, summarise(judged, even))
+    _recommend(recipe, even, target)
+    shutil.copy(folder / "curves.jsonl", target)
+    return target
 
 
 def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str) -> None:
@@ -101,29 +103,34 @@ def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, Frame
     return model, model.geometry(448, 256, frames, recipe.frame_size)
 
 
-def _export(
-    model: ModelAdapter, recipe: Recipe, thresholds: Mapping[EventKind, float], folder: Path
-) -> Path:
+def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
     """Writes the trained weights, in half precision, beside what the checkpoint began with."""
     target = folder / "model"
     target.mkdir(exist_ok=True)
     for file in (folder / "untrained").iterdir():
         if file.suffix != ".safetensors":
             shutil.copy(file, target)
-    for name in ("recipe.json", "curves.jsonl"):
-        shutil.copy(folder / name, target)
+    shutil.copy(folder / "recipe.json", target)
+    _recommend(recipe, {}, target)
+    model.model.to(torch.float16).save_pretrained(target)
+    return target
+
+
+def _recommend(recipe: Recipe, even: Mapping[EventKind, float], target: Path) -> None:
+    """Writes how the checkpoint wants to be used, with the log odds that stand for a score of 0.5.
+
+    A question is calibrated as all of its kind are.
+    """
     recommended = {
         "fps": recipe.fps,
         "window": recipe.window,
         "stride": recipe.stride,
         "frame_size": recipe.frame_size,
         "ask_form": FORM,
-        "thresholds": {
-            question: threshold
-            for kind, threshold in thresholds.items()
+        "calibration": {
+            question: round(1 / (1 + exp(-odds)), 4)
+            for kind, odds in even.items()
             for question in EVENTS[kind].questions
         },
     }
     (target / "costream.json").write_text(json.dumps(recommended, indent=2))
-    model.model.to(torch.float16).save_pretrained(target)
-    return target
