@@ -63,9 +63,9 @@ def judge_validation(model: Path, recipe: Recipe, count: int) -> list[Judged]:
 def choose_even_odds(judged: Sequence[Judged]) -> dict[EventKind, float]:
     """Returns for each kind the log odds from which a yes is best taken for one.
 
-    A model meets events more often while it learns than on a camera, and tells what is seldom made
-    out with less confidence than what it never misses: where its yes is as likely wrong as right
-    differs by kind. The best log odds have the highest F1, of both policies together.
+    One window of many is enough for a yes, and what a model seldom makes out it tells with less
+    confidence than what it never misses. The best log odds have the highest F1 over videos, of both
+    policies together.
     """
     return {kind: _choose(judged, kind) for kind in EVENT_KINDS}
 
