@@ -79,7 +79,12 @@ RECIPES = {
         closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(
-            2600, 8, 6e-4, pool=64, fresh=1.5, often=("loitering", "abandoned", "stealing")
+            3900,
+            8,
+            6e-4,
+            pool=64,
+            fresh=1.5,
+            often=("loitering", "stealing", "abandoned", "fall", "fighting"),
         ),
     ),
     "tiny-internvl": Recipe(
