@@ -1,7 +1,7 @@
 """The weights that ship, judged on videos that went through an encoder: what the docs say of them.
 
-Measured on this subset: full recomputation F1 0.87, the default F1 0.81, 0.7% of the answers
-flipped. The bounds are wider: they notice weights, preprocessing or reuse that broke.
+Measured on this subset: full recomputation F1 0.86, the default F1 0.91, all events found, 0.7% of
+the answers flipped. The bounds are wider: they notice weights, preprocessing or reuse that broke.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def test_twenty_videos_say_what_the_docs_say(
     full, default = json.loads(result.out)
     assert (full["policy"], default["policy"]) == ("full", "costream")
     assert default["default"] and full["videos"] == VIDEOS
-    assert full["auc"] > 0.89
+    assert full["auc"] > 0.91
     assert full["f1"] > 0.82
-    # The aim is 0.015. It is missed (here 0.052): docs/accuracy.md.
-    assert default["f1"] > full["f1"] - 0.08
+    assert min(full["event_recall"], default["event_recall"]) >= 0.9
+    assert default["f1"] > full["f1"] - 0.015
     assert default["flips"] < 0.015
     assert default["vision_saved"] >= 0.9
     assert default["flops_saved"] >= 0.87

@@ -34,7 +34,7 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
 }
 """Stages in order, and after which others each can begin."""
 
-VALIDATION = 240
+VALIDATION = 720
 """Videos that the trained model is judged on, and its scores are calibrated by."""
 
 

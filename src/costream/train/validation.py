@@ -31,7 +31,7 @@ WORKERS = 2
 OFFERED = torch.arange(-3.0, 8.0, 0.1)
 """Log odds of a yes to choose from: those that a model is sure of are far apart."""
 
-BLUR = 0.1
+BLUR = 0.2
 """How far the log odds of an answer sway: F1 is averaged over it. Best in cross-validation."""
 
 
