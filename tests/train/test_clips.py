@@ -68,4 +68,6 @@ def test_some_kinds_come_twice_as_often():
     assert even["fire"] == pytest.approx(even["panic"], abs=1)
     for kind in ("fire", "fall"):
         assert more[kind] == pytest.approx(2 * more["panic"], abs=2)
-    assert more[None] == pytest.approx(3 * more["panic"], abs=3)
+    # Without an event, three in twelve of all, none is left out.
+    assert even[None] == pytest.approx(3 * even["panic"], abs=3)
+    assert more[None] == pytest.approx(6 * more["panic"], abs=6)
