@@ -54,6 +54,19 @@ def test_each_question_is_calibrated_for_itself(model: ModelAdapter, annotated: 
     assert others
 
 
+def test_what_is_kept_is_what_the_model_said(model: ModelAdapter, annotated: Path) -> None:
+    dataset = load_dataset(annotated)
+    odds = dict.fromkeys(dataset.questions.values(), 0.9)
+    calibrated = BASE.model_copy(update={"calibration": odds})
+    kept = Runner(model, "test", dataset, ResultStore(None)).run(
+        choose_policies([REFERENCE]), calibrated
+    )
+    _, plain = run(model, annotated, [REFERENCE])
+    for name, result in plain[REFERENCE].items():
+        assert (kept[REFERENCE][name].scores == result.scores).all()
+        assert (result.calibrated(list(odds), calibrated).scores < result.scores).all()
+
+
 def test_full_recomputation_saves_nothing_and_flips_nothing(rows: dict[str, AccuracyRow]) -> None:
     full = rows[REFERENCE]
     assert (full.flips, full.tokens_saved, full.flops_saved, full.kept) == (0, 0, 0, 1)
