@@ -20,9 +20,9 @@ def test_reference_and_default_always_run() -> None:
 
 @pytest.mark.parametrize("name", list(POLICIES))
 @settings(deadline=None)
-@given(kept=st.floats(0, 1), refreshed=st.floats(0, 1))
-def test_every_policy_is_a_setting_of_the_engine(name: str, kept: float, refreshed: float) -> None:
-    budget = Budget(kept, refreshed, patches=10)
+@given(kept=st.floats(0, 1))
+def test_every_policy_is_a_setting_of_the_engine(name: str, kept: float) -> None:
+    budget = Budget(kept, patches=10)
     found = POLICIES[name].settings(BASE, budget)
     assert (found.window, found.stride) == (10, 2)
     assert found.recent is None or 1 <= found.recent <= 10
@@ -30,9 +30,8 @@ def test_every_policy_is_a_setting_of_the_engine(name: str, kept: float, refresh
 
 
 def test_equal_budgets_by_hand() -> None:
-    budget = Budget(kept=0.28, refreshed=0.4, patches=10)
+    budget = Budget(kept=0.28, patches=10)
     assert budget.kept_beside_anchors(1) == pytest.approx(0.2)
     assert budget.kept_beside_anchors(2) == pytest.approx(0.23 / 0.95)
     assert budget.recent(BASE) == 3.0
     assert POLICIES["low-fps"].settings(BASE, budget).keep == 0.28
-    assert POLICIES["random-refresh"].settings(BASE, budget).refresh_share == 0.4

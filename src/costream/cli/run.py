@@ -59,7 +59,7 @@ def run(
     """Watch a camera or file and answer questions on a sliding window.
 
     What is not given is as the model recommends; where it doesn't, 2 frames a second, a window of
-    40 s that moves by 8 s, the pruner last-kept and the refresh policy anchors.
+    40 s that moves by 8 s, the pruner last-kept and the refresh policy none.
 
     With [bold]--json[/], one JSON object a line for each window.
     """

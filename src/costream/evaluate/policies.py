@@ -27,12 +27,10 @@ class Budget:
 
     Attributes:
         kept: of a window's tokens, those that were in it.
-        refreshed: of the tokens of the overlap, those that were recomputed.
         patches: temporal patches in a window.
     """
 
     kept: float
-    refreshed: float
     patches: int
 
     def kept_beside_anchors(self, windows: int) -> float:
@@ -100,20 +98,17 @@ def _recent(budget: Budget, base: EngineSettings) -> Changes:
     return {"recent": budget.recent(base)}
 
 
-def _refresh_share(budget: Budget, base: EngineSettings) -> Changes:
-    return {"refresh_share": budget.refreshed}
-
-
 _ALL = (
     Policy(REFERENCE, _settings("none", "full"), anew=True),
     Policy("prune-only", _settings(DEFAULT_PRUNER, "full")),
-    Policy("drop", _settings(DEFAULT_PRUNER, DEFAULT_REFRESH, hold=False)),
+    Policy("drop", _settings(DEFAULT_PRUNER, "anchors", hold=False)),
     Policy("refresh-only", _settings("none", DEFAULT_REFRESH)),
     Policy(DEFAULT, _settings(DEFAULT_PRUNER, DEFAULT_REFRESH)),
+    Policy("anchors", _settings(DEFAULT_PRUNER, "anchors")),
     Policy("prefix", _settings(DEFAULT_PRUNER, "prefix")),
+    # Direct reuse by its own name, which stays where the default's refresh is another.
     Policy("none", _settings(DEFAULT_PRUNER, "none")),
     Policy("random", _settings("random", DEFAULT_REFRESH), _keep_beside_held_anchors),
-    Policy("random-refresh", _settings(DEFAULT_PRUNER, "random"), _refresh_share),
     Policy("low-fps", _settings("low-fps", "full", hold=False), _keep),
     Policy("recent", _settings("none", "full"), _recent),
     Policy("evs", _settings("evs", "full", hold=False), _keep_beside_anchors),

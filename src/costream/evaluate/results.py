@@ -29,9 +29,7 @@ class WindowResult:
         full: visual tokens of the part that was shown, unpruned.
         encoded: those that came out of the vision encoder for it.
         kept: those in the window that were encoded from their own frames.
-        held: those that stand for pruned groups.
         prefilled: those run through the language model.
-        copied: those of new frames that were copied.
         flops: operations spent.
         asking: those of them for the questions' own tokens.
         seconds: time spent, decoding included.
@@ -44,9 +42,7 @@ class WindowResult:
     full: int
     encoded: int
     kept: int
-    held: int
     prefilled: int
-    copied: int
     flops: int
     asking: int
     seconds: float
@@ -63,9 +59,7 @@ class WindowResult:
             full=tokens.full,
             encoded=tokens.encoded,
             kept=tokens.kept,
-            held=tokens.held,
             prefilled=tokens.prefilled,
-            copied=tokens.copied,
             flops=flops.spent,
             asking=flops.asking,
             seconds=round(verdict.seconds.total, 6),

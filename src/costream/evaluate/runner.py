@@ -168,19 +168,9 @@ class Runner:
         """What the default policy spent, from its results."""
         task = Task(POLICIES[DEFAULT], POLICIES[DEFAULT].settings(base, None))
         engine = Engine(self._model, task.settings)
-        windows = [
-            (window, number > 0)
-            for result in self._results(task).values()
-            for number, window in enumerate(result.windows)
-        ]
-        overlap = [
-            (w.kept + w.held - w.encoded - w.copied, w.prefilled - w.encoded)
-            for w, later in windows
-            if later
-        ]
+        windows = [w for result in self._results(task).values() for w in result.windows]
         return Budget(
-            kept=sum(w.kept for w, _ in windows) / max(1, sum(w.full for w, _ in windows)),
-            refreshed=sum(r for _, r in overlap) / max(1, sum(held for held, _ in overlap)),
+            kept=sum(w.kept for w in windows) / max(1, sum(w.full for w in windows)),
             patches=engine.schedule.window // engine.schedule.patch,
         )
 

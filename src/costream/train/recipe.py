@@ -79,7 +79,7 @@ RECIPES = {
         closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(
-            3900,
+            5300,
             8,
             6e-4,
             pool=64,
