@@ -1,6 +1,6 @@
 """The weights that ship, judged on videos that went through an encoder: what the docs say of them.
 
-Measured on this subset: full recomputation F1 0.86, the default F1 0.91, all events found, 0.7% of
+Measured on this subset: F1 0.91 of full recomputation and of the default, all events found, 0.3% of
 the answers flipped. The bounds are wider: they notice weights, preprocessing or reuse that broke.
 """
 
@@ -30,8 +30,8 @@ def test_twenty_videos_say_what_the_docs_say(
     full, default = json.loads(result.out)
     assert (full["policy"], default["policy"]) == ("full", "costream")
     assert default["default"] and full["videos"] == VIDEOS
-    assert full["auc"] > 0.91
-    assert full["f1"] > 0.82
+    assert full["auc"] > 0.92
+    assert full["f1"] > 0.86
     assert min(full["event_recall"], default["event_recall"]) >= 0.9
     assert default["f1"] > full["f1"] - 0.015
     assert default["flips"] < 0.015

@@ -39,8 +39,8 @@ COLUMNS = (
     "FLOPs\nsaved", "on the\nvideo", "windows\n/ s",
 )  # fmt: skip
 
-VIDEOS = 120
-"""Videos of the synthetic test split where the user says nothing: ten of each kind of event."""
+VIDEOS = 240
+"""Videos of the synthetic test split where the user says nothing: twenty of each kind of event."""
 
 
 @app.command()
