@@ -73,7 +73,7 @@ class FullRefresh(RefreshPolicy):
 class AnchorRefresh(RefreshPolicy):
     """The frames that were encoded whole: the paper's I-frames (arXiv 2604.06036).
 
-    Where pruned groups are held, this moves answers by no less than direct reuse does.
+    Where pruned groups are held, answers differ from full recomputation's as often as without.
     """
 
     def select(self, overlap: Overlap) -> Tensor:
