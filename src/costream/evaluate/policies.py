@@ -106,7 +106,7 @@ _ALL = (
     Policy(DEFAULT, _settings(DEFAULT_PRUNER, DEFAULT_REFRESH)),
     Policy("anchors", _settings(DEFAULT_PRUNER, "anchors")),
     Policy("prefix", _settings(DEFAULT_PRUNER, "prefix")),
-    # Direct reuse by its own name, which stays where the default's refresh is another.
+    # Direct reuse, whatever the default's refresh is: today the same.
     Policy("none", _settings(DEFAULT_PRUNER, "none")),
     Policy("random", _settings("random", DEFAULT_REFRESH), _keep_beside_held_anchors),
     Policy("low-fps", _settings("low-fps", "full", hold=False), _keep),
