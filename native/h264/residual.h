@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "cabac.h"
+#include "../common/cabac.h"
 #include "tables.h"
 
 namespace costream::h264 {

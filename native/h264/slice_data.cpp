@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "cabac.h"
+#include "../common/cabac.h"
 #include "residual.h"
 #include "tables.h"
 

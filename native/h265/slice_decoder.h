@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "../common/cabac.h"
 #include "../common/picture.h"
 #include "../common/tracker.h"
-#include "cabac.h"
 #include "contexts.h"
 #include "parameter_sets.h"
 #include "references.h"
