@@ -39,11 +39,18 @@ nb::ndarray<nb::numpy, const T> view(nb::handle owner, const void* data,
 
 template <typename T, typename Stored>
 nb::ndarray<nb::numpy, const T> plane(nb::handle owner, const Picture& picture,
-                                      const std::vector<Stored>& data) {
+                                      const costream::Plane<Stored>& data) {
   static_assert(sizeof(T) == sizeof(Stored));
   const auto rows = static_cast<std::size_t>(picture.rows),
              columns = static_cast<std::size_t>(picture.columns);
   return view<T>(owner, data.data(), {rows, columns}, {picture.columns, 1});
+}
+
+// With all of its blocks written.
+const Picture& completed(nb::handle_t<Picture> self) {
+  auto& picture = nb::cast<Picture&>(self);
+  picture.complete();
+  return picture;
 }
 
 template <typename T, typename Stored, std::vector<Stored> Summary::*Plane>
@@ -129,7 +136,7 @@ NB_MODULE(_bitstream, module) {
       .def_prop_ro(
           "motion",
           [](nb::handle_t<Picture> self) {
-            const auto& picture = nb::cast<const Picture&>(self);
+            const Picture& picture = completed(self);
             const auto rows = static_cast<std::size_t>(picture.rows);
             const auto columns = static_cast<std::size_t>(picture.columns);
             return view<std::int16_t>(self, picture.motion.data(), {rows, columns, 2, 2},
@@ -139,7 +146,7 @@ NB_MODULE(_bitstream, module) {
       .def_prop_ro(
           "reference",
           [](nb::handle_t<Picture> self) {
-            const auto& picture = nb::cast<const Picture&>(self);
+            const Picture& picture = completed(self);
             const auto rows = static_cast<std::size_t>(picture.rows);
             const auto columns = static_cast<std::size_t>(picture.columns);
             const auto* data = reinterpret_cast<const std::uint8_t*>(picture.motion.data());
@@ -150,21 +157,21 @@ NB_MODULE(_bitstream, module) {
       .def_prop_ro(
           "mode",
           [](nb::handle_t<Picture> self) {
-            const auto& picture = nb::cast<const Picture&>(self);
+            const Picture& picture = completed(self);
             return plane<std::uint8_t>(self, picture, picture.mode);
           },
           "uint8 [rows, columns]: 0 not coded, 1 skip, 2 inter, 3 intra.")
       .def_prop_ro(
           "quantiser",
           [](nb::handle_t<Picture> self) {
-            const auto& picture = nb::cast<const Picture&>(self);
+            const Picture& picture = completed(self);
             return plane<std::int8_t>(self, picture, picture.quantiser);
           },
           "int8 [rows, columns]: luma QP.")
       .def_prop_ro(
           "energy",
           [](nb::handle_t<Picture> self) {
-            const auto& picture = nb::cast<const Picture&>(self);
+            const Picture& picture = completed(self);
             return plane<std::uint32_t>(self, picture, picture.energy);
           },
           "uint32 [rows, columns]: sum of |dequantised luma coefficient|; 0 where none was coded.");

@@ -1,8 +1,12 @@
 // What a reader tells of one coded picture.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace costream {
@@ -22,6 +26,27 @@ struct Motion {
   std::int8_t reference[2];   // index into Picture::references of the block's slice's list; -1
 };
 
+// Leaves the elements unset that a vector grows by where it isn't told their value.
+template <typename T>
+struct UnsetAllocator : std::allocator<T> {
+  template <typename U>
+  struct rebind {
+    using other = UnsetAllocator<U>;
+  };
+  template <typename U>
+  void construct(U* at) {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <typename U, typename... Arguments>
+  void construct(U* at, Arguments&&... arguments) {
+    ::new (static_cast<void*>(at)) U(std::forward<Arguments>(arguments)...);
+  }
+};
+
+// One entry for each 4x4 block, row by row.
+template <typename T>
+using Plane = std::vector<T, UnsetAllocator<T>>;
+
 struct Picture {
   std::string type;       // "I", "P" or "B": the most general of its slices
   std::int64_t packet;    // number of the packet that it came in, counted by the caller
@@ -36,12 +61,43 @@ struct Picture {
   int crop_left = 0, crop_top = 0;  // luma samples
   int columns = 0, rows = 0;
 
-  // One entry for each 4x4 block, row by row.
-  std::vector<Motion> motion;
-  std::vector<Mode> mode;
-  std::vector<std::int8_t> quantiser;  // luma QP; of Main 10, below 0 where it is
-  std::vector<std::uint32_t> energy;   // sum of |dequantised luma coefficient|, of the transform
-                                       // block spread evenly, rounded up: 0 means none was coded
+  Plane<Motion> motion;
+  Plane<Mode> mode;
+  Plane<std::int8_t> quantiser;  // luma QP; of Main 10, below 0 where it is
+  Plane<std::uint32_t> energy;   // sum of |dequantised luma coefficient|, of the transform block
+                                 // spread evenly, rounded up: 0 means none was coded
+
+  // Most of a quiet picture is alike, and filling planes with that would be most of reading it. So
+  // macroblocks (16x16 samples) that have this motion and mode, and no energy, may be left out of
+  // the planes until complete(). One entry each, row by row, not 0 where it is; empty: none is.
+  std::vector<std::uint8_t> left_out;
+  std::vector<std::int8_t> left_out_quantiser;
+  Motion common_motion{};
+  Mode common_mode = Mode::kNotCoded;
+  bool completed = false;
+
+  // Writes what was left out of the planes.
+  void complete() {
+    if (completed) return;
+    completed = true;
+    const auto across = static_cast<std::size_t>(columns) / 4;
+    for (std::size_t at = 0; at < left_out.size(); ++at)
+      if (left_out[at] != 0)
+        fill(at % across, at / across, common_motion, common_mode, left_out_quantiser[at]);
+  }
+
+  // Sets a whole macroblock's blocks, without energy.
+  void fill(std::size_t x, std::size_t y, const Motion& as, Mode how, std::int8_t qp) {
+    const auto stride = static_cast<std::size_t>(columns);
+    std::size_t at = 4 * y * stride + 4 * x;
+    for (int row = 0; row < 4; ++row, at += stride) {
+      std::fill_n(motion.data() + at, 4, as);
+      std::fill_n(mode.data() + at, 4, how);
+      std::fill_n(quantiser.data() + at, 4, qp);
+      std::fill_n(energy.data() + at, 4, 0u);
+    }
+  }
+
   // Picture order counts that Motion::reference points to: all lists of all slices, one after
   // the other without doubles. Long-term references are in it like others.
   std::vector<std::int32_t> references;

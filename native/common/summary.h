@@ -24,14 +24,18 @@ struct Summary {
 
 // `step` is the distance in picture order count to the picture displayed before. Vectors are
 // brought to it by the distances to their references; a block with two has their mean.
-inline Summary summarise(const Picture& picture, int step) {
+inline Summary summarise(Picture& picture, int step) {
   Summary out;
   out.rows = (picture.height + 15) / 16;
   out.columns = (picture.width + 15) / 16;
   const auto blocks = static_cast<std::size_t>(out.rows) * static_cast<std::size_t>(out.columns);
   out.x.assign(blocks, 0), out.y.assign(blocks, 0), out.peak.assign(blocks, 0);
-  out.state.assign(blocks, State::kStill);
   out.energy.assign(blocks, 0), out.quantiser.assign(blocks, 0);
+  // As far as macroblocks are left out, which stand still where they are predicted.
+  const bool predicted = picture.common_mode == Mode::kSkip || picture.common_mode == Mode::kInter;
+  out.state.assign(blocks, predicted ? State::kStill : State::kUnpredicted);
+  const bool aligned = picture.crop_left % 16 == 0 && picture.crop_top % 16 == 0;
+  if (!aligned) picture.complete();
 
   std::vector<float> factors;  // from quarters of a sample to samples in a step, by reference
   factors.reserve(picture.references.size());
@@ -47,21 +51,31 @@ inline Summary summarise(const Picture& picture, int step) {
     for (int column = 0; column < out.columns; ++column) {
       const int left = (picture.crop_left + 16 * column) / 4;
       const int right = std::min(left + 4, picture.columns);
+      const auto at = static_cast<std::size_t>(row) * static_cast<std::size_t>(out.columns) +
+                      static_cast<std::size_t>(column);
+      if (aligned && !picture.left_out.empty()) {
+        const auto macroblock = static_cast<std::size_t>(top / 4 * (picture.columns / 4) + left / 4);
+        if (picture.left_out[macroblock] != 0) {
+          out.quantiser[at] = picture.left_out_quantiser[macroblock];
+          continue;
+        }
+      }
       float x = 0, y = 0, fastest = 0, energy = 0, quantiser = 0;
       bool moving = false, unpredicted = false;
       int cells = 0;
       for (int r = top; r < bottom; ++r) {
         for (int c = left; c < right; ++c) {
-          const auto at = static_cast<std::size_t>(r) * static_cast<std::size_t>(picture.columns) +
-                          static_cast<std::size_t>(c);
+          const auto cell = static_cast<std::size_t>(r) *
+                                static_cast<std::size_t>(picture.columns) +
+                            static_cast<std::size_t>(c);
           ++cells;
-          energy += static_cast<float>(picture.energy[at]);
-          quantiser += static_cast<float>(picture.quantiser[at]);
-          if (picture.mode[at] != Mode::kSkip && picture.mode[at] != Mode::kInter) {
+          energy += static_cast<float>(picture.energy[cell]);
+          quantiser += static_cast<float>(picture.quantiser[cell]);
+          if (picture.mode[cell] != Mode::kSkip && picture.mode[cell] != Mode::kInter) {
             unpredicted = true;
             continue;
           }
-          const Motion& motion = picture.motion[at];
+          const Motion& motion = picture.motion[cell];
           float across = 0, down = 0;
           int used = 0;
           for (int list = 0; list < 2; ++list) {
@@ -79,8 +93,6 @@ inline Summary summarise(const Picture& picture, int step) {
         }
       }
       if (cells == 0) continue;
-      const auto at = static_cast<std::size_t>(row) * static_cast<std::size_t>(out.columns) +
-                      static_cast<std::size_t>(column);
       const auto share = 1.0f / static_cast<float>(cells);
       out.x[at] = x * share, out.y[at] = y * share;
       out.peak[at] = std::sqrt(fastest);

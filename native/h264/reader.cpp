@@ -146,7 +146,7 @@ struct H264Reader::State {
   bool recovery_point = false;
 
   Tracker* tracker = nullptr;  // set: only it is told of the pictures
-  std::vector<Motion> motion;  // of the last picture that it was told of
+  Plane<Motion> motion;        // memory for that of its pictures
 
   // Of the picture.
   bool open = false;
@@ -276,6 +276,8 @@ void H264Reader::State::begin_picture(const SliceHeader& first) {
   // Only direct prediction looks at another picture's motion, and Baseline has none.
   const bool kept = picture.reference && sps->profile != 66;
   frame->colocated.resize(kept ? blocks / (sps->direct_8x8_inference ? 4 : 1) : 0);
+  frame->left_out.assign(kept ? blocks / 16 : 0, 1);
+  canvas.kept = kept ? frame : nullptr;
 }
 
 void H264Reader::State::end_picture() {
@@ -387,9 +389,9 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
     // Most blocks of a quiet picture are skipped, and stand still.
     const bool inter = slice_header.type != SliceType::kI;
     const Motion still = {{{0, 0}, {0, 0}}, {slice.told[0][0], slice.told[1][0]}};
-    canvas.fill(still, inter ? Mode::kSkip : Mode::kIntra, slice_header.quantiser);
+    canvas.fill(still, inter ? Mode::kSkip : Mode::kIntra);
+    frame->common = still_colocated(lists);
   }
-  canvas.colocated = frame->colocated.empty() ? nullptr : &frame->colocated;
   if (!read_slice(slice, canvas)) return refuse("damaged", coded_bits);
   picture.bits += static_cast<std::uint32_t>(coded_bits);
   ++picture.slices;

@@ -30,6 +30,9 @@ struct Frame {
   // Four a macroblock, its corners (direct_8x8_inference_flag), or all sixteen row by row. Empty
   // where no B slice can follow.
   std::vector<Colocated> colocated;
+  // Not 0 for macroblocks that are left out of it: theirs is `common`.
+  std::vector<std::uint8_t> left_out;
+  Colocated common = {};
 
   bool long_term() const { return long_term_index >= 0; }
 };
@@ -39,6 +42,12 @@ struct Lists {
   std::array<const Frame*, kMaxReferences> frames[2] = {{}, {}};
   int size[2] = {0, 0};
 };
+
+// That of a block that stands still: predicted from the first entry by a zero vector.
+inline Colocated still_colocated(const Lists& lists) {
+  const Frame* frame = lists.frames[0][0];
+  return {{0, 0}, 0, frame ? frame->id : std::uint16_t{0}};
+}
 
 class References {
  public:

@@ -96,14 +96,6 @@ constexpr std::array<std::uint16_t, kSize> make_bypass(std::uint16_t scale) {
 constexpr auto kBypass4x4 = make_bypass<16>(16 << 4);
 constexpr auto kBypass8x8 = make_bypass<64>(16 << 6);
 
-// As one word each, of which compilers make wider stores.
-void fill_all(Colocated* to, std::size_t count, const Colocated& value) {
-  std::uint64_t word;
-  static_assert(sizeof(Colocated) == sizeof(word));
-  std::memcpy(&word, &value, sizeof(word));
-  for (std::size_t at = 0; at < count; ++at) std::memcpy(to + at, &word, sizeof(word));
-}
-
 int median(int a, int b, int c) { return std::max(std::min(a, b), std::min(std::max(a, b), c)); }
 
 struct Neighbour {
@@ -242,6 +234,7 @@ class SliceReader {
   bool read_residuals(int luma_dc);
   void skip();
   void store_still();
+  void claim();
   void finish(Mode mode, int quantiser);
 
   // Syntax elements.
@@ -301,18 +294,16 @@ class SliceReader {
   void track_intra_parts();
   void derive_intra_modes(const int (&codes)[16], int count);
   float predict_direction(int mode, int x, int y, const float* border) const;
-  void mark_moved();
 
   const Slice& slice_;
   Canvas& canvas_;
   Picture& picture_;
-  std::vector<Colocated>* const kept_;
+  Frame* const kept_;
   const std::uint32_t number_;  // of the slice
   const std::ptrdiff_t columns_;
   const bool chroma_;
-  const Pattern common_;  // what the picture is filled with
+  const Pattern common_;  // of the macroblocks that the picture leaves out
   bool fills_still_;      // what Macroblock::still means is just that
-  Colocated still_colocated_ = {};
 
   Cabac cabac_;
   Bits bits_;
@@ -355,11 +346,11 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
     : slice_(slice),
       canvas_(canvas),
       picture_(*canvas.picture),
-      kept_(canvas.colocated),
+      kept_(canvas.kept),
       number_(++canvas.slice),
       columns_(4 * canvas.width),
       chroma_(slice.sps->chroma_format != 0),
-      common_(canvas.common_motion),
+      common_(picture_.common_motion),
       bits_(slice.data, slice.size),
       quantiser_(slice.header->quantiser),
       tracker_(canvas.tracker) {
@@ -377,8 +368,8 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
   }
   for (const auto& list : slice.header->weights) plain_ &= list[0].plain();
   const Pattern still({kZero, kZero}, {slice.told[0][0], slice.told[1][0]});
-  fills_still_ = still == common_ && slice.header->type != SliceType::kI;
-  if (const Frame* frame = slice.lists->frames[0][0]) still_colocated_.frame = frame->id;
+  fills_still_ = still == common_ && slice.header->type != SliceType::kI &&
+                 (!kept_ || kept_->common.frame == still_colocated(*slice.lists).frame);
   if (!b_slice()) return;
   first_of_list1_ = slice.lists->frames[1][0];
   const std::size_t blocks = static_cast<std::size_t>(canvas.width) *
@@ -416,7 +407,7 @@ bool SliceReader<kCabac>::read() {
   return false;
 }
 
-// Macroblocks of a damaged slice belong to none, and are as the picture was filled.
+// Macroblocks of a damaged slice belong to none, and are left out again.
 template <bool kCabac>
 void SliceReader<kCabac>::take_back() {
   for (int y = 0; y < canvas_.height; ++y) {
@@ -424,14 +415,9 @@ void SliceReader<kCabac>::take_back() {
       Macroblock& macroblock = canvas_.macroblocks[canvas_.at(x, y)];
       if (macroblock.slice != number_) continue;
       macroblock.slice = 0;
-      if (tracker_) continue;
-      for (int row = 0; row < 4; ++row) {
-        const std::ptrdiff_t at = (4 * y + row) * columns_ + 4 * x;
-        common_.store(&picture_.motion[static_cast<std::size_t>(at)]);
-        std::fill_n(picture_.mode.begin() + at, 4, canvas_.common_mode);
-        std::fill_n(picture_.quantiser.begin() + at, 4, canvas_.common_quantiser);
-        std::fill_n(picture_.energy.begin() + at, 4, 0u);
-      }
+      const auto address = static_cast<std::size_t>(y * canvas_.width + x);
+      picture_.left_out[address] = 1;
+      if (kept_) kept_->left_out[address] = 1;
     }
   }
 }
@@ -474,8 +460,7 @@ bool SliceReader<kCabac>::enter(std::uint32_t address) {
 template <bool kCabac>
 std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
   if (!fills_still_ || b_slice() || (tracker_ && !plain_)) return 0;
-  if (!tracker_ && (canvas_.common_mode != Mode::kSkip || quantiser_ != canvas_.common_quantiser))
-    return 0;
+  if (picture_.common_mode != Mode::kSkip) return 0;
   const auto width = static_cast<std::uint32_t>(canvas_.width);
   const auto x = static_cast<int>(address % width), y = static_cast<int>(address / width);
   Macroblock* const first = &canvas_.macroblocks[canvas_.at(x, y)];
@@ -503,11 +488,8 @@ std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
   y_ = y;
   address_ = address + static_cast<std::uint32_t>(count) - 1;
   current_ = first + count - 1;
-  if (kept_) {
-    const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
-    fill_all(kept_->data() + address * blocks, blocks * static_cast<std::size_t>(count),
-             still_colocated_);
-  }
+  std::fill_n(picture_.left_out_quantiser.begin() + address, count,
+              static_cast<std::int8_t>(quantiser_));
   return static_cast<std::uint32_t>(count);
 }
 
@@ -558,6 +540,7 @@ bool SliceReader<kCabac>::read_macroblocks() {
 template <bool kCabac>
 bool SliceReader<kCabac>::read_macroblock() {
   int type = read_type();
+  claim();
   if (tracker_) std::fill_n(means_, 16, 0.0f);
   switch (slice_.header->type) {
     case SliceType::kP:
@@ -674,16 +657,34 @@ bool SliceReader<kCabac>::read_pcm() {
   return true;
 }
 
-// Mode and quantiser, once both are known.
+// Not left out of the picture's planes: all of them have to be written, of which only the energy is
+// added to.
+template <bool kCabac>
+void SliceReader<kCabac>::claim() {
+  if (tracker_) return;
+  picture_.left_out[address_] = 0;
+  std::uint32_t* energy = picture_.energy.data() + corner_;
+  for (int row = 0; row < 4; ++row, energy += columns_) std::fill_n(energy, 4, 0u);
+}
+
+// Mode and quantiser, once both are known, and motion where it stands still.
 template <bool kCabac>
 void SliceReader<kCabac>::finish(Mode mode, int quantiser) {
   if (tracker_) return track(mode);
-  const auto fill = [this](auto& blocks, int value) {
-    for (int row = 0; row < 4; ++row)
-      std::memset(&blocks[static_cast<std::size_t>(corner_ + row * columns_)], value, 4);
-  };
-  if (mode != canvas_.common_mode) fill(picture_.mode, static_cast<int>(mode));
-  if (quantiser != canvas_.common_quantiser) fill(picture_.quantiser, quantiser);
+  const bool still = current_->still;
+  if (mode == Mode::kSkip) {
+    if (still && picture_.common_mode == mode) {
+      picture_.left_out_quantiser[address_] = static_cast<std::int8_t>(quantiser);
+      return;
+    }
+    claim();
+  }
+  const std::ptrdiff_t last = corner_ + 4 * columns_;
+  for (std::ptrdiff_t at = corner_; at < last; at += columns_) {
+    if (still) common_.store(picture_.motion.data() + at);
+    std::fill_n(picture_.mode.data() + at, 4, mode);
+    std::fill_n(picture_.quantiser.data() + at, 4, static_cast<std::int8_t>(quantiser));
+  }
 }
 
 template <bool kCabac>
@@ -721,13 +722,12 @@ void SliceReader<kCabac>::skip() {
   finish(Mode::kSkip, quantiser_);
 }
 
-// A macroblock like its neighbours, as the picture was filled: most of a quiet picture's.
+// A macroblock like its neighbours, that the picture leaves out: most of a quiet picture's.
 template <bool kCabac>
 void SliceReader<kCabac>::store_still() {
   current_->still = true;
   std::memset(current_->reference[0], 0, 4);
   std::memset(current_->reference[1], b_slice() ? 0 : kUnused, 4);
-  if (kept_) fill_colocated(still_colocated_);
 }
 
 template <bool kCabac>
@@ -1155,7 +1155,7 @@ template <bool kCabac>
 Neighbour SliceReader<kCabac>::outer(const Macroblock& macroblock, int list, int block,
                                      std::ptrdiff_t offset) const {
   const int reference = macroblock.reference[list][block];
-  if (reference < 0) return {reference, kZero};
+  if (reference < 0 || macroblock.still) return {reference, kZero};
   const Motion& motion = picture_.motion[static_cast<std::size_t>(corner_ + offset)];
   return {reference, Vector(motion.vector[list])};
 }
@@ -1233,6 +1233,7 @@ template <bool kCabac>
 const Colocated& SliceReader<kCabac>::colocated(int block) const {
   static constexpr Colocated kNone = {{0, 0}, kUnused, 0};
   if (!colocated_known_) return kNone;
+  if (first_of_list1_->left_out[address_] != 0) return first_of_list1_->common;
   if (slice_.sps->direct_8x8_inference) {
     const int corner = (block >> 3) * 2 + (block >> 1 & 1);
     return first_of_list1_
@@ -1340,8 +1341,6 @@ void SliceReader<kCabac>::direct_temporal(DirectMotion& motion) const {
 template <bool kCabac>
 void SliceReader<kCabac>::fill_motion(const Vector (&vectors)[2], const std::int8_t (&told)[2]) {
   const Pattern pattern(vectors, told);
-  if (pattern == common_) return;
-  mark_moved();
   Motion* to = picture_.motion.data() + corner_;
   for (int row = 0; row < 4; ++row, to += columns_) pattern.store(to);
 }
@@ -1356,10 +1355,11 @@ void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector
         reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
     std::memset(current_->reference[list], reference, 4);
   }
-  fill_motion(vectors, told);
   current_->still = fills_still_ && references[0] == 0 &&
                     references[1] == (b_slice() ? 0 : kUnused) && vectors[0] == kZero &&
                     vectors[1] == kZero;
+  if (current_->still) return;
+  fill_motion(vectors, told);
   if (!kept_) return;
   const bool second = references[0] < 0;
   const Frame* frame =
@@ -1374,13 +1374,13 @@ void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector
 template <bool kCabac>
 void SliceReader<kCabac>::fill_colocated(const Colocated& colocated) {
   const std::size_t blocks = slice_.sps->direct_8x8_inference ? 4 : 16;
-  fill_all(kept_->data() + address_ * blocks, blocks, colocated);
+  kept_->left_out[address_] = 0;
+  std::fill_n(kept_->colocated.data() + address_ * blocks, blocks, colocated);
 }
 
 // The grid's motion.
 template <bool kCabac>
 void SliceReader<kCabac>::store_grid() {
-  mark_moved();
   for (int y = 0; y < 4; ++y) {
     Motion* to = picture_.motion.data() + corner_ + y * columns_;
     for (int x = 0; x < 4; ++x, ++to) {
@@ -1412,6 +1412,7 @@ void SliceReader<kCabac>::store_grid() {
     }
   }
   if (!kept_) return;
+  kept_->left_out[address_] = 0;
   if (slice_.sps->direct_8x8_inference) {
     for (int corner = 0; corner < 4; ++corner)
       keep_colocated(4 * static_cast<int>(address_) + corner,
@@ -1430,7 +1431,7 @@ void SliceReader<kCabac>::keep_colocated(int to, int position) {
   const int reference = grid_.reference[list][position];
   const Frame* frame =
       reference < 0 ? nullptr : slice_.lists->frames[list][static_cast<std::size_t>(reference)];
-  Colocated& kept = (*kept_)[static_cast<std::size_t>(to)];
+  Colocated& kept = kept_->colocated[static_cast<std::size_t>(to)];
   grid_.vector[list][position].store(kept.vector);
   kept.reference = static_cast<std::int16_t>(reference);
   kept.frame = frame ? frame->id : std::uint16_t{0};
@@ -1710,11 +1711,6 @@ bool SliceReader<kCabac>::read_residuals(int luma_dc) {
 // For the tracker -----------------------------------------------------------------------------
 
 template <bool kCabac>
-void SliceReader<kCabac>::mark_moved() {
-  if (tracker_) canvas_.moved.push_back(address_);
-}
-
-template <bool kCabac>
 void SliceReader<kCabac>::track(Mode mode) {
   if (mode == Mode::kSkip && current_->still && plain_) return;
   if (mode != Mode::kIntra)
@@ -1740,7 +1736,8 @@ void SliceReader<kCabac>::track_inter() {
         const int reference = current_->reference[list][(y & 2) + (x >> 1)];
         if (reference < 0) continue;
         const Weight& weight = slice_.header->weights[list][reference];
-        const std::int16_t* vector = motion->vector[list];
+        const std::int16_t* vector =
+            current_->still ? kNoMotion.vector[list] : motion->vector[list];
         moving |= vector[0] != 0 || vector[1] != 0 || !weight.plain();
         sum += tracker_->moved(column, row, vector[0], vector[1]) * weight.scale + weight.offset;
         ++used;
@@ -1904,7 +1901,6 @@ void Canvas::resize(const Sps& sps) {
   totals.resize(columns * rows);
   differences.resize(columns);
   intra_modes.resize(columns * rows);
-  kept = false;
 }
 
 void Canvas::begin(Picture& target) {
@@ -1914,47 +1910,27 @@ void Canvas::begin(Picture& target) {
   filled = false;
 }
 
-// Of a picture like the last one only what differs has to be filled again.
-void Canvas::refill(const Motion& motion, std::size_t blocks) {
-  const Pattern pattern(motion);
-  if (picture->motion.size() == blocks && kept && pattern == Pattern(kept_motion)) {
-    for (const std::uint32_t address : moved) {
-      const auto x = static_cast<std::ptrdiff_t>(address) % width;
-      const auto y = static_cast<std::ptrdiff_t>(address) / width;
-      for (std::ptrdiff_t row = 4 * y; row < 4 * y + 4; ++row)
-        pattern.store(picture->motion.data() + row * 4 * width + 4 * x);
-    }
-  } else {
-    picture->motion.assign(blocks, motion);
-  }
-  moved.clear();
-  kept = true;
-  kept_motion = motion;
-}
-
-void Canvas::fill(const Motion& motion, Mode mode, int quantiser) {
-  common_motion = motion;
-  common_mode = mode;
-  common_quantiser = static_cast<std::int8_t>(quantiser);
-  const auto blocks = 16 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-  if (tracker) {
-    refill(motion, blocks);
-    filled = true;
-    return;
-  }
-  picture->motion.assign(blocks, motion);
-  picture->mode.assign(blocks, mode);
-  picture->quantiser.assign(blocks, common_quantiser);
-  picture->energy.assign(blocks, 0);
+void Canvas::fill(const Motion& motion, Mode mode) {
+  const auto count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  picture->common_motion = motion;
+  picture->common_mode = mode;
+  picture->left_out.assign(count, 1);
+  picture->left_out_quantiser.assign(count, 0);
+  picture->motion.resize(16 * count);
   filled = true;
+  if (tracker) return;
+  picture->mode.resize(16 * count);
+  picture->quantiser.resize(16 * count);
+  picture->energy.resize(16 * count);
 }
 
 bool Canvas::end() {
-  if (tracker && !filled) return false;
-  if (!filled) fill(kNoMotion, Mode::kNotCoded, 0);
+  if (!filled) {
+    if (!tracker) fill(kNoMotion, Mode::kNotCoded);
+    return false;
+  }
   if (covered == static_cast<std::uint32_t>(width * height)) return true;
   bool complete = true;
-  const std::ptrdiff_t columns = 4 * width;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       if (macroblocks[at(x, y)].slice >= first) continue;
@@ -1963,12 +1939,9 @@ bool Canvas::end() {
         tracker->fail();
         return false;
       }
-      const std::ptrdiff_t corner = 4 * y * columns + 4 * x;
-      for (std::ptrdiff_t block = corner; block < corner + 4 * columns; block += columns) {
-        std::fill_n(picture->motion.begin() + block, 4, kNoMotion);
-        std::fill_n(picture->mode.begin() + block, 4, Mode::kNotCoded);
-        std::fill_n(picture->quantiser.begin() + block, 4, std::int8_t{0});
-      }
+      picture->left_out[static_cast<std::size_t>(y * width + x)] = 0;
+      picture->fill(static_cast<std::size_t>(x), static_cast<std::size_t>(y), kNoMotion,
+                    Mode::kNotCoded, 0);
     }
   }
   return complete;

@@ -45,12 +45,11 @@ struct Canvas {
   void resize(const Sps& sps);
   // A picture of this size begins.
   void begin(Picture& target);
-  // Its first slice that can be read: makes the arrays.
-  void fill(const Motion& motion, Mode mode, int quantiser);
+  // Its first slice that can be read: makes the planes, of which all macroblocks are left out.
+  void fill(const Motion& motion, Mode mode);
   // All slices were read: blocks that none covers are told as such. Whether there are none.
   bool end();
 
-  void refill(const Motion& motion, std::size_t blocks);
   std::size_t at(int x, int y) const {
     return static_cast<std::size_t>(y + 1) * static_cast<std::size_t>(width + 1) +
            static_cast<std::size_t>(x + 1);
@@ -69,21 +68,11 @@ struct Canvas {
   std::uint32_t covered = 0;  // macroblocks of slices that were read
 
   Picture* picture = nullptr;
-  // Set: blocks are told to it, and of the picture's arrays only the motion is written, which has
-  // to outlive the picture.
+  // Set: blocks are told to it, and of the picture's planes only the motion is written.
   Tracker* tracker = nullptr;
-  std::vector<std::uint32_t> moved;  // macroblocks whose motion is not the common one
   // Intra4x4PredMode or Intra8x8PredMode of the last column of blocks, then of the lowest row.
   std::vector<std::array<std::uint8_t, 8>> intra_modes;
-  bool kept = false;                 // the picture's array holds the motion of the one before
-  Motion kept_motion{};              // that most of it has
-
-  // What the picture's arrays were filled with: blocks that are like that need not be written, and
-  // of a quiet picture most are.
-  Motion common_motion = kNoMotion;
-  Mode common_mode = Mode::kNotCoded;
-  std::int8_t common_quantiser = 0;
-  std::vector<Colocated>* colocated = nullptr;  // to be filled; null: not needed
+  Frame* kept = nullptr;  // takes the colocated motion; null: it isn't needed
 };
 
 // Scales of coefficients by qP % 6 and position in the scan: 4x4 intra and inter, 8x8 likewise.

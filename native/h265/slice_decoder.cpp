@@ -64,10 +64,10 @@ void SliceDecoder::start(const SequenceParameters& sps, const PictureParameters&
   columns_ = sps.width / 4;
   rows_ = sps.height / 4;
   const auto count = static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_);
-  picture.motion.resize(count);
-  picture.mode.resize(count);
-  picture.quantiser.resize(count);
-  if (tracker == nullptr) picture.energy.resize(count);
+  picture.motion.resize(count, Motion{});
+  picture.mode.resize(count, Mode::kNotCoded);
+  picture.quantiser.resize(count, 0);
+  if (tracker == nullptr) picture.energy.resize(count, 0);
   motion_ = picture.motion.data();
   mode_ = picture.mode.data();
   quantiser_ = picture.quantiser.data();
