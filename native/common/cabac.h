@@ -12,7 +12,8 @@ namespace costream {
 
 namespace detail {
 
-// H.264's table 9-44 and H.265's 9-52: the range of the least probable symbol by pStateIdx and codIRange's bits 6 and 7.
+// H.264's table 9-44 and H.265's 9-52: the range of the least probable symbol by pStateIdx and
+// codIRange's bits 6 and 7.
 inline constexpr std::uint8_t kRangeTabLps[64][4] = {
     {128, 176, 208, 240}, {128, 167, 197, 227}, {128, 158, 187, 216}, {123, 150, 178, 205},
     {116, 142, 169, 195}, {111, 135, 160, 185}, {105, 128, 152, 175}, {100, 122, 144, 166},
@@ -94,10 +95,11 @@ class Cabac {
 
   // One bin; `state` is the context variable: pStateIdx << 1 | valMps.
   //
-  // A branch tells the symbols apart. It is foretold well where bins are cheap, and most are; behind
-  // it the next range is known before the offset is compared. The bin mostly decides on a branch
-  // right after, which goes the same way: what can't be foretold is paid for once.
-  bool decode(std::uint8_t& state) {
+  // A branch tells the symbols apart. Most bins are cheap ones, for which it is foretold well, and
+  // then the next range does not wait for the offset. What a bin is for is mostly a branch as well,
+  // which goes the same way: what can't be foretold is paid for once. Inline, so that copies of the
+  // engine stay in registers.
+  [[gnu::always_inline]] bool decode(std::uint8_t& state) {
     const unsigned variable = state;
     const std::uint64_t ranges = detail::kCabacTables.ranges[variable] >> (range_ >> 3 & 24);
     const unsigned next = detail::kCabacTables.next[variable];

@@ -29,6 +29,9 @@ struct Motion {
 // Leaves the elements unset that a vector grows by where it isn't told their value.
 template <typename T>
 struct UnsetAllocator : std::allocator<T> {
+  UnsetAllocator() = default;
+  template <typename U>
+  UnsetAllocator(const UnsetAllocator<U>&) {}
   template <typename U>
   struct rebind {
     using other = UnsetAllocator<U>;

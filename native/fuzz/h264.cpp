@@ -1,19 +1,35 @@
 // libFuzzer's entry of the H.264 reader: the input is a stream in Annex B's form. A first byte of 1
 // makes it an avcC record instead, as far as that goes, and a length-prefixed packet behind it.
 // What was read is then tracked by the same reader.
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <utility>
 #include <vector>
 
+#include "../common/summary.h"
 #include "../h264/reader.h"
 #include "track.h"
 
 namespace {
 
+// Macroblocks left out of the planes have to be summed up as if they weren't.
+void check_summary(costream::Picture& picture) {
+  const costream::Summary before = costream::summarise(picture, 2);
+  picture.complete();
+  picture.left_out.clear();
+  const costream::Summary after = costream::summarise(picture, 2);
+  if (before.x != after.x || before.y != after.y || before.peak != after.peak ||
+      before.state != after.state || before.energy != after.energy)
+    std::abort();
+  for (std::size_t at = 0; at < after.quantiser.size(); ++at)
+    if (std::abs(before.quantiser[at] - after.quantiser[at]) > 1e-3f) std::abort();
+}
+
 // What is told has to be consistent, whatever came in.
-void check(const costream::Picture& picture) {
+void check(costream::Picture& picture) {
+  check_summary(picture);
   const auto blocks =
       static_cast<std::size_t>(picture.columns) * static_cast<std::size_t>(picture.rows);
   if (picture.motion.size() != blocks || picture.mode.size() != blocks ||
@@ -43,17 +59,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // In two packets, so that pictures refer across them.
   const std::size_t middle = configured + (size - configured) / 2;
   std::pair<int, int> extent(0, 0);
-  for (const auto& picture : reader.read(data + configured, middle - configured, 0)) {
+  for (auto& picture : reader.read(data + configured, middle - configured, 0)) {
     check(picture);
     extent = {picture.width, picture.height};
   }
-  for (const auto& picture : reader.read(data + middle, size - middle, 1)) check(picture);
+  for (auto& picture : reader.read(data + middle, size - middle, 1)) check(picture);
   // Whole packets, in which slices make up pictures, then units, of which more are predicted ones.
   costream::fuzz::Tracked tracked(extent.first, extent.second);
   tracked.track(reader, data + configured, middle - configured);
   tracked.track(reader, data + middle, size - middle);
   for (const auto& [unit, length] : costream::fuzz::units(data + configured, size - configured))
     tracked.track(reader, unit, length);
-  for (const auto& picture : reader.read(data + middle, size - middle, 2)) check(picture);
+  for (auto& picture : reader.read(data + middle, size - middle, 2)) check(picture);
   return 0;
 }
