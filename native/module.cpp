@@ -131,8 +131,16 @@ NB_MODULE(_bitstream, module) {
               "Picture order counts that `reference` points to.")
       .def_ro("slices", &Picture::slices, "Slices that were read to their very end.")
       .def_ro("unsupported", &Picture::unsupported, "What the others needed, or 'damaged'.")
-      .def("summary", &costream::summarise, "step"_a, nb::call_guard<nb::gil_scoped_release>(),
-           "Sum up on blocks of 16x16 samples; `step` is the distance to the picture before.")
+      .def(
+          "summary",
+          [](Picture& picture, int step, int block) {
+            if (block != 4 && block != 8 && block != 16)
+              throw nb::value_error("blocks are of 4, 8 or 16 samples");
+            nb::gil_scoped_release release;
+            return costream::summarise(picture, step, block);
+          },
+          "step"_a, "block"_a = 16,
+          "Sum up on blocks of so many samples; `step` is the distance to the picture before.")
       .def_prop_ro(
           "motion",
           [](nb::handle_t<Picture> self) {
@@ -176,7 +184,7 @@ NB_MODULE(_bitstream, module) {
           },
           "uint32 [rows, columns]: sum of |dequantised luma coefficient|; 0 where none was coded.");
 
-  nb::class_<Summary>(module, "Summary", "A picture summed up on blocks of 16x16 samples.")
+  nb::class_<Summary>(module, "Summary", "A picture summed up on larger blocks.")
       .def_prop_ro("x", summary_view<float, float, &Summary::x>(),
                    "float32 [rows, columns]: movement rightwards since the picture before, samples.")
       .def_prop_ro("y", summary_view<float, float, &Summary::y>(), "Likewise downwards.")

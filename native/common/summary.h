@@ -1,4 +1,4 @@
-// A picture's metadata summed up on blocks of 16x16 luma samples.
+// A picture's metadata summed up on larger blocks.
 #pragma once
 
 #include <algorithm>
@@ -23,18 +23,19 @@ struct Summary {
 };
 
 // `step` is the distance in picture order count to the picture displayed before. Vectors are
-// brought to it by the distances to their references; a block with two has their mean.
-inline Summary summarise(Picture& picture, int step) {
+// brought to it by the distances to their references; a block with two has their mean. `block` is
+// the side of what is summed up, in luma samples: 4, 8 or 16.
+inline Summary summarise(Picture& picture, int step, int block = 16) {
   Summary out;
-  out.rows = (picture.height + 15) / 16;
-  out.columns = (picture.width + 15) / 16;
+  out.rows = (picture.height + block - 1) / block;
+  out.columns = (picture.width + block - 1) / block;
   const auto blocks = static_cast<std::size_t>(out.rows) * static_cast<std::size_t>(out.columns);
   out.x.assign(blocks, 0), out.y.assign(blocks, 0), out.peak.assign(blocks, 0);
   out.energy.assign(blocks, 0), out.quantiser.assign(blocks, 0);
   // As far as macroblocks are left out, which stand still where they are predicted.
   const bool predicted = picture.common_mode == Mode::kSkip || picture.common_mode == Mode::kInter;
   out.state.assign(blocks, predicted ? State::kStill : State::kUnpredicted);
-  const bool aligned = picture.crop_left % 16 == 0 && picture.crop_top % 16 == 0;
+  const bool aligned = picture.crop_left % block == 0 && picture.crop_top % block == 0;
   if (!aligned) picture.complete();
 
   std::vector<float> factors;  // from quarters of a sample to samples in a step, by reference
@@ -46,15 +47,16 @@ inline Summary summarise(Picture& picture, int step) {
   const auto known = static_cast<int>(factors.size());
 
   for (int row = 0; row < out.rows; ++row) {
-    const int top = (picture.crop_top + 16 * row) / 4;
-    const int bottom = std::min(top + 4, picture.rows);
+    const int top = (picture.crop_top + block * row) / 4;
+    const int bottom = std::min(top + block / 4, picture.rows);
     for (int column = 0; column < out.columns; ++column) {
-      const int left = (picture.crop_left + 16 * column) / 4;
-      const int right = std::min(left + 4, picture.columns);
+      const int left = (picture.crop_left + block * column) / 4;
+      const int right = std::min(left + block / 4, picture.columns);
       const auto at = static_cast<std::size_t>(row) * static_cast<std::size_t>(out.columns) +
                       static_cast<std::size_t>(column);
       if (aligned && !picture.left_out.empty()) {
-        const auto macroblock = static_cast<std::size_t>(top / 4 * (picture.columns / 4) + left / 4);
+        const auto macroblock =
+            static_cast<std::size_t>(top / 4 * (picture.columns / 4) + left / 4);
         if (picture.left_out[macroblock] != 0) {
           out.quantiser[at] = picture.left_out_quantiser[macroblock];
           continue;

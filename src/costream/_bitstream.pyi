@@ -97,8 +97,12 @@ class Picture:
     def unsupported(self) -> list[str]:
         """What the others needed, or 'damaged'."""
 
-    def summary(self, step: int) -> Summary:
-        """Sums the picture up, `step` picture order counts after the one displayed before."""
+    def summary(self, step: int, block: int = 16) -> Summary:
+        """Sums the picture up, `step` picture order counts after the one displayed before.
+
+        `block` is the side of the blocks that are summed up, in luma samples: 4, 8 or 16, else
+        ValueError.
+        """
 
 class Tracker:
     """Follows the mean luma of a decoded picture's blocks through others that are not decoded."""

@@ -59,7 +59,9 @@ def assert_alike(full, found, steps=5):
 
 
 def make(path, pictures, codec="libx264", gop=50, b_frames=0, **options):
-    parameters = dict(X265) if codec == "libx265" else {"sc_threshold": "0", "crf": "27"}
+    # Threads change what x264 makes of pictures; left to itself it takes as many as the machine has.
+    x264 = {"sc_threshold": "0", "crf": "27", "threads": "3"}
+    parameters = dict(X265) if codec == "libx265" else x264
     if codec == "libx265":
         scheme = f":keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b_frames}"
         parameters["x265-params"] += scheme + options.pop("x265", "")
