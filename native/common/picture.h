@@ -82,11 +82,11 @@ struct Picture {
   // Writes what was left out of the planes.
   void complete() {
     if (completed) return;
-    completed = true;
     const auto across = static_cast<std::size_t>(columns) / 4;
     for (std::size_t at = 0; at < left_out.size(); ++at)
       if (left_out[at] != 0)
         fill(at % across, at / across, common_motion, common_mode, left_out_quantiser[at]);
+    completed = true;
   }
 
   // Sets a whole macroblock's blocks, without energy.
