@@ -59,7 +59,7 @@ def assert_alike(full, found, steps=5):
 
 
 def make(path, pictures, codec="libx264", gop=50, b_frames=0, **options):
-    # Threads change what x264 makes of pictures, and by default it takes as many as there are cores.
+    # Threads change what x264 makes of pictures: by default it takes as many as there are cores.
     x264 = {"sc_threshold": "0", "crf": "27", "threads": "3"}
     parameters = dict(X265) if codec == "libx265" else x264
     if codec == "libx265":
