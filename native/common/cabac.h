@@ -127,12 +127,13 @@ class Cabac {
   // Decodes pairs of a context's more probable symbol, where its state is the last one, and of
   // terminate() that gives false, as many as need no renormalisation, `limit` at most. Returns how
   // many. A run of skipped macroblocks is little else.
+  static constexpr unsigned kLast = 62;
+  static bool may_run(std::uint8_t state) { return state == (kLast << 1 | 1); }
   int run(std::uint8_t state, int limit) {
-    constexpr unsigned kLast = 62;
     constexpr auto& kSteps = detail::kRangeTabLps[kLast];
     constexpr int kInverse[4] = {65536 / (kSteps[0] + 2) + 1, 65536 / (kSteps[1] + 2) + 1,
                                  65536 / (kSteps[2] + 2) + 1, 65536 / (kSteps[3] + 2) + 1};
-    if (state != (kLast << 1 | 1)) return 0;
+    if (!may_run(state)) return 0;
     int count = 0;
     const auto offset = static_cast<int>(value_ >> bits_);
     const int lowest = offset < 256 ? 256 : offset + 1;

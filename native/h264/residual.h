@@ -67,13 +67,15 @@ Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_
   result.total = total;
   if (total == 0) return result;
 
-  int ones = 1;     // context of the first bin: 0 once a level was above one
+  // By the first bin's context, which is 0 once a level was above one: the next, after a one.
+  static constexpr std::uint8_t kNextOnes[5] = {0, 2, 3, 4, 4};
+  unsigned ones = 1;
   int greater = 5;  // context of the others
   constexpr int kGreaterLast = kBlock == Block::kChromaDc ? 8 : 9;
   for (int left = total; left-- > 0;) {
     std::uint32_t magnitude = 1;
     if (!cabac.decode(level[ones])) {
-      if (ones != 0 && ones < 4) ++ones;
+      ones = kNextOnes[ones];
     } else {
       magnitude = 2;
       std::uint8_t context = level[greater];
@@ -89,7 +91,7 @@ Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_
         magnitude += cabac.bypass(bits);
       }
       ones = 0;
-      if (greater < kGreaterLast) ++greater;
+      greater += greater < kGreaterLast;
     }
     const bool negative = cabac.bypass();
     if (!kSum) continue;

@@ -273,7 +273,9 @@ class SliceReader {
   // Residual.
   template <Block kBlock, bool kSum>
   bool residual(int x, int y, int plane, const std::uint16_t* scale, std::uint64_t& sum);
-  bool luma_8x8(int block, std::uint64_t& sum);
+  template <Block kBlock>
+  bool luma_4x4(unsigned pattern, const std::uint16_t* scale);
+  bool luma_8x8(unsigned pattern);
   void add_means_4x4(int block, const std::uint16_t* scale);
   void add_means_8x8(int block, const std::uint16_t* scale);
   void add_means_16x16(const std::uint16_t* scale);
@@ -459,6 +461,7 @@ bool SliceReader<kCabac>::enter(std::uint32_t address) {
 // quiet picture's. Returns how many.
 template <bool kCabac>
 std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
+  if (!Cabac::may_run(contexts_[11])) return 0;
   if (!fills_still_ || b_slice() || (tracker_ && !plain_)) return 0;
   if (picture_.common_mode != Mode::kSkip) return 0;
   const auto width = static_cast<std::uint32_t>(canvas_.width);
@@ -1078,7 +1081,9 @@ int SliceReader<kCabac>::read_component(int context, int neighbours) {
       while (bits < 20 && cabac.bypass()) magnitude += 1 << bits++;
       magnitude += static_cast<int>(cabac.bypass(bits));
     }
-    if (cabac.bypass()) magnitude = -magnitude;
+    // Without a branch, which nothing would foretell.
+    const int sign = -static_cast<int>(cabac.bypass());
+    magnitude = (magnitude ^ sign) - sign;
   }
   cabac_ = cabac;
   return magnitude;
@@ -1563,33 +1568,60 @@ void SliceReader<kCabac>::add_energy(int x, int y, std::uint64_t sum) {
     for (int column = 0; column < kSize; ++column) energy[column] += each;
 }
 
+// Luma of a macroblock in 4x4 blocks. Unrolled, as everywhere here: where bins come between, no
+// branch predictor counts to four.
 template <bool kCabac>
-bool SliceReader<kCabac>::luma_8x8(int block, std::uint64_t& sum) {
-  const int x = 2 * (block & 1);
-  const int y = block & 2;
+template <Block kBlock>
+bool SliceReader<kCabac>::luma_4x4(unsigned pattern, const std::uint16_t* scale) {
+  constexpr bool kWhole = kBlock == Block::kLuma4x4;  // with the first coefficient
+  for (unsigned left = pattern & 15; left != 0; left &= left - 1) {
+    const int block = __builtin_ctz(left);
+#pragma GCC unroll 4
+    for (int at = 4 * block; at < 4 * block + 4; ++at) {
+      const int x = kBlockX[at];
+      const int y = kBlockY[at];
+      std::uint64_t sum = 0;
+      if (!residual<kBlock, true>(x, y, 0, kWhole ? scale : scale + 1, sum)) return false;
+      if (sum == 0) continue;
+      if (tracker_) add_means_4x4(kWhole ? 4 * y + x : -1, scale);
+      add_energy<1, 4>(x, y, sum);
+    }
+  }
+  return true;
+}
+
+template <bool kCabac>
+bool SliceReader<kCabac>::luma_8x8(unsigned pattern) {
   const int quantiser = quantiser_ + slice_.sps->quantiser_offset();
   const bool intra = (current_->flags & Macroblock::kIntra) != 0;
   const std::uint16_t* const scale = slice_.sps->transform_bypass && quantiser == 0
                                          ? kBypass8x8.data()
                                          : slice_.scales->eight[intra ? 0 : 1][quantiser % 6];
-  if constexpr (kCabac) {
-    // coded_block_flag is inferred to be 1.
-    current_->coded |= 99u << (5 * (y + 1) + x + 1);
-    const Residual result = read_residual<Block::kLuma8x8, true>(
-        cabac_, contexts_, scale, tracker_ ? levels_ : nullptr);
-    sum += result.sum;
-    if (tracker_ && sum > 0) add_means_8x8(block, scale);
-    return !result.damaged;
-  } else {
-    // Four blocks take turns at the coefficients.
-    for (int turn = 0; turn < 4; ++turn) {
-      if (!residual_cavlc<Block::kLuma8x8, true>(x + (turn & 1), y + (turn >> 1), 0, scale + turn,
-                                                 4, sum, tracker_ ? levels_ + turn : nullptr))
-        return false;
+  for (unsigned left = pattern & 15; left != 0; left &= left - 1) {
+    const int block = __builtin_ctz(left);
+    const int x = 2 * (block & 1);
+    const int y = block & 2;
+    std::uint64_t sum = 0;
+    if constexpr (kCabac) {
+      // coded_block_flag is inferred to be 1.
+      current_->coded |= 99u << (5 * (y + 1) + x + 1);
+      const Residual result = read_residual<Block::kLuma8x8, true>(
+          cabac_, contexts_, scale, tracker_ ? levels_ : nullptr);
+      if (result.damaged) return false;
+      sum = result.sum;
+    } else {
+      // Four blocks take turns at the coefficients.
+      for (int turn = 0; turn < 4; ++turn) {
+        if (!residual_cavlc<Block::kLuma8x8, true>(x + (turn & 1), y + (turn >> 1), 0, scale + turn,
+                                                   4, sum, tracker_ ? levels_ + turn : nullptr))
+          return false;
+      }
     }
-    if (tracker_ && sum > 0) add_means_8x8(block, scale);
-    return true;
+    if (sum == 0) continue;
+    if (tracker_) add_means_8x8(block, scale);
+    add_energy<2, 6>(x, y, sum);
   }
+  return true;
 }
 
 // Of the block's residual, from its levels, which are used up. In 4x4 blocks only the first
@@ -1645,7 +1677,7 @@ void SliceReader<kCabac>::add_means_16x16(const std::uint16_t* scale) {
 // mb_qp_delta and residual(); luma_dc >= 0: Intra16x16.
 template <bool kCabac>
 bool SliceReader<kCabac>::read_residuals(int luma_dc) {
-  const int pattern = current_->pattern;
+  const unsigned pattern = current_->pattern;
   if (pattern == 0 && luma_dc < 0) {
     quantiser_changed_ = false;
     if (!kCabac) canvas_.totals[address_].fill(0);
@@ -1674,24 +1706,11 @@ bool SliceReader<kCabac>::read_residuals(int luma_dc) {
     if (tracker_ && sum > 0) add_means_16x16(scale);
     if (sum > 0) add_energy<4, 4>(0, 0, sum);
   }
-  for (int block = 0; block < 4; ++block) {
-    if ((pattern >> block & 1) == 0) continue;
-    if ((current_->flags & Macroblock::kTransform8x8) != 0) {
-      sum = 0;
-      if (!luma_8x8(block, sum)) return false;
-      if (sum > 0) add_energy<2, 6>(2 * (block & 1), block & 2, sum);
-      continue;
-    }
-    for (int at = 4 * block; at < 4 * block + 4; ++at) {
-      sum = 0;
-      const int x = kBlockX[at];
-      const int y = kBlockY[at];
-      const bool read = luma_dc >= 0 ? residual<Block::kLumaAc, true>(x, y, 0, scale + 1, sum)
-                                     : residual<Block::kLuma4x4, true>(x, y, 0, scale, sum);
-      if (!read) return false;
-      if (tracker_ && sum > 0) add_means_4x4(luma_dc >= 0 ? -1 : 4 * y + x, scale);
-      if (sum > 0) add_energy<1, 4>(x, y, sum);
-    }
+  if ((pattern & 15) != 0) {
+    const bool read = (current_->flags & Macroblock::kTransform8x8) != 0 ? luma_8x8(pattern)
+                      : luma_dc >= 0 ? luma_4x4<Block::kLumaAc>(pattern, scale)
+                                     : luma_4x4<Block::kLuma4x4>(pattern, scale);
+    if (!read) return false;
   }
   if (pattern >> 4 != 0) {
     for (int plane = 1; plane < 3; ++plane)
