@@ -40,32 +40,60 @@ inline constexpr std::uint8_t kTransIdxLps[64] = {
     31, 32, 32, 33, 33, 33, 34, 34, 35, 35, 35, 36, 36, 36, 37, 37, 37, 38, 38, 63,
 };
 
-// Both by the whole context variable: pStateIdx << 1 | valMps.
+}  // namespace detail
+
+// A context variable as what decoding by it takes: that is looked up when the variable changes,
+// with nothing waiting for it, rather than when it is used.
+struct ContextVariable {
+  // From the lowest byte on: the least probable symbol's four ranges, then by how many bits each
+  // has to be renormalised. In bit 59 valMps, in those above what makes the highest byte unique.
+  std::uint64_t word = 0;
+
+  constexpr unsigned key() const { return static_cast<unsigned>(word >> 56); }
+  constexpr bool mps() const { return (word >> 59 & 1) != 0; }
+  bool operator==(const ContextVariable& other) const { return word == other.word; }
+};
+
+// Has `value` at hand from here on: compilers put looking it up off to where it is used.
+template <typename T>
+[[gnu::always_inline]] inline void look_up_now(T& value) {
+  asm("" : "+r"(value));
+}
+
+namespace detail {
+
 struct CabacTables {
-  // The least probable symbol's four ranges, a byte each, then by how many bits each has to be
-  // renormalised. One look-up that does not wait for the range, which only selects the byte.
-  std::array<std::uint64_t, 128> ranges{};
-  // The variable after the most probable symbol, and after the other one in the high byte.
-  std::array<std::uint16_t, 128> next{};
+  ContextVariable variables[128];  // by pStateIdx << 1 | valMps
+  // The variable after the most probable symbol and after the other one, by key.
+  ContextVariable after_mps[256], after_lps[256];
   // floor(2^39 / range) + 1 for ranges from 256.
-  std::array<std::uint32_t, 256> inverse{};
+  std::uint32_t inverse[256];
 };
 
 constexpr CabacTables make_cabac_tables() {
-  CabacTables tables;
-  for (unsigned state = 0; state < 128; ++state) {
-    const unsigned index = state >> 1;
-    const unsigned mps = state & 1;
+  CabacTables tables{};
+  unsigned count[8] = {};
+  for (unsigned index = 0; index < 64; ++index) {
+    std::uint64_t word = 0, shift = 0;
     for (unsigned part = 0; part < 4; ++part) {
       const std::uint64_t range = kRangeTabLps[index][part];
-      std::uint64_t shift = 0;
+      shift = 0;
       while (range << shift < 256) ++shift;
-      tables.ranges[state] |= range << (8 * part) | shift << (8 * part + 32);
+      word |= range << (8 * part) | shift << (8 * part + 32);
     }
-    const unsigned after_mps = (index < 62 ? index + 1 : index) << 1 | mps;
-    const unsigned after_lps =
-        static_cast<unsigned>(kTransIdxLps[index]) << 1 | (index == 0 ? mps ^ 1 : mps);
-    tables.next[state] = static_cast<std::uint16_t>(after_mps | after_lps << 8);
+    // No more than 16 have the same last shift, or this isn't compiled.
+    const std::uint64_t number = count[shift]++;
+    if (number > 15) throw number;
+    for (std::uint64_t mps = 0; mps < 2; ++mps)
+      tables.variables[index << 1 | mps].word = word | mps << 59 | number << 60;
+  }
+  for (unsigned variable = 0; variable < 128; ++variable) {
+    const unsigned index = variable >> 1;
+    const unsigned mps = variable & 1;
+    const unsigned key = tables.variables[variable].key();
+    tables.after_mps[key] = tables.variables[(index < 62 ? index + 1 : index) << 1 | mps];
+    tables.after_lps[key] = tables.variables[static_cast<unsigned>(kTransIdxLps[index]) << 1 |
+                                             (index == 0 ? mps ^ 1 : mps)];
   }
   for (unsigned range = 256; range < 512; ++range)
     tables.inverse[range - 256] = static_cast<std::uint32_t>((std::uint64_t{1} << 39) / range + 1);
@@ -75,6 +103,12 @@ constexpr CabacTables make_cabac_tables() {
 inline constexpr CabacTables kCabacTables = make_cabac_tables();
 
 }  // namespace detail
+
+// The variable that a slice begins with: `state` is preCtxState, 1 to 126.
+inline ContextVariable context_variable(int state) {
+  const int variable = state <= 63 ? (63 - state) << 1 : (state - 64) << 1 | 1;
+  return detail::kCabacTables.variables[variable];
+}
 
 // Decodes bins. Never out of bounds: behind the end there are zeros.
 //
@@ -93,16 +127,16 @@ class Cabac {
     if (value_ >= end) value_ = end - 1;
   }
 
-  // One bin; `state` is the context variable: pStateIdx << 1 | valMps.
+  // One bin.
   //
   // A branch tells the symbols apart. Most bins are cheap ones, for which it is foretold well, and
   // then the next range does not wait for the offset. What a bin is for is mostly a branch as well,
   // which goes the same way: what can't be foretold is paid for once. Inline, so that copies of the
   // engine stay in registers.
-  [[gnu::always_inline]] bool decode(std::uint8_t& state) {
-    const unsigned variable = state;
-    const std::uint64_t ranges = detail::kCabacTables.ranges[variable] >> (range_ >> 3 & 24);
-    const unsigned next = detail::kCabacTables.next[variable];
+  [[gnu::always_inline]] bool decode(ContextVariable& context) { return decode(context, context); }
+  // `loaded`: what the context holds, taken from it before.
+  [[gnu::always_inline]] bool decode(ContextVariable& context, ContextVariable loaded) {
+    const std::uint64_t ranges = loaded.word >> (range_ >> 3 & 24);
     const std::uint32_t lps = ranges & 0xFF;
     const std::uint32_t mps = range_ - lps;
     const std::uint64_t scaled = std::uint64_t{mps} << bits_;
@@ -111,29 +145,55 @@ class Cabac {
       const std::uint32_t shift = mps >> 8 ^ 1;
       range_ = mps << shift;
       bits_ -= static_cast<int>(shift);
-      state = static_cast<std::uint8_t>(next);
+      context = detail::kCabacTables.after_mps[loaded.key()];
       if (bits_ < 0) refill<6>();
-      return (variable & 1) != 0;
+      return loaded.mps();
     }
     const std::uint32_t shift = ranges >> 32 & 7;
     value_ -= scaled;
     range_ = lps << shift;
     bits_ -= static_cast<int>(shift);
-    state = static_cast<std::uint8_t>(next >> 8);
+    context = detail::kCabacTables.after_lps[loaded.key()];
     if (bits_ < 0) refill<6>();
-    return (variable & 1) == 0;
+    return !loaded.mps();
   }
 
+  // The same without a branch, for bins that are as often the one as the other and that no branch
+  // hangs on: slower than what is foretold, and much faster than what isn't.
+  [[gnu::always_inline]] bool decode_even(ContextVariable& context) {
+    const ContextVariable loaded = context;
+    const ContextVariable after_mps = detail::kCabacTables.after_mps[loaded.key()];
+    const ContextVariable after_lps = detail::kCabacTables.after_lps[loaded.key()];
+    const std::uint64_t ranges = loaded.word >> (range_ >> 3 & 24);
+    const std::uint32_t lps = ranges & 0xFF;
+    const std::uint32_t mps = range_ - lps;
+    const std::uint64_t scaled = std::uint64_t{mps} << bits_;
+    // All ones for the least probable symbol.
+    const std::uint64_t is_lps = value_ < scaled ? 0 : ~std::uint64_t{0};
+    const auto mask = static_cast<std::uint32_t>(is_lps);
+    value_ -= scaled & is_lps;
+    const std::uint32_t mps_shift = mps >> 8 ^ 1;
+    const std::uint32_t lps_shift = ranges >> 32 & 7;
+    const std::uint32_t shift = mps_shift ^ ((mps_shift ^ lps_shift) & mask);
+    range_ = (mps ^ ((mps ^ lps) & mask)) << shift;
+    bits_ -= static_cast<int>(shift);
+    context.word = after_mps.word ^ ((after_mps.word ^ after_lps.word) & is_lps);
+    if (bits_ < 0) refill<6>();
+    return loaded.mps() != (is_lps != 0);
+  }
+
+  // Whether there may be any: run() is for quiet pictures, and this is little where there are none.
+  static bool may_run(const ContextVariable& context) {
+    return context == detail::kCabacTables.variables[kLast << 1 | 1];
+  }
   // Decodes pairs of a context's more probable symbol, where its state is the last one, and of
   // terminate() that gives false, as many as need no renormalisation, `limit` at most. Returns how
   // many. A run of skipped macroblocks is little else.
-  static constexpr unsigned kLast = 62;
-  static bool may_run(std::uint8_t state) { return state == (kLast << 1 | 1); }
-  int run(std::uint8_t state, int limit) {
+  int run(const ContextVariable& context, int limit) {
     constexpr auto& kSteps = detail::kRangeTabLps[kLast];
     constexpr int kInverse[4] = {65536 / (kSteps[0] + 2) + 1, 65536 / (kSteps[1] + 2) + 1,
                                  65536 / (kSteps[2] + 2) + 1, 65536 / (kSteps[3] + 2) + 1};
-    if (!may_run(state)) return 0;
+    if (!may_run(context)) return 0;
     int count = 0;
     const auto offset = static_cast<int>(value_ >> bits_);
     const int lowest = offset < 256 ? 256 : offset + 1;
@@ -213,7 +273,19 @@ class Cabac {
   // True once more was read than there is.
   bool spent() const { return position() > 8 * size_; }
 
+  // Makes the window hold 48 bits at least. Done where many bins begin, it saves most of the
+  // refills among them, each of which comes unforetold.
+  void fill() {
+    const int bytes = (55 - bits_) >> 3;
+    const std::uint64_t word = ahead();
+    at_ += static_cast<std::size_t>(bytes);
+    value_ = value_ << (8 * bytes) | word >> 1 >> (63 - 8 * bytes);
+    bits_ += 8 * bytes;
+  }
+
  private:
+  static constexpr unsigned kLast = 62;  // the last pStateIdx that context variables reach
+
   // The next bypass bins, up to 16, of as many bits in the window.
   std::uint32_t quotient(int count) const {
     const std::uint64_t top = value_ >> (bits_ - count);
@@ -230,21 +302,23 @@ class Cabac {
     return taken;
   }
 
-  // Up to 56 bits are held, nine of them the offset.
+  // Up to 64 bits are held, nine of them the offset.
   template <int kBytes>
   void refill() {
-    std::uint64_t word;
-    if (at_ + 8 <= size_) {
-      std::memcpy(&word, data_ + at_, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-      word = __builtin_bswap64(word);
-#endif
-    } else {
-      word = last_bytes(data_, size_, at_);
-    }
+    value_ = value_ << (8 * kBytes) | ahead() >> (64 - 8 * kBytes);
     at_ += kBytes;
-    value_ = value_ << (8 * kBytes) | word >> (64 - 8 * kBytes);
     bits_ += 8 * kBytes;
+  }
+
+  // The next eight bytes, the first one highest.
+  std::uint64_t ahead() const {
+    if (at_ + 8 > size_) return last_bytes(data_, size_, at_);
+    std::uint64_t word;
+    std::memcpy(&word, data_ + at_, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
   }
 
   // Apart, so that the code above stays small; without `this`, so that copies stay in registers.

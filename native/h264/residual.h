@@ -37,36 +37,67 @@ struct Residual {
   std::uint64_t sum = 0;  // of |level| * scale
 };
 
+// significant_coeff_flag and last_significant_coeff_flag: the positions of the coefficients in the
+// scan, and how many there are.
+//
+// What can't be foretold here is the time that it takes, and that is how long the first look-ups
+// wait for it. So what may be decoded next is looked up before it is known.
+template <Block kBlock>
+[[gnu::always_inline]] inline int read_map(Cabac& cabac, ContextVariable* significant,
+                                           ContextVariable* last, std::uint8_t* positions) {
+  constexpr int kCount = coefficients(kBlock);
+  int total = 0;
+  int at = 0;
+  if constexpr (kBlock == Block::kLuma8x8) {
+    // One after the other may have the same context: only where it lies is known before.
+    ContextVariable* context = significant;
+    for (; at < kCount - 1; ++at) {
+      ContextVariable* next = significant + kSignificant8x8[at + 1];
+      look_up_now(next);
+      if (cabac.decode(*context)) {
+        positions[total++] = static_cast<std::uint8_t>(at);
+        if (cabac.decode(last[kLast8x8[at]])) break;
+      }
+      context = next;
+    }
+  } else {
+    ContextVariable variable = significant[0];
+    for (; at < kCount - 1; ++at) {
+      // Behind the last position's there is another block's context, which isn't used.
+      ContextVariable ending = last[at], next = significant[at + 1];
+      look_up_now(ending.word);
+      look_up_now(next.word);
+      if (cabac.decode(significant[at], variable)) {
+        positions[total++] = static_cast<std::uint8_t>(at);
+        if (cabac.decode(last[at], ending)) break;
+      }
+      variable = next;
+    }
+  }
+  if (at == kCount - 1) positions[total++] = static_cast<std::uint8_t>(at);
+  return total;
+}
+
 // A block whose coded_block_flag is 1. `scale` by position in the scan; null: no sum is wanted.
 // `levels` by position in the scan takes those that aren't 0; null: they aren't wanted.
 template <Block kBlock, bool kSum>
-Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_t* scale,
+Residual read_residual(Cabac& engine, ContextVariable* contexts, const std::uint16_t* scale,
                        std::int32_t* levels) {
   constexpr int kSignificant[6] = {105, 120, 134, 149, 152, 402};
   constexpr int kLast[6] = {166, 181, 195, 210, 213, 417};
   constexpr int kLevel[6] = {227, 237, 247, 257, 266, 426};
   constexpr int kIndex = static_cast<int>(kBlock);
-  constexpr int kCount = coefficients(kBlock);
-  std::uint8_t* const significant = contexts + kSignificant[kIndex];
-  std::uint8_t* const last = contexts + kLast[kIndex];
-  std::uint8_t* const level = contexts + kLevel[kIndex];
 
   Cabac cabac = engine;
+  cabac.fill();
   Residual result;
-  std::uint8_t positions[kCount];
-  int total = 0;
-  int at = 0;
-  for (; at < kCount - 1; ++at) {
-    const int significant_at = kBlock == Block::kLuma8x8 ? kSignificant8x8[at] : at;
-    if (!cabac.decode(significant[significant_at])) continue;
-    positions[total++] = static_cast<std::uint8_t>(at);
-    const int last_at = kBlock == Block::kLuma8x8 ? kLast8x8[at] : at;
-    if (cabac.decode(last[last_at])) break;
-  }
-  if (at == kCount - 1) positions[total++] = static_cast<std::uint8_t>(at);
+  std::uint8_t positions[coefficients(kBlock)];
+  const int total = read_map<kBlock>(cabac, contexts + kSignificant[kIndex],
+                                     contexts + kLast[kIndex], positions);
   result.total = total;
-  if (total == 0) return result;
 
+  if constexpr (kBlock == Block::kLuma8x8) cabac.fill();
+  ContextVariable* const level = contexts + kLevel[kIndex];
   // By the first bin's context, which is 0 once a level was above one: the next, after a one.
   static constexpr std::uint8_t kNextOnes[5] = {0, 2, 3, 4, 4};
   unsigned ones = 1;
@@ -78,7 +109,7 @@ Residual read_residual(Cabac& engine, std::uint8_t* contexts, const std::uint16_
       ones = kNextOnes[ones];
     } else {
       magnitude = 2;
-      std::uint8_t context = level[greater];
+      ContextVariable context = level[greater];
       while (magnitude < 15 && cabac.decode(context)) ++magnitude;
       level[greater] = context;
       if (magnitude == 15) {

@@ -309,7 +309,7 @@ class SliceReader {
 
   Cabac cabac_;
   Bits bits_;
-  std::uint8_t contexts_[kContexts];
+  ContextVariable contexts_[kContexts];
 
   std::uint32_t address_ = 0;
   int x_ = 0, y_ = 0;
@@ -362,10 +362,8 @@ SliceReader<kCabac>::SliceReader(const Slice& slice, Canvas& canvas)
     const int quantiser = std::clamp(quantiser_, 0, 51);
     const auto& table = kContextInit[slice.header->cabac_init];
     for (int context = 0; context < kContexts; ++context) {
-      const int state =
-          std::clamp((table[context][0] * quantiser >> 4) + table[context][1], 1, 126);
-      contexts_[context] =
-          static_cast<std::uint8_t>(state <= 63 ? (63 - state) << 1 : (state - 64) << 1 | 1);
+      contexts_[context] = context_variable(
+          std::clamp((table[context][0] * quantiser >> 4) + table[context][1], 1, 126));
     }
   }
   for (const auto& list : slice.header->weights) plain_ &= list[0].plain();
@@ -507,6 +505,7 @@ bool SliceReader<kCabac>::read_macroblocks() {
       address += run_still(address);
       if (address >= count) return false;
       if (!enter(address)) return false;
+      cabac_.fill();
       if (!intra_slice && read_skip_flag())
         skip();
       else if (!read_macroblock())
@@ -589,19 +588,21 @@ bool SliceReader<kCabac>::read_intra(int type) {
       current_->flags |= Macroblock::kTransform8x8;
       modes = 4;
     }
+    Cabac cabac = cabac_;
     int codes[16];  // rem_intra4x4_pred_mode or rem_intra8x8_pred_mode; -1: as predicted
     for (int mode = 0; mode < modes; ++mode) {
       int code = -1;
       if constexpr (kCabac) {
-        if (!cabac_.decode(contexts_[68])) {
+        if (!cabac.decode(contexts_[68])) {
           code = 0;
-          for (int bit = 0; bit < 3; ++bit) code |= cabac_.decode(contexts_[69]) << bit;
+          for (int bit = 0; bit < 3; ++bit) code |= cabac.decode_even(contexts_[69]) << bit;
         }
       } else {
         if (!bits_.flag()) code = static_cast<int>(bits_.read(3));
       }
       codes[mode] = code;
     }
+    cabac_ = cabac;
     if (tracker_) derive_intra_modes(codes, modes);
   } else {
     luma_dc = 1;
@@ -667,6 +668,7 @@ void SliceReader<kCabac>::claim() {
   if (tracker_) return;
   picture_.left_out[address_] = 0;
   std::uint32_t* energy = picture_.energy.data() + corner_;
+#pragma GCC unroll 4
   for (int row = 0; row < 4; ++row, energy += columns_) std::fill_n(energy, 4, 0u);
 }
 
@@ -682,8 +684,9 @@ void SliceReader<kCabac>::finish(Mode mode, int quantiser) {
     }
     claim();
   }
-  const std::ptrdiff_t last = corner_ + 4 * columns_;
-  for (std::ptrdiff_t at = corner_; at < last; at += columns_) {
+#pragma GCC unroll 4
+  for (int row = 0; row < 4; ++row) {
+    const std::ptrdiff_t at = corner_ + row * columns_;
     if (still) common_.store(picture_.motion.data() + at);
     std::fill_n(picture_.mode.data() + at, 4, mode);
     std::fill_n(picture_.quantiser.data() + at, 4, static_cast<std::int8_t>(quantiser));
@@ -761,8 +764,8 @@ bool SliceReader<kCabac>::read_whole(int used) {
   }
   current_->flags |= Macroblock::kDifference;
   auto& lowest = canvas_.differences[static_cast<std::size_t>(x_)];
-  const bool left = (left_->flags & Macroblock::kDifference) != 0;
-  const bool above = (above_->flags & Macroblock::kDifference) != 0;
+  const int left = (left_->flags & Macroblock::kDifference) != 0 ? -1 : 0;
+  const int above = (above_->flags & Macroblock::kDifference) != 0 ? -1 : 0;
   for (std::size_t list = 0; list < 2; ++list) {
     std::uint8_t clipped[2] = {0, 0};
     if ((used >> list & 1) != 0) {
@@ -771,8 +774,8 @@ bool SliceReader<kCabac>::read_whole(int used) {
       const Vector predicted = predict_median(abc[0], abc[1], abc[2], references[list]);
       int sums[2] = {0, 0};
       for (std::size_t axis = 0; kCabac && axis < 2; ++axis) {
-        if (left) sums[axis] += left_difference_[8 * list + axis];
-        if (above) sums[axis] += lowest[8 * list + axis];
+        sums[axis] += left_difference_[8 * list + axis] & left;
+        sums[axis] += lowest[8 * list + axis] & above;
       }
       const Vector difference = read_difference(sums[0], sums[1]);
       vectors[list] = Vector(predicted.x() + difference.x(), predicted.y() + difference.y());
@@ -942,7 +945,7 @@ int SliceReader<kCabac>::read_type() {
   if constexpr (!kCabac) {
     return static_cast<int>(bits_.ue());
   } else {
-    std::uint8_t* const contexts = contexts_;
+    ContextVariable* const contexts = contexts_;
     switch (slice_.header->type) {
       case SliceType::kP:
         if (cabac_.decode(contexts[14])) return 5 + read_intra_type(17, false);
@@ -968,7 +971,7 @@ int SliceReader<kCabac>::read_type() {
 
 template <bool kCabac>
 int SliceReader<kCabac>::read_intra_type(int context, bool intra_slice) {
-  std::uint8_t* contexts = contexts_ + context;
+  ContextVariable* contexts = contexts_ + context;
   if (intra_slice) {
     const int increment = ((left_->flags & Macroblock::kIntraNxN) == 0) +
                           ((above_->flags & Macroblock::kIntraNxN) == 0);
@@ -992,7 +995,7 @@ int SliceReader<kCabac>::read_sub_type() {
   if constexpr (!kCabac) {
     return static_cast<int>(bits_.ue());
   } else {
-    std::uint8_t* const contexts = contexts_;
+    ContextVariable* const contexts = contexts_;
     if (!b_slice()) {
       if (cabac_.decode(contexts[21])) return 0;
       if (!cabac_.decode(contexts[22])) return 1;
@@ -1065,7 +1068,7 @@ Vector SliceReader<kCabac>::read_difference(int x, int y) {
 // mvd_l0 or mvd_l1; `neighbours`: sum of their magnitudes.
 template <bool kCabac>
 int SliceReader<kCabac>::read_component(int context, int neighbours) {
-  std::uint8_t* const contexts = contexts_ + context;
+  ContextVariable* const contexts = contexts_ + context;
   Cabac cabac = cabac_;
   int magnitude = 0;
   if (cabac.decode(contexts[neighbours < 3 ? 0 : neighbours > 32 ? 2 : 1])) {
@@ -1183,8 +1186,10 @@ void SliceReader<kCabac>::load_grid(int list) {
     grid_.vector[list][position] = neighbour.vector;
   };
   load(MotionGrid::at(-1, -1), *above_left_, 3, -columns_ - 1);
+#pragma GCC unroll 4
   for (int x = 0; x < 4; ++x) load(MotionGrid::at(x, -1), *above_, 2 + x / 2, -columns_ + x);
   load(MotionGrid::at(4, -1), *above_right_, 2, -columns_ + 4);
+#pragma GCC unroll 4
   for (int y = 0; y < 4; ++y) {
     load(MotionGrid::at(-1, y), *left_, 1 + (y & 2), y * columns_ - 1);
     // Not decoded yet, or never before this macroblock.
@@ -1360,9 +1365,9 @@ void SliceReader<kCabac>::store_uniform(const int (&references)[2], const Vector
         reference < 0 ? std::int8_t{-1} : slice_.told[list][static_cast<std::size_t>(reference)];
     std::memset(current_->reference[list], reference, 4);
   }
-  current_->still = fills_still_ && references[0] == 0 &&
-                    references[1] == (b_slice() ? 0 : kUnused) && vectors[0] == kZero &&
-                    vectors[1] == kZero;
+  current_->still = static_cast<bool>(
+      fills_still_ & (references[0] == 0) & (references[1] == (b_slice() ? 0 : kUnused)) &
+      ((vectors[0].both() | vectors[1].both()) == 0));
   if (current_->still) return;
   fill_motion(vectors, told);
   if (!kept_) return;
@@ -1386,8 +1391,10 @@ void SliceReader<kCabac>::fill_colocated(const Colocated& colocated) {
 // The grid's motion.
 template <bool kCabac>
 void SliceReader<kCabac>::store_grid() {
+#pragma GCC unroll 4
   for (int y = 0; y < 4; ++y) {
     Motion* to = picture_.motion.data() + corner_ + y * columns_;
+#pragma GCC unroll 4
     for (int x = 0; x < 4; ++x, ++to) {
       const int position = MotionGrid::at(x, y);
       for (std::size_t list = 0; list < 2; ++list) {
@@ -1713,11 +1720,13 @@ bool SliceReader<kCabac>::read_residuals(int luma_dc) {
     if (!read) return false;
   }
   if (pattern >> 4 != 0) {
+#pragma GCC unroll 2
     for (int plane = 1; plane < 3; ++plane)
       if (!residual<Block::kChromaDc, false>(0, 0, plane, nullptr, sum)) return false;
   }
   if (pattern >> 4 == 2) {
     for (int plane = 1; plane < 3; ++plane) {
+#pragma GCC unroll 4
       for (int at = 0; at < 4; ++at)
         if (!residual<Block::kChromaAc, false>(at & 1, at >> 1, plane, nullptr, sum)) return false;
     }

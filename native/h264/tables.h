@@ -232,10 +232,10 @@ constexpr std::int8_t kContextInit[4][kContexts][2] = {
 
 // Table 9-43, frame coded: the increment of significant_coeff_flag's and
 // last_significant_coeff_flag's context by position in an 8x8 block.
-constexpr std::uint8_t kSignificant8x8[63] = {
+constexpr std::uint8_t kSignificant8x8[64] = {
     0, 1, 2, 3, 4, 5, 5, 4, 4, 3, 3, 4, 4, 4, 5, 5, 4, 4, 4, 4, 3, 3, 6, 7, 7, 7, 8, 9, 10, 9, 8,
     7, 7, 6, 11, 12, 13, 11, 6, 7, 8, 9, 14, 10, 9, 8, 6, 11, 12, 13, 11, 6, 9, 14, 10, 9, 11, 12,
-    13, 11, 14, 10, 12,
+    13, 11, 14, 10, 12, 0,  // the last position has none
 };
 constexpr std::uint8_t kLast8x8[63] = {
     0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "../common/cabac.h"
+
 namespace costream::h265 {
 
 // Index of the first context variable of a syntax element.
@@ -40,7 +42,7 @@ enum Context : int {
   kContexts = 154,
 };
 
-using ContextStates = std::array<std::uint8_t, kContexts>;
+using ContextStates = std::array<ContextVariable, kContexts>;
 
 // Values of initValue by initType (tables 9-5 to 9-37); 154 where a type has none.
 inline constexpr std::uint8_t kInitValues[3][kContexts] = {
@@ -154,10 +156,8 @@ inline void initialise(ContextStates& states, int init_type, int slice_qp) {
   for (int i = 0; i < kContexts; ++i) {
     const int value = kInitValues[init_type][i];
     const int slope = (value >> 4) * 5 - 45, offset = ((value & 15) << 3) - 16;
-    const int state = std::clamp(((slope * qp) >> 4) + offset, 1, 126);
-    const bool mps = state > 63;
     states[static_cast<std::size_t>(i)] =
-        static_cast<std::uint8_t>((mps ? state - 64 : 63 - state) << 1 | (mps ? 1 : 0));
+        context_variable(std::clamp(((slope * qp) >> 4) + offset, 1, 126));
   }
 }
 

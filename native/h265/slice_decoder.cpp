@@ -542,7 +542,7 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan, f
   // The engine in registers: it would go to memory and back for each bin, as a context's state,
   // being a byte, may alias it.
   Cabac cabac = cabac_;
-  std::uint8_t* const states = states_.data();
+  ContextVariable* const states = states_.data();
 
   bool skipped = false;
   if (pps_->transform_skip && !cu.transquant_bypass && log2 == 2)
@@ -609,8 +609,8 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan, f
       at = last_rank - 1;
     }
     const std::uint8_t* context;
-    std::uint8_t* significant = states + kSignificant + (kLuma ? 0 : 27);
-    std::uint8_t* const significant_dc = significant;
+    ContextVariable* significant = states + kSignificant + (kLuma ? 0 : 27);
+    ContextVariable* const significant_dc = significant;
     if (log2 == 2) {
       context = kScan.context4[scan];
     } else {
@@ -637,7 +637,7 @@ std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan, f
 
     // coeff_abs_level_greater1_flag, coeff_abs_level_greater2_flag
     const int set = (i == 0 || !kLuma ? 0 : 2) + (greater1 == 0 ? 1 : 0);
-    std::uint8_t* const greater1_states = states + kGreater1 + (kLuma ? 0 : 16) + set * 4;
+    ContextVariable* const greater1_states = states + kGreater1 + (kLuma ? 0 : 16) + set * 4;
     greater1 = 1;
     unsigned above1 = 0;
     const int flagged = std::min(count, 8);
