@@ -40,8 +40,8 @@ struct Residual {
 // significant_coeff_flag and last_significant_coeff_flag: the positions of the coefficients in the
 // scan, and how many there are.
 //
-// What can't be foretold here is the time that it takes, and that is how long the first look-ups
-// wait for it. So what may be decoded next is looked up before it is known.
+// Half of the time goes to branches that nothing foretells, and to the look-ups that wait behind
+// them. So what may be decoded next is looked up before it is known.
 template <Block kBlock>
 [[gnu::always_inline]] inline int read_map(Cabac& cabac, ContextVariable* significant,
                                            ContextVariable* last, std::uint8_t* positions) {
