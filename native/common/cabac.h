@@ -141,7 +141,7 @@ class Cabac {
     const std::uint32_t mps = range_ - lps;
     const std::uint64_t scaled = std::uint64_t{mps} << bits_;
     if (__builtin_expect(value_ < scaled, 1)) {
-      // The most probable symbol's range is above half of the whole: one bit at most.
+      // The most probable symbol's range is never below 128: one bit at most.
       const std::uint32_t shift = mps >> 8 ^ 1;
       range_ = mps << shift;
       bits_ -= static_cast<int>(shift);
