@@ -1575,8 +1575,8 @@ void SliceReader<kCabac>::add_energy(int x, int y, std::uint64_t sum) {
     for (int column = 0; column < kSize; ++column) energy[column] += each;
 }
 
-// Luma of a macroblock in 4x4 blocks. Unrolled, as everywhere here: where bins come between, no
-// branch predictor counts to four.
+// Luma of a macroblock in 4x4 blocks. Unrolled: where bins come between, no branch predictor counts
+// to four.
 template <bool kCabac>
 template <Block kBlock>
 bool SliceReader<kCabac>::luma_4x4(unsigned pattern, const std::uint16_t* scale) {
