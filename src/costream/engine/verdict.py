@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from time import perf_counter
+from datetime import datetime, timezone
+from time import monotonic, perf_counter, time
 from typing import Any
 
 
@@ -112,6 +113,8 @@ class Verdict:
         tokens: visual tokens.
         flops: operations.
         seconds: time spent.
+        wall: of a live source, when the last frame of the window was received: ISO 8601, UTC.
+        lag: of a live source, seconds from then to the answers.
     """
 
     stream: str
@@ -126,9 +129,19 @@ class Verdict:
     tokens: TokenCount
     flops: FlopCount
     seconds: StageSeconds = field(default_factory=StageSeconds)
+    wall: str | None = None
+    lag: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the verdict as JSON-ready values; seconds are rounded to microseconds."""
         values = asdict(self)
         values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
+        if self.lag is not None:
+            values["lag"] = round(self.lag, 3)
         return values
+
+
+def iso_time(received: float) -> str:
+    """Returns a moment of ``time.monotonic`` as ISO 8601 in UTC, by the clock as it is set now."""
+    moment = datetime.fromtimestamp(time() - (monotonic() - received), timezone.utc)
+    return moment.isoformat(timespec="milliseconds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 from torch import Tensor
 
@@ -12,7 +13,14 @@ from costream.engine.refresh import RefreshPolicy
 from costream.engine.resident import Resident
 from costream.engine.schedule import Window
 from costream.engine.session import Session
-from costream.engine.verdict import Answer, FlopCount, StageSeconds, TokenCount, Verdict
+from costream.engine.verdict import (
+    Answer,
+    FlopCount,
+    StageSeconds,
+    TokenCount,
+    Verdict,
+    iso_time,
+)
 from costream.settings import EngineSettings
 from costream.video import StreamInfo
 
@@ -41,6 +49,7 @@ class Watch:
         self.questions = questions
         self._refresh = refresh
         self._settings = settings
+        self._received: float | None = None
 
     def step(self, window: Window, decoding: float = 0.0) -> Verdict:
         """Moves the window and answers the questions on it.
@@ -51,6 +60,7 @@ class Watch:
         """
         session, questions = self.session, self.questions
         window = window.last(session.schedule.recent)
+        self._received = window.received or self._received
         seconds = StageSeconds(decode=decoding)
 
         with seconds.measure("vision"):
@@ -120,6 +130,8 @@ class Watch:
                 asking=self._asking_flops(),
             ),
             seconds=seconds,
+            wall=None if self._received is None else iso_time(self._received),
+            lag=None if self._received is None else monotonic() - self._received,
         )
 
     def _answers(

@@ -1,9 +1,18 @@
 """From a bitstream to sampled frames, each with a map of what changed since the last one."""
 
 from costream.video.agreement import CameraShift
+from costream.video.gap import Gap
+from costream.video.live import LiveStream
 from costream.video.picture import Picture
 from costream.video.record import FrameRecord, StreamHealth
-from costream.video.sample import BLOCK, ChangeMap, MotionSource, Sample, StreamInfo
+from costream.video.sample import (
+    BLOCK,
+    ChangeMap,
+    MotionSource,
+    Sample,
+    SampleSource,
+    StreamInfo,
+)
 from costream.video.stream import Decoding, Stream, checked_decoding
 
 __all__ = [
@@ -12,9 +21,12 @@ __all__ = [
     "ChangeMap",
     "Decoding",
     "FrameRecord",
+    "Gap",
+    "LiveStream",
     "MotionSource",
     "Picture",
     "Sample",
+    "SampleSource",
     "Stream",
     "StreamHealth",
     "StreamInfo",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
+from time import thread_time
 from types import TracebackType
 from typing import Literal, cast
 
@@ -104,6 +105,7 @@ class Stream:
         self._info: StreamInfo | None = None
         self._frames: Iterator[DecodedFrame] | None = None
         self._read = False
+        self._seconds = 0.0
 
     def open(self) -> Stream:
         """Opens the source and decodes up to its first picture; does nothing if that is done.
@@ -149,6 +151,11 @@ class Stream:
         """How well the stream could be read so far."""
         return self._decoder.health if self._decoder else StreamHealth()
 
+    @property
+    def decode_seconds(self) -> float:
+        """Processor time spent on reading, decoding and extracting motion for :meth:`samples`."""
+        return self._seconds
+
     def samples(
         self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
     ) -> Iterator[Sample]:
@@ -171,7 +178,7 @@ class Stream:
             SourceError: while iterating: as :meth:`open`; the source stopped answering; it gave
                 nothing but errors; the stream was closed or read before.
         """
-        return self._sample(TickGrid(fps), on_frame)
+        return self._timed(self._sample(TickGrid(fps), on_frame))
 
     def frames(self) -> Iterator[FrameRecord]:
         """Yields a record of every native frame, in display order, without its picture.
@@ -188,6 +195,15 @@ class Stream:
         if self._container is not None:
             self._container.close()
             self._container = None
+
+    def _timed(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+        while True:
+            begun = thread_time()
+            sample = next(samples, None)
+            self._seconds += thread_time() - begun
+            if sample is None:
+                return
+            yield sample
 
     def _sample(
         self, grid: TickGrid, on_frame: Callable[[FrameRecord], None] | None
