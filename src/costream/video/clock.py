@@ -87,17 +87,17 @@ class TickGrid:
         """
         if not (math.isfinite(fps) and fps > 0):
             raise SettingsError(f"the sampling rate must be a positive number, not {fps}")
-        self._fps = fps
+        self.fps = fps
         self._last = -1
 
     def index(self, time: float) -> int:
         """Returns the tick that ``time`` lies in."""
-        return math.floor(time * self._fps + _TICK_EPSILON)
+        return math.floor(time * self.fps + _TICK_EPSILON)
 
     @property
     def next_time(self) -> float:
         """Stream time from which a frame would be the first of its tick."""
-        return (self._last + 1) / self._fps
+        return (self._last + 1) / self.fps
 
     def opens(self, time: float) -> bool:
         """Whether a frame at ``time`` would be the first of its tick."""

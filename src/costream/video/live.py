@@ -12,6 +12,7 @@ from types import TracebackType
 
 from costream.errors import SourceError, SourceLostError, SourceRefusedError
 from costream.video.backoff import Backoff
+from costream.video.clock import TickGrid
 from costream.video.gap import Gap
 from costream.video.record import FrameRecord, StreamHealth
 from costream.video.sample import Sample, StreamInfo
@@ -147,13 +148,14 @@ class LiveStream:
             SourceError: while iterating: the stream was read before.
             SourceLostError: while iterating: the source is away and patience is at an end.
         """
+        grid = TickGrid(fps)
         self.open()
         if self._reader is not None:
             raise SourceError(f"{self.info.source} was read before: make a new stream of it")
         queue = SampleQueue(max(1, math.ceil(self._backlog * fps)))
         # What passed since the source was opened, such as the loading of a model, is not its fault.
         self._backoff.note_frame()
-        self._reader = _Reader(self._connect, self._first(), self._backoff, queue, fps)
+        self._reader = _Reader(self._connect, self._first(), self._backoff, queue, grid)
         self._reader.start()
         return self._take(queue, on_frame)
 
@@ -225,14 +227,14 @@ class _Reader(threading.Thread):
         first: Stream | None,
         backoff: Backoff,
         queue: SampleQueue,
-        fps: float,
+        grid: TickGrid,
     ) -> None:
         super().__init__(name="costream-live", daemon=True)
         self._connect = connect
         self._first = first
         self._backoff = backoff
         self._queue = queue
-        self._fps = fps
+        self._grid = grid
         self._stopped = threading.Event()
         self._tick = -1
         self._time = 0.0
@@ -281,14 +283,14 @@ class _Reader(threading.Thread):
         offset: int | None = None
         records: list[FrameRecord] = []
         begun = thread_time()
-        for sample in stream.samples(self._fps, on_frame=records.append):
+        for sample in stream.samples(self._grid.fps, on_frame=records.append):
             if self._stopped.is_set():
                 return
             now = monotonic()
             if offset is None:
                 offset = self._resume(sample, now)
             self._backoff.note_frame()
-            self._tick, self._time = sample.tick + offset, sample.time + offset / self._fps
+            self._tick, self._time = sample.tick + offset, sample.time + offset / self._grid.fps
             self._received = now
             placed = replace(sample, tick=self._tick, time=self._time, received=now)
             self._queue.put(Arrival(placed, tuple(records), thread_time() - begun))
@@ -300,8 +302,9 @@ class _Reader(threading.Thread):
         if self._received is None:
             return -first.tick
         away = now - self._received
-        tick = max(self._tick + 1, math.ceil((self._time + away) * self._fps))
-        end = first.time + (tick - first.tick) / self._fps
+        fps = self._grid.fps
+        tick = max(self._tick + 1, math.ceil((self._time + away) * fps))
+        end = first.time + (tick - first.tick) / fps
         attempts = self._backoff.attempts
         self._queue.tell(Gap("back", self._time, end, "reconnected", attempts=attempts))
         return tick - first.tick
