@@ -32,6 +32,33 @@ _RTSP = {"rtsp_transport": "tcp", "analyzeduration": "0", "probesize": "32"}
 """FFmpeg's options for RTSP: a reliable transport, and no second of looking before starting. Not
 ``nobuffer``: it throws away the packets that were looked at, and with them the first keyframe."""
 
+_LIVE_PROTOCOLS = frozenset(
+    [
+        "mmsh",
+        "mmst",
+        "rist",
+        "rtmp",
+        "rtmpe",
+        "rtmps",
+        "rtmpt",
+        "rtmpte",
+        "rtmpts",
+        "rtp",
+        "rtsp",
+        "rtsps",
+        "sctp",
+        "srt",
+        "srtp",
+        "tcp",
+        "udp",
+        "udplite",
+        "unix",
+    ]
+)
+"""Those that carry what is sent now: FFmpeg can't tell their end from a broken connection."""
+
+_PLAYLISTS = frozenset({"hls", "dash"})
+
 _PICTURE_FORMATS = frozenset({"image2", "image2pipe", "tty"})
 
 
@@ -67,6 +94,33 @@ def protocol(source: SourceLike) -> str | None:
 def is_file(source: SourceLike) -> bool:
     """Whether the source is a path on this machine, so that its end is its end."""
     return isinstance(source, (str, os.PathLike)) and source != "-" and protocol(source) is None
+
+
+def is_live(source: SourceLike, container: InputContainer) -> bool:
+    """Whether an open source has no end of its own, so that its end is a loss.
+
+    Cameras and broadcasts are live (rtsp, rtmp, srt, udp, tcp and their like); files, pipes and
+    file objects are not. Over http, a playlist (HLS, DASH) without a duration is live, and so is a
+    body with neither a size nor a duration.
+
+    Args:
+        source: what was opened.
+        container: what :func:`open_container` returned for it.
+    """
+    known = is_live_by_name(source)
+    if known is not None:
+        return known
+    if container.duration:
+        return False
+    return container.format.name in _PLAYLISTS or container.size <= 0
+
+
+def is_live_by_name(source: SourceLike) -> bool | None:
+    """Whether a source has no end of its own, or None where only opening it tells (http, https)."""
+    name = protocol(source)
+    if name in _LIVE_PROTOCOLS:
+        return True
+    return None if name in ("http", "https") else False
 
 
 def open_container(
