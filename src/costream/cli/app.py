@@ -13,7 +13,10 @@ import typer
 from rich.console import Console
 
 from costream import __version__
-from costream.errors import CoStreamError
+from costream.errors import CoStreamError, SourceLostError
+
+LOST = 3
+"""Exit status of a command whose live source stayed away."""
 
 app = typer.Typer(
     help="Watch cameras with vision-language models, guided by the video codec.",
@@ -32,7 +35,10 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Runs the command line: errors of ours are one sentence on standard error and status 1."""
+    """Runs the command line: errors of ours are one sentence on standard error and status 1.
+
+    Status 3 says that a camera was lost.
+    """
     _quiet_libraries()
     try:
         app()
@@ -40,6 +46,9 @@ def main() -> None:
         # Whoever read our output has gone; what is left to flush would only fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except SourceLostError as error:
+        _complain(error)
+        sys.exit(LOST)
     except (CoStreamError, OSError) as error:
         _complain(error)
         sys.exit(1)

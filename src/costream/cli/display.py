@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
@@ -17,9 +17,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from costream.cli.gaps import describe_gap, gap_values
 from costream.engine.verdict import Answer, Verdict
 from costream.settings import EngineSettings
-from costream.video import FrameRecord, Stream, StreamInfo
+from costream.video import FrameRecord, Gap, LiveStream, Stream, StreamInfo
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
@@ -42,6 +43,8 @@ class Totals:
         self.full_tokens = self.prefilled = 0
         self.seconds = 0.0
         self.until = 0.0
+        self.losses = self.skipped = 0
+        self.begun = monotonic()
 
     def add(self, verdict: Verdict) -> None:
         """Counts one more window."""
@@ -52,6 +55,11 @@ class Totals:
         self.prefilled += verdict.tokens.prefilled
         self.seconds += verdict.seconds.total
         self.until = verdict.end
+
+    def note(self, gap: Gap) -> None:
+        """Counts a gap."""
+        self.losses += gap.kind == "lost"
+        self.skipped += gap.frames
 
     def summary(self) -> str:
         """One line on what was saved."""
@@ -74,17 +82,39 @@ class Display(Protocol):
     def show(self, verdict: Verdict) -> None:
         """Shows one more verdict."""
 
+    def note(self, gap: Gap) -> None:
+        """Shows a gap of a live source."""
+
 
 class JsonDisplay:
-    """One JSON object a line."""
+    """One JSON object a line.
+
+    Args:
+        source: name of the source.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._skips = 0
 
     def advance(self, record: FrameRecord) -> None:
         """Shows nothing: who reads JSON waits for verdicts."""
 
     def show(self, verdict: Verdict) -> None:
         """Prints a verdict's line at once: who reads it may be waiting."""
-        sys.stdout.write(json.dumps(verdict.to_dict()) + "\n")
-        sys.stdout.flush()
+        _write_line(verdict.to_dict())
+
+    def note(self, gap: Gap) -> None:
+        """Prints a gap's line, and warns whoever reads standard error."""
+        _write_line(gap_values(self._source, gap))
+        self._skips += gap.kind == "skipped"
+        if gap.kind != "skipped" or self._skips == 1:
+            logger.warning("%s: %s", self._source, describe_gap(gap))
+
+
+def _write_line(values: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
 
 
 class PlainDisplay:
@@ -107,6 +137,11 @@ class PlainDisplay:
         for answer in verdict.answers:
             self._console.print(_line(verdict, answer, self._settings), soft_wrap=True)
 
+    def note(self, gap: Gap) -> None:
+        """Prints a gap's line."""
+        self.totals.note(gap)
+        self._console.print(Text(describe_gap(gap), style="yellow"), soft_wrap=True)
+
 
 class LiveDisplay:
     """A table of the last windows that is redrawn in place."""
@@ -120,6 +155,7 @@ class LiveDisplay:
         self._duration = duration
         self._time = self._drawn = 0.0
         self._verdicts: deque[Verdict] = deque(maxlen=ROWS)
+        self._gap = ""
         self.totals = Totals()
 
     def advance(self, record: FrameRecord) -> None:
@@ -132,6 +168,12 @@ class LiveDisplay:
         """Adds a verdict to the table."""
         self.totals.add(verdict)
         self._verdicts.append(verdict)
+        self._draw()
+
+    def note(self, gap: Gap) -> None:
+        """Shows the last gap below the table."""
+        self.totals.note(gap)
+        self._gap = describe_gap(gap)
         self._draw()
 
     def _draw(self) -> None:
@@ -171,7 +213,7 @@ _BLANK = ("",) * 5
 
 
 def show_verdicts(
-    engine: Engine, stream: Stream, ask: Sequence[str], model: str, *, as_json: bool
+    engine: Engine, stream: Stream | LiveStream, ask: Sequence[str], model: str, *, as_json: bool
 ) -> None:
     """Watches a stream and shows its verdicts on standard output, in the end what was saved.
 
@@ -187,7 +229,7 @@ def show_verdicts(
         SourceError: the stream can't be read any further.
     """
     with _open_display(stream.info, model, engine.settings, as_json=as_json) as display:
-        for verdict in engine.watch(stream, ask, on_frame=display.advance):
+        for verdict in engine.watch(stream, ask, on_frame=display.advance, on_gap=display.note):
             display.show(verdict)
     if stream.health.ended_early:
         logger.warning("%s ends before its stated length: it may be cut off", stream.info.source)
@@ -198,7 +240,7 @@ def _open_display(
     info: StreamInfo, model: str, settings: EngineSettings, *, as_json: bool
 ) -> Iterator[Display]:
     if as_json:
-        yield JsonDisplay()
+        yield JsonDisplay(info.source)
         return
     console = Console(highlight=False)
     title = (

@@ -70,6 +70,14 @@ DecodeOpt = Annotated[
         help="Which pictures are decoded: all, or changes: of H.264 and H.265 those that need it.",
     ),
 ]
+ReconnectOpt = Annotated[
+    float,
+    typer.Option(
+        "--reconnect",
+        help="Seconds for which a live source that is away is asked for again, at the start as "
+        "well; 0: not at all.",
+    ),
+]
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]

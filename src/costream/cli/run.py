@@ -20,6 +20,7 @@ from costream.cli.options import (
     ModelOpt,
     PrunerOpt,
     RecentOpt,
+    ReconnectOpt,
     RefreshOpt,
     RefreshShareOpt,
     SizeOpt,
@@ -48,6 +49,7 @@ def run(
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
     decode: DecodeOpt = "all",
+    reconnect: ReconnectOpt = 300.0,
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
@@ -61,7 +63,10 @@ def run(
     What is not given is as the model recommends; where it doesn't, 2 frames a second, a window of
     40 s that moves by 8 s, the pruner last-kept and the refresh policy none.
 
-    With [bold]--json[/], one JSON object a line for each window.
+    With [bold]--json[/], one JSON object a line for each window, and for each gap of a live source.
+
+    A live source (rtsp, rtmp, udp and the like, http without an end) is reconnected when it is
+    lost. Exit status 3 says that it stayed away.
     """
     given = {
         "fps": fps,
@@ -81,8 +86,11 @@ def run(
     settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
-    from costream.video import Stream, checked_decoding
+    from costream.video import Stream, checked_decoding, open_source
 
-    with Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode)) as stream:
+    def connect() -> Stream:
+        return Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode))
+
+    with open_source(connect, patience=reconnect, backlog=settings.stride) as stream:
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, ask, model, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from costream.video.agreement import CameraShift
 from costream.video.gap import Gap
-from costream.video.live import LiveStream
+from costream.video.live import LiveStream, open_source
 from costream.video.picture import Picture
 from costream.video.record import FrameRecord, StreamHealth
 from costream.video.sample import (
@@ -31,4 +31,5 @@ __all__ = [
     "StreamHealth",
     "StreamInfo",
     "checked_decoding",
+    "open_source",
 ]

@@ -38,6 +38,27 @@ Connect = Callable[[], Stream]
 logger = logging.getLogger("costream")
 
 
+def open_source(
+    connect: Connect, *, patience: float = PATIENCE, backlog: float = BACKLOG
+) -> Stream | LiveStream:
+    """Opens a source as what it is: live, or a stream with an end.
+
+    Args:
+        connect: makes a stream of the source.
+        patience: see :class:`LiveStream`.
+        backlog: see :class:`LiveStream`.
+
+    Raises:
+        SettingsError: ``patience`` is negative.
+        SourceError: the source can't be opened; a live one, while patience lasted.
+    """
+    stream = connect()
+    if stream.is_live is False:
+        return stream.open()
+    live = LiveStream(connect, patience=patience, backlog=backlog)
+    return live if live.info.live else live.detach()
+
+
 class LiveStream:
     """A camera as one stream of samples, whatever becomes of its connections.
 
@@ -98,17 +119,27 @@ class LiveStream:
         """
         if self._info is not None:
             return self
-        while True:
+        while self._info is None:
             stream = self._connect()
             try:
                 self._info = stream.open().info
-                break
             except SourceRefusedError:
                 raise
             except SourceError as error:
                 self._await_first(error)
         self._probe, self._probed_at = stream, monotonic()
         return self
+
+    def detach(self) -> Stream:
+        """Hands the first connection over, open, to be read by the caller alone.
+
+        Raises:
+            SourceError: as :meth:`open`.
+        """
+        self.open()
+        assert self._probe is not None, "nothing was read yet"
+        stream, self._probe = self._probe, None
+        return stream
 
     @property
     def info(self) -> StreamInfo:

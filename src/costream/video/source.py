@@ -15,7 +15,7 @@ import av
 import av.error
 from av.container import InputContainer
 
-from costream.errors import SourceError
+from costream.errors import SourceError, SourceRefusedError
 
 SourceLike = str | os.PathLike[str] | BinaryIO
 """A path, a URL, ``"-"`` for standard input, or an open binary file."""
@@ -152,11 +152,33 @@ def open_container(
         # Some protocols report an interrupted read as broken data.
         interrupted = protocol(source) and time.monotonic() - started >= timeout
         cause = reason(TimeoutError() if interrupted else error, timeout)
-        raise SourceError(f"can't open {masked(source)}: {cause}") from None
+        kind = SourceRefusedError if is_refusal(source, error) else SourceError
+        raise kind(f"can't open {masked(source)}: {cause}") from None
     if container.format.name in _PICTURE_FORMATS or container.format.name.endswith("_pipe"):
         container.close()
         raise SourceError(f"can't open {masked(source)}: it is a picture or text, not a video")
     return container
+
+
+def is_refusal(source: SourceLike, error: Exception) -> bool:
+    """Whether an error of opening a URL is an answer that asking again would not change.
+
+    A camera's server says that it has no such stream before the camera is up, so that this is
+    believed of http alone.
+    """
+    if is_live_by_name(source):
+        return isinstance(error, _REFUSALS)
+    return isinstance(error, (*_REFUSALS, *_NO_VIDEO))
+
+
+_REFUSALS = (
+    av.error.HTTPUnauthorizedError,
+    av.error.HTTPForbiddenError,
+    av.error.ProtocolNotFoundError,
+    av.error.OptionNotFoundError,
+    ValueError,
+)
+_NO_VIDEO = (av.error.HTTPClientError, av.error.InvalidDataError)
 
 
 def reason(error: Exception, timeout: float) -> str:

@@ -20,7 +20,14 @@ from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.sample import Sample, StreamInfo
-from costream.video.source import SourceLike, is_file, masked, open_container
+from costream.video.source import (
+    SourceLike,
+    is_file,
+    is_live,
+    is_live_by_name,
+    masked,
+    open_container,
+)
 from costream.video.track import codec_name, duration
 
 Decoding = Literal["all", "changes"]
@@ -147,6 +154,11 @@ class Stream:
         return self._info
 
     @property
+    def is_live(self) -> bool | None:
+        """Whether the source has no end of its own; None where only opening it tells."""
+        return self._info.live if self._info else is_live_by_name(self._source)
+
+    @property
     def health(self) -> StreamHealth:
         """How well the stream could be read so far."""
         return self._decoder.health if self._decoder else StreamHealth()
@@ -252,6 +264,7 @@ class Stream:
             frame_rate=self._decoder.rate,
             duration=duration(self._container, video),
             motion=self._decoder.motion,
+            live=is_live(self._source, self._container),
         )
 
     def __enter__(self) -> Stream:

@@ -6,7 +6,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from costream.errors import SourceError
+from costream.errors import SourceRefusedError
 
 _MAX_RATE = 1000.0
 
@@ -17,7 +17,7 @@ def find_video(container: InputContainer, name: str) -> VideoStream:
     Cover pictures of music files don't count.
 
     Raises:
-        SourceError: there is none, or no decoder for it.
+        SourceRefusedError: there is none, or no decoder for it.
     """
     videos = [
         stream
@@ -25,11 +25,13 @@ def find_video(container: InputContainer, name: str) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic
     ]
     if not videos:
-        raise SourceError(f"{name} holds no video")
+        raise SourceRefusedError(f"{name} holds no video")
     best = container.streams.best("video")
     video = best if isinstance(best, VideoStream) and best in videos else videos[0]
     if video.codec_context is None:
-        raise SourceError(f"{name} holds video of a kind that this build of FFmpeg can't decode")
+        raise SourceRefusedError(
+            f"{name} holds video of a kind that this build of FFmpeg can't decode"
+        )
     for stream in container.streams:
         if stream is not video:
             stream.discard = Discard.all
