@@ -1,7 +1,7 @@
 """How far a watcher that is too slow falls behind a live camera: scripts/lag.py [--seconds 300].
 
-A synthetic camera sends H.264 over TCP in real time, whoever is ready for it or not; ``costream run``
-watches it at a stride that it can't hold. Its lag must stay below the stride, which is what may
+A synthetic camera sends H.264 over TCP in real time, ready or not; ``costream run`` watches it
+at a stride that it can't hold. Its lag must stay below two strides, which is what may
 wait, and twice the time of a window: the one that was under way and the one that tells.
 Ends with status 1 where it doesn't, or where the watcher was not too slow by the factor asked for.
 """
@@ -22,10 +22,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, BinaryIO
 
+from costream.cli.run import STRIDES_WAITING
 from costream.synth import LiveCamera, SyntheticCamera
 
 WARM_UP = 2
-"""Windows that are not judged: the first holds a whole window of frames and compiles what is new."""
+"""Windows that are not judged: the first holds a whole window of new frames."""
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def main() -> int:
     windows = [line for line in lines if "gap" not in line][WARM_UP:]
     lags = [window["lag"] for window in windows]
     spent = [sum(window["seconds"].values()) for window in windows]
-    bound = options.stride + 2 * max(spent)
+    bound = STRIDES_WAITING * options.stride + 2 * max(spent)
     walls = [datetime.fromisoformat(window["wall"]).timestamp() for window in windows]
     drift = max(abs((wall - walls[0]) - (window["end"] - windows[0]["end"]))
                 for wall, window in zip(walls, windows, strict=True))  # fmt: skip
@@ -97,7 +98,7 @@ def main() -> int:
     skipped = sum(line["frames"] for line in lines if line.get("gap") == "skipped")
     print(f"{len(windows)} windows to {windows[-1]['end']:.0f} s, each {factor:.1f} strides' work")
     print(f"lag: median {statistics.median(lags):.2f} s, largest {max(lags):.2f} s")
-    print(f"bound (a stride and the longest window twice): {bound:.2f} s")
+    print(f"bound (two strides and the longest window twice): {bound:.2f} s")
     print(f"skipped: {skipped} of {options.fps * options.seconds:.0f} sampled frames")
     print(f"reception against the camera's clock: {drift:.2f} s apart at most")
     return 0 if max(lags) <= bound and factor >= options.factor else 1

@@ -31,6 +31,10 @@ from costream.cli.options import (
     settings_for,
 )
 
+STRIDES_WAITING = 2
+"""Strides of frames that wait for a run that is behind: those of the window that is due and as many
+again, so that every window has a whole stride of new ones."""
+
 
 @app.command()
 def run(
@@ -91,6 +95,7 @@ def run(
     def connect() -> Stream:
         return Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode))
 
-    with open_source(connect, patience=reconnect, backlog=settings.stride) as stream:
+    backlog = STRIDES_WAITING * settings.stride
+    with open_source(connect, patience=reconnect, backlog=backlog) as stream:
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, ask, model, as_json=as_json)

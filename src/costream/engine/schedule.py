@@ -103,7 +103,8 @@ class Schedule:
         A gap of a live source leaves holes in the windows around it. When the source is lost, one
         window holds what came since the last one, as at the end of a stream. Windows that ended
         while it was away, or among frames that were skipped, are left out: the next one is the
-        first that ends behind the first frame after the gap, with what it still holds of before.
+        first with a whole stride of frames from behind the gap, and with what it still holds of
+        before.
         """
         course = _Course(self)
         for item in self._tubelets(items):
@@ -155,7 +156,7 @@ class _Course:
     def add(self, tubelet: Tubelet) -> Iterator[Window]:
         """Goes on by a temporal patch; yields the windows that end before or with it."""
         if self.severed:
-            self._leave_out(tubelet.tick)
+            self._leave_out(tubelet.samples[0].tick)
         while tubelet.tick >= self._end:
             if self._last >= self._start:
                 yield self._take(self._end)
@@ -180,9 +181,10 @@ class _Course:
         return Window(index, start, end, held)
 
     def _leave_out(self, tick: int) -> None:
-        """Goes on to the first window that ends behind a tick."""
+        """Goes on to the first window that ends a stride behind a tick, or later."""
         schedule = self._schedule
-        self._index = max(self._index, (tick - schedule.window) // schedule.stride + 1)
+        first = -((schedule.window - tick) // schedule.stride) + 1
+        self._index = max(self._index, first)
         self.severed = False
 
     @property

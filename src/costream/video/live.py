@@ -22,7 +22,7 @@ from costream.video.stream import Stream
 PATIENCE = 300.0
 """Seconds for which a source that is away is waited for."""
 
-BACKLOG = 8.0
+BACKLOG = 16.0
 """Seconds of sampled frames that wait for a watcher who is behind."""
 
 _FRESH = 2.0
@@ -92,7 +92,8 @@ class LiveStream:
             connect: makes a stream of the source for every connection; this object closes them.
             patience: seconds without a frame after which the source is given up; 0 gives it up
                 when it is lost, infinity never.
-            backlog: seconds of samples that may wait for the watcher: its stride, mostly.
+            backlog: seconds of samples that may wait for the watcher. With two of its strides,
+                there is always one in it that a window ends with.
 
         Raises:
             SettingsError: ``patience`` is negative.
