@@ -26,6 +26,8 @@ class Coded:
         corrupt: the demuxer marked the packet as incomplete.
         reference: other frames may refer to it; None if the bitstream was not asked.
         picture: what our own reader says of it, if it reads the stream.
+        duration: seconds to the next picture, where the codec tells them and the container has no
+            stamps; else None.
     """
 
     order: int
@@ -34,6 +36,7 @@ class Coded:
     corrupt: bool
     reference: bool | None = None
     picture: Picture | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
-from costream.video.decoder import Decoder
+from costream.video.decoder import PATIENCE, Decoder
 from costream.video.evidence import Evidence
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.sample import Sample, StreamInfo
 from costream.video.source import SourceLike, is_file, masked, open_container
-from costream.video.track import codec_name, duration
+from costream.video.track import codec_name, duration, is_live, stated_rate
 
 Decoding = Literal["all", "changes"]
 """Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
@@ -58,6 +58,7 @@ class Stream:
         source: SourceLike,
         *,
         timeout: float = 10.0,
+        patience: float = PATIENCE,
         motion: bool = True,
         decode: Decoding = "all",
         options: Mapping[str, str] | None = None,
@@ -71,6 +72,9 @@ class Stream:
                 closes. A file object may or may not be seekable.
             timeout: seconds that a network source or standard input may stay silent. It does not
                 apply to file objects, whose ``read`` is waited for.
+            patience: seconds, of stream time or on the wall clock, that a source other than a file
+                may go on without a picture that can be decoded, such as one that is joined long
+                before its next key frame. A file is read to its end.
             motion: take motion vectors where the codec has them. Without, decoding is plain and
                 every map says that nothing is known.
             decode: ``"changes"`` decodes pictures only where the bitstream says that something
@@ -83,17 +87,21 @@ class Stream:
                 passwords masked.
 
         Raises:
-            SettingsError: ``timeout`` is not positive, or ``decode`` neither of the two.
+            SettingsError: ``timeout`` or ``patience`` is not positive, or ``decode`` neither of the
+                two.
             SourceError: ``source`` is none of the above.
         """
         if not timeout > 0:
             raise SettingsError(f"the timeout must be a positive number of seconds, not {timeout}")
+        if not patience > 0:
+            raise SettingsError(f"the patience must be a positive number of seconds, not {patience}")
         if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
             raise SourceError(
                 f"a source is a path, a URL or a binary file, not {type(source).__name__}"
             )
         self._source = source
         self._timeout = timeout
+        self._patience = patience
         self._motion = motion
         self._decode = checked_decoding(decode)
         self._name = name or masked(source)
@@ -121,6 +129,9 @@ class Stream:
                 local=is_file(self._source),
                 motion=self._motion,
                 timeout=self._timeout,
+                live=is_live(self._source, self._container),
+                patience=self._patience,
+                rate=stated_rate(self._options),
             )
             if self._decode == "changes":
                 self._on_demand = OnDemand(self._decoder)
