@@ -63,6 +63,11 @@ class StreamClock:
         time = raw + self._offset
         return time if time > self.time else expected
 
+    def restart(self, interval: float) -> None:
+        """Goes on with frames of another recording, whose times begin anew."""
+        self.interval = interval
+        self._raw = None
+
     def expect(self, raw: float) -> float | None:
         """Returns a frame's stream time if timestamps go on as they are; None before the first."""
         return None if self.time is None else raw + self._offset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -78,6 +79,7 @@ class Decoder:
         live: bool | None = None,
         patience: float = PATIENCE,
         rate: float | None = None,
+        after: Decoder | None = None,
     ) -> None:
         """Takes over ``container``'s best video stream.
 
@@ -92,11 +94,13 @@ class Decoder:
                 :class:`~costream.video.timeline.Timeline`. By default, what is not local.
             patience: seconds without a picture after which a live source is given up.
             rate: pictures a second of a raw stream, where the user states them.
+            after: what was read before of the same source: frames, time and health go on from
+                there.
 
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
         """
-        self._frames = self._damaged = self._errors = self._undecoded = 0
+        self._frames = self._damaged = self._errors = self._undecoded = self._began_at = 0
         self._ended_early = self._broke_off = False
         self.name = name
         self._container = container
@@ -137,8 +141,19 @@ class Decoder:
         self._patience = Patience(patience)
         self._awaits_key = True
         self._said_waiting = False
+        self._positions: deque[int | None] = deque([None, None], maxlen=2)
         self._blemished = False
         self._last_error = ""
+        if after is not None:
+            self._go_on(after)
+
+    def _go_on(self, after: Decoder) -> None:
+        self._frames, self._damaged = after._frames, after._damaged
+        self._errors, self._undecoded = after._errors, after._undecoded
+        self._ended_early = after._ended_early
+        self._began_at = after._frames
+        after.clock.restart(self.clock.interval)
+        self.clock = after.clock
 
     def _prepare_codec(self) -> None:
         context = self.stream.codec_context
@@ -146,6 +161,14 @@ class Decoder:
         context.copy_opaque = True
         if self.motion == "codec":
             context.options = EXPORT_OPTIONS
+
+    @property
+    def position(self) -> int | None:
+        """Where in the source the last packet but one begins, in bytes, if that is known.
+
+        The last one may be what a demuxer took for one behind the end.
+        """
+        return self._positions[0]
 
     @property
     def health(self) -> StreamHealth:
@@ -186,6 +209,7 @@ class Decoder:
                 for packet in self._container.demux(self.stream):
                     if packet.size:
                         failures = 0
+                        self._positions.append(packet.pos)
                         if self._unstamped and not self._timed_by_packets:
                             packet.pts = packet.dts = None
                         yield packet
@@ -239,13 +263,15 @@ class Decoder:
         Raises:
             SourceError: as :meth:`frames`.
         """
+        # Until then nothing can be expected of a stream that is joined in the middle.
+        self._awaits_key &= packet is not None and not packet.is_keyframe
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:
             return []
         except av.FFmpegError as error:
             frames = []
-            if not self._is_before_key(packet):
+            if not self._awaits_key:
                 self._fail(error)
         if frames:
             self._awaits_key = False
@@ -254,14 +280,9 @@ class Decoder:
             self._wait(packet)
         return frames
 
-    def _is_before_key(self, packet: Packet[VideoStream] | None) -> bool:
-        """Whether nothing can be expected of a packet: the stream began between key frames."""
-        self._awaits_key &= packet is not None and not packet.is_keyframe
-        return self._awaits_key
-
     def _wait(self, packet: Packet[VideoStream]) -> None:
         patience = self._patience
-        patience.send(self._stamp(packet))
+        patience.send(self._seconds(packet.pts if packet.dts is None else packet.dts))
         if self._awaits_key and not self._said_waiting and patience.waited > NOTICE:
             self._said_waiting = True
             logger.warning("%s begins between key frames: waiting for a key frame", self.name)
@@ -271,15 +292,14 @@ class Decoder:
                 "more patience if its key frames are farther apart"
             )
 
-    def _stamp(self, packet: Packet[VideoStream]) -> float | None:
-        stamp = packet.pts if packet.dts is None else packet.dts
+    def _seconds(self, stamp: int | None) -> float | None:
         return None if stamp is None else stamp * self._tick[0] / self._tick[1]
 
     def _duration(self, packet: Packet[VideoStream]) -> float | None:
         """Returns seconds to the next picture where the codec itself tells them."""
         if not self._timed_by_packets or not packet.duration:
             return None
-        return packet.duration * self._tick[0] / self._tick[1]
+        return self._seconds(packet.duration)
 
     def _reconfigure(self, packet: Packet[VideoStream]) -> None:
         """Has our reader take parameter sets that come beside the packets."""
@@ -308,7 +328,7 @@ class Decoder:
         count, vectors = self._motion_of(frame, coded, kind)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
         self._blemished = False
-        return self._show(coded, kind, frame.time, damaged, frame, count, vectors)
+        return self._show(coded, kind, self.time_shown(frame), damaged, frame, count, vectors)
 
     def pass_over(self, coded: Coded, kind: FrameType) -> DecodedFrame:
         """Returns the next native frame in display order, whose picture is not decoded."""
@@ -326,7 +346,11 @@ class Decoder:
 
     def time_of(self, coded: Coded) -> float | None:
         """Returns a frame's presentation time in seconds on the source's clock."""
-        return None if coded.pts is None else coded.pts * self._tick[0] / self._tick[1]
+        return self._seconds(coded.pts)
+
+    def time_shown(self, frame: av.VideoFrame) -> float | None:
+        """Likewise of a decoded frame. Its own ``time`` is not a number once the decoder drains."""
+        return self._seconds(frame.pts)
 
     def restart(self) -> None:
         """Has the decoder forget all pictures, to go on at a random access point."""
@@ -338,7 +362,7 @@ class Decoder:
         Raises:
             SourceError: there was no frame.
         """
-        if not self._frames:
+        if self._frames == self._began_at:
             raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
         # Rubbish behind the stated end is not missed.
         unstated = self._broke_off and self._extent.stated is None

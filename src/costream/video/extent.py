@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SLACK = 0.25
 _ROUNDED = 1.0
-"""Seconds that may be missing of a length in whole seconds."""
+"""Seconds that may be missing of a container's length in whole seconds: some writers round."""
 
 
 class Extent:
@@ -28,6 +28,8 @@ class Extent:
         """Starts before the first packet."""
         self.stated = duration(container, video)
         """Seconds that the container states, or None."""
+        rounded = self.stated is not None and not video.duration and self.stated.is_integer()
+        self._slack = _ROUNDED if rounded else _SLACK
         self._tick = float(video.time_base or 0)
         self._first: float | None = None
         self._end = 0.0
@@ -51,5 +53,4 @@ class Extent:
         if self.stated is None or self._first is None:
             return False
         read = max(self._end - self._first, self._end)
-        slack = _ROUNDED if self.stated.is_integer() else _SLACK
-        return read + 2 * self._step + slack < self.stated
+        return read + 2 * self._step + self._slack < self.stated

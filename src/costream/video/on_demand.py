@@ -122,11 +122,16 @@ class OnDemand:
     without times) is decoded whole, which is said once.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
-        """Takes over a decoder, of any stream, that nothing was read from."""
-        self.grid: TickGrid | None = None
+    def __init__(self, decoder: Decoder, after: OnDemand | None = None) -> None:
+        """Takes over a decoder, of any stream, that nothing was read from.
+
+        Args:
+            decoder: what decodes.
+            after: what read the recording before, in a file of several.
+        """
+        self.grid: TickGrid | None = after.grid if after else None
         """Says which frames are sampled. Without, everything is decoded."""
-        self.each = True
+        self.each = after.each if after else True
         """Whether every frame that is passed over is told of, or only the sampled ones."""
         self._decoder = decoder
         video = decoder.stream
@@ -266,7 +271,7 @@ class OnDemand:
                 if held.passed:
                     continue
                 yield from self._pass_until(held)
-            time = self._decoder.clock.peek(frame.time)
+            time = self._decoder.clock.peek(self._decoder.time_shown(frame))
             sampled = self.grid is not None and self.grid.opens(time)
             shown = self._decoder.show(frame)
             self._decoded_at = self._checked_at = time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ class Timeline:
       between. This is looked for over ``FILE_LOOK`` packets of a file, and of a live source until
       ``LIVE_RUN`` packets in a row go on from the step, or ``LIVE_LOOK`` came.
     * **Wrap**: a step back by the range of the container's counter is no step at all.
-    * **Step back**: other recordings joined on, or a clock was set. Time goes on one interval later.
+    * **Step back**: a recording was joined on, or a clock was set. Time goes on one interval later.
     * **Step forwards**: true in a file, whatever its length, unless it leads behind the stated end
       on the file's last packets. Of a live source it is believed up to ``MAX_GAP`` seconds, up to
       ten intervals, or where at least half of it went by on the wall clock too, in which case no
@@ -162,7 +163,7 @@ class Timeline:
 
     def _runs(self) -> bool:
         stamps = [stamp for _, stamp in self._doubtful]
-        steps = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
+        steps = [after - before for before, after in itertools.pairwise(stamps)]
         return len(steps) >= LIVE_RUN and all(0 <= step <= self._suspect for step in steps)
 
     def _undo(self, stamp: float) -> Iterator[VideoPacket]:
