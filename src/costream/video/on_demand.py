@@ -131,7 +131,7 @@ class OnDemand:
         """
         self.grid: TickGrid | None = after.grid if after else None
         """Says which frames are sampled. Without, everything is decoded."""
-        self.each = after.each if after else True
+        self.each: bool = after.each if after else True
         """Whether every frame that is passed over is told of, or only the sampled ones."""
         self._decoder = decoder
         video = decoder.stream

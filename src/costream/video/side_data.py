@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import av
-from av.packet import Packet
 from av.sidedata.sidedata import SideDataContainer
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 
 def side_data(
@@ -22,7 +25,7 @@ def side_data(
     return exported
 
 
-def new_extradata(packet: Packet) -> bytes | None:
+def new_extradata(packet: Packet[VideoStream]) -> bytes | None:
     """Returns the parameter sets that hold from ``packet`` on, or None where they go on.
 
     A container gives them out of band: FLV by a new sequence header, MP4 by a further sample entry.
