@@ -18,7 +18,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
-from costream.video.bitstream import UNPREDICTED, names_feature, open_reader
+from costream.video.bitstream import READ, UNPREDICTED, names_feature, open_reader
 from costream.video.clock import StreamClock
 from costream.video.extent import Extent
 from costream.video.nal import is_reference
@@ -140,7 +140,8 @@ class Decoder:
         self._packets_sent = 0
         self._patience = Patience(patience)
         self._awaits_key = True
-        self._said_waiting = False
+        self._said_waiting = self._said_unread = False
+        self._unread = ""
         self._positions: deque[int | None] = deque([None, None], maxlen=2)
         self._blemished = False
         self._last_error = ""
@@ -250,6 +251,7 @@ class Decoder:
             corrupt=packet.is_corrupt,
             reference=reference,
             picture=picture,
+            unread=self._unread,
             duration=self._duration(packet),
         )
         packet.opaque = coded
@@ -309,16 +311,36 @@ class Decoder:
 
     def _read(self, packet: Packet[VideoStream]) -> Picture | None:
         """Has our own reader read a packet, and gives it up where it can't read the stream."""
+        self._unread = ""
         if self._reader is None:
             return None
         pictures = self._reader.read(bytes(packet), self._packets_sent)
-        picture = pictures[-1] if pictures else None
-        if not self._packets_sent and picture is not None and names_feature(picture.unsupported):
+        if not pictures:
+            self._unread = "no slice is found"
+            return None
+        reasons = pictures[-1].unsupported
+        if not self._packets_sent and names_feature(reasons):
             self._reader = None
             self.motion = _exported(self.codec, wanted=True)
             self._prepare_codec()
             return None
-        return picture if picture is not None and not picture.unsupported else None
+        self._unread = ", ".join(reasons)
+        return None if reasons else pictures[-1]
+
+    def _note_unread(self, coded: Coded | None) -> None:
+        """Says once that evidence is missing of pictures that the decoder has nothing against.
+
+        References are missing where a stream is joined, and come with the next key frame.
+        """
+        why = coded.unread if coded else ""
+        if why and not why.startswith("missing") and not self._said_unread:
+            self._said_unread = True
+            logger.warning(
+                "%s holds pictures that the bitstream reader can't read (%s): what changed in them "
+                "is unknown",
+                self.name,
+                why,
+            )
 
     def show(self, frame: av.VideoFrame) -> DecodedFrame:
         """Returns the next native frame in display order, of a decoded picture."""
@@ -327,6 +349,8 @@ class Decoder:
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
+        if not damaged:
+            self._note_unread(coded)
         self._blemished = False
         return self._show(coded, kind, self.time_shown(frame), damaged, frame, count, vectors)
 
@@ -428,6 +452,6 @@ class Decoder:
 
 
 def _exported(codec: str, *, wanted: bool) -> MotionSource:
-    if not exports_vectors(codec):
-        return "none"
-    return "codec" if wanted else "unused"
+    if not wanted and (exports_vectors(codec) or codec in READ):
+        return "unused"
+    return "codec" if exports_vectors(codec) else "none"
