@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 
 
-def join_flv(path: Path, *parts: Path) -> Path:
-    """Writes H.264 from MP4 files as one FLV, with a sequence header before each part's packets."""
+def join_flv(path: Path, *parts: Path, move: Callable[[int], float] = lambda number: 0.0) -> Path:
+    """Writes H.264 from MP4 files as one FLV, with a sequence header before each part's packets.
+
+    Packets' stamps are moved by seconds, given for their numbers from 0 in each part.
+    """
     tags, start = [], 0
     for part in parts:
         extradata, packets = _coded(part)
         tags.append(_tag(start, b"\x17\0\0\0\0" + extradata))
-        for packet in packets:
+        for number, packet in enumerate(packets):
             dts, delay = _milliseconds(packet, packet.dts), packet.pts - packet.dts
             kind = b"\x17" if packet.is_keyframe else b"\x27"
             cts = _milliseconds(packet, delay).to_bytes(3, "big")
-            tags.append(_tag(start + dts, kind + b"\x01" + cts + bytes(packet)))
+            moved = start + dts + round(1000 * move(number))
+            tags.append(_tag(moved, kind + b"\x01" + cts + bytes(packet)))
         start += sum(_milliseconds(packet, packet.duration) for packet in packets)
     path.write_bytes(b"FLV\x01\x01\0\0\0\x09\0\0\0\0" + b"".join(tags))
     return path
 
 
 def join_mp4(path: Path, *parts: Path) -> Path:
-    """Writes MP4 files as one, with a sample description for each; there are no B-frames in them."""
+    """Writes MP4 files without B-frames as one, with a sample description for each."""
     coded = [_coded(part)[1] for part in parts]
     packets = [packet for part in coded for packet in part]
     data = b"".join(bytes(packet) for packet in packets)

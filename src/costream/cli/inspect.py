@@ -16,7 +16,6 @@ from costream.inspect import FILM, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
 from costream.video import checked_decoding
 
-
 RATE_MARGIN = 0.02
 """Share by which a measured rate may differ from the stated one without both being shown."""
 

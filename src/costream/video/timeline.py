@@ -108,6 +108,7 @@ class Timeline:
         except SourceError:
             yield from self._end()
             raise
+        yield from self._end()
 
     @property
     def _interval(self) -> float:
@@ -118,20 +119,26 @@ class Timeline:
         return max(SUSPECT, _SUSPECT_INTERVALS * self._interval)
 
     def _take(self, packet: VideoPacket) -> Iterator[VideoPacket]:
-        if packet.dts is None:
+        if self._doubtful:
+            yield from self._look(packet)
+        elif packet.dts is None:
             yield self._corrected(packet)
-            return
-        stamp = packet.dts * self._tick
-        if self._first is None:
-            self._first = self._last = stamp
+        else:
+            stamp = packet.dts * self._tick
+            if self._first is None:
+                self._first = self._last = stamp
+            if self._follows(stamp):
+                yield self._believe(packet, stamp)
+            else:
+                self._arrived = self._now()
+                yield from self._look(packet)
+
+    def _look(self, packet: VideoPacket) -> Iterator[VideoPacket]:
+        """Judges a step with one more packet behind it."""
         doubtful = self._doubtful
-        if not doubtful and self._follows(stamp):
-            yield self._believe(packet, stamp)
-            return
-        if not doubtful:
-            self._arrived = self._now()
+        stamp = doubtful[-1][1] if packet.dts is None else packet.dts * self._tick
         doubtful.append((packet, stamp))
-        if self._returns(stamp):
+        if packet.dts is not None and self._returns(stamp):
             yield from self._undo(stamp)
         elif self._is_settled():
             yield from self._step()
@@ -178,10 +185,11 @@ class Timeline:
         self, outliers: list[tuple[VideoPacket, float]], share: float
     ) -> Iterator[VideoPacket]:
         for number, (packet, _) in enumerate(outliers, 1):
-            dts = round((self._last + number * share) / self._tick)
-            if packet.pts is not None and packet.dts is not None:
-                packet.pts += dts - packet.dts
-            packet.dts = dts
+            if packet.dts is not None:
+                dts = round((self._last + number * share) / self._tick)
+                if packet.pts is not None:
+                    packet.pts += dts - packet.dts
+                packet.dts = dts
             yield self._corrected(packet)
 
     def _step(self) -> Iterator[VideoPacket]:
