@@ -16,6 +16,9 @@ from costream.inspect import FILM, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
 from costream.video import checked_decoding
 
+RATE_MARGIN = 0.02
+"""Share by which a measured rate may differ from the stated one without both being shown."""
+
 
 @app.command("inspect")
 def inspect_command(
@@ -71,18 +74,29 @@ def _camera(found: Inspection) -> str:
     return ", ".join([*told, *(f"{name} {count}x" for name, count in found.scenes.items())]) or "-"
 
 
+def _rate(found: Inspection) -> str:
+    """Says the rate of the frames that were read, and beside it another that the file states."""
+    stated, measured = found.frame_rate, found.measured_rate
+    if measured is None:
+        return "rate not stated" if stated is None else f"{stated:.4g} a second stated"
+    if stated is None:
+        return f"{measured:.4g} a second, not stated"
+    if abs(measured - stated) <= RATE_MARGIN * stated:
+        return f"{measured:.4g} a second"
+    return f"{measured:.4g} a second ({stated:.4g} stated)"
+
+
 def _facts(found: Inspection) -> dict[str, str]:
     size = f"{found.width}x{found.height}"
     if found.rotation:
         size += f", rotated by {found.rotation} degrees"
-    rate = "not stated" if found.frame_rate is None else f"{found.frame_rate:.4g} a second"
     bits = "" if found.bit_rate is None else f", {found.bit_rate / 1e3:.0f} kbit/s"
     types = ", ".join(f"{count} {letter}" for letter, count in found.frame_types.items())
     return {
         "source": found.source,
         "codec": " ".join(filter(None, (found.codec, found.profile))),
         "size": size,
-        "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {rate}{bits}",
+        "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {_rate(found)}{bits}",
         "GOP": found.gop.pattern,
         "motion": f"{found.motion}, vectors in {found.with_vectors:.0%} of the frames",
         "quantiser": "not told" if found.quantiser is None else f"{found.quantiser:.1f} on average",

@@ -137,7 +137,7 @@ def open_container(
         SourceError: it can't be opened.
     """
     if is_file(source):
-        _check_path(Path(_path(source)), masked(source))
+        _check_path(Path(local_path(source)), masked(source))
     defaults = _RTSP if protocol(source) in ("rtsp", "rtsps") else {}
     started = time.monotonic()
     try:
@@ -197,7 +197,8 @@ def _plain_reason(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _path(source: SourceLike) -> str:
+def local_path(source: SourceLike) -> str:
+    """Returns the path of a source that is one."""
     assert isinstance(source, (str, os.PathLike))
     path = os.fspath(source)
     return path[len("file://") :] if path.lower().startswith("file://") else path
@@ -218,7 +219,7 @@ def _target(source: SourceLike, timeout: float) -> object:
         return _Pipe(sys.stdin.fileno(), timeout)
     if is_file(source):
         # Without the prefix FFmpeg would take what stands before a colon for a protocol.
-        return f"file:{_path(source)}"
+        return f"file:{local_path(source)}"
     return source
 
 

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from time import thread_time
 from types import TracebackType
-from typing import Literal, cast
+from typing import BinaryIO, Literal, cast
 
 import av
 from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
-from costream.video.decoder import Decoder
+from costream.video.decoder import PATIENCE, Decoder
 from costream.video.evidence import Evidence
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
+from costream.video.recordings import Recordings
 from costream.video.sample import Sample, StreamInfo
 from costream.video.source import (
     SourceLike,
     is_file,
     is_live,
     is_live_by_name,
+    local_path,
     masked,
     open_container,
 )
-from costream.video.track import codec_name, duration
+from costream.video.track import codec_name, duration, runs_live, stated_rate
+
+logger = logging.getLogger("costream")
 
 Decoding = Literal["all", "changes"]
 """Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
@@ -66,6 +72,7 @@ class Stream:
         source: SourceLike,
         *,
         timeout: float = 10.0,
+        patience: float = PATIENCE,
         motion: bool = True,
         decode: Decoding = "all",
         options: Mapping[str, str] | None = None,
@@ -79,6 +86,9 @@ class Stream:
                 closes. A file object may or may not be seekable.
             timeout: seconds that a network source or standard input may stay silent. It does not
                 apply to file objects, whose ``read`` is waited for.
+            patience: seconds, of stream time or on the wall clock, that a source other than a file
+                may go on without a picture that can be decoded, such as one that is joined long
+                before its next key frame. A file is read to its end.
             motion: take motion vectors where the codec has them. Without, decoding is plain and
                 every map says that nothing is known.
             decode: ``"changes"`` decodes pictures only where the bitstream says that something
@@ -91,17 +101,23 @@ class Stream:
                 passwords masked.
 
         Raises:
-            SettingsError: ``timeout`` is not positive, or ``decode`` neither of the two.
+            SettingsError: ``timeout`` or ``patience`` is not positive, or ``decode`` neither of the
+                two.
             SourceError: ``source`` is none of the above.
         """
         if not timeout > 0:
             raise SettingsError(f"the timeout must be a positive number of seconds, not {timeout}")
+        if not patience > 0:
+            raise SettingsError(
+                f"the patience must be a positive number of seconds, not {patience}"
+            )
         if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
             raise SourceError(
                 f"a source is a path, a URL or a binary file, not {type(source).__name__}"
             )
         self._source = source
         self._timeout = timeout
+        self._patience = patience
         self._motion = motion
         self._decode = checked_decoding(decode)
         self._name = name or masked(source)
@@ -113,6 +129,8 @@ class Stream:
         self._frames: Iterator[DecodedFrame] | None = None
         self._read = False
         self._seconds = 0.0
+        self._recordings: Recordings | None = None
+        self._part: BinaryIO | None = None
 
     def open(self) -> Stream:
         """Opens the source and decodes up to its first picture; does nothing if that is done.
@@ -123,17 +141,9 @@ class Stream:
         if self._info is not None:
             return self
         try:
-            self._container = open_container(self._source, self._timeout, self._options)
-            self._decoder = Decoder(
-                self._container,
-                name=self._name,
-                local=is_file(self._source),
-                motion=self._motion,
-                timeout=self._timeout,
-            )
-            if self._decode == "changes":
-                self._on_demand = OnDemand(self._decoder)
-            frames = (self._on_demand or self._decoder).frames()
+            if is_file(self._source):
+                self._recordings = Recordings(Path(local_path(self._source)))
+            frames = self._open_part()
             first = next(frames)
         except BaseException:
             self.close()
@@ -141,6 +151,41 @@ class Stream:
         self._info = self._describe(first)
         self._frames = itertools.chain((first,), frames)
         return self
+
+    def _open_part(self) -> Iterator[DecodedFrame]:
+        """Opens the current recording of a file, or the source, and returns its frames."""
+        part = self._recordings.part() if self._recordings else None
+        self._close_container()
+        self._part = part
+        self._container = open_container(part or self._source, self._timeout, self._options)
+        self._decoder = Decoder(
+            self._container,
+            name=self._name,
+            local=is_file(self._source),
+            motion=self._motion,
+            timeout=self._timeout,
+            live=runs_live(self._source, self._container),
+            patience=self._patience,
+            rate=stated_rate(self._options),
+            after=self._decoder,
+        )
+        if self._decode == "changes":
+            self._on_demand = OnDemand(self._decoder, after=self._on_demand)
+        return (self._on_demand or self._decoder).frames()
+
+    def _open_next(self) -> bool:
+        """Goes on to the next recording of a file, if another is joined to the one that ended."""
+        assert self._decoder is not None
+        if self._recordings is None or not self._recordings.advance(self._decoder.position):
+            return False
+        try:
+            self._frames = self._open_part()
+        except (OSError, SourceError) as error:
+            logger.warning(
+                "%s holds more behind its recording that is not read: %s", self._name, error
+            )
+            return False
+        return True
 
     @property
     def info(self) -> StreamInfo:
@@ -204,9 +249,15 @@ class Stream:
     def close(self) -> None:
         """Closes the source. A file object that was passed in stays open."""
         self._frames = None
+        self._close_container()
+
+    def _close_container(self) -> None:
         if self._container is not None:
             self._container.close()
             self._container = None
+        if self._part is not None:
+            self._part.close()
+            self._part = None
 
     def _timed(self, samples: Iterator[Sample]) -> Iterator[Sample]:
         while True:
@@ -246,13 +297,16 @@ class Stream:
         while self._frames is not None:
             decoded = next(self._frames, None)
             if decoded is None:
-                return
+                if not self._open_next():
+                    return
+                continue
             yield decoded
 
     def _describe(self, first: DecodedFrame) -> StreamInfo:
         assert self._container is not None and self._decoder is not None
         video = self._decoder.stream
         assert first.frame is not None
+        alone = self._recordings is None or self._recordings.is_alone
         picture = Picture.from_frame(first.frame, rotation := _rotation(first.frame))
         return StreamInfo(
             source=self._name,
@@ -262,7 +316,7 @@ class Stream:
             height=picture.height,
             rotation=rotation,
             frame_rate=self._decoder.rate,
-            duration=duration(self._container, video),
+            duration=duration(self._container, video) if alone else None,
             motion=self._decoder.motion,
             live=is_live(self._source, self._container),
         )
