@@ -153,6 +153,9 @@ class ModelAdapter(ABC):
     no_ids: Tensor
     """Tokens that begin an answer of no."""
     eos_ids: frozenset[int]
+    """Tokens that end an answer."""
+    barred_ids: frozenset[int]
+    """Tokens that an answer does not hold: those that would begin a thought."""
 
     @classmethod
     @abstractmethod
@@ -230,7 +233,15 @@ class ModelAdapter(ABC):
 
     @abstractmethod
     def question(self, text: str) -> Segment:
-        """Returns the tokens after the video, up to where the answer begins."""
+        """Returns the tokens after the video, up to where the answer begins.
+
+        Args:
+            text: what is asked. It means its characters, those of control tokens too.
+        """
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """Returns the text of an answer's tokens, without the control tokens among them."""
 
     @abstractmethod
     def text(self, ids: Sequence[int]) -> Segment:

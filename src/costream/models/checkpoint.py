@@ -142,6 +142,23 @@ def _problem(error: Exception) -> str:
     return f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
 
 
+def stop_ids(generation: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Returns the tokens that end an answer.
+
+    They are those of ``generation_config.json``. Where it names none, or only repeats the model's
+    configuration, they are that one's and the tokenizer's end and padding tokens.
+
+    Args:
+        generation: the model's ``GenerationConfig``.
+        tokenizer: the checkpoint's.
+    """
+    said = generation.eos_token_id
+    ends = set(said) if isinstance(said, list) else {said}
+    if ends == {None} or getattr(generation, "_from_model_config", False):
+        ends |= {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    return frozenset(token for token in ends if token is not None)
+
+
 def answer_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
     """Returns the tokens that begin an answer of yes, and those that begin one of no.
 

@@ -6,6 +6,7 @@ family adds its vision encoder, its preprocessing and the layout of a frame.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -25,8 +26,12 @@ from costream.models.base import (
     Segment,
     VisualTokens,
 )
-from costream.models.checkpoint import answer_ids
+from costream.models.chat import ChatFormat
+from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.flops import attention_flops, linear_flops
+from costream.models.tokens import Tokens
+
+logger = logging.getLogger("costream")
 
 
 class StockAdapter(ModelAdapter):
@@ -55,16 +60,18 @@ class StockAdapter(ModelAdapter):
         self.parameters = sum(weights.numel() for weights in model.parameters())
         self.kv_shape = _kv_shape(model)
         self.yes_ids, self.no_ids = (ids.to(model.device) for ids in answer_ids(tokenizer))
-        ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
-        self.eos_ids = frozenset(token for token in ends if token is not None)
-        self._before, self._after = self._split_template(video)
+        self.eos_ids = stop_ids(model.generation_config, tokenizer)
+        self.tokens = Tokens(tokenizer)
+        chat = ChatFormat.of(tokenizer, video)
+        self._before, self._after = chat.before, chat.after
+        self.barred_ids = self._close_thought(chat.thought)
         _hold_frequencies(self.language.rotary_emb)
 
     def prompt(self) -> Segment:
         return self.text(self.ids(self._before))
 
     def question(self, text: str) -> Segment:
-        return self.text(self.ids(self._after.replace(_QUESTION, text)))
+        return self.text(self.tokens.encode(self._after, text))
 
     def text(self, ids: Sequence[int]) -> Segment:
         tokens = torch.tensor(list(ids), dtype=torch.int64)
@@ -72,9 +79,11 @@ class StockAdapter(ModelAdapter):
         return Segment(tokens, torch.zeros_like(tokens, dtype=torch.bool), positions, len(tokens))
 
     def ids(self, text: str) -> list[int]:
-        """Returns the tokens of a piece of text, special tokens as they stand in it."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
-        return ids
+        """Returns the tokens of a piece of text of ours, control tokens as they stand in it."""
+        return self.tokens.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.tokens.decode(ids)
 
     def start(self, position: int) -> Tensor:
         return torch.full((self.axes, 1), position)
@@ -197,16 +206,18 @@ class StockAdapter(ModelAdapter):
         chosen = 3 * int(config.moe_intermediate_size) * int(config.num_experts_per_tok)
         return sparse * 2 * int(config.hidden_size) * (chosen + int(config.num_experts))
 
-    def _split_template(self, video: str) -> tuple[str, str]:
-        """Renders the checkpoint's own chat template and cuts it where the video stands."""
-        content = [{"type": "video"}, {"type": "text", "text": _QUESTION}]
-        rendered = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+    def _close_thought(self, thought: str | None) -> frozenset[int]:
+        """Tells of a thought that is closed empty; returns the token that would begin another."""
+        if thought is None:
+            return frozenset()
+        logger.warning(
+            "%s thinks before it answers: its thought, %s, is closed empty and answers are read "
+            "right behind it",
+            self.tokenizer.name_or_path,
+            thought,
         )
-        before, found, after = rendered.partition(video)
-        if not found or _QUESTION not in after:
-            raise ModelError("the checkpoint's chat template does not place a video before text")
-        return before, after
+        begin = self.tokens.id_of(thought)
+        return frozenset() if begin is None else frozenset({begin})
 
 
 def check_text_model(family: str, config: PretrainedConfig) -> None:
@@ -225,9 +236,6 @@ def check_text_model(family: str, config: PretrainedConfig) -> None:
 
 _TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
 """Language models whose byte-level tokenizer never joins text across a frame's end."""
-
-_QUESTION = "\x00question\x00"
-
 
 def _kv_shape(model: Any) -> KVShape:
     text = model.config.text_config
