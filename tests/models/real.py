@@ -51,7 +51,8 @@ def qwen3_vl(path: Path, name: str = "Qwen3-VL-4B-Instruct") -> Path:
 
 def qwen2_5_vl(path: Path, name: str = "Qwen2.5-VL-3B-Instruct") -> Path:
     """Writes a Qwen2.5-VL, whose configuration is of the older form without a ``text_config``."""
-    config = _copy(name, path) | TEXT
+    # The width of a head is not said there: it is the hidden width's share.
+    config = _copy(name, path) | TEXT | {"num_attention_heads": 2, "num_key_value_heads": 1}
     config["vision_config"] |= {
         **VISION,
         "out_hidden_size": TEXT["hidden_size"],
@@ -79,8 +80,8 @@ def internvl(path: Path) -> Path:
     for name in ("added_tokens.json", "special_tokens_map.json"):
         (path / name).unlink()
     video = {"size": {"height": 448, "width": 448}, "resample": 3}
-    moments = json.loads((path / "preprocessor_config.json").read_text())
-    video |= {name: moments[name] for name in ("image_mean", "image_std")}
+    image = json.loads((path / "preprocessor_config.json").read_text())
+    video |= {name: image[name] for name in ("image_mean", "image_std")}
     (path / "video_preprocessor_config.json").write_text(json.dumps(video))
     (path / "chat_template.jinja").write_text(INTERNVL_TEMPLATE)
     text = {"model_type": "qwen2", "vocab_size": 151680, "max_position_embeddings": 32768}

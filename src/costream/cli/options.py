@@ -70,6 +70,10 @@ DecodeOpt = Annotated[
         help="Which pictures are decoded: all, or changes: of H.264 and H.265 those that need it.",
     ),
 ]
+TextTokensOpt = Annotated[
+    int | None,
+    typer.Option("--max-text-tokens", help="Tokens after which a sentence is cut off."),
+]
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]

@@ -183,12 +183,16 @@ class ModelAdapter(ABC):
         Args:
             width: displayed width of the stream, in pixels.
             height: displayed height of the stream, in pixels.
-            frames: frames in a window: the published pixel budget is one for the whole video.
+            frames: frames in a window, which may share a pixel budget.
             size: (width, height) to resize to instead.
 
         Raises:
             SettingsError: ``size`` does not fit the patch grid.
         """
+
+    @abstractmethod
+    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the frame size that fits the model and is next to another: (width, height)."""
 
     @abstractmethod
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:

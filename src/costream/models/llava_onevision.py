@@ -101,6 +101,9 @@ class LlavaOnevisionAdapter(StockAdapter):
         self.check_length(frames * grid.groups)
         return FrameGeometry(grid, width=tile[0], height=tile[1])
 
+    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return self.pixel_settings.width, self.pixel_settings.height
+
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
         frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
         # The encoder's convolution does not reach the pixels behind the last whole patch.

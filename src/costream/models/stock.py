@@ -176,17 +176,21 @@ class StockAdapter(ModelAdapter):
         empty = torch.empty(levels, 0, hidden, dtype=shape.dtype, device=shape.device)
         return VisualTokens(torch.empty(0, hidden, dtype=shape.dtype, device=shape.device), empty)
 
-    def check_length(self, tokens: int) -> None:
+    def check_length(self, tokens: int, limit: int | None = None) -> None:
         """Checks that a window of that many tokens is one that the model was made for.
+
+        Args:
+            tokens: those of the window.
+            limit: the most; as many as there are positions, where each takes one.
 
         Raises:
             SettingsError: it is longer.
         """
-        limit = int(self.text_config.max_position_embeddings)
+        limit = limit or int(self.text_config.max_position_embeddings)
         if tokens > limit:
             raise SettingsError(
                 f"a window takes {tokens} visual tokens and this model at most {limit}: "
-                "shorten the window or lower the sampling rate"
+                "shorten the window, lower the sampling rate or choose smaller frames"
             )
 
     @cached_property
@@ -236,6 +240,7 @@ def check_text_model(family: str, config: PretrainedConfig) -> None:
 
 _TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
 """Language models whose byte-level tokenizer never joins text across a frame's end."""
+
 
 def _kv_shape(model: Any) -> KVShape:
     text = model.config.text_config
