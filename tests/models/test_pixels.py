@@ -95,7 +95,7 @@ def test_fitted_sizes_keep_to_the_budget(size: tuple[int, int], frames: int, fac
 
 
 def test_a_picture_too_narrow_for_the_rule_is_one_sentence() -> None:
-    with pytest.raises(SettingsError, match="2100x10 is too narrow .*: choose a frame size"):
+    with pytest.raises(SettingsError, match=r"2100x10 is too narrow .*: choose a frame size"):
         fit(2100, 10, 8, 32)
 
 

@@ -81,7 +81,9 @@ class InternVLAdapter(StockAdapter):
     ) -> InternVLAdapter:
         """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
         _check_config(config)
-        model = load_weights(InternVLForConditionalGeneration, path, device=device, dtype=dtype)
+        model = load_weights(
+            InternVLForConditionalGeneration, path, config, device=device, dtype=dtype
+        )
         return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
 
     def geometry(

@@ -84,7 +84,7 @@ class LlavaOnevisionAdapter(StockAdapter):
         """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
         _check_config(config)
         family = LlavaOnevisionForConditionalGeneration
-        model = load_weights(family, path, device=device, dtype=dtype)
+        model = load_weights(family, path, config, device=device, dtype=dtype)
         return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
 
     def geometry(

@@ -108,7 +108,9 @@ class Qwen25VLAdapter(StockAdapter):
         cls, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
     ) -> Qwen25VLAdapter:
         """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
-        model = load_weights(Qwen2_5_VLForConditionalGeneration, path, device=device, dtype=dtype)
+        model = load_weights(
+            Qwen2_5_VLForConditionalGeneration, path, config, device=device, dtype=dtype
+        )
         return cls(model, load_tokenizer(path), read_preprocessing(path, _FrameSettings.parse))
 
     def geometry(

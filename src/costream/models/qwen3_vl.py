@@ -78,7 +78,7 @@ class Qwen3VLAdapter(StockAdapter):
         """Loads a checkpoint, dense or mixture of experts: see :meth:`ModelAdapter.load`."""
         moe = config.model_type == "qwen3_vl_moe"
         family = Qwen3VLMoeForConditionalGeneration if moe else Qwen3VLForConditionalGeneration
-        model = load_weights(family, path, device=device, dtype=dtype)
+        model = load_weights(family, path, config, device=device, dtype=dtype)
         return cls(model, load_tokenizer(path), read_preprocessing(path, PixelSettings.parse))
 
     def geometry(

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
@@ -29,6 +29,7 @@ from costream.models.base import (
 from costream.models.chat import ChatFormat
 from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.flops import attention_flops, linear_flops
+from costream.models.quantised import plain_config, quantisation
 from costream.models.tokens import Tokens
 
 logger = logging.getLogger("costream")
@@ -57,7 +58,7 @@ class StockAdapter(ModelAdapter):
         self.text_config: PretrainedConfig = model.config.text_config
         if "sliding_attention" in (getattr(self.text_config, "layer_types", None) or ()):
             raise ModelError("language models with sliding-window attention are not supported")
-        self.parameters = sum(weights.numel() for weights in model.parameters())
+        self.parameters = _parameters(model)
         self.kv_shape = _kv_shape(model)
         self.yes_ids, self.no_ids = (ids.to(model.device) for ids in answer_ids(tokenizer))
         self.eos_ids = stop_ids(model.generation_config, tokenizer)
@@ -124,8 +125,9 @@ class StockAdapter(ModelAdapter):
     def logits(self, hidden: Tensor) -> Tensor:
         head = self.model.lm_head
         logits: Tensor = head(hidden)
-        if head.weight.dtype == torch.float32:
-            return logits
+        # The exact class: a head of quantised weights is another, or a subclass.
+        if type(head) is not nn.Linear or head.weight.dtype == torch.float32:
+            return logits.float()
         # Scores are differences of few of these, and bfloat16 rounds a logit of 16 to a sixteenth.
         logits, answers = logits.float(), torch.cat([self.yes_ids, self.no_ids])
         logits[..., answers] = functional.linear(hidden.float(), head.weight[answers].float())
@@ -249,9 +251,19 @@ def _kv_shape(model: Any) -> KVShape:
         layers=text.num_hidden_layers,
         kv_heads=text.num_key_value_heads,
         head_dim=width,
-        dtype=model.dtype,
+        # Of what passes through the layers, which quantised weights do not have: norms are plain.
+        dtype=model.model.language_model.norm.weight.dtype,
         device=model.device,
     )
+
+
+def _parameters(model: Any) -> int:
+    """Returns how many weights a model has, those that are packed as what they stand for."""
+    if quantisation(model.config) is None:
+        return sum(weights.numel() for weights in model.parameters())
+    with torch.device("meta"):
+        plain = type(model)(plain_config(model.config))
+    return sum(weights.numel() for weights in plain.parameters())
 
 
 def _hold_frequencies(rotary: Any) -> None:
