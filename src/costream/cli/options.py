@@ -78,6 +78,10 @@ ReconnectOpt = Annotated[
         "well; 0: not at all.",
     ),
 ]
+TextTokensOpt = Annotated[
+    int | None,
+    typer.Option("--max-text-tokens", help="Tokens after which a sentence is cut off."),
+]
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]

@@ -26,6 +26,7 @@ from costream.cli.options import (
     SizeOpt,
     SourceArg,
     StrideOpt,
+    TextTokensOpt,
     WindowOpt,
     parse_size,
     settings_for,
@@ -58,6 +59,7 @@ def run(
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
     ] = None,
+    max_text_tokens: TextTokensOpt = None,
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
     as_json: JsonOpt = False,
@@ -86,6 +88,7 @@ def run(
         "frame_size": parse_size(frame_size),
         "text": text,
         "text_above": text_above,
+        "max_text_tokens": max_text_tokens,
     }
     settings = settings_for(model, given)
     from costream.cli.display import show_verdicts

@@ -95,7 +95,7 @@ class Questions:
             The tokens of each answer, by question.
         """
         written: dict[int, list[int]] = {branch: [] for branch in chosen}
-        nexts = {branch: int(logits[branch].argmax()) for branch in chosen}
+        nexts = dict(zip(chosen, self._likeliest(logits[list(chosen)]), strict=True))
         branches = self._branches
         while nexts := self._take(nexts, written, limit):
             slot = session.reserve(len(nexts))
@@ -105,8 +105,15 @@ class Questions:
                 for row, (branch, token) in enumerate(nexts.items())
             ]
             rows = session.prefill.logits(session.prefill.run(pieces, branches))
-            nexts = dict(zip(nexts, rows.argmax(-1).tolist(), strict=True))
+            nexts = dict(zip(nexts, self._likeliest(rows), strict=True))
         return written
+
+    def _likeliest(self, logits: Tensor) -> list[int]:
+        """Returns the likeliest token of each row that an answer may hold."""
+        allowed = logits.clone()
+        allowed[:, list(self._model.barred_ids)] = -torch.inf
+        likeliest: list[int] = allowed.argmax(-1).tolist()
+        return likeliest
 
     def _next_piece(
         self, session: Session, branch: int, token: int, written: int, slot: int

@@ -137,8 +137,7 @@ class Watch:
     def _answers(
         self, scores: Sequence[float], written: dict[int, list[int]]
     ) -> tuple[Answer, ...]:
-        decode = self.session.model.tokenizer.decode
-        texts = {n: str(decode(ids)).strip() for n, ids in written.items()}
+        texts = {n: self.session.model.decode(ids) for n, ids in written.items()}
         return tuple(
             Answer(ask, score, texts.get(n))
             for n, (ask, score) in enumerate(zip(self.questions.asks, scores, strict=True))
