@@ -105,7 +105,8 @@ def rate_policies(
         for policy, result in results.items()
     }
     categories = tuple(dataset.questions)
-    rating = _Rating(videos, categories, scored[REFERENCE], settings.threshold)
+    thresholds = np.array([settings.threshold_for(ask) for ask in asks])
+    rating = _Rating(videos, categories, scored[REFERENCE], thresholds)
     return [rating.row(policy, result) for policy, result in scored.items()]
 
 
@@ -117,12 +118,12 @@ class _Rating:
         videos: Sequence[Video],
         categories: Sequence[str],
         reference: Results,
-        threshold: float,
+        thresholds: npt.NDArray[np.float64],
     ) -> None:
         self._videos = videos
         self._categories = categories
         self._reference = reference
-        self._threshold = threshold
+        self._thresholds = thresholds
 
     def row(self, policy: str, results: Results) -> AccuracyRow:
         kinds = self._count(results)
@@ -161,7 +162,7 @@ class _Rating:
     def _count(self, results: Results) -> dict[str, Counts]:
         said = []
         for video in self._videos:
-            yes = results[video.name].scores >= self._threshold
+            yes = results[video.name].scores >= self._thresholds
             answers = {self._categories[n] for n in np.flatnonzero(yes.any(axis=0)).tolist()}
             said.append((video.categories, answers))
         return count_videos(said, self._categories)
@@ -169,7 +170,7 @@ class _Rating:
     def _find(self, results: Results) -> Iterator[EventScore]:
         for video in self._videos:
             result = results[video.name]
-            yes = result.scores >= self._threshold
+            yes = result.scores >= self._thresholds
             for column, category in enumerate(self._categories):
                 if video.events is not None:
                     events = [
@@ -187,7 +188,7 @@ class _Rating:
     def _compare(self, result: VideoResult, reference: VideoResult) -> tuple[int, int]:
         before = {window.index: window.scores for window in reference.windows}
         known = np.array([before[window.index] for window in result.windows])
-        flipped = (result.scores >= self._threshold) != (known >= self._threshold)
+        flipped = (result.scores >= self._thresholds) != (known >= self._thresholds)
         return int(flipped.sum()), flipped.size
 
     def _auc(self, results: Results) -> float | None:

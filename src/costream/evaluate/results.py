@@ -118,7 +118,7 @@ class Job:
     @property
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
-        settings = self.settings.model_dump(exclude={"threshold", "calibration"})
+        settings = self.settings.model_dump(exclude={"threshold", "thresholds", "calibration"})
         return json.dumps([self.model, self.video, self.asks, settings, self.anew], sort_keys=True)
 
 
