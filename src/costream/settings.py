@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -93,6 +93,10 @@ class EngineSettings(BaseModel):
         """Returns the question in the spelling that it is calibrated in, or None for no such."""
         return _spelling(ask, self.calibration)
 
+    def uncalibrated(self, asks: Sequence[str]) -> list[str]:
+        """Returns the questions that no calibration names."""
+        return [ask for ask in asks if self.calibrated_wording(ask) is None]
+
     def threshold_for(self, ask: str) -> float:
         """Returns the score from which an answer to the question counts as a yes."""
         wording = _spelling(ask, self.thresholds)
@@ -114,13 +118,20 @@ class EngineSettings(BaseModel):
     def preferring(cls, given: Mapping[str, Any], recommended: Mapping[str, Any]) -> EngineSettings:
         """Builds settings from those that were given, else those that are recommended.
 
-        A threshold that was given is one for all questions, whatever is recommended for some.
+        A threshold that was given is one for all questions, whatever is recommended for some; one
+        that was given for a question leaves what is recommended for others.
 
         Raises:
             SettingsError: a value is out of range or of no known name.
         """
-        over: dict[str, Any] = {"thresholds": {}} if "threshold" in given else {}
-        return cls.checked(**{**recommended, **over, **given})
+        chosen = {**recommended, **given}
+        ours, theirs = given.get("thresholds", {}), recommended.get("thresholds", {})
+        if "threshold" in given:
+            chosen["thresholds"] = ours
+        elif isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            kept = {ask: score for ask, score in theirs.items() if _spelling(ask, ours) is None}
+            chosen["thresholds"] = {**kept, **ours}
+        return cls.checked(**chosen)
 
     @classmethod
     def checked(cls, **values: Any) -> EngineSettings:

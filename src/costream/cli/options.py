@@ -70,6 +70,14 @@ DecodeOpt = Annotated[
         help="Which pictures are decoded: all, or changes: of H.264 and H.265 those that need it.",
     ),
 ]
+ThresholdOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--threshold",
+        help="Score from which an answer is a yes: a number for all questions, QUESTION=NUMBER for "
+        "one of them. May be given again (default: as the model recommends, or 0.5).",
+    ),
+]
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]

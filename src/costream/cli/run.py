@@ -25,10 +25,12 @@ from costream.cli.options import (
     SizeOpt,
     SourceArg,
     StrideOpt,
+    ThresholdOpt,
     WindowOpt,
     parse_size,
     settings_for,
 )
+from costream.cli.thresholds import parse_thresholds
 
 
 @app.command()
@@ -48,6 +50,7 @@ def run(
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
     decode: DecodeOpt = "all",
+    threshold: ThresholdOpt = None,
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
@@ -77,12 +80,17 @@ def run(
         "frame_size": parse_size(frame_size),
         "text": text,
         "text_above": text_above,
+        **parse_thresholds(threshold or (), ask),
     }
     settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
+    from costream.models import warn_of_embedded
     from costream.video import Stream, checked_decoding
+    from costream.video.provenance import is_synthetic
 
     with Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode)) as stream:
+        unknown, ours = settings.uncalibrated(ask), is_synthetic(source)
+        warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, ask, model, as_json=as_json)
