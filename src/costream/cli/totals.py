@@ -37,7 +37,7 @@ class Totals:
         flops = saved(self.spent_flops, self.full_flops)
         tokens = saved(self.prefilled, self.full_tokens)
         return (
-            f"{count(self.windows, 'window')}, {self.until:.0f} s of video, "
+            f"{count(self.windows, 'window')}, {round(self.until, 1):g} s of video, "
             f"{self.seconds:.1f} s of work: {flops} of the FLOPs and {tokens} of the visual "
             f"tokens saved against recomputing every window"
         )

@@ -61,4 +61,4 @@ def _preprocessing(model: ModelAdapter) -> str:
 def checksum(tensor: Tensor) -> str:
     """Returns the SHA-256 of a tensor's values, in hexadecimal digits."""
     data = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
-    return hashlib.sha256(memoryview(data.numpy())).hexdigest()
+    return hashlib.sha256(data.numpy().data).hexdigest()
