@@ -65,9 +65,18 @@ def _complain(error: CoStreamError | OSError) -> None:
     console.print(f"costream: {sentence}", style="red", markup=False, soft_wrap=True)
 
 
+class _StandardError(logging.Handler):
+    """Writes to standard error as it is now: a live display puts itself in between."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a record's line."""
+        sys.stderr.write(self.format(record) + "\n")
+        sys.stderr.flush()
+
+
 def _quiet_libraries() -> None:
     """Leaves standard error to our own warnings."""
-    handler = logging.StreamHandler()
+    handler = _StandardError()
     handler.setFormatter(logging.Formatter("costream: %(message)s"))
     logging.getLogger("costream").addHandler(handler)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

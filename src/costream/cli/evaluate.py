@@ -101,10 +101,13 @@ def evaluate(
     from costream.cli.loading import load_engine
     from costream.evaluate.evaluation import Evaluation
     from costream.evaluate.policies import choose_policies
+    from costream.models import warn_of_embedded
 
     chosen = choose_policies(policies.split(",") if policies else [])
     console = Console(stderr=True, highlight=False)
     annotated = _load(dataset, split, videos, console)
+    unknown = settings.uncalibrated(list(annotated.questions.values()))
+    warn_of_embedded(model, annotated.name, unknown, synthetic=annotated.name == "synthetic")
     evaluation = Evaluation(
         load_engine(model, settings, device, dtype), model, annotated, out, _progress(console)
     )

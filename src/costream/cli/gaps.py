@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any
 
+from costream.cli.figures import count
 from costream.engine.verdict import iso_time
 from costream.video import Gap
 
@@ -15,9 +16,8 @@ def describe_gap(gap: Gap) -> str:
         return f"lost at {gap.start:.1f} s: {gap.cause}"
     away = (gap.end or gap.start) - gap.start
     if gap.kind == "back":
-        attempts = f"{gap.attempts} attempt" + "s" * (gap.attempts != 1)
-        return f"back after {away:.1f} s and {attempts}"
-    return f"{gap.frames} frames of {away:.1f} s skipped: {gap.cause}"
+        return f"back after {away:.1f} s and {count(gap.attempts, 'attempt')}"
+    return f"{count(gap.frames, 'frame')} of {away:.1f} s skipped: {gap.cause}"
 
 
 def gap_values(source: str, gap: Gap) -> dict[str, Any]:

@@ -82,6 +82,14 @@ TextTokensOpt = Annotated[
     int | None,
     typer.Option("--max-text-tokens", help="Tokens after which a sentence is cut off."),
 ]
+ThresholdOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--threshold",
+        help="Score from which an answer is a yes: a number for all questions, QUESTION=NUMBER for "
+        "one of them. May be given again (default: as the model recommends, or 0.5).",
+    ),
+]
 DeviceOpt = Annotated[
     str | None, typer.Option("--device", help="Torch device (default: GPU, else CPU).")
 ]

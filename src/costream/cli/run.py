@@ -27,10 +27,12 @@ from costream.cli.options import (
     SourceArg,
     StrideOpt,
     TextTokensOpt,
+    ThresholdOpt,
     WindowOpt,
     parse_size,
     settings_for,
 )
+from costream.cli.thresholds import parse_thresholds
 
 STRIDES_WAITING = 2
 """Strides of frames that wait for a run that is behind: those of the window that is due and as many
@@ -55,6 +57,7 @@ def run(
     frame_size: SizeOpt = None,
     decode: DecodeOpt = "all",
     reconnect: ReconnectOpt = 300.0,
+    threshold: ThresholdOpt = None,
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
@@ -89,16 +92,21 @@ def run(
         "text": text,
         "text_above": text_above,
         "max_text_tokens": max_text_tokens,
+        **parse_thresholds(threshold or (), ask),
     }
     settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
+    from costream.models import warn_of_embedded
     from costream.video import Stream, checked_decoding, open_source
+    from costream.video.provenance import is_synthetic
 
     def connect() -> Stream:
         return Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode))
 
     backlog = STRIDES_WAITING * settings.stride
     with open_source(connect, patience=reconnect, backlog=backlog) as stream:
+        unknown, ours = settings.uncalibrated(ask), is_synthetic(source)
+        warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, ask, model, as_json=as_json)

@@ -13,10 +13,17 @@ from costream.engine.schedule import Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
+from costream.models import (
+    EMBEDDED_MODEL,
+    ModelAdapter,
+    load_model,
+    recommended_settings,
+    warn_of_embedded,
+)
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Gap, Sample, SampleSource
+from costream.video.provenance import is_synthetic
 
 HELD_WINDOWS = 2
 """Windows from one anchor to the next where pruned groups stay in sight."""
@@ -49,6 +56,7 @@ class Engine:
             model.temporal_patch,
             recent=self.settings.recent,
         )
+        self._name: str | None = None
         self._pruner = PRUNERS[self.settings.pruner]
         self._refresh = REFRESH[self.settings.refresh](
             RefreshSettings(self.settings.refresh_share, self.settings.seed)
@@ -77,7 +85,9 @@ class Engine:
             ModelError: the model can't be had.
         """
         checked = EngineSettings.preferring(settings, recommended_settings(name))
-        return cls(load_model(name, device=device, dtype=dtype), checked)
+        engine = cls(load_model(name, device=device, dtype=dtype), checked)
+        engine._name = name
+        return engine
 
     def watch(
         self,
@@ -103,6 +113,11 @@ class Engine:
             SourceError: at once or while iterating: the stream can't be read.
         """
         watch = self.open(stream, ask)
+        if self._name is not None:
+            source, unknown = stream.info.source, self.settings.uncalibrated(ask)
+            # An open file shows what its owner puts into it, such as the synthetic camera.
+            ours = source.startswith("<") or is_synthetic(source)
+            warn_of_embedded(self._name, source, unknown, synthetic=ours)
         windows = self.windows(stream, on_frame, on_gap)
         return (watch.step(window, decoding) for window, decoding in windows)
 

@@ -6,17 +6,22 @@ distribution of the first answer token. Sentences are written only where they ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from math import isnan
 
 import torch
 from torch import Tensor
 
 from costream.engine.prefill import Piece, run_of
 from costream.engine.session import Session
+from costream.engine.verdict import Answer
 from costream.engine.wording import put
 from costream.errors import SettingsError
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
+
+logger = logging.getLogger("costream")
 
 
 class Questions:
@@ -37,9 +42,12 @@ class Questions:
             raise SettingsError("there is no question: ask at least one")
         if not all(self.asks):
             raise SettingsError("a question is empty: say what to look for")
-        self.prompts = [put(ask, settings.ask_form) for ask in self.asks]
+        # A calibration is true of the spelling that it was measured with: that one is asked.
+        wordings = [settings.calibrated_wording(ask) or ask for ask in self.asks]
+        self.prompts = [put(wording, settings.ask_form) for wording in wordings]
         self._model = model
         self._settings = settings
+        self._warned = False
         self._segments = [model.question(prompt) for prompt in self.prompts]
         self._branches = torch.cat(
             [torch.full((len(s),), branch) for branch, s in enumerate(self._segments)]
@@ -71,8 +79,42 @@ class Questions:
         ends = lengths.cumsum(0) - self.tokens - 1 + len(hidden)
         return session.prefill.logits(hidden[ends.to(hidden.device)])
 
+    def answers(self, scores: Sequence[float], texts: Mapping[int, str]) -> tuple[Answer, ...]:
+        """Returns the answers: each question's score with what it means.
+
+        Args:
+            scores: as :meth:`scores` returns them.
+            texts: written answers, by number of the question.
+        """
+        settings = self._settings
+        self._warn(scores)
+        return tuple(
+            Answer(
+                ask,
+                score,
+                texts.get(number),
+                threshold=settings.threshold_for(ask),
+                calibrated=settings.calibrated_wording(ask) is not None,
+            )
+            for number, (ask, score) in enumerate(zip(self.asks, scores, strict=True))
+        )
+
+    def _warn(self, scores: Sequence[float]) -> None:
+        """Reports, once, that the model computed something that is not a number."""
+        broken = [ask for ask, score in zip(self.asks, scores, strict=True) if isnan(score)]
+        if broken and not self._warned:
+            self._warned = True
+            logger.warning(
+                "the model's answer to %r is not a number and counts as neither yes nor no: "
+                "its weights are damaged or too large for their type (try another --dtype)",
+                broken[0],
+            )
+
     def scores(self, logits: Tensor) -> list[float]:
-        """Returns the score of yes against no, 0..1: one for each question's row of logits."""
+        """Returns the score of yes against no, 0..1: one for each question's row of logits.
+
+        A score is not a number where the logits are none.
+        """
         tokens = logits.float().softmax(dim=-1)
         yes = tokens[:, self._model.yes_ids].sum(-1)
         no = tokens[:, self._model.no_ids].sum(-1)

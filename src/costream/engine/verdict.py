@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from math import isnan
 from time import monotonic, perf_counter, time
-from typing import Any
+from typing import Any, Literal
+
+Decision = Literal["yes", "no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +20,36 @@ class Answer:
     Attributes:
         ask: the question.
         score: probability of yes against no at the answer's first token, 0..1, as
-            ``EngineSettings.calibrated`` has it.
+            ``EngineSettings.calibrated`` has it. Not a number where the model's output was none.
         text: the written answer, or None where none was asked for.
+        threshold: score from which on it is a yes.
+        calibrated: whether a calibration names the question, so that the score is not the model's
+            own probability.
     """
 
     ask: str
     score: float
     text: str | None = None
+    threshold: float = 0.5
+    calibrated: bool = False
+
+    @property
+    def decision(self) -> Decision | None:
+        """``yes`` from the threshold on, else ``no``; None where the score is not a number."""
+        if isnan(self.score):
+            return None
+        return "yes" if self.score >= self.threshold else "no"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the answer as JSON-ready values; a score that is not a number is None."""
+        return {
+            "ask": self.ask,
+            "decision": self.decision,
+            "score": None if isnan(self.score) else self.score,
+            "threshold": self.threshold,
+            "calibrated": self.calibrated,
+            "text": self.text,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +161,7 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Returns the verdict as JSON-ready values; seconds are rounded to microseconds."""
         values = asdict(self)
+        values["answers"] = [answer.to_dict() for answer in self.answers]
         values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
         if self.lag is not None:
             values["lag"] = round(self.lag, 3)

@@ -13,14 +13,7 @@ from costream.engine.refresh import RefreshPolicy
 from costream.engine.resident import Resident
 from costream.engine.schedule import Window
 from costream.engine.session import Session
-from costream.engine.verdict import (
-    Answer,
-    FlopCount,
-    StageSeconds,
-    TokenCount,
-    Verdict,
-    iso_time,
-)
+from costream.engine.verdict import FlopCount, StageSeconds, TokenCount, Verdict, iso_time
 from costream.settings import EngineSettings
 from costream.video import StreamInfo
 
@@ -118,7 +111,7 @@ class Watch:
             index=window.index,
             start=window.start / fps,
             end=window.end / fps,
-            answers=self._answers(scores, written),
+            answers=self.questions.answers(scores, self._texts(written)),
             frames=sum(r.frames for r in residents),
             anchors=sum(r.frames for r in residents if r.anchor),
             damaged=sum(r.damaged for r in residents),
@@ -134,14 +127,8 @@ class Watch:
             lag=None if self._received is None else monotonic() - self._received,
         )
 
-    def _answers(
-        self, scores: Sequence[float], written: dict[int, list[int]]
-    ) -> tuple[Answer, ...]:
-        texts = {n: self.session.model.decode(ids) for n, ids in written.items()}
-        return tuple(
-            Answer(ask, score, texts.get(n))
-            for n, (ask, score) in enumerate(zip(self.questions.asks, scores, strict=True))
-        )
+    def _texts(self, written: dict[int, list[int]]) -> dict[int, str]:
+        return {number: self.session.model.decode(ids) for number, ids in written.items()}
 
     def _count_tokens(self, arrivals: Sequence[Resident], computed: Sequence[Piece]) -> TokenCount:
         residents, grid = self.session.residents, self.session.geometry.grid

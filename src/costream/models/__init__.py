@@ -13,6 +13,7 @@ from costream.models.base import (
     Segment,
     VisualTokens,
 )
+from costream.models.embedded import warn_of_embedded
 from costream.models.load import EMBEDDED_MODEL, load_model, recommended_settings
 from costream.models.untrained import SIZES, ModelSize, write_untrained
 from costream.models.vision_memory import VisionMemory
@@ -36,5 +37,6 @@ __all__ = [
     "VisualTokens",
     "load_model",
     "recommended_settings",
+    "warn_of_embedded",
     "write_untrained",
 ]
