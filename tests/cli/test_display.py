@@ -46,7 +46,7 @@ def shown(
     """Returns the lines of a live display with these verdicts."""
     screen = Screen(width, height)
     with screen.live as live:
-        display = LiveDisplay(live, title, 600.0, 40, calibrated=calibrated)
+        display = LiveDisplay(live, title, Totals(), 600.0, 40, calibrated=calibrated)
         for one in verdicts:
             display.show(one)
         return screen.lines(display)
@@ -60,7 +60,7 @@ def questions(count: int, *, text: str | None = None, long: bool = False) -> tup
 def test_the_panel_shows_the_last_windows_and_what_was_saved() -> None:
     screen = Screen(120, 24)
     with screen.live as live:
-        display = LiveDisplay(live, "camera", 600.0, 40)
+        display = LiveDisplay(live, "camera", Totals(), 600.0, 40)
         display.advance(FrameRecord(0, 12.5, "I", 100, 0, False))
         assert "read up to 12.5 s of 600 s, the first window needs 40 s" in "".join(
             screen.lines(display)
@@ -134,7 +134,7 @@ def test_line_breaks_and_control_characters_stay_out_of_the_layout() -> None:
 def test_nothing_false_is_said_of_no_window() -> None:
     screen = Screen(80, 24)
     with screen.live as live:
-        display = LiveDisplay(live, "camera", 600.0, 40)
+        display = LiveDisplay(live, "camera", Totals(), 600.0, 40)
         assert any("no window yet" in line for line in screen.lines(display))
         display.advance(FrameRecord(0, 0.0, "I", 100, 0, False))
         display.finish()
@@ -146,7 +146,7 @@ def test_nothing_false_is_said_of_no_window() -> None:
 def test_a_stated_length_that_was_passed_is_not_shown() -> None:
     screen = Screen(80, 24)
     with screen.live as live:
-        display = LiveDisplay(live, "camera", 10.0, 40)
+        display = LiveDisplay(live, "camera", Totals(), 10.0, 40)
         display.advance(FrameRecord(0, 12.5, "I", 100, 0, False))
         assert not any(" of 10 s" in line for line in screen.lines(display))
 
@@ -154,7 +154,7 @@ def test_a_stated_length_that_was_passed_is_not_shown() -> None:
 def test_the_last_state_stays_once() -> None:
     screen = Screen(80, 24)
     with screen.live as live:
-        display = LiveDisplay(live, "camera", 600.0, 40)
+        display = LiveDisplay(live, "camera", Totals(), 600.0, 40)
         display.show(verdict(0))
         display.finish()
     text: str = screen.console.file.getvalue()  # type: ignore[attr-defined]
@@ -204,7 +204,7 @@ def test_questions_that_begin_alike_are_cut_in_the_middle() -> None:
 
 def printed(*verdicts: Verdict, calibrated: bool = False) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    display = PlainDisplay(console, "camera [b]1[/b]", calibrated=calibrated)
+    display = PlainDisplay(console, "camera [b]1[/b]", Totals(), calibrated=calibrated)
     for one in verdicts:
         display.show(one)
     display.finish()

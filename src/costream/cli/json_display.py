@@ -11,7 +11,6 @@ from costream.cli.gaps import describe_gap, gap_values
 from costream.engine.verdict import Verdict
 from costream.video import FrameRecord, Gap
 
-
 logger = logging.getLogger("costream")
 
 

@@ -55,8 +55,8 @@ class Totals:
         flops = saved(self.spent_flops, self.full_flops)
         tokens = saved(self.prefilled, self.full_tokens)
         return (
-            f"{count(self.windows, 'window')}, {self._time()}: {flops} of the FLOPs and {tokens} of "
-            f"the visual tokens saved against recomputing every window"
+            f"{count(self.windows, 'window')}, {self._time()}: {flops} of the FLOPs "
+            f"and {tokens} of the visual tokens saved against recomputing every window"
         )
 
     def _time(self) -> str:
