@@ -116,8 +116,9 @@ class LiveDisplay:
         return [Text(), *rows] if height >= TALL else rows
 
     def _progress(self) -> Text:
-        known = self._duration is not None and self._time <= self._duration
-        length = f" of {self._duration:.0f} s" if known else ""
+        duration = 0.0 if self._duration is None else round(self._duration, 1)
+        # Stated lengths can be wrong: one that was passed is not shown.
+        length = f" of {duration:g} s" if duration >= round(self._time, 1) > 0 else ""
         if self._ended:
             return Text(f"ended, read up to {self._time:.1f} s{length}", style="dim")
         wait = "" if self._verdicts else f", the first window needs {self._window:g} s"
