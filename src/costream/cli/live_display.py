@@ -90,8 +90,12 @@ class LiveDisplay:
         body = self._windows(
             WindowBlock(console, width, calibrated=self._calibrated), height - len(footer)
         )
+        lines = [*body, *footer]
+        for line in lines:
+            # Whatever a line holds, it is one row: the height was counted so.
+            line.no_wrap, line.overflow = True, "ellipsis"
         title = Text(self._title, no_wrap=True, overflow="ellipsis")
-        yield Panel(Group(*body, *footer), title=title, title_align="left", border_style="dim")
+        yield Panel(Group(*lines), title=title, title_align="left", border_style="dim")
 
     def _windows(self, block: WindowBlock, height: int) -> list[Text]:
         """Returns the lines of as many windows as fit, the newest at the end."""
