@@ -84,7 +84,7 @@ def test_the_panel_fits_the_screen(
     size: tuple[int, int], count: int, long: bool, text: str | None
 ) -> None:
     answers = questions(count, text=text, long=long)
-    lines = shown(*size, *(verdict(n, answers=answers) for n in range(60)), title=80 * "long ")
+    lines = shown(*size, *(verdict(n, answers=answers) for n in range(12)), title=80 * "long ")
     assert len(lines) < max(size[1], 4)
     assert all(cell_len(line) <= size[0] for line in lines)
 
@@ -115,7 +115,9 @@ def test_a_long_question_is_wrapped_where_there_is_room() -> None:
 def test_where_not_all_questions_fit_no_yes_is_hidden() -> None:
     answers = tuple(replace(answer, threshold=0.8) for answer in questions(13))
     low = replace(answers[0], score=0.2, threshold=0.1)
-    lines = shown(60, 12, verdict(0, answers=(low, *answers[1:])))
+    broken = replace(answers[1], score=nan)
+    lines = shown(60, 12, verdict(0, answers=(low, broken, *answers[2:])))
+    assert any(" nan " in line for line in lines)
     assert sum(" yes  " in line for line in lines if "…" not in line) == 3
     assert any("… and 8 questions more, none of them yes" in line for line in lines)
 

@@ -100,8 +100,12 @@ class LiveDisplay:
         body = self._windows(
             WindowBlock(console, width, calibrated=self._calibrated), height - len(footer)
         )
+        lines = [*body, *footer]
+        for line in lines:
+            # Whatever a line holds, it is one row: the height was counted so.
+            line.no_wrap, line.overflow = True, "ellipsis"
         title = Text(self._title, no_wrap=True, overflow="ellipsis")
-        yield Panel(Group(*body, *footer), title=title, title_align="left", border_style="dim")
+        yield Panel(Group(*lines), title=title, title_align="left", border_style="dim")
 
     def _windows(self, block: WindowBlock, height: int) -> list[Text]:
         """Returns the lines of as many windows as fit, the newest at the end."""
@@ -128,8 +132,9 @@ class LiveDisplay:
         return [Text(), *rows] if height >= TALL else rows
 
     def _progress(self) -> Text:
-        known = self._duration is not None and self._time <= self._duration
-        length = f" of {self._duration:.0f} s" if known else ""
+        duration = 0.0 if self._duration is None else round(self._duration, 1)
+        # Stated lengths can be wrong: one that was passed is not shown.
+        length = f" of {duration:g} s" if duration >= round(self._time, 1) > 0 else ""
         if self._ended:
             return Text(f"ended, read up to {self._time:.1f} s{length}", style="dim")
         wait = "" if self._verdicts else f", the first window needs {self._window:g} s"

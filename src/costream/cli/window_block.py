@@ -123,10 +123,7 @@ class WindowBlock:
     def _highest(self, verdict: Verdict, height: int) -> list[Text]:
         answers = verdict.answers
         room = max(0, height - 2)
-        ranked = sorted(
-            range(len(answers)),
-            key=lambda n: (answers[n].decision == "no", -answers[n].score),
-        )
+        ranked = sorted(range(len(answers)), key=lambda n: _rank(answers[n]))
         shown = [answers[n] for n in sorted(ranked[:room])]
         hidden = [answers[n] for n in ranked[room:]]
         yes = sum(answer.decision == "yes" for answer in hidden)
@@ -134,6 +131,13 @@ class WindowBlock:
         lines = [self._heading(verdict), *self._answers(shown, DETAILS[-1])]
         lines.append(Text(rest, style="dim", no_wrap=True, overflow="ellipsis"))
         return lines[: max(1, height)]
+
+
+def _rank(answer: Answer) -> tuple[int, float]:
+    """Orders answers: each yes, then what is not a number, then each no; by falling score."""
+    if answer.decision is None:
+        return 1, 0.0
+    return (0 if answer.decision == "yes" else 2), -answer.score
 
 
 def cut_apart(asks: Sequence[str], width: int) -> list[str]:
