@@ -13,13 +13,22 @@ from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
+from costream.video.credentials import Credentials
 from costream.video.decoder import Decoder
 from costream.video.evidence import Evidence
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
+from costream.video.reach import Reach, check_options, checked_reach
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.sample import Sample, StreamInfo
-from costream.video.source import SourceLike, is_file, masked, open_container
+from costream.video.source import (
+    SourceLike,
+    close_container,
+    is_file,
+    is_live,
+    masked,
+    open_container,
+)
 from costream.video.track import codec_name, duration
 
 Decoding = Literal["all", "changes"]
@@ -51,6 +60,25 @@ class Stream:
 
     Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
     first), and the map of the interval in which it changed is marked as damaged.
+
+    What a source leads to is not trusted, whoever named it. Guaranteed is, against any content of
+    a playlist (HLS, DASH, ffconcat, SDP), however it changes while it is read:
+
+    - A source on the web (http, https) leads to http and https only, by redirects, playlists,
+      variants, segments and keys alike; to hosts of the open internet, and to the host that the
+      source itself names, on whatever port. Private, loopback, link-local and multicast addresses
+      are refused otherwise, in every notation and behind every name: the address that is checked
+      is the one that is connected to. No file is opened.
+    - A playlist that is a file leads to files of its own folder and the folders below.
+    - Standard input, a FIFO and a file object lead nowhere.
+    - Of any other source, FFmpeg may use the protocols that the source needs, and no format that
+      opens others.
+
+    Not guaranteed: an RTSP or RTMP server may send FFmpeg on to another address by the same
+    protocol, and name the addresses of UDP packets; a name with ``reach="public"`` and one of these
+    protocols is looked up once to be checked and once more to be connected to; a proxy that the
+    environment names looks names up for itself; certificates are verified only with the option
+    ``tls_verify``; ``options`` with ``reach="local"`` may allow what is refused here.
     """
 
     def __init__(
@@ -62,6 +90,8 @@ class Stream:
         decode: Decoding = "all",
         options: Mapping[str, str] | None = None,
         name: str | None = None,
+        credentials: Credentials | None = None,
+        reach: Reach = "local",
     ) -> None:
         """Names the source; see the class for when it is opened.
 
@@ -81,9 +111,15 @@ class Stream:
                 ``{"rtsp_transport": "udp"}``. RTSP runs over TCP unless told otherwise.
             name: what to call the source in ``info`` and in messages; by default the source itself,
                 passwords masked.
+            credentials: for an http, rtsp or rtmp URL that names no user.
+            reach: what the source may be: ``"local"`` for names that are typed by whoever runs the
+                program; ``"network"`` for names that come from somebody else, which may then be
+                network URLs only, without ``options`` that would allow more; ``"public"`` for
+                likewise those on the open internet. See :data:`~costream.video.reach.Reach`.
 
         Raises:
-            SettingsError: ``timeout`` is not positive, or ``decode`` neither of the two.
+            SettingsError: ``timeout`` is not positive, or ``decode``, ``reach`` or, for somebody
+                else's source, an option is none that there may be.
             SourceError: ``source`` is none of the above.
         """
         if not timeout > 0:
@@ -98,6 +134,9 @@ class Stream:
         self._decode = checked_decoding(decode)
         self._name = name or masked(source)
         self._options = dict(options or {})
+        self._credentials = credentials
+        self._reach = checked_reach(reach)
+        check_options(self._options, self._reach)
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
         self._on_demand: OnDemand | None = None
@@ -114,7 +153,13 @@ class Stream:
         if self._info is not None:
             return self
         try:
-            self._container = open_container(self._source, self._timeout, self._options)
+            self._container = open_container(
+                self._source,
+                self._timeout,
+                self._options,
+                credentials=self._credentials,
+                reach=self._reach,
+            )
             self._decoder = Decoder(
                 self._container,
                 name=self._name,
@@ -143,6 +188,17 @@ class Stream:
         self.open()
         assert self._info is not None
         return self._info
+
+    @property
+    def live(self) -> bool:
+        """Whether the source has no end of its own; opens it first.
+
+        Raises:
+            SourceError: as :meth:`open`.
+        """
+        self.open()
+        assert self._container is not None
+        return is_live(self._source, self._container)
 
     @property
     def health(self) -> StreamHealth:
@@ -186,7 +242,7 @@ class Stream:
         """Closes the source. A file object that was passed in stays open."""
         self._frames = None
         if self._container is not None:
-            self._container.close()
+            close_container(self._container)
             self._container = None
 
     def _sample(
