@@ -10,6 +10,7 @@ from costream.cli.app import app
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
+    CredentialsOpt,
     DecodeOpt,
     DeviceOpt,
     DtypeOpt,
@@ -22,10 +23,13 @@ from costream.cli.options import (
     RecentOpt,
     RefreshOpt,
     RefreshShareOpt,
+    RtspTransportOpt,
     SizeOpt,
     SourceArg,
     StrideOpt,
+    TimeoutOpt,
     WindowOpt,
+    access,
     parse_size,
     settings_for,
 )
@@ -48,6 +52,9 @@ def run(
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
     decode: DecodeOpt = "all",
+    rtsp_transport: RtspTransportOpt = None,
+    timeout: TimeoutOpt = 10.0,
+    credentials: CredentialsOpt = None,
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
@@ -79,10 +86,12 @@ def run(
         "text_above": text_above,
     }
     settings = settings_for(model, given)
+    reached = access(source, rtsp_transport, timeout, credentials)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
     from costream.video import Stream, checked_decoding
 
-    with Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode)) as stream:
+    motion = settings.uses_motion
+    with Stream(source, motion=motion, decode=checked_decoding(decode), **reached) as stream:
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, ask, model, as_json=as_json)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -12,6 +14,11 @@ from costream.errors import SettingsError
 
 VARIABLE = "COSTREAM_CREDENTIALS"
 """The environment variable that holds ``user:password``."""
+
+_LONGEST = 4096
+"""Characters of a file that are looked at."""
+
+logger = logging.getLogger("costream")
 
 _TAKING = re.compile(r"(?P<scheme>(?:https?|rtsps?|rtmp[a-z]*)://)(?P<rest>.*)", re.I | re.S)
 
@@ -48,18 +55,24 @@ class Credentials:
     def read(cls, path: str | os.PathLike[str]) -> Credentials:
         """Reads a file whose first line is ``user:password``, in UTF-8.
 
+        A warning says so if every user of this machine can read it.
+
         Raises:
             SettingsError: it can't be read, or its first line is of another form.
         """
         try:
             with Path(path).open(encoding="utf-8-sig") as file:
-                line = file.readline(4096)
+                line = file.readline(_LONGEST)
+                everyone = os.fstat(file.fileno()).st_mode & stat.S_IROTH
         except OSError as error:
             cause = (error.strerror or type(error).__name__).lower()
             raise SettingsError(f"can't read the credentials file {path}: {cause}") from None
         except UnicodeDecodeError:
             raise SettingsError(f"the credentials file {path} is not text in UTF-8") from None
-        return cls.parse(line.rstrip("\r\n"), f"the credentials file {path}")
+        found = cls.parse(line.rstrip("\r\n"), f"the credentials file {path}")
+        if everyone:
+            logger.warning("every user can read the credentials file %s: chmod 600 it", path)
+        return found
 
     @classmethod
     def from_environment(cls) -> Credentials | None:

@@ -21,6 +21,8 @@ typed by whoever runs the program. ``network``: a network URL, of any host: for 
 somebody else. ``public``: the same, of hosts of the open internet only.
 """
 
+RTSP_TRANSPORTS = ("tcp", "udp", "http", "udp_multicast")
+
 NO_PROTOCOL = "none"
 """A whitelist that no protocol of FFmpeg's is on."""
 

@@ -31,6 +31,9 @@ from costream.video.source import (
 )
 from costream.video.track import codec_name, duration
 
+MAX_TIMEOUT = 1e6
+"""Seconds; the system's own limits lie above."""
+
 Decoding = Literal["all", "changes"]
 """Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
 
@@ -118,11 +121,11 @@ class Stream:
                 likewise those on the open internet. See :data:`~costream.video.reach.Reach`.
 
         Raises:
-            SettingsError: ``timeout`` is not positive, or ``decode``, ``reach`` or, for somebody
-                else's source, an option is none that there may be.
+            SettingsError: ``timeout`` is not positive and finite, or ``decode``, ``reach`` or, for
+                somebody else's source, an option is none that there may be.
             SourceError: ``source`` is none of the above.
         """
-        if not timeout > 0:
+        if not 0 < timeout <= MAX_TIMEOUT:
             raise SettingsError(f"the timeout must be a positive number of seconds, not {timeout}")
         if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
             raise SourceError(
