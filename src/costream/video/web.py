@@ -71,7 +71,7 @@ class Web:
             urllib.request.HTTPCookieProcessor(),
             urllib.request.UnknownHandler(),
             _Redirect(door),
-            *_authentication(url, credentials),
+            *([_Authentication(url, credentials)] if credentials else []),
         ):
             self._opener.add_handler(handler)
 
@@ -301,18 +301,44 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
         return digest, lambda secret, data: digest(f"{secret}:{data}")
 
 
-def _authentication(
-    url: str, credentials: Credentials | None
-) -> tuple[urllib.request.BaseHandler, ...]:
-    if credentials is None:
-        return ()
-    basic = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-    digest = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-    parts = urlsplit(url)
-    base = f"{parts.scheme}://{parts.netloc}/"
-    user, password = credentials.user, credentials.password
-    basic.add_password(None, base, user, password)
-    digest.add_password(
-        None, base, user.encode().decode("latin-1"), password.encode().decode("latin-1")
-    )
-    return _Digest(digest), urllib.request.HTTPBasicAuthHandler(basic)
+class _Authentication(urllib.request.BaseHandler):
+    """Answers the first challenge that it knows, once: some cameras lock out who tries again."""
+
+    def __init__(self, url: str, credentials: Credentials) -> None:
+        user, password = credentials.user, credentials.password
+        basic, digest = (urllib.request.HTTPPasswordMgrWithDefaultRealm() for _ in range(2))
+        parts = urlsplit(url)
+        base = f"{parts.scheme}://{parts.netloc}/"
+        basic.add_password(None, base, user, password)
+        digest.add_password(None, base, _as_latin(user), _as_latin(password))
+        self._handlers: dict[
+            str, urllib.request.HTTPBasicAuthHandler | urllib.request.HTTPDigestAuthHandler
+        ] = {
+            "basic": urllib.request.HTTPBasicAuthHandler(basic),
+            "digest": _Digest(digest),
+        }
+
+    def add_parent(self, parent: urllib.request.OpenerDirector) -> None:
+        for handler in self._handlers.values():
+            handler.add_parent(parent)
+
+    def http_error_401(
+        self,
+        request: urllib.request.Request,
+        answer: HTTPResponse,
+        code: int,
+        message: str,
+        headers: http.client.HTTPMessage,
+    ) -> HTTPResponse | None:
+        for challenge in headers.get_all("WWW-Authenticate", []):
+            handler = self._handlers.get(challenge.partition(" ")[0].lower())
+            tried = request.has_header("Authorization") and "stale=true" not in challenge.lower()
+            if handler is not None and not tried:
+                alone = http.client.HTTPMessage()
+                alone["WWW-Authenticate"] = challenge
+                return handler.http_error_401(request, answer, code, message, alone)
+        return None
+
+
+def _as_latin(text: str) -> str:
+    return text.encode().decode("latin-1")
