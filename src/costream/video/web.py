@@ -70,7 +70,7 @@ class Web:
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPCookieProcessor(),
             urllib.request.UnknownHandler(),
-            _Redirect(door),
+            _Redirect(),
             *([_Authentication(url, credentials)] if credentials else []),
         ):
             self._opener.add_handler(handler)
@@ -94,12 +94,19 @@ class Web:
             answer: HTTPResponse = self._opener.open(target, timeout=self._timeout)
         except urllib.error.HTTPError as error:
             error.close()
-            raise Missing(errno.EIO, f"the server answers {error.code} {error.reason}") from None
+            raise self._refusal(error.code) from None
         except urllib.error.URLError as error:
             raise _plain(error.reason) from None
         except (http.client.HTTPException, ValueError) as error:
             raise _plain(error) from None
         return answer
+
+    def _refusal(self, code: int) -> Exception:
+        if 300 <= code < 400:
+            return SourceError(f"{self.door.name} is redirected in a circle, or away from the web")
+        # Not the server's own phrase, which might be anything.
+        phrase = http.client.responses.get(code, "")
+        return Missing(errno.EIO, f"the server answers {code} {phrase}".rstrip())
 
 
 class WebFile:
@@ -275,15 +282,6 @@ class _Https(urllib.request.HTTPSHandler):
 class _Redirect(urllib.request.HTTPRedirectHandler):
     # Python 3.10 does not know this one.
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-
-    def redirect_request(self, *args: Any) -> urllib.request.Request | None:
-        target = str(args[-1])
-        if urlsplit(target).scheme not in PORTS:
-            raise SourceError(f"{self._door.name} is redirected to what is not on the web")
-        return super().redirect_request(*args)
 
 
 class _Digest(urllib.request.HTTPDigestAuthHandler):
