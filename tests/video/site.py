@@ -75,7 +75,7 @@ def serving(host: str = "127.0.0.1", ssl_context=None) -> Iterator[Site]:
         site = Site(f"{scheme}://{host}:{server.server_port}", server.server_port)
         server.RequestHandlerClass = type("Handler", (_Handler,), {"site": site})
         server.handle_error = lambda *args: None
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
         thread.start()
         try:
             yield site
