@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -125,6 +126,25 @@ def test_standard_input_that_holds_no_video():
         assert "SourceError: can't" in last and "standard input: " in last and told in last
     for descriptor in (own, terminal, null, reader, writer):
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_ctrl_c_while_waiting(fifo, transport, half):
+    data = transport.read_bytes()
+    program = (
+        "import sys; from costream.video import Stream\n"
+        "try: [print('.', flush=True) for _ in Stream(sys.argv[1], timeout=50).frames()]\n"
+        "except KeyboardInterrupt: sys.exit(7)"
+    )
+    command = [sys.executable, "-c", program, fifo]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process, fifo.open("wb") as file:
+        if half:
+            file.write(data[: len(data) * 3 // 4])
+            file.flush()
+            process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 7
 
 
 def test_standard_input_that_is_closed():

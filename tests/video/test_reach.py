@@ -321,6 +321,13 @@ def send(listener: socket.socket, body: bytes) -> None:
         connection.sendall(body)
 
 
+def test_who_runs_the_program_may_name_any_protocol(tmp_path, site, segment):
+    (tmp_path / "a.ts").write_bytes(segment)
+    assert frames(f"cache:file://{tmp_path}/a.ts") == 25
+    assert frames(f"concat:file://{tmp_path}/a.ts|file://{tmp_path}/a.ts") == 50
+    assert frames(f"async:{site.url}/a.ts") == 25
+
+
 def test_a_file_that_lists_its_neighbours_is_read(tmp_path, segment):
     for name in ("a.ts", "b.ts"):
         (tmp_path / name).write_bytes(segment)
@@ -358,6 +365,11 @@ def test_names_from_elsewhere_are_network_addresses(tmp_path, segment, source, r
     told = refusal(source.format(file=file), reach=reach)
     assert "only network addresses may be given from elsewhere" in told
     assert file.stat().st_atime_ns == before
+
+
+def test_paths_and_odd_names_from_elsewhere_are_refused(tmp_path):
+    for source in (tmp_path / "a.ts", "rtsp://camera/1\nx", "rtsp://10.0.0.1\t.example/1"):
+        assert "only network addresses" in refusal(source, reach="network")
 
 
 def test_names_from_elsewhere_may_be_cameras_of_the_private_network(site):

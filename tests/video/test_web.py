@@ -157,6 +157,14 @@ def test_a_server_that_drips_times_out():
     thread.join()
 
 
+def test_byte_ranges_that_are_none(site, transport):
+    playlist = "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n"
+    site.pages["/all.ts"] = Page(transport, ranges=True)
+    site.pages["/x.m3u8"] = Page(f"{playlist}#EXT-X-BYTERANGE:188@-376\nall.ts\n".encode())
+    with pytest.raises(SourceError):
+        frames(f"{site.url}/x.m3u8", timeout=1)
+
+
 def test_options(site, transport):
     site.pages["/a.ts"] = Page(transport)
     options = {"user_agent": "Eye", "headers": "X-A: 1\r\nX-B: 2: 3\r\n", "referer": "http://r/"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ import av
 
 from costream.errors import SourceError
 from costream.video.credentials import Credentials
+from costream.video.interruption import carried
 from costream.video.web import PORTS, Missing, Web, WebFile
 
 MAX_ENCRYPTED = 64 << 20
@@ -64,15 +66,20 @@ class Nested:
         """
         if self._opener is None or flags & _WRITES:
             raise SourceError(f"{self._name} is a list of other sources, which is not followed")
-        start, end = int(options.get("offset", 0)), int(options.get("end_offset", 0)) or None
         try:
-            if url.startswith(("crypto+", "crypto:")):
-                inner = self._opener(url[len("crypto+") :], start, end)
-                return _deciphered(inner, options)
-            return self._opener(url, start, end)
+            with carried():
+                return self._open(self._opener, url, options)
         except Missing:
             # A live playlist may name what is gone already: FFmpeg goes on with what comes next.
             return io.BytesIO()
+
+    def _open(self, opener: Opener, url: str, options: Mapping[str, str]) -> Readable:
+        start, end = int(options.get("offset", 0)), int(options.get("end_offset", 0)) or None
+        if start < 0 or (end is not None and end < start):
+            raise OSError(errno.EINVAL, f"{self._name} names bytes that there are not")
+        if url.startswith(("crypto+", "crypto:")):
+            return _deciphered(opener(url[len("crypto+") :], start, end), options)
+        return opener(url, start, end)
 
     def close(self) -> None:
         """Closes the source itself; PyAV closes what it opened beside."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from costream.errors import SourceError
+from costream.video.interruption import carried
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -77,9 +78,10 @@ class Pipe:
         """
         if self._descriptor is None:
             return b""
-        if not select.select([self._descriptor], [], [], self._timeout)[0]:
-            raise TimeoutError
-        return os.read(self._descriptor, size)
+        with carried():
+            if not select.select([self._descriptor], [], [], self._timeout)[0]:
+                raise TimeoutError
+            return os.read(self._descriptor, size)
 
     def close(self) -> None:
         if self._owned and self._descriptor is not None:

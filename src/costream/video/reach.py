@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Literal, cast, get_args
@@ -44,6 +46,15 @@ _NEEDS = {
 }
 """The protocols that FFmpeg needs for a source of each protocol that may come from elsewhere."""
 
+_LOCAL_NEEDS = {
+    "http": "http,httpproxy,tcp",
+    "https": "https,httpproxy,tls,tcp",
+    "ftp": "ftp,tcp",
+    "mmsh": "mmsh,http,tcp",
+    "mmst": "mmst,tcp",
+}
+"""Likewise, for protocols that FFmpeg itself only reads for who runs the program."""
+
 _LISTS = frozenset({"hls", "dash", "sdp", "imf", "lavfi", "rtsp", "rtp", "sap", "vobsub", "mlv"})
 """Demuxers that open what they were not given."""
 
@@ -76,9 +87,9 @@ def check_name(source: object, protocol: str | None, name: str, reach: Reach) ->
     Raises:
         SourceError: somebody else named what is only for who runs the program.
     """
-    if reach == "local" or not isinstance(source, str):
+    if reach == "local" or not isinstance(source, (str, os.PathLike)):
         return
-    if protocol in ("http", "https") or protocol in _NEEDS:
+    if (protocol in PORTS or protocol in _NEEDS) and not re.search(r"[\x00-\x20]", str(source)):
         return
     raise SourceError(
         f"can't open {name}: only network addresses may be given from elsewhere, "
@@ -143,7 +154,8 @@ def native_options(protocol: str | None) -> dict[str, str]:
     needed = _NEEDS.get(protocol)
     if needed is None:
         # Such as cache:file://, which only who runs the program may name.
-        needed = protocol.replace(":", ",").replace("+", ",")
+        parts = re.split("[:+]", protocol)
+        needed = ",".join({**_NEEDS, **_LOCAL_NEEDS}.get(part, part) for part in parts)
     formats = "rtsp,asf" if protocol in ("rtsp", "rtsps") else _formats()
     if protocol == "rtp":
         formats = f"rtp,{formats}"

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from costream.errors import SourceError
 from costream.video import reach as reaches
 from costream.video.credentials import Credentials
+from costream.video.interruption import delivered
 from costream.video.naming import (
     SourceLike,
     is_path,
@@ -133,9 +134,9 @@ def open_container(
     reaches.check_name(source, protocol(source), name, reach)
     started = time.monotonic()
     try:
-        container = open_target(
-            target_of(source, timeout, options, credentials, reach), options, timeout
-        )
+        with delivered():
+            target = target_of(source, timeout, options, credentials, reach)
+            container = open_target(target, options, timeout)
     except (av.FFmpegError, OSError, ValueError) as error:
         # Some protocols report an interrupted read as broken data.
         interrupted = protocol(source) and time.monotonic() - started >= timeout

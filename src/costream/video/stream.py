@@ -16,6 +16,7 @@ from costream.video.clock import TickGrid
 from costream.video.credentials import Credentials
 from costream.video.decoder import Decoder
 from costream.video.evidence import Evidence
+from costream.video.interruption import delivered
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
 from costream.video.reach import Reach, check_options, checked_reach
@@ -173,7 +174,8 @@ class Stream:
             if self._decode == "changes":
                 self._on_demand = OnDemand(self._decoder)
             frames = (self._on_demand or self._decoder).frames()
-            first = next(frames)
+            with delivered():
+                first = next(frames)
         except BaseException:
             self.close()
             raise
@@ -275,7 +277,8 @@ class Stream:
             )
         self._read = True
         while self._frames is not None:
-            decoded = next(self._frames, None)
+            with delivered():
+                decoded = next(self._frames, None)
             if decoded is None:
                 return
             yield decoded

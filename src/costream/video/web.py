@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from costream.errors import SourceError
 from costream.video.address import Door, resolve
 from costream.video.credentials import Credentials
+from costream.video.interruption import carried
 
 USER_AGENT = "CoStream"
 PORTS = {"http": 80, "https": 443}
@@ -146,9 +147,10 @@ class WebFile:
         if self._at == self.size or not size:
             return b""
         self._web.check_time()
-        answer = self._answer = self._answer or self._open()
         try:
-            data = answer.read1(size)
+            with carried():
+                answer = self._answer = self._answer or self._open()
+                data = answer.read1(size)
         except http.client.HTTPException as error:
             raise _plain(error) from None
         if not data and self.size is not None:
