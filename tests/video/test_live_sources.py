@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from costream.video.source import is_live, is_live_by_name, open_container
+from costream.video.source import close_container, is_live, is_live_by_name, open_container
 from tests.video.encode import encode, panning
 
 
@@ -54,7 +54,7 @@ def live(source) -> bool:
     try:
         return is_live(source, container)
     finally:
-        container.close()
+        close_container(container)
 
 
 @pytest.mark.parametrize(

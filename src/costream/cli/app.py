@@ -14,6 +14,7 @@ from rich.console import Console
 
 from costream import __version__
 from costream.errors import CoStreamError, SourceLostError
+from costream.video.naming import masked
 
 LOST = 3
 """Exit status of a command whose live source stayed away."""
@@ -60,7 +61,9 @@ def _complain(error: CoStreamError | OSError) -> None:
     """Writes an error as one sentence: ours as it is, the system's with the file it is about."""
     sentence = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        sentence = f"can't use {error.filename}: {(error.strerror or sentence).lower()}"
+        sentence = (
+            f"can't use {masked(str(error.filename))}: {(error.strerror or sentence).lower()}"
+        )
     console = Console(stderr=True, highlight=False)
     console.print(f"costream: {sentence}", style="red", markup=False, soft_wrap=True)
 

@@ -11,8 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from costream.cli.app import app
-from costream.cli.options import DecodeOpt, FpsOpt, JsonOpt, SourceArg
-from costream.inspect import FILM, PICTURE, Inspection, inspect_source
+from costream.cli.options import (
+    CredentialsOpt,
+    DecodeOpt,
+    FpsOpt,
+    JsonOpt,
+    RtspTransportOpt,
+    SourceArg,
+    TimeoutOpt,
+    access,
+)
+from costream.inspect import FILM, LIVE_LIMIT, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
 from costream.video import checked_decoding
 
@@ -29,12 +38,17 @@ def inspect_command(
     ] = 40.0,
     limit: Annotated[
         float | None,
-        typer.Option("--limit", help="Seconds to read (default: all; a live source needs one)."),
+        typer.Option(
+            "--limit", help=f"Seconds to read (default: all; of a live source {LIVE_LIMIT:g})."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} and {FILM} to.")
     ] = None,
     decode: DecodeOpt = "all",
+    rtsp_transport: RtspTransportOpt = None,
+    timeout: TimeoutOpt = 10.0,
+    credentials: CredentialsOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Show codec, GOP, motion vectors and how much each pruner would keep.
@@ -49,6 +63,7 @@ def inspect_command(
         limit=limit,
         out=out,
         decode=checked_decoding(decode),
+        **access(source, rtsp_transport, timeout, credentials),
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict()))

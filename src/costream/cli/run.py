@@ -10,6 +10,7 @@ from costream.cli.app import app
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
+    CredentialsOpt,
     DecodeOpt,
     DeviceOpt,
     DtypeOpt,
@@ -23,12 +24,15 @@ from costream.cli.options import (
     ReconnectOpt,
     RefreshOpt,
     RefreshShareOpt,
+    RtspTransportOpt,
     SizeOpt,
     SourceArg,
     StrideOpt,
     TextTokensOpt,
     ThresholdOpt,
+    TimeoutOpt,
     WindowOpt,
+    access,
     parse_size,
     settings_for,
 )
@@ -58,6 +62,9 @@ def run(
     decode: DecodeOpt = "all",
     reconnect: ReconnectOpt = 300.0,
     threshold: ThresholdOpt = None,
+    rtsp_transport: RtspTransportOpt = None,
+    timeout: TimeoutOpt = 10.0,
+    credentials: CredentialsOpt = None,
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
@@ -95,6 +102,7 @@ def run(
         **parse_thresholds(threshold or (), ask),
     }
     settings = settings_for(model, given)
+    reached = access(source, rtsp_transport, timeout, credentials)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
     from costream.models import warn_of_embedded
@@ -102,7 +110,8 @@ def run(
     from costream.video.provenance import is_synthetic
 
     def connect() -> Stream:
-        return Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode))
+        motion = settings.uses_motion
+        return Stream(source, motion=motion, decode=checked_decoding(decode), **reached)
 
     backlog = STRIDES_WAITING * settings.stride
     with open_source(connect, patience=reconnect, backlog=backlog) as stream:

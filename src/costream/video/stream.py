@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from time import thread_time
 from types import TracebackType
 from typing import BinaryIO, Literal, cast
@@ -16,25 +15,32 @@ from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
+from costream.video.credentials import Credentials
 from costream.video.decoder import PATIENCE, Decoder
 from costream.video.evidence import Evidence
+from costream.video.interruption import delivered
+from costream.video.naming import path_of
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
+from costream.video.reach import Reach, check_options, checked_reach
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.recordings import Recordings
 from costream.video.sample import Sample, StreamInfo
 from costream.video.source import (
     SourceLike,
+    close_container,
     is_file,
     is_live,
     is_live_by_name,
-    local_path,
     masked,
     open_container,
 )
 from costream.video.track import codec_name, duration, runs_live, stated_rate
 
 logger = logging.getLogger("costream")
+
+MAX_TIMEOUT = 1e6
+"""Seconds; the system's own limits lie above."""
 
 Decoding = Literal["all", "changes"]
 """Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
@@ -65,6 +71,25 @@ class Stream:
 
     Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
     first), and the map of the interval in which it changed is marked as damaged.
+
+    What a source leads to is not trusted, whoever named it. Guaranteed is, against any content of
+    a playlist (HLS, DASH, ffconcat, SDP), however it changes while it is read:
+
+    - A source on the web (http, https) leads to http and https only, by redirects, playlists,
+      variants, segments and keys alike; to hosts of the open internet, and to the host that the
+      source itself names, on whatever port. Private, loopback, link-local and multicast addresses
+      are refused otherwise, in every notation and behind every name: the address that is checked
+      is the one that is connected to. No file is opened.
+    - A playlist that is a file leads to files of its own folder and the folders below.
+    - Standard input, a FIFO and a file object lead nowhere.
+    - Of any other source, FFmpeg may use the protocols that the source needs, and no format that
+      opens others.
+
+    Not guaranteed: an RTSP or RTMP server may send FFmpeg on to another address by the same
+    protocol, and name the addresses of UDP packets; a name with ``reach="public"`` and one of these
+    protocols is looked up once to be checked and once more to be connected to; a proxy that the
+    environment names looks names up for itself; certificates are verified only with the option
+    ``tls_verify``; ``options`` with ``reach="local"`` may allow what is refused here.
     """
 
     def __init__(
@@ -77,6 +102,8 @@ class Stream:
         decode: Decoding = "all",
         options: Mapping[str, str] | None = None,
         name: str | None = None,
+        credentials: Credentials | None = None,
+        reach: Reach = "local",
     ) -> None:
         """Names the source; see the class for when it is opened.
 
@@ -99,13 +126,19 @@ class Stream:
                 ``{"rtsp_transport": "udp"}``. RTSP runs over TCP unless told otherwise.
             name: what to call the source in ``info`` and in messages; by default the source itself,
                 passwords masked.
+            credentials: for an http, rtsp or rtmp URL that names no user.
+            reach: what the source may be: ``"local"`` for names that are typed by whoever runs the
+                program; ``"network"`` for names that come from somebody else, which may then be
+                network URLs only, without ``options`` that would allow more; ``"public"`` for
+                likewise those on the open internet. See :data:`~costream.video.reach.Reach`.
 
         Raises:
-            SettingsError: ``timeout`` or ``patience`` is not positive, or ``decode`` neither of the
-                two.
+            SettingsError: ``timeout`` or ``patience`` is not positive, ``timeout`` is not finite,
+                or ``decode``, ``reach`` or, for somebody else's source, an option is none that
+                there may be.
             SourceError: ``source`` is none of the above.
         """
-        if not timeout > 0:
+        if not 0 < timeout <= MAX_TIMEOUT:
             raise SettingsError(f"the timeout must be a positive number of seconds, not {timeout}")
         if not patience > 0:
             raise SettingsError(
@@ -122,6 +155,9 @@ class Stream:
         self._decode = checked_decoding(decode)
         self._name = name or masked(source)
         self._options = dict(options or {})
+        self._credentials = credentials
+        self._reach = checked_reach(reach)
+        check_options(self._options, self._reach)
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
         self._on_demand: OnDemand | None = None
@@ -142,9 +178,10 @@ class Stream:
             return self
         try:
             if is_file(self._source):
-                self._recordings = Recordings(Path(local_path(self._source)))
+                self._recordings = Recordings(path_of(self._source))
             frames = self._open_part()
-            first = next(frames)
+            with delivered():
+                first = next(frames)
         except BaseException:
             self.close()
             raise
@@ -157,7 +194,13 @@ class Stream:
         part = self._recordings.part() if self._recordings else None
         self._close_container()
         self._part = part
-        self._container = open_container(part or self._source, self._timeout, self._options)
+        self._container = open_container(
+            part or self._source,
+            self._timeout,
+            self._options,
+            credentials=self._credentials,
+            reach=self._reach,
+        )
         self._decoder = Decoder(
             self._container,
             name=self._name,
@@ -253,7 +296,7 @@ class Stream:
 
     def _close_container(self) -> None:
         if self._container is not None:
-            self._container.close()
+            close_container(self._container)
             self._container = None
         if self._part is not None:
             self._part.close()
@@ -295,7 +338,8 @@ class Stream:
             )
         self._read = True
         while self._frames is not None:
-            decoded = next(self._frames, None)
+            with delivered():
+                decoded = next(self._frames, None)
             if decoded is None:
                 if not self._open_next():
                     return
