@@ -37,8 +37,8 @@ class Inspection:
         width: displayed width in pixels, after rotation.
         height: displayed height in pixels, after rotation.
         rotation: clockwise degrees from the coded to the displayed picture.
-        frame_rate: native frames a second, or None where the container states none.
-        measured_rate: frames a second over those read, or None where there was one only.
+        frame_rate: native frames a second over those read, or None where there was one only.
+        stated_rate: what the container or the codec states, or None.
         duration: seconds, or None for a live source.
         motion: where evidence of change comes from.
         seconds: stream time from the first to the last frame read.
@@ -72,7 +72,7 @@ class Inspection:
     height: int
     rotation: int
     frame_rate: float | None
-    measured_rate: float | None
+    stated_rate: float | None
     duration: float | None
     motion: MotionSource
     seconds: float
@@ -197,7 +197,7 @@ def _described(info: StreamInfo) -> dict[str, Any]:
         "width": info.width,
         "height": info.height,
         "rotation": info.rotation,
-        "frame_rate": info.frame_rate,
+        "stated_rate": info.frame_rate,
         "duration": info.duration,
         "motion": info.motion,
     }
@@ -211,7 +211,7 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "frames": len(records),
-        "measured_rate": (len(records) - 1) / seconds if seconds > 0 else None,
+        "frame_rate": (len(records) - 1) / seconds if seconds > 0 else None,
         "frame_types": {letter: types.count(letter) for letter in "IPB"},
         "gop": find_gop(types),
         "bit_rate": 8 * sent / seconds if seconds > 0 else None,

@@ -198,12 +198,15 @@ class OnDemand:
         if self._units is None:
             return None
         pts, dts = packet.pts, packet.dts
+        if dts is None and self._dts is None:
+            # Matroska's first packets carry none. Nothing is held before one that does.
+            dts = pts
         if pts is None or dts is None:
             self._give_up("its packets carry no times")
             return None
         self._reorders |= pts != dts
         self._renew(packet, coded.order)
-        last, self._dts = self._dts, dts
+        last, self._dts = self._dts, packet.dts
         step = (dts - last) * self._base if last is not None else 0.0
         self._alarm |= coded.corrupt or self._decoder.blemished or not 0 <= step <= MAX_STEP
         restart = packet.is_keyframe and self._units.standing(memoryview(packet)).restart

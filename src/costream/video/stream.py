@@ -23,7 +23,7 @@ from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.recordings import Recordings
 from costream.video.sample import Sample, StreamInfo
 from costream.video.source import SourceLike, is_file, local_path, masked, open_container
-from costream.video.track import codec_name, duration, is_live, stated_rate
+from costream.video.track import codec_name, duration, is_live
 
 logger = logging.getLogger("costream")
 
@@ -156,7 +156,7 @@ class Stream:
             timeout=self._timeout,
             live=is_live(self._source, self._container),
             patience=self._patience,
-            rate=stated_rate(self._options),
+            rate_stated="framerate" in self._options,
             after=self._decoder,
         )
         if self._decode == "changes":

@@ -1,0 +1,154 @@
+"""Several recordings in one file, one behind the other."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from costream.errors import SourceError
+from costream.video import Stream
+from costream.video.recordings import Recordings
+from tests.video.encode import encode, panning
+from tests.video.joined import join_flv, join_mp4
+
+SIZE = (128, 160)
+FIRST = {"bf": "0", "x264-params": "8x8dct=1:weightp=0"}
+SECOND = {"bf": "0", "qp": "34", "x264-params": "8x8dct=0:weightp=0"}
+FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
+STREAMED = {"live": "1"}
+
+JOINED = [
+    ("mp4", "libx264", {}),
+    ("mp4", "libx264", {"movflags": "faststart"}),
+    ("mp4", "libx264", FRAGMENTED),
+    ("mov", "libx264", {}),
+    ("flv", "libx264", {}),
+    ("mkv", "libx264", {}),
+    ("mkv", "libx264", STREAMED),
+    ("webm", "libvpx", {}),
+    ("ivf", "libvpx", {}),
+    ("asf", "mpeg4", {}),
+    ("avi", "mpeg4", {}),
+    ("ts", "libx264", {}),
+    ("mpg", "mpeg2video", {}),
+    ("h264", "libx264", {}),
+]
+
+
+def halves(folder, suffix="mp4", codec="libx264", muxer=None, second=None):
+    """A pan to the right by two pixels a frame, and one to the left, of other parameter sets."""
+    x264 = codec == "libx264"
+    fast = {"deadline": "realtime", "cpu-used": "8"} if codec == "libvpx" else {}
+    return [
+        encode(
+            folder / f"{name}.{suffix}",
+            panning(50, (step, 0), size=SIZE),
+            codec,
+            muxer=muxer,
+            options=options if x264 else fast,
+        )
+        for name, step, options in (("a", 2, FIRST), ("b", -2, second or SECOND))
+    ]
+
+
+def drift(samples):
+    """Movement to the right in each interval but those that a seam lies in."""
+    told = [sample.change.drift[2:-2, 2:-2, 0] for sample in samples]
+    return [round(float(np.median(each))) for each in (*told[1:10], *told[11:])]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "muxer", "decode"),
+    [(*each, "all") for each in JOINED]
+    + [(*each, "changes") for each in JOINED if each[2] or each[0] == "flv"],
+)
+def test_all_recordings_in_a_file_are_read(tmp_path, caplog, suffix, codec, muxer, decode):
+    one, two = halves(tmp_path, suffix, codec, muxer)
+    path = tmp_path / f"both.{suffix}"
+    path.write_bytes(one.read_bytes() + two.read_bytes())
+    caplog.set_level(logging.WARNING)
+    with Stream(path, decode=decode) as stream:
+        samples = list(stream.samples(5))
+    assert stream.health.frames == 100
+    assert not stream.health.ended_early
+    assert samples[-1].time == pytest.approx(3.8, abs=0.05)
+    assert [sample.tick for sample in samples] == list(range(20))
+    if codec == "libx264":
+        assert drift(samples) == [10] * 9 + [-10] * 9
+    assert not [record for record in caplog.records if "decoded whole" not in record.message]
+
+
+@pytest.mark.parametrize("decode", ["all", "changes"])
+@pytest.mark.parametrize("join", [join_flv, join_mp4])
+@pytest.mark.parametrize("second", [FIRST, SECOND, {**SECOND, "x264-params": "cabac=0"}])
+def test_parameter_sets_that_come_beside_the_packets(tmp_path, caplog, join, second, decode):
+    one, two = halves(tmp_path, second=second)
+    path = join(tmp_path / f"both.{join.__name__[5:]}", one, two)
+    caplog.set_level(logging.WARNING)
+    with Stream(path, decode=decode) as stream:
+        samples = list(stream.samples(5))
+    assert stream.info.motion == "bitstream"
+    assert (stream.health.frames, stream.health.damaged, stream.health.errors) == (100, 0, 0)
+    assert drift(samples) == [10] * 9 + [-10] * 9
+    assert not caplog.records
+
+
+def test_parameter_sets_that_nobody_gave_the_reader_are_never_read_by_others(
+    tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr("costream.video.reading.new_extradata", lambda packet: None)
+    path = join_flv(tmp_path / "both.flv", *halves(tmp_path))
+    caplog.set_level(logging.WARNING)
+    with Stream(path) as stream:
+        samples = list(stream.samples(5))
+    assert all(sample.change.intra.all() for sample in samples[11:])
+    assert [record.message for record in caplog.records] == [
+        f"{path} holds pictures that the bitstream reader can't read (damaged): what changed in "
+        "them is unknown"
+    ]
+
+
+def test_frames_times_and_health_go_on(tmp_path):
+    parts = halves(tmp_path)
+    path = tmp_path / "three.mp4"
+    path.write_bytes(b"".join(part.read_bytes() for part in (*parts, parts[0])))
+    with Stream(path) as stream:
+        records = list(stream.frames())
+    assert [record.index for record in records] == list(range(150))
+    assert [record.time for record in records] == pytest.approx([n / 25 for n in range(150)])
+    assert stream.health.frames == 150
+    assert stream.info.duration is None
+
+
+def test_a_recording_that_is_cut_off_behind_another(tmp_path):
+    one, two = halves(tmp_path, muxer={"movflags": "faststart"})
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(one.read_bytes() + two.read_bytes()[:-3000])
+    with Stream(path) as stream:
+        frames = len(list(stream.frames()))
+    assert 50 < frames < 100
+    assert stream.health.ended_early
+
+
+def test_rubbish_that_looks_like_a_recording_is_told_of(tmp_path, caplog):
+    one, _ = halves(tmp_path)
+    path = tmp_path / "rubbish.mp4"
+    path.write_bytes(one.read_bytes() + b"\0\0\0\x10moov" + bytes(8))
+    with caplog.at_level(logging.WARNING), Stream(path) as stream:
+        assert len(list(stream.frames())) == 50
+    assert "holds more behind its recording that is not read" in caplog.text
+
+
+def test_a_file_of_one_recording_is_read_as_it_is(tmp_path):
+    for muxer in ({}, FRAGMENTED):
+        recordings = Recordings(halves(tmp_path, muxer=muxer)[0])
+        assert recordings.is_alone
+        assert recordings.part() is None
+        assert not recordings.advance(None)
+
+
+def test_what_is_no_file_holds_no_recordings(tmp_path):
+    for path in (tmp_path / "missing.mp4", tmp_path):
+        assert Recordings(path).is_alone
+        with pytest.raises(SourceError):
+            Stream(path).open()
