@@ -2,11 +2,12 @@
 
 import logging
 
+import av
 import numpy as np
 import pytest
 
 from costream.errors import SourceError
-from costream.video import Stream
+from costream.video import Stream, StreamHealth
 from costream.video.recordings import Recordings
 from tests.video.encode import encode, panning
 from tests.video.joined import join_flv, join_mp4
@@ -93,6 +94,38 @@ def test_parameter_sets_that_come_beside_the_packets(tmp_path, caplog, join, sec
     assert not caplog.records
 
 
+@pytest.mark.parametrize("decode", ["all", "changes"])
+def test_h265_s_parameter_sets_that_come_beside_the_packets(tmp_path, caplog, decode):
+    parts = []
+    for name, step, told in (("a", 2, "ctu=64:amp=1"), ("b", -2, "ctu=32:amp=0:qp=36")):
+        options = {"x265-params": f"log-level=none:bframes=0:pools=1:{told}"}
+        path, pictures = tmp_path / f"{name}.mp4", panning(50, (step, 0), size=SIZE)
+        parts.append(encode(path, pictures, "libx265", options=options))
+    path = join_mp4(tmp_path / "both.mp4", *parts)
+    caplog.set_level(logging.WARNING)
+    with Stream(path, decode=decode) as stream:
+        samples = list(stream.samples(5))
+    assert stream.health.frames == 100
+    assert drift(samples) == [10] * 9 + [-10] * 9
+    assert not caplog.records
+
+
+def test_decoding_on_changes_takes_parameter_sets_in_a_still_scene(tmp_path):
+    """Most packets of both halves are never decoded; what is shown is what full decoding shows."""
+    parts = []
+    for name, options in (("a", FIRST), ("b", SECOND)):
+        picture = panning(1, size=SIZE)[0] // 2 + (60 if name == "b" else 0)
+        parts.append(encode(tmp_path / f"{name}.mp4", [picture] * 100, options=options))
+    path = join_flv(tmp_path / "both.flv", *parts)
+    shown = {}
+    for decode in ("all", "changes"):
+        with Stream(path, decode=decode) as stream:
+            shown[decode] = [sample.picture.luma(4, 4) for sample in stream.samples(5)]
+    assert stream.health.undecoded > 100
+    for seen, right in zip(shown["changes"], shown["all"], strict=True):
+        assert np.abs(seen.astype(float) - right).max() < 4
+
+
 def test_parameter_sets_that_nobody_gave_the_reader_are_never_read_by_others(
     tmp_path, caplog, monkeypatch
 ):
@@ -106,6 +139,42 @@ def test_parameter_sets_that_nobody_gave_the_reader_are_never_read_by_others(
         f"{path} holds pictures that the bitstream reader can't read (damaged): what changed in "
         "them is unknown"
     ]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_transport_streams_of_other_tracks(tmp_path, own):
+    """With a table of programmes of their own, or of other tracks in the same programme."""
+    data = b""
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        table = {"mpegts_pmt_start_pid": str(4000 + number), "mpegts_service_id": str(1 + number)}
+        muxer = {"mpegts_start_pid": str(700 + number), **(table if own else {})}
+        data += halves(folder, "ts", muxer=muxer)[number % 2].read_bytes()
+    path = tmp_path / "all.ts"
+    path.write_bytes(data)
+    with Stream(path) as stream:
+        samples = list(stream.samples(5))
+    assert stream.health == StreamHealth(frames=150)
+    assert drift(samples[:20]) == [10] * 9 + [-10] * 9
+    assert samples[-1].time == pytest.approx(5.8, abs=0.1)
+
+
+def test_another_programme_of_a_transport_stream_is_no_recording(tmp_path):
+    one, two = halves(tmp_path)
+    path = tmp_path / "programmes.ts"
+    with av.open(str(one)) as left, av.open(str(two)) as right, av.open(str(path), "w") as out:
+        sources = [container.streams.video[0] for container in (left, right)]
+        tracks = [out.add_stream_from_template(source) for source in sources]
+        demuxed = zip(left.demux(video=0), right.demux(video=0), strict=True)
+        for number, packets in enumerate(demuxed):
+            for packet, track in zip(packets, tracks, strict=True):
+                # The first programme ends before the other.
+                if packet.size and (track is tracks[1] or number < 40):
+                    packet.stream = track
+                    out.mux(packet)
+    with Stream(path) as stream:
+        assert len(list(stream.frames())) == 40
 
 
 def test_frames_times_and_health_go_on(tmp_path):
@@ -136,7 +205,7 @@ def test_rubbish_that_looks_like_a_recording_is_told_of(tmp_path, caplog):
     path.write_bytes(one.read_bytes() + b"\0\0\0\x10moov" + bytes(8))
     with caplog.at_level(logging.WARNING), Stream(path) as stream:
         assert len(list(stream.frames())) == 50
-    assert "holds more behind its recording that is not read" in caplog.text
+    assert "holds more behind its first recording that is not read" in caplog.text
 
 
 def test_a_file_of_one_recording_is_read_as_it_is(tmp_path):

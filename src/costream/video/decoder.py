@@ -173,6 +173,11 @@ class Decoder:
         return self._positions[0]
 
     @property
+    def track(self) -> int | None:
+        """Number of the track, if it is one of an MPEG transport stream."""
+        return self.stream.id if self._container.format.name == "mpegts" else None
+
+    @property
     def health(self) -> StreamHealth:
         """How well the stream could be read so far."""
         return StreamHealth(

@@ -165,17 +165,21 @@ class Stream:
 
     def _open_next(self) -> bool:
         """Goes on to the next recording of a file, if another is joined to the one that ended."""
-        assert self._decoder is not None
-        if self._recordings is None or not self._recordings.advance(self._decoder.position):
+        decoder, recordings = self._decoder, self._recordings
+        assert decoder is not None
+        if recordings is None or not recordings.advance(decoder.position, decoder.track):
             return False
         try:
             self._frames = self._open_part()
         except (OSError, SourceError) as error:
-            logger.warning(
-                "%s holds more behind its recording that is not read: %s", self._name, error
-            )
+            self._warn_of_rest(error)
             return False
         return True
+
+    def _warn_of_rest(self, error: Exception) -> None:
+        logger.warning(
+            "%s holds more behind its first recording that is not read: %s", self._name, error
+        )
 
     @property
     def info(self) -> StreamInfo:
@@ -266,7 +270,13 @@ class Stream:
             )
         self._read = True
         while self._frames is not None:
-            decoded = next(self._frames, None)
+            try:
+                decoded = next(self._frames, None)
+            except SourceError as error:
+                if self._recordings is None or self._recordings.is_first:
+                    raise
+                self._warn_of_rest(error)
+                return
             if decoded is None:
                 if not self._open_next():
                     return
