@@ -75,10 +75,9 @@ def test_an_edit_that_leaves_out_the_beginning_is_no_cut(tmp_path):
     assert not ended_early(path)
 
 
-@pytest.mark.parametrize("suffix", ["mkv", "flv", "avi"])
+@pytest.mark.parametrize("suffix", ["mkv", "flv"])
 def test_files_that_state_their_length_and_end_before_it_are_cut_off(tmp_path, suffix):
-    codec = "mpeg4" if suffix == "avi" else "libx264"
-    whole = write(tmp_path / f"whole.{suffix}", 100, codec=codec).read_bytes()
+    whole = write(tmp_path / f"whole.{suffix}", 100).read_bytes()
     path = tmp_path / f"cut.{suffix}"
     path.write_bytes(whole[: int(len(whole) * 0.6)])
     assert ended_early(path)

@@ -142,11 +142,13 @@ def inspect_source(
     records = [one for one in records if limit is None or one.time < limit]
     if not records or trial.moment is None:
         raise SourceError(f"{stream.info.source} gave no frame: nothing to inspect")
+    counted = _counted(records)
     if out is not None:
-        trial.moment.draw(_heading(stream.info)).save(Path(out) / PICTURE, optimize=True)
+        heading = _heading(stream.info, counted["frame_rate"])
+        trial.moment.draw(heading).save(Path(out) / PICTURE, optimize=True)
     return Inspection(
         **_described(stream.info),
-        **_counted(records),
+        **counted,
         undecoded=stream.health.undecoded,
         fps=fps,
         samples=trial.samples,
@@ -220,7 +222,7 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
     }
 
 
-def _heading(info: StreamInfo) -> str:
+def _heading(info: StreamInfo, rate: float | None = None) -> str:
     name = info.source if "://" in info.source else Path(info.source).name
-    rate = f", {info.frame_rate:.3g} fps" if info.frame_rate else ""
-    return f"{name}   {info.codec} {info.width} x {info.height}{rate}"
+    known = f", {rate:.3g} fps" if rate else ""
+    return f"{name}   {info.codec} {info.width} x {info.height}{known}"
