@@ -177,6 +177,32 @@ def test_another_programme_of_a_transport_stream_is_no_recording(tmp_path):
         assert len(list(stream.frames())) == 40
 
 
+def test_a_long_recording_behind_a_header_that_a_demuxer_skips(tmp_path):
+    """FFmpeg takes the header of an FLV for a tag of five megabytes, and goes on behind that."""
+    noise = np.random.default_rng(0).integers(0, 256, (30, 360, 640), np.uint8)
+    parts = [
+        encode(tmp_path / "a.mp4", panning(30, size=(360, 640)), options={"bf": "0"}),
+        encode(tmp_path / "b.mp4", noise, options={"bf": "0", "qp": "4", "preset": "ultrafast"}),
+    ]
+    one, two = (join_flv(part.with_suffix(".flv"), part) for part in parts)
+    assert two.stat().st_size > 6_000_000
+    path = tmp_path / "both.flv"
+    path.write_bytes(one.read_bytes() + two.read_bytes())
+    with Stream(path) as stream:
+        assert len(list(stream.frames())) == 60
+    assert (stream.health.damaged, stream.health.errors) == (0, 0)
+
+
+def test_a_second_index_of_the_same_data_is_no_recording(tmp_path):
+    one, _ = halves(tmp_path)
+    data = one.read_bytes()
+    path = tmp_path / "twice.mp4"
+    path.write_bytes(data + data[data.index(b"moov") - 4 :])
+    assert Recordings(path).is_alone
+    with Stream(path) as stream:
+        assert len(list(stream.frames())) == 50
+
+
 def test_frames_times_and_health_go_on(tmp_path):
     parts = halves(tmp_path)
     path = tmp_path / "three.mp4"
@@ -202,7 +228,7 @@ def test_a_recording_that_is_cut_off_behind_another(tmp_path):
 def test_rubbish_that_looks_like_a_recording_is_told_of(tmp_path, caplog):
     one, _ = halves(tmp_path)
     path = tmp_path / "rubbish.mp4"
-    path.write_bytes(one.read_bytes() + b"\0\0\0\x10moov" + bytes(8))
+    path.write_bytes(one.read_bytes() + b"\0\0\0\x10ftypisom\0\0\2\0\0\0\0\x10moov" + bytes(8))
     with caplog.at_level(logging.WARNING), Stream(path) as stream:
         assert len(list(stream.frames())) == 50
     assert "holds more behind its first recording that is not read" in caplog.text

@@ -20,6 +20,7 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _BOXES = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"})
 _HEAD = 16
+_SKIPPED = 1 << 20
 _TS_PACKET, _TS_SYNC = 188, 0x47
 _TS_UNIT_STARTS = 0x40
 _VIDEO_STREAMS = 0xE0
@@ -98,21 +99,29 @@ class Recordings:
             pass
         return None
 
-    def _search(self, start: int) -> int | None:
-        """Returns where the next header lies, in formats whose demuxers stop there."""
+    def divides(self, before: int | None, after: int | None) -> bool:
+        """Whether a recording begins between two packets that a demuxer gave one after the other.
+
+        Demuxers take the header in between for something else, and skip what that would be.
+        """
+        if before is None or after is None or after - before < _SKIPPED:
+            return False
+        return self._search(self._begin + before + 1, self._begin + after) is not None
+
+    def _search(self, start: int, end: int | None = None) -> int | None:
+        """Returns where the next header lies, in formats whose demuxers pass over it."""
         try:
             with self._path.open("rb") as file:
                 head = _read(file, self._begin, _HEAD)
-                headers = next(
-                    (own for begin, own in _HEADERS.items() if head.startswith(begin)), ()
-                )
+                headers = [own for begin, own in _HEADERS.items() if head.startswith(begin)]
                 if not headers:
                     return None
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                    found = [at for header in headers if (at := data.find(header, start)) >= 0]
-                return min(found, default=None)
+                    end = len(data) if end is None else end
+                    places = [data.find(header, start, end) for header in headers[0]]
         except (OSError, ValueError):
             return None
+        return min((place for place in places if place >= 0), default=None)
 
     def _search_track(self, start: int, track: int) -> int | None:
         """Returns where a track of a transport stream has ended, if one of video begins there.
@@ -187,19 +196,26 @@ def _read(file: BinaryIO, at: int, size: int) -> bytes:
 
 
 def _next_movie(file: BinaryIO, begin: int, size: int) -> int | None:
-    """Returns where a second ``moov`` box of an MP4 file, or the ``ftyp`` before it, lies."""
-    movies, brand = 0, None
-    for name, at in _boxes(file, begin, size):
+    """Returns where another MP4 file begins, which has a ``moov`` box of its own.
+
+    A second one without a ``ftyp`` box before it is another index of the same data, unless the data
+    come in fragments, which say where they are themselves.
+    """
+    movies, brand = 0, begin
+    for name, at, end in _boxes(file, begin, size):
         if name == b"ftyp":
             brand = at
         elif name == b"moov":
             movies += 1
-            if movies > 1:
-                return brand if brand is not None and brand > begin else at
+            if movies > 1 and brand > begin:
+                return brand
+            if movies > 1 and any(name == b"mvex" for name, _, _ in _boxes(file, at + 8, end)):
+                return at
     return None
 
 
-def _boxes(file: BinaryIO, at: int, size: int) -> Iterator[tuple[bytes, int]]:
+def _boxes(file: BinaryIO, at: int, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yields the names of boxes, and where they begin and end."""
     while at + 8 <= size:
         head = _read(file, at, _HEAD)
         length, name = int.from_bytes(head[:4], "big"), head[4:8]
@@ -207,7 +223,7 @@ def _boxes(file: BinaryIO, at: int, size: int) -> Iterator[tuple[bytes, int]]:
             length = int.from_bytes(head[8:16], "big")
         if length < 8:  # to the end, or nonsense
             return
-        yield name, at
+        yield name, at, at + length
         at += length
 
 
