@@ -177,8 +177,9 @@ def test_another_programme_of_a_transport_stream_is_no_recording(tmp_path):
         assert len(list(stream.frames())) == 40
 
 
-def test_a_long_recording_behind_a_header_that_a_demuxer_skips(tmp_path):
-    """FFmpeg takes the header of an FLV for a tag of five megabytes, and goes on behind that."""
+def test_a_long_recording_whose_header_is_taken_for_a_packet(tmp_path):
+    """FFmpeg takes the header of an FLV for a tag of five megabytes; if they are there, it resumes
+    behind the header, else it ends."""
     noise = np.random.default_rng(0).integers(0, 256, (30, 360, 640), np.uint8)
     parts = [
         encode(tmp_path / "a.mp4", panning(30, size=(360, 640)), options={"bf": "0"}),

@@ -25,7 +25,6 @@ from costream.video.nal import is_reference
 from costream.video.patience import NOTICE, Patience
 from costream.video.reading import Reading
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
-from costream.video.recordings import Recordings
 from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
 from costream.video.source import reason
@@ -80,7 +79,6 @@ class Decoder:
         live: bool | None = None,
         patience: float = PATIENCE,
         rate_stated: bool = False,
-        recordings: Recordings | None = None,
         after: Decoder | None = None,
     ) -> None:
         """Takes over ``container``'s best video stream.
@@ -96,7 +94,6 @@ class Decoder:
                 :class:`~costream.video.timeline.Timeline`. By default, what is not local.
             patience: seconds without a picture after which a live source is given up.
             rate_stated: the user states the rate of a raw stream: the codec's own does not count.
-            recordings: those of a file; the container is of the current one.
             after: what was read before of the same source: frames, time and health go on from
                 there.
 
@@ -110,7 +107,6 @@ class Decoder:
         self._local = local
         self._live = not local if live is None else live
         self._timeout = timeout
-        self._recordings = recordings
         self.stream = find_video(container, name)
         codec = codec_name(self.stream)
         self.codec = codec
@@ -214,14 +210,11 @@ class Decoder:
         return self._timeline.settle(self._demuxed())
 
     def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
-        failures, recordings = 0, self._recordings
+        failures = 0
         while failures < _MAX_BAD_READS:
             try:
                 for packet in self._container.demux(self.stream):
                     if packet.size:
-                        if recordings and recordings.divides(self._positions[-1], packet.pos):
-                            yield None
-                            return
                         failures = 0
                         self._positions.append(packet.pos)
                         if self._unstamped and not self._timed_by_packets:

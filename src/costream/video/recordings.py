@@ -20,7 +20,6 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _BOXES = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"})
 _HEAD = 16
-_SKIPPED = 1 << 20
 _TS_PACKET, _TS_SYNC = 188, 0x47
 _TS_UNIT_STARTS = 0x40
 _VIDEO_STREAMS = 0xE0
@@ -99,16 +98,7 @@ class Recordings:
             pass
         return None
 
-    def divides(self, before: int | None, after: int | None) -> bool:
-        """Whether a recording begins between two packets that a demuxer gave one after the other.
-
-        Demuxers take the header in between for something else, and skip what that would be.
-        """
-        if before is None or after is None or after - before < _SKIPPED:
-            return False
-        return self._search(self._begin + before + 1, self._begin + after) is not None
-
-    def _search(self, start: int, end: int | None = None) -> int | None:
+    def _search(self, start: int) -> int | None:
         """Returns where the next header lies, in formats whose demuxers pass over it."""
         try:
             with self._path.open("rb") as file:
@@ -117,8 +107,7 @@ class Recordings:
                 if not headers:
                     return None
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                    end = len(data) if end is None else end
-                    places = [data.find(header, start, end) for header in headers[0]]
+                    places = [data.find(header, start) for header in headers[0]]
         except (OSError, ValueError):
             return None
         return min((place for place in places if place >= 0), default=None)

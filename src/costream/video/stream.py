@@ -157,7 +157,6 @@ class Stream:
             live=is_live(self._source, self._container),
             patience=self._patience,
             rate_stated="framerate" in self._options,
-            recordings=self._recordings,
             after=self._decoder,
         )
         if self._decode == "changes":
