@@ -1,6 +1,7 @@
 """Several recordings in one file, one behind the other."""
 
 import logging
+import os
 
 import av
 import numpy as np
@@ -61,7 +62,7 @@ def drift(samples):
 @pytest.mark.parametrize(
     ("suffix", "codec", "muxer", "decode"),
     [(*each, "all") for each in JOINED]
-    + [(*each, "changes") for each in JOINED if each[2] or each[0] == "flv"],
+    + [(*each, "changes") for each in JOINED if each[2] or each[0] in ("flv", "ts")],
 )
 def test_all_recordings_in_a_file_are_read(tmp_path, caplog, suffix, codec, muxer, decode):
     one, two = halves(tmp_path, suffix, codec, muxer)
@@ -92,6 +93,20 @@ def test_parameter_sets_that_come_beside_the_packets(tmp_path, caplog, join, sec
     assert (stream.health.frames, stream.health.damaged, stream.health.errors) == (100, 0, 0)
     assert drift(samples) == [10] * 9 + [-10] * 9
     assert not caplog.records
+
+
+def test_parameter_sets_that_are_repeated_change_nothing(tmp_path):
+    """As many writers do, also between key frames, where references would be lost."""
+    still = [panning(1, size=SIZE)[0]] * 100
+    whole = encode(tmp_path / "a.mp4", still, options=FIRST)
+    seen = {}
+    for repeat in (None, 7):
+        path = join_flv(tmp_path / f"{repeat}.flv", whole, repeat=repeat)
+        with Stream(path, decode="changes") as stream:
+            assert len(list(stream.samples(5))) == 20
+        seen[repeat] = stream.health
+    assert seen[7] == seen[None]
+    assert seen[7].undecoded > 60
 
 
 @pytest.mark.parametrize("decode", ["all", "changes"])
@@ -129,7 +144,7 @@ def test_decoding_on_changes_takes_parameter_sets_in_a_still_scene(tmp_path):
 def test_parameter_sets_that_nobody_gave_the_reader_are_never_read_by_others(
     tmp_path, caplog, monkeypatch
 ):
-    monkeypatch.setattr("costream.video.reading.new_extradata", lambda packet: None)
+    monkeypatch.setattr("costream.video.reading.Extradata.renew", lambda self, packet: None)
     path = join_flv(tmp_path / "both.flv", *halves(tmp_path))
     caplog.set_level(logging.WARNING)
     with Stream(path) as stream:
@@ -248,3 +263,11 @@ def test_what_is_no_file_holds_no_recordings(tmp_path):
         assert Recordings(path).is_alone
         with pytest.raises(SourceError):
             Stream(path).open()
+
+
+def test_a_named_pipe_is_left_to_who_reads_it(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    recordings = Recordings(path)
+    assert recordings.is_alone
+    assert not recordings.advance(0)

@@ -111,7 +111,8 @@ class Decoder:
         codec = codec_name(self.stream)
         self.codec = codec
         extradata = self.stream.codec_context.extradata
-        self._reading = Reading(name, open_reader(codec, extradata) if motion else None)
+        reader = open_reader(codec, extradata) if motion else None
+        self._reading = Reading(name, reader, extradata)
         self._order: int | None = None
         self._step = 1
         self.motion: MotionSource = _exported(codec, wanted=motion)

@@ -21,7 +21,7 @@ from costream.video.decoder import Decoder
 from costream.video.nal import UnitReader
 from costream.video.record import DecodedFrame, Passed
 from costream.video.references import Coded, FrameType
-from costream.video.side_data import new_extradata
+from costream.video.side_data import Extradata
 
 if TYPE_CHECKING:
     from costream._bitstream import Tracker
@@ -139,6 +139,7 @@ class OnDemand:
         self._reader: Reader | None = open_reader(decoder.codec, extradata)
         self._tracker: Tracker | None = new_tracker() if self._reader else None
         self._units = UnitReader(decoder.codec, extradata) if self._reader else None
+        self._extradata = Extradata(extradata)
         self._base = float(video.time_base or 0)
         if self._units is None:
             self._give_up(f"nothing reads {decoder.codec} undecoded")
@@ -220,7 +221,7 @@ class OnDemand:
 
     def _renew(self, packet: Packet[VideoStream], order: int) -> None:
         """Takes parameter sets that come beside the packets: all from there on is decoded."""
-        extradata = new_extradata(packet)
+        extradata = self._extradata.renew(packet)
         if extradata is None or self._reader is None:
             return
         self._reader.configure(extradata)

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from costream.video.bitstream import names_feature
-from costream.video.side_data import new_extradata
+from costream.video.side_data import Extradata
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -21,15 +21,17 @@ logger = logging.getLogger("costream")
 class Reading:
     """Reads packets in decoding order. What can't be read is never given as evidence."""
 
-    def __init__(self, name: str, reader: Reader | None) -> None:
+    def __init__(self, name: str, reader: Reader | None, extradata: bytes | None) -> None:
         """Starts before a stream's first packet.
 
         Args:
             name: the source's name for messages.
             reader: what reads the packets; None reads nothing.
+            extradata: what the container says of the stream, which the reader was given.
         """
         self._name = name
         self._reader = reader
+        self._extradata = Extradata(extradata)
         self._warned = False
 
     @property
@@ -45,7 +47,7 @@ class Reading:
         """
         if self._reader is None:
             return None, ""
-        extradata = new_extradata(packet)
+        extradata = self._extradata.renew(packet)
         if extradata is not None:
             self._reader.configure(extradata)
         pictures = self._reader.read(bytes(packet), number)

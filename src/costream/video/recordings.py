@@ -38,8 +38,9 @@ class Recordings:
     """Goes through the recordings of one file."""
 
     def __init__(self, path: Path) -> None:
-        """Starts at the first one. A file that can't be read holds none but that."""
+        """Starts at the first one. What can't be read, or is a pipe, holds none but that."""
         self._path = path
+        self._is_regular = path.is_file()
         self._begin = 0
         self._end = self._boundary()
 
@@ -73,6 +74,8 @@ class Recordings:
             position: a byte of the current one that lies before its end, if one is known.
             track: number of the track that was read, of an MPEG transport stream.
         """
+        if not self._is_regular:
+            return False
         begin, start = self._end, self._begin + max(position or 0, 0)
         if begin is None and track is not None:
             begin = self._search_track(start, track)
@@ -86,6 +89,8 @@ class Recordings:
 
     def _boundary(self) -> int | None:
         """Returns where the next recording begins, if the formats' own structure tells."""
+        if not self._is_regular:
+            return None
         try:
             with self._path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)

@@ -54,6 +54,9 @@ class Stream:
             for sample in stream.samples(fps=2):
                 print(sample.time, sample.change.peak.max())
 
+    A file may hold several recordings, one behind the other: they are read as one stream. ``info``
+    is of the first.
+
     Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
     first), and the map of the interval in which it changed is marked as damaged.
     """
@@ -205,7 +208,8 @@ class Stream:
         A sample is the first frame of its tick, ``tick = floor(time * fps)``, where ``time`` is in
         seconds from the first displayed frame. A tick without a frame is missing; if ``fps`` is
         above the native rate, every native frame is a sample once. Stream time grows strictly: see
-        :class:`~costream.video.clock.StreamClock` for missing and jumping timestamps.
+        :class:`~costream.video.timeline.Timeline` for jumping timestamps, and
+        :class:`~costream.video.clock.StreamClock` for missing ones.
 
         The source is opened by the first step of the iteration. A stream can be read once, by this
         method or by :meth:`frames`.
