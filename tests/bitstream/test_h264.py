@@ -423,6 +423,17 @@ def test_without_parameter_sets_it_says_so():
     assert picture.rows == 0
 
 
+@pytest.mark.parametrize("unit", [b"\x67\x64\0\x0d\x80", b"\x68\xc0"], ids=["sps", "pps"])
+def test_a_parameter_set_that_cannot_be_read_ends_the_one_before_it(unit):
+    """The slices that need it would be read by what may no longer hold."""
+    stream = x264(frames=4, keyint=2, bframes=0)
+    reader = _bitstream.H264Reader()
+    assert not reader.read(stream.packets[0], 0)[0].unsupported
+    (picture,) = reader.read(b"\0\0\0\1" + unit + stream.packets[1], 1)
+    assert picture.unsupported == ["missing parameter sets"]
+    assert not reader.read(stream.packets[2], 2)[0].unsupported
+
+
 @pytest.mark.parametrize("cabac", [0, 1])
 def test_damage_is_told_and_passes(cabac):
     """Whatever the bytes, pictures come back whole, and say where they are damaged."""

@@ -252,6 +252,17 @@ def test_what_cannot_be_read_is_named():
     assert reader.read(b"", 1) == []
 
 
+def test_a_parameter_set_that_cannot_be_read_ends_the_one_before_it():
+    """The slices that need it would be read by what may no longer hold."""
+    stream = x265("keyint=2:no-open-gop=1:bframes=0", frames=4)
+    reader = _bitstream.H265Reader()
+    reader.configure(stream.extradata)
+    assert not reader.read(stream.packets[0], 0)[0].unsupported
+    (picture,) = reader.read(b"\0\0\0\1\x44\x01\xc0" + stream.packets[1], 1)
+    assert picture.unsupported == ["missing parameter sets"]
+    assert not reader.read(stream.packets[2], 2)[0].unsupported
+
+
 def test_grey_pictures_are_read():
     assert all(not p.unsupported for p in read(x265(pixel_format="gray", frames=3)))
 

@@ -10,6 +10,7 @@ import pytest
 
 import costream as package
 from tests.cli.conftest import Command
+from tests.video.encode import encode, panning
 
 
 def test_version(costream: Command) -> None:
@@ -37,6 +38,22 @@ def test_inspect_prints_a_table(costream: Command, camera: Path) -> None:
     out = costream("inspect", camera).out
     assert "kept by last-kept" in out
     assert "(default)" in out
+
+
+def test_inspect_shows_the_measured_rate_and_a_stated_one_that_differs(
+    costream: Command, tmp_path: Path
+) -> None:
+    lapse = encode(tmp_path / "lapse.mkv", panning(8), times=[30.0 * n for n in range(8)])
+    found = json.loads(costream("inspect", lapse, "--json").out)
+    assert (found["frame_rate"], found["stated_rate"]) == (pytest.approx(1 / 30), 25)
+    assert "0.03333 a second (25 stated)" in " ".join(costream("inspect", lapse).out.split())
+
+    steady = encode(tmp_path / "steady.mp4", panning(25))
+    out = costream("inspect", steady).out
+    assert "25 a second" in out and "stated" not in out
+
+    raw = encode(tmp_path / "raw.mjpeg", panning(5), "mjpeg", container="mjpeg", pixels="yuvj420p")
+    assert "25 a second, not stated" in " ".join(costream("inspect", raw).out.split())
 
 
 def test_demo_watches_the_synthetic_camera(costream: Command, checkpoint: Path) -> None:

@@ -29,7 +29,8 @@ def inspection(clip):
 def test_the_stream_is_described(inspection):
     assert (inspection.codec, inspection.profile) == ("h264", "High")
     assert (inspection.width, inspection.height, inspection.rotation) == (320, 180, 0)
-    assert inspection.frame_rate == 25
+    assert inspection.frame_rate == pytest.approx(25)
+    assert inspection.stated_rate == 25
     assert inspection.duration == pytest.approx(4)
     assert inspection.seconds == pytest.approx(3.96)
     assert inspection.motion in TOLD

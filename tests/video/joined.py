@@ -9,16 +9,24 @@ from pathlib import Path
 import av
 
 
-def join_flv(path: Path, *parts: Path, move: Callable[[int], float] = lambda number: 0.0) -> Path:
+def join_flv(
+    path: Path,
+    *parts: Path,
+    move: Callable[[int], float] = lambda number: 0.0,
+    repeat: int | None = None,
+) -> Path:
     """Writes H.264 from MP4 files as one FLV, with a sequence header before each part's packets.
 
-    Packets' stamps are moved by seconds, given for their numbers from 0 in each part.
+    Packets' stamps are moved by seconds, given for their numbers from 0 in each part. The header is
+    repeated before every so many packets.
     """
     tags, start = [], 0
     for part in parts:
         extradata, packets = _coded(part)
         tags.append(_tag(start, b"\x17\0\0\0\0" + extradata))
         for number, packet in enumerate(packets):
+            if repeat and number % repeat == 0:
+                tags.append(_tag(start, b"\x17\0\0\0\0" + extradata))
             dts, delay = _milliseconds(packet, packet.dts), packet.pts - packet.dts
             kind = b"\x17" if packet.is_keyframe else b"\x27"
             cts = _milliseconds(packet, delay).to_bytes(3, "big")

@@ -36,6 +36,20 @@ def test_a_slow_source_is_not_taken_for_a_reset():
     assert times([0, 20, 40], interval=20) == pytest.approx([0, 20, 40])
 
 
+def test_a_long_gap_is_kept_where_it_was_told_from_a_reset_before():
+    clock = StreamClock(0.04, math.inf)
+    assert [clock.advance(each) for each in (0, 0.04, 5000)] == pytest.approx([0, 0.04, 5000])
+    assert clock.advance(-5) == pytest.approx(5000.04)
+
+
+def test_another_recording_goes_on_one_interval_later():
+    clock = StreamClock(0.04, math.inf)
+    clock.advance(0)
+    clock.advance(2.0)
+    clock.restart(0.1)
+    assert [clock.advance(each) for each in (700, 700.1)] == pytest.approx([2.1, 2.2])
+
+
 def test_jitter_and_duplicates_do_not_shift_the_clock_for_good():
     got = times([0, 0.08, 0.04, 0.04, 0.3])
     assert got == pytest.approx([0, 0.08, 0.12, 0.16, 0.3])

@@ -12,6 +12,7 @@ from costream.video.field import MotionField
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord
 from costream.video.references import Coded, References, Span
+from costream.video.sample import TOLD
 from costream.video.vectors import WORDS, FrameVectors, Vectors
 from tests.video.encode import SIZE, encode, panning, popping, still
 
@@ -40,6 +41,25 @@ READ = {
 """What our own reader reads."""
 
 TELLING = [*((label, "codec") for label in EXPORTING), *((label, "bitstream") for label in READ)]
+SETTLED = {
+    "h264": ("bitstream", "unused"), "hevc": ("bitstream", "unused"),
+    "mpeg1video": ("codec", "unused"), "mpeg2video": ("codec", "unused"),
+    "mpeg4": ("codec", "unused"), "h263": ("codec", "unused"), "flv1": ("codec", "unused"),
+}  # fmt: skip
+"""What docs/structure.md promises, with and without asking for motion; of others it is none."""
+
+ENCODERS = {
+    "libx264": "mkv", "libx265": "mkv", "mpeg1video": "mkv", "mpeg2video": "mkv", "mpeg4": "mkv",
+    "h263": "avi", "h263p": "avi", "flv": "flv", "libvpx": "mkv", "libvpx-vp9": "mkv",
+    "libsvtav1": "mkv", "mjpeg": "mkv", "ffv1": "mkv", "h261": "avi", "msmpeg4": "avi",
+    "msmpeg4v2": "avi", "wmv1": "asf", "wmv2": "asf", "rv10": "rm", "rv20": "rm", "snow": "avi",
+    "svq1": "mov", "huffyuv": "avi", "utvideo": "avi", "magicyuv": "avi", "cinepak": "avi",
+    "rawvideo": "avi", "prores": "mov", "png": "mov", "gif": "gif",
+}  # fmt: skip
+FORMATS = {
+    "mjpeg": "yuvj420p", "huffyuv": "yuv422p", "prores": "yuv422p10le", "svq1": "yuv410p",
+    "png": "rgb24", "cinepak": "rgb24", "gif": "rgb8",
+}  # fmt: skip
 SILENT = {
     "vp8": ("libvpx", "webm", {}),
     "vp9": ("libvpx-vp9", "webm", {"options": {"cpu-used": "8"}}),
@@ -136,6 +156,28 @@ def test_codecs_without_vectors_say_so(tmp_path, label):
         assert stream.info.codec == label
         for sample in stream.samples(5):
             assert_nothing_known(sample.change, (15, 20))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_motion_is_what_the_table_promises_for_every_codec(tmp_path, encoder):
+    if encoder not in av.codecs_available:
+        pytest.skip(f"this build of FFmpeg has no encoder {encoder}")
+    options = {"libx265": QUIET, "snow": {"strict": "-2"}, "libvpx": {"deadline": "realtime"}}
+    path = encode(
+        tmp_path / f"clip.{ENCODERS[encoder]}",
+        panning(4, size=(144, 176)),
+        encoder,
+        pixels=FORMATS.get(encoder, "yuv420p"),
+        options=options.get(encoder, {}),
+    )
+    for asked in (True, False):
+        with Stream(path, motion=asked) as stream:
+            maps = [sample.change for sample in stream.samples(25)]
+            promised = SETTLED.get(stream.info.codec, ("none", "none"))[not asked]
+            assert stream.info.motion == promised
+        assert {each.motion for each in maps} == {promised}
+        moved = any(np.abs(each.drift).max() > 0 for each in maps)
+        assert moved == (promised in TOLD)
 
 
 def test_motion_can_be_left_out(pan):

@@ -198,6 +198,21 @@ def test_what_was_held_back_is_given_before_the_error():
     assert len(given) == 11
 
 
+@pytest.mark.parametrize("by", [-100.0, 5000.0])
+def test_a_live_source_without_decoding_stamps_is_judged_by_presentation_stamps(by):
+    made = packets([*steady(100), *steady(100, by)])
+    # Every third frame is displayed behind the next two.
+    order = [0, 3, 1, 2]
+    pts = [packet.pts for packet in made]
+    for at in range(0, 200, 4):
+        for number, packet in enumerate(made[at : at + 4]):
+            packet.pts, packet.dts = pts[at + order[number]], None
+    list(Timeline(1e-3, 1 / RATE, live=True).settle(iter(made)))
+    got = sorted(packet.pts for packet in made)
+    assert got == pytest.approx([1000 * each for each in steady(200)], abs=130)
+    assert all(packet.dts is None for packet in made)
+
+
 def test_packets_without_stamps_pass():
     made = packets([None] * 5)
     assert list(Timeline(1e-3, 1 / RATE, live=False).settle(iter(made))) == made

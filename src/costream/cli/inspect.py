@@ -91,7 +91,7 @@ def _camera(found: Inspection) -> str:
 
 def _rate(found: Inspection) -> str:
     """Says the rate of the frames that were read, and beside it another that the file states."""
-    stated, measured = found.frame_rate, found.measured_rate
+    stated, measured = found.stated_rate, found.frame_rate
     if measured is None:
         return "rate not stated" if stated is None else f"{stated:.4g} a second stated"
     if stated is None:

@@ -14,7 +14,7 @@ from av.sidedata.motionvectors import MotionVectors
 
 from costream.errors import SourceError
 from costream.video.bitstream import open_reader
-from costream.video.side_data import new_extradata, side_data
+from costream.video.side_data import Extradata, side_data
 from costream.video.source import open_container, reason
 from costream.video.track import codec_name, find_video
 from costream.video.vectors import EXPORT_OPTIONS
@@ -104,11 +104,9 @@ def _demux(name: str) -> tuple[list[_Sent], str, bytes | None]:
     with open_container(name, _TIMEOUT, {}) as container:
         stream = find_video(container, name)
         codec, extradata = codec_name(stream), stream.codec_context.extradata
-        return (
-            [(bytes(one), new_extradata(one)) for one in container.demux(stream) if one.size],
-            codec,
-            extradata,
-        )
+        known = Extradata(extradata)
+        sent = [(bytes(one), known.renew(one)) for one in container.demux(stream) if one.size]
+        return sent, codec, extradata
 
 
 def _read(reader: Reader, packets: list[_Sent]) -> dict[int, Picture]:

@@ -44,8 +44,8 @@ class Inspection:
         width: displayed width in pixels, after rotation.
         height: displayed height in pixels, after rotation.
         rotation: clockwise degrees from the coded to the displayed picture.
-        frame_rate: native frames a second, or None where the container states none.
-        measured_rate: frames a second over those read, or None where there was one only.
+        frame_rate: native frames a second over those read, or None where there was one only.
+        stated_rate: what the container or the codec states, or None.
         duration: seconds, or None for a live source.
         motion: where evidence of change comes from.
         seconds: stream time from the first to the last frame read.
@@ -79,7 +79,7 @@ class Inspection:
     height: int
     rotation: int
     frame_rate: float | None
-    measured_rate: float | None
+    stated_rate: float | None
     duration: float | None
     motion: MotionSource
     seconds: float
@@ -153,11 +153,13 @@ def inspect_source(
     records = [one for one in records if limit is None or one.time < limit]
     if not records or trial.moment is None:
         raise SourceError(f"{stream.info.source} gave no frame: nothing to inspect")
+    counted = _counted(records)
     if out is not None:
-        trial.moment.draw(_heading(stream.info)).save(Path(out) / PICTURE, optimize=True)
+        heading = _heading(stream.info, counted["frame_rate"])
+        trial.moment.draw(heading).save(Path(out) / PICTURE, optimize=True)
     return Inspection(
         **_described(stream.info),
-        **_counted(records),
+        **counted,
         undecoded=stream.health.undecoded,
         fps=fps,
         samples=trial.samples,
@@ -219,7 +221,7 @@ def _described(info: StreamInfo) -> dict[str, Any]:
         "width": info.width,
         "height": info.height,
         "rotation": info.rotation,
-        "frame_rate": info.frame_rate,
+        "stated_rate": info.frame_rate,
         "duration": info.duration,
         "motion": info.motion,
     }
@@ -233,7 +235,7 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "frames": len(records),
-        "measured_rate": (len(records) - 1) / seconds if seconds > 0 else None,
+        "frame_rate": (len(records) - 1) / seconds if seconds > 0 else None,
         "frame_types": {letter: types.count(letter) for letter in "IPB"},
         "gop": find_gop(types),
         "bit_rate": 8 * sent / seconds if seconds > 0 else None,
@@ -242,7 +244,7 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
     }
 
 
-def _heading(info: StreamInfo) -> str:
+def _heading(info: StreamInfo, rate: float | None = None) -> str:
     name = info.source if "://" in info.source else Path(info.source).name
-    rate = f", {info.frame_rate:.3g} fps" if info.frame_rate else ""
-    return f"{name}   {info.codec} {info.width} x {info.height}{rate}"
+    known = f", {rate:.3g} fps" if rate else ""
+    return f"{name}   {info.codec} {info.width} x {info.height}{known}"

@@ -18,15 +18,15 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
-from costream.video.bitstream import READ, UNPREDICTED, names_feature, open_reader
+from costream.video.bitstream import READ, UNPREDICTED, open_reader
 from costream.video.clock import StreamClock
 from costream.video.extent import Extent
 from costream.video.nal import is_reference
 from costream.video.patience import NOTICE, Patience
+from costream.video.reading import Reading
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
-from costream.video.side_data import new_extradata
 from costream.video.source import reason
 from costream.video.timeline import Timeline
 from costream.video.track import codec_name, find_video, frame_rate, is_unstamped, wrap
@@ -39,7 +39,7 @@ from costream.video.vectors import (
 )
 
 if TYPE_CHECKING:
-    from costream._bitstream import Picture, Summary
+    from costream._bitstream import Summary
 
 PATIENCE = 180.0
 """Seconds without a picture before a live stream is given up: longer than the key frame interval of
@@ -78,7 +78,7 @@ class Decoder:
         timeout: float,
         live: bool | None = None,
         patience: float = PATIENCE,
-        rate: float | None = None,
+        rate_stated: bool = False,
         after: Decoder | None = None,
     ) -> None:
         """Takes over ``container``'s best video stream.
@@ -93,7 +93,7 @@ class Decoder:
             live: the source gives pictures as they come about; see
                 :class:`~costream.video.timeline.Timeline`. By default, what is not local.
             patience: seconds without a picture after which a live source is given up.
-            rate: pictures a second of a raw stream, where the user states them.
+            rate_stated: the user states the rate of a raw stream: the codec's own does not count.
             after: what was read before of the same source: frames, time and health go on from
                 there.
 
@@ -111,17 +111,20 @@ class Decoder:
         codec = codec_name(self.stream)
         self.codec = codec
         extradata = self.stream.codec_context.extradata
-        self._reader = open_reader(codec, extradata) if motion else None
+        reader = open_reader(codec, extradata) if motion else None
+        self._reading = Reading(name, reader, extradata)
         self._order: int | None = None
         self._step = 1
-        self.motion: MotionSource = "bitstream" if self._reader else _exported(codec, wanted=motion)
+        self.motion: MotionSource = _exported(codec, wanted=motion)
+        if self._reading.is_open:
+            self.motion = "bitstream"
         self._b_vectors = exports_b_vectors(codec)
         self._prepare_codec()
         base = self.stream.time_base or Fraction(0)
         self._tick = float(base.numerator), float(base.denominator)
-        self.rate = rate or frame_rate(container, self.stream)
+        self.rate = frame_rate(container, self.stream, stated=rate_stated)
         self._unstamped = is_unstamped(container)
-        self._timed_by_packets = self._unstamped and rate is None and self.rate is not None
+        self._timed_by_packets = self._unstamped and not rate_stated and self.rate is not None
         if self._unstamped and self.rate is None:
             logger.warning(
                 "%s states no rate: %g pictures a second are assumed", name, _DEFAULT_RATE
@@ -140,8 +143,7 @@ class Decoder:
         self._packets_sent = 0
         self._patience = Patience(patience)
         self._awaits_key = True
-        self._said_waiting = self._said_unread = False
-        self._unread = ""
+        self._said_waiting = False
         self._positions: deque[int | None] = deque([None, None], maxlen=2)
         self._blemished = False
         self._last_error = ""
@@ -170,6 +172,11 @@ class Decoder:
         The last one may be what a demuxer took for one behind the end.
         """
         return self._positions[0]
+
+    @property
+    def track(self) -> int | None:
+        """Number of the track, if it is one of an MPEG transport stream."""
+        return self.stream.id if self._container.format.name == "mpegts" else None
 
     @property
     def health(self) -> StreamHealth:
@@ -239,9 +246,11 @@ class Decoder:
 
         Every packet is admitted once, before it is decoded or passed over.
         """
-        self._reconfigure(packet)
         self._extent.add(packet)
-        picture = self._read(packet)
+        picture, unread = self._reading.read(packet, self._packets_sent)
+        if self.motion == "bitstream" and not self._reading.is_open:
+            self.motion = _exported(self.codec, wanted=True)
+            self._prepare_codec()
         exported_h264 = self.codec == "h264" and self.motion == "codec"
         reference = is_reference(memoryview(packet)) if exported_h264 else None
         coded = Coded(
@@ -251,9 +260,11 @@ class Decoder:
             corrupt=packet.is_corrupt,
             reference=reference,
             picture=picture,
-            unread=self._unread,
+            unread=unread,
             duration=self._duration(packet),
         )
+        if coded.duration and not self._packets_sent:
+            self.rate = 1 / coded.duration
         packet.opaque = coded
         self._references.send(coded)
         self._packets_sent += 1
@@ -266,7 +277,7 @@ class Decoder:
             SourceError: as :meth:`frames`.
         """
         # Until then nothing can be expected of a stream that is joined in the middle.
-        self._awaits_key &= packet is not None and not packet.is_keyframe
+        self._awaits_key &= packet is None or not packet.is_keyframe
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:
@@ -303,45 +314,6 @@ class Decoder:
             return None
         return self._seconds(packet.duration)
 
-    def _reconfigure(self, packet: Packet[VideoStream]) -> None:
-        """Has our reader take parameter sets that come beside the packets."""
-        extradata = new_extradata(packet)
-        if self._reader is not None and extradata is not None:
-            self._reader.configure(extradata)
-
-    def _read(self, packet: Packet[VideoStream]) -> Picture | None:
-        """Has our own reader read a packet, and gives it up where it can't read the stream."""
-        self._unread = ""
-        if self._reader is None:
-            return None
-        pictures = self._reader.read(bytes(packet), self._packets_sent)
-        if not pictures:
-            self._unread = "no slice is found"
-            return None
-        reasons = pictures[-1].unsupported
-        if not self._packets_sent and names_feature(reasons):
-            self._reader = None
-            self.motion = _exported(self.codec, wanted=True)
-            self._prepare_codec()
-            return None
-        self._unread = ", ".join(reasons)
-        return None if reasons else pictures[-1]
-
-    def _note_unread(self, coded: Coded | None) -> None:
-        """Says once that evidence is missing of pictures that the decoder has nothing against.
-
-        References are missing where a stream is joined, and come with the next key frame.
-        """
-        why = coded.unread if coded else ""
-        if why and not why.startswith("missing") and not self._said_unread:
-            self._said_unread = True
-            logger.warning(
-                "%s holds pictures that the bitstream reader can't read (%s): what changed in them "
-                "is unknown",
-                self.name,
-                why,
-            )
-
     def show(self, frame: av.VideoFrame) -> DecodedFrame:
         """Returns the next native frame in display order, of a decoded picture."""
         coded = frame.opaque
@@ -349,8 +321,8 @@ class Decoder:
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
-        if not damaged:
-            self._note_unread(coded)
+        if not damaged and coded is not None:
+            self._reading.warn(coded.unread)
         self._blemished = False
         return self._show(coded, kind, self.time_shown(frame), damaged, frame, count, vectors)
 

@@ -21,7 +21,7 @@ from costream.video.decoder import Decoder
 from costream.video.nal import UnitReader
 from costream.video.record import DecodedFrame, Passed
 from costream.video.references import Coded, FrameType
-from costream.video.side_data import new_extradata
+from costream.video.side_data import Extradata
 
 if TYPE_CHECKING:
     from costream._bitstream import Tracker
@@ -139,6 +139,7 @@ class OnDemand:
         self._reader: Reader | None = open_reader(decoder.codec, extradata)
         self._tracker: Tracker | None = new_tracker() if self._reader else None
         self._units = UnitReader(decoder.codec, extradata) if self._reader else None
+        self._extradata = Extradata(extradata)
         self._base = float(video.time_base or 0)
         if self._units is None:
             self._give_up(f"nothing reads {decoder.codec} undecoded")
@@ -198,12 +199,15 @@ class OnDemand:
         if self._units is None:
             return None
         pts, dts = packet.pts, packet.dts
+        if dts is None and self._dts is None:
+            # Matroska's first packets carry none. Nothing is held before one that does.
+            dts = pts
         if pts is None or dts is None:
             self._give_up("its packets carry no times")
             return None
         self._reorders |= pts != dts
         self._renew(packet, coded.order)
-        last, self._dts = self._dts, dts
+        last, self._dts = self._dts, packet.dts
         step = (dts - last) * self._base if last is not None else 0.0
         self._alarm |= coded.corrupt or self._decoder.blemished or not 0 <= step <= MAX_STEP
         restart = packet.is_keyframe and self._units.standing(memoryview(packet)).restart
@@ -217,7 +221,7 @@ class OnDemand:
 
     def _renew(self, packet: Packet[VideoStream], order: int) -> None:
         """Takes parameter sets that come beside the packets: all from there on is decoded."""
-        extradata = new_extradata(packet)
+        extradata = self._extradata.renew(packet)
         if extradata is None or self._reader is None:
             return
         self._reader.configure(extradata)

@@ -43,7 +43,8 @@ class StreamHealth:
     Attributes:
         frames: native frames, shown or passed over.
         damaged: frames among them that are marked as damaged.
-        errors: packets that the demuxer or the decoder gave up on.
+        errors: packets that the demuxer or the decoder gave up on, but for those before the first
+            key frame.
         ended_early: a file stopped before its stated end, or could not be read on. A file whose
             container states no length (MPEG-TS, raw streams) can't be told to be cut short.
         undecoded: frames among them whose pictures nobody needed: see

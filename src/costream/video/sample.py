@@ -42,8 +42,9 @@ class StreamInfo:
         width: displayed width in pixels, after rotation.
         height: displayed height in pixels, after rotation.
         rotation: clockwise quarter turns applied to the coded picture, in degrees.
-        frame_rate: native frames a second, or None where the container states none.
-        duration: seconds, or None for a live source.
+        frame_rate: native frames a second as stated by the container, or by the codec of a raw
+            stream; None where neither does.
+        duration: seconds, or None for a live source, or a file of several recordings.
         motion: where change evidence comes from.
         live: the source has no end of its own, so that its end is a loss.
     """

@@ -25,11 +25,23 @@ def side_data(
     return exported
 
 
-def new_extradata(packet: Packet[VideoStream]) -> bytes | None:
-    """Returns the parameter sets that hold from ``packet`` on, or None where they go on.
+class Extradata:
+    """A stream's parameter sets as its container gives them, at first or beside a packet.
 
-    A container gives them out of band: FLV by a new sequence header, MP4 by a further sample entry.
+    FLV gives others by a new sequence header, which many writers repeat, and MP4 by a further
+    sample description.
     """
-    if not packet.has_sidedata("new_extradata"):
-        return None
-    return bytes(memoryview(packet.get_sidedata("new_extradata")))
+
+    def __init__(self, extradata: bytes | None) -> None:
+        """Starts with what the container gives at first, if anything."""
+        self._extradata = extradata or b""
+
+    def renew(self, packet: Packet[VideoStream]) -> bytes | None:
+        """Returns the parameter sets that hold from a packet on, or None where they go on."""
+        if not packet.has_sidedata("new_extradata"):
+            return None
+        extradata = bytes(memoryview(packet.get_sidedata("new_extradata")))
+        if extradata == self._extradata:
+            return None
+        self._extradata = extradata
+        return extradata

@@ -35,7 +35,7 @@ from costream.video.source import (
     masked,
     open_container,
 )
-from costream.video.track import codec_name, duration, runs_live, stated_rate
+from costream.video.track import codec_name, duration, runs_live
 
 logger = logging.getLogger("costream")
 
@@ -68,6 +68,9 @@ class Stream:
         with Stream("rtsp://camera/1") as stream:
             for sample in stream.samples(fps=2):
                 print(sample.time, sample.change.peak.max())
+
+    A file may hold several recordings, one behind the other: they are read as one stream. ``info``
+    is of the first.
 
     Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
     first), and the map of the interval in which it changed is marked as damaged.
@@ -209,7 +212,7 @@ class Stream:
             timeout=self._timeout,
             live=runs_live(self._source, self._container),
             patience=self._patience,
-            rate=stated_rate(self._options),
+            rate_stated="framerate" in self._options,
             after=self._decoder,
         )
         if self._decode == "changes":
@@ -218,17 +221,21 @@ class Stream:
 
     def _open_next(self) -> bool:
         """Goes on to the next recording of a file, if another is joined to the one that ended."""
-        assert self._decoder is not None
-        if self._recordings is None or not self._recordings.advance(self._decoder.position):
+        decoder, recordings = self._decoder, self._recordings
+        assert decoder is not None
+        if recordings is None or not recordings.advance(decoder.position, decoder.track):
             return False
         try:
             self._frames = self._open_part()
         except (OSError, SourceError) as error:
-            logger.warning(
-                "%s holds more behind its recording that is not read: %s", self._name, error
-            )
+            self._warn_of_rest(error)
             return False
         return True
+
+    def _warn_of_rest(self, error: Exception) -> None:
+        logger.warning(
+            "%s holds more behind its first recording that is not read: %s", self._name, error
+        )
 
     @property
     def info(self) -> StreamInfo:
@@ -264,7 +271,8 @@ class Stream:
         A sample is the first frame of its tick, ``tick = floor(time * fps)``, where ``time`` is in
         seconds from the first displayed frame. A tick without a frame is missing; if ``fps`` is
         above the native rate, every native frame is a sample once. Stream time grows strictly: see
-        :class:`~costream.video.clock.StreamClock` for missing and jumping timestamps.
+        :class:`~costream.video.timeline.Timeline` for jumping timestamps, and
+        :class:`~costream.video.clock.StreamClock` for missing ones.
 
         The source is opened by the first step of the iteration. A stream can be read once, by this
         method or by :meth:`frames`.
@@ -338,8 +346,14 @@ class Stream:
             )
         self._read = True
         while self._frames is not None:
-            with delivered():
-                decoded = next(self._frames, None)
+            try:
+                with delivered():
+                    decoded = next(self._frames, None)
+            except SourceError as error:
+                if self._recordings is None or self._recordings.is_first:
+                    raise
+                self._warn_of_rest(error)
+                return
             if decoded is None:
                 if not self._open_next():
                     return

@@ -55,7 +55,8 @@ class Timeline:
       packet is held; else a clock was set, and time goes on one interval later.
 
     A presentation stamp that is much farther from its decoding stamp than those before is replaced.
-    Packets without decoding stamps are passed on.
+    Packets without decoding stamps are passed on, or judged by their presentation stamps if the
+    source is live.
     """
 
     def __init__(
@@ -121,10 +122,10 @@ class Timeline:
     def _take(self, packet: VideoPacket) -> Iterator[VideoPacket]:
         if self._doubtful:
             yield from self._look(packet)
-        elif packet.dts is None:
+        elif (ticks := self._stamp(packet)) is None:
             yield self._corrected(packet)
         else:
-            stamp = packet.dts * self._tick
+            stamp = ticks * self._tick
             if self._first is None:
                 self._first = self._last = stamp
             if self._follows(stamp):
@@ -133,12 +134,20 @@ class Timeline:
                 self._arrived = self._now()
                 yield from self._look(packet)
 
+    def _stamp(self, packet: VideoPacket) -> int | None:
+        """Returns what a packet is judged by, in ticks.
+
+        Presentation stamps of frames that are not displayed in decoding order go to and fro, by
+        less than is doubted in a live source, but not in a time lapse.
+        """
+        return packet.pts if packet.dts is None and self._live else packet.dts
+
     def _look(self, packet: VideoPacket) -> Iterator[VideoPacket]:
         """Judges a step with one more packet behind it."""
-        doubtful = self._doubtful
-        stamp = doubtful[-1][1] if packet.dts is None else packet.dts * self._tick
+        doubtful, ticks = self._doubtful, self._stamp(packet)
+        stamp = doubtful[-1][1] if ticks is None else ticks * self._tick
         doubtful.append((packet, stamp))
-        if packet.dts is not None and self._returns(stamp):
+        if ticks is not None and self._returns(stamp):
             yield from self._undo(stamp)
         elif self._is_settled():
             yield from self._step()
@@ -185,11 +194,9 @@ class Timeline:
         self, outliers: list[tuple[VideoPacket, float]], share: float
     ) -> Iterator[VideoPacket]:
         for number, (packet, _) in enumerate(outliers, 1):
-            if packet.dts is not None:
-                dts = round((self._last + number * share) / self._tick)
-                if packet.pts is not None:
-                    packet.pts += dts - packet.dts
-                packet.dts = dts
+            ticks = self._stamp(packet)
+            if ticks is not None:
+                _move(packet, round((self._last + number * share) / self._tick) - ticks)
             yield self._corrected(packet)
 
     def _step(self) -> Iterator[VideoPacket]:
@@ -240,10 +247,7 @@ class Timeline:
 
     def _corrected(self, packet: VideoPacket) -> VideoPacket:
         """Moves a packet's stamps, and replaces a presentation stamp that can't be right."""
-        if packet.pts is not None:
-            packet.pts += self._shift
-        if packet.dts is not None:
-            packet.dts += self._shift
+        _move(packet, self._shift)
         if packet.pts is None or packet.dts is None:
             return packet
         delay = packet.pts - packet.dts
@@ -259,3 +263,10 @@ class Timeline:
         seconds = max(_MAX_DELAY, 2 * _SUSPECT_INTERVALS * self._interval)
         longest = max(abs(known) for known in self._delays)
         return abs(delay) <= max(seconds / self._tick, _DELAY_FACTOR * longest)
+
+
+def _move(packet: VideoPacket, ticks: int) -> None:
+    if packet.pts is not None:
+        packet.pts += ticks
+    if packet.dts is not None:
+        packet.dts += ticks

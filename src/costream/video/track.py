@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fractions import Fraction
-
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from costream.errors import SettingsError, SourceRefusedError
+from costream.errors import SourceRefusedError
 from costream.video.source import SourceLike, is_file, protocol
 
 _MAX_RATE = 1000.0
@@ -66,36 +63,21 @@ def is_unstamped(container: InputContainer) -> bool:
     return container.format.name in _UNSTAMPED
 
 
-def frame_rate(container: InputContainer, video: VideoStream) -> float | None:
+def frame_rate(
+    container: InputContainer, video: VideoStream, *, stated: bool = False
+) -> float | None:
     """Returns native frames a second as far as the container tells, else None.
 
-    Of a raw stream it is what the codec states (H.264 VUI and the like).
+    Of a raw stream it is what the codec states (H.264 VUI and the like), unless the user did, by
+    FFmpeg's option ``framerate``.
     """
-    if is_unstamped(container):
-        stated = video.codec_context.framerate
-        return float(stated) if stated and 0 < float(stated) <= _MAX_CODEC_RATE else None
+    if is_unstamped(container) and not stated:
+        told = video.codec_context.framerate
+        return float(told) if told and 0 < float(told) <= _MAX_CODEC_RATE else None
     for rate in (video.average_rate, video.guessed_rate, video.base_rate):
         if rate and 0 < float(rate) <= _MAX_RATE:
             return float(rate)
     return None
-
-
-def stated_rate(options: Mapping[str, str]) -> float | None:
-    """Returns what the user states of a raw stream: FFmpeg's option ``framerate``.
-
-    Raises:
-        SettingsError: it is not a positive number.
-    """
-    stated = options.get("framerate")
-    if stated is None:
-        return None
-    try:
-        rate = float(Fraction(stated))
-    except (ValueError, ZeroDivisionError):
-        rate = 0.0
-    if not rate > 0:
-        raise SettingsError(f"the option framerate must be a positive number, not {stated!r}")
-    return rate
 
 
 def runs_live(source: SourceLike, container: InputContainer) -> bool:
