@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from costream.video.sample import BLOCK
 from costream.video.vectors import FrameVectors, Vectors
 
 Floats = npt.NDArray[np.float32]
@@ -74,14 +75,26 @@ class VectorBatch:
         past, future, scale = np.array(self._factors, np.float32).T
         return past / scale, future / scale
 
-    def blocks(self) -> tuple[Indices, Indices]:
-        """Returns row and column of the 16 x 16 block that each vector is for, as new arrays."""
+    def blocks(self, left: int = 0, top: int = 0) -> tuple[Indices, Indices]:
+        """Returns row and column of the 16 x 16 block that each vector is for, as new arrays.
+
+        Args:
+            left: samples left of the first block.
+            top: samples above it.
+        """
         place = self._columns[1, : self._ends[-1]]
         # The fields are src_y, dst_x and dst_y of 16 bits each, from the lowest bit.
         y, x = place >> np.uint64(36), place >> np.uint64(20)
         y &= np.uint64(_BLOCKS)
         x &= np.uint64(_BLOCKS)
+        if left or top:
+            return self._places(32, top), self._places(16, left)
         return y.view(np.intp), x.view(np.intp)
+
+    def _places(self, bit: int, offset: int) -> Indices:
+        field = self._columns[1, : self._ends[-1]] >> np.uint64(bit)
+        places = (field & np.uint64(0xFFFF)).astype(np.intp) - offset
+        return places // BLOCK
 
     def nonzero(self) -> Indices:
         """Returns the indices of the vectors that are not zero."""

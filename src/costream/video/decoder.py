@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import av
 import av.error
 import numpy as np
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
@@ -17,6 +18,8 @@ from av.video.stream import VideoStream
 from costream.errors import SourceError
 from costream.video.bitstream import UNPREDICTED, names_feature, open_reader
 from costream.video.clock import StreamClock
+from costream.video.display import AS_CODED
+from costream.video.display_reader import DisplayReader
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.references import Coded, FrameType, References
@@ -87,6 +90,9 @@ class Decoder:
         self.codec = codec
         extradata = self.stream.codec_context.extradata
         self._reader = open_reader(codec, extradata) if motion else None
+        self._displays = DisplayReader(self.stream, name)
+        self._display = AS_CODED
+        self._corner = (0, 0)
         self._order: int | None = None
         self._step = 1
         self.motion: MotionSource = "bitstream" if self._reader else _exported(codec, wanted=motion)
@@ -106,6 +112,8 @@ class Decoder:
         context = self.stream.codec_context
         context.thread_count = 1
         context.copy_opaque = True
+        # Without, FFmpeg cuts off less than a stream says to keep rows of samples aligned.
+        context.flags |= Flags.unaligned
         if self.motion == "codec":
             context.options = EXPORT_OPTIONS
 
@@ -196,6 +204,8 @@ class Decoder:
         except av.FFmpegError as error:
             self._fail(error)
             frames = []
+        if packet is not None and isinstance(packet.opaque, Coded):
+            self._displays.note(packet.opaque.order)
         self._barren = 0 if frames else self._barren + 1
         if self._barren > MAX_BARREN_PACKETS:
             raise SourceError(
@@ -211,6 +221,7 @@ class Decoder:
         picture = pictures[-1] if pictures else None
         if not self._packets_sent and picture is not None and names_feature(picture.unsupported):
             self._reader = None
+            self._corner = picture.crop_left, picture.crop_top
             self.motion = _exported(self.codec, wanted=True)
             self._prepare_codec()
             return None
@@ -220,6 +231,7 @@ class Decoder:
         """Returns the next native frame in display order, of a decoded picture."""
         coded = frame.opaque
         assert coded is None or isinstance(coded, Coded)
+        self._display = self._displays.display(frame, coded)
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
@@ -280,7 +292,9 @@ class Decoder:
         )
         self._frames += 1
         self._damaged += damaged
-        return DecodedFrame(record, frame, rows, summary)
+        return DecodedFrame(
+            record, frame, rows, summary, display=self._display, corner=self._corner
+        )
 
     def _motion_of(
         self, frame: av.VideoFrame, coded: Coded | None, kind: FrameType
@@ -300,7 +314,7 @@ class Decoder:
         if self._order is not None and self._order < picture.order:
             self._step = picture.order - self._order
         self._order = picture.order
-        return picture.summary(self._step)
+        return picture.summary(self._step, scale=self._display.scale)
 
     def _stops_short(self) -> bool:
         stated = duration(self._container, self.stream)

@@ -9,7 +9,7 @@ from av.sidedata.sidedata import SideDataContainer
 
 
 def side_data(
-    frame: av.VideoFrame, kind: Literal["MOTION_VECTORS", "VIDEO_ENC_PARAMS"]
+    frame: av.VideoFrame, kind: Literal["MOTION_VECTORS", "VIDEO_ENC_PARAMS", "DISPLAYMATRIX"]
 ) -> object | None:
     """Returns what was exported beside ``frame``, without a copy, or None.
 

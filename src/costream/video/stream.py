@@ -14,6 +14,7 @@ from av.container import InputContainer
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
 from costream.video.decoder import Decoder
+from costream.video.display import AS_CODED
 from costream.video.evidence import Evidence
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
@@ -49,8 +50,9 @@ class Stream:
             for sample in stream.samples(fps=2):
                 print(sample.time, sample.change.peak.max())
 
-    Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
-    first), and the map of the interval in which it changed is marked as damaged.
+    Size, orientation and sample aspect ratio may change in mid-stream: pictures and change maps
+    follow (``info`` keeps the first), and the map of the interval in which they changed is marked
+    as damaged.
     """
 
     def __init__(
@@ -192,16 +194,16 @@ class Stream:
     def _sample(
         self, grid: TickGrid, on_frame: Callable[[FrameRecord], None] | None
     ) -> Iterator[Sample]:
-        evidence = Evidence(self.info.motion, self.info.rotation)
+        evidence = Evidence(self.info.motion)
         if self._on_demand is not None:
             self._on_demand.grid = grid
             self._on_demand.each = on_frame is not None
-        latest = _Latest(self.info.rotation)
+        latest = _Latest()
         for decoded in self._take():
             if on_frame is not None:
                 on_frame(decoded.record)
             evidence.add(decoded)
-            latest.add(decoded.frame)
+            latest.add(decoded)
             tick = grid.tick(decoded.record.time)
             if tick is not None:
                 reused = decoded.frame is None
@@ -225,17 +227,19 @@ class Stream:
         assert self._container is not None and self._decoder is not None
         video = self._decoder.stream
         assert first.frame is not None
-        picture = Picture.from_frame(first.frame, rotation := _rotation(first.frame))
+        picture = Picture(first.frame, first.display)
         return StreamInfo(
             source=self._name,
             codec=codec_name(video),
             profile=video.codec_context.profile,
             width=picture.width,
             height=picture.height,
-            rotation=rotation,
+            rotation=first.display.rotation,
             frame_rate=self._decoder.rate,
             duration=duration(self._container, video),
             motion=self._decoder.motion,
+            mirrored=first.display.mirrored,
+            sample_aspect=first.display.aspect,
         )
 
     def __enter__(self) -> Stream:
@@ -256,23 +260,17 @@ class Stream:
 class _Latest:
     """The frame that was decoded last, as a picture once one is asked for."""
 
-    def __init__(self, rotation: int) -> None:
-        self._rotation = rotation
+    def __init__(self) -> None:
         self._frame: av.VideoFrame | None = None
+        self._display = AS_CODED
         self._picture: Picture | None = None
 
-    def add(self, frame: av.VideoFrame | None) -> None:
-        if frame is not None:
-            self._frame, self._picture = frame, None
+    def add(self, decoded: DecodedFrame) -> None:
+        if decoded.frame is not None:
+            self._frame, self._display, self._picture = decoded.frame, decoded.display, None
 
     def picture(self) -> Picture:
         if self._picture is None:
             assert self._frame is not None, "the first frame of a stream is always decoded"
-            self._picture = Picture.from_frame(self._frame, self._rotation)
+            self._picture = Picture(self._frame, self._display)
         return self._picture
-
-
-def _rotation(first: av.VideoFrame) -> int:
-    """Returns clockwise degrees; FFmpeg counts the other way round. Odd angles are not turned."""
-    clockwise = -first.rotation % 360
-    return clockwise if clockwise % 90 == 0 else 0
