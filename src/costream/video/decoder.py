@@ -16,7 +16,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
-from costream.video.bitstream import UNPREDICTED, names_feature, open_reader
+from costream.video.bitstream import DAMAGED, UNPREDICTED, names_feature, open_reader
 from costream.video.clock import StreamClock
 from costream.video.display import AS_CODED
 from costream.video.display_reader import DisplayReader
@@ -25,6 +25,7 @@ from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
 from costream.video.source import reason
+from costream.video.strictness import STRICT_OPTIONS, LenientDecoder, is_strict
 from costream.video.track import codec_name, duration, find_video, frame_rate
 from costream.video.vectors import (
     EXPORT_OPTIONS,
@@ -92,6 +93,7 @@ class Decoder:
         self._reader = open_reader(codec, extradata) if motion else None
         self._displays = DisplayReader(self.stream, name)
         self._display = AS_CODED
+        self._lenient: LenientDecoder | None = None
         self._corner = (0, 0)
         self._order: int | None = None
         self._step = 1
@@ -116,6 +118,8 @@ class Decoder:
         context.flags |= Flags.unaligned
         if self.motion == "codec":
             context.options = EXPORT_OPTIONS
+        elif is_strict(self.codec):
+            context.options = STRICT_OPTIONS
 
     @property
     def health(self) -> StreamHealth:
@@ -180,11 +184,16 @@ class Decoder:
 
         Every packet is admitted once, before it is decoded or passed over.
         """
-        picture = self._read(packet)
+        picture, garbled = self._read(packet)
         exported_h264 = self.codec == "h264" and self.motion == "codec"
         reference = is_reference(memoryview(packet)) if exported_h264 else None
         coded = Coded(
-            self._packets_sent, packet.pts, packet.size, packet.is_corrupt, reference, picture
+            self._packets_sent,
+            packet.pts,
+            packet.size,
+            packet.is_corrupt or garbled,
+            reference,
+            picture,
         )
         packet.opaque = coded
         self._references.send(coded)
@@ -202,8 +211,7 @@ class Decoder:
         except av.error.EOFError:
             return []
         except av.FFmpegError as error:
-            self._fail(error)
-            frames = []
+            frames = self._decode_again(packet, error)
         if packet is not None and isinstance(packet.opaque, Coded):
             self._displays.note(packet.opaque.order)
         self._barren = 0 if frames else self._barren + 1
@@ -213,10 +221,28 @@ class Decoder:
             )
         return frames
 
-    def _read(self, packet: Packet[VideoStream]) -> Picture | None:
-        """Has our own reader read a packet, and gives it up where it can't read the stream."""
+    def _decode_again(
+        self, packet: Packet[VideoStream] | None, error: av.FFmpegError
+    ) -> list[av.VideoFrame]:
+        """Decodes a packet that a strict decoder refused, with its errors concealed."""
+        if packet is not None and is_strict(self.codec):
+            self._lenient = self._lenient or LenientDecoder(self.stream)
+            try:
+                return self._lenient.decode(packet)
+            except av.FFmpegError as worse:
+                error = worse
+        self._fail(error)
+        return []
+
+    def _read(self, packet: Packet[VideoStream]) -> tuple[Picture | None, bool]:
+        """Has our own reader read a packet, and gives it up where it can't read the stream.
+
+        Returns:
+            What it says of the packet's picture, and whether it found the packet to be damaged,
+            which FFmpeg's decoder of H.265 conceals without a word.
+        """
         if self._reader is None:
-            return None
+            return None, False
         pictures = self._reader.read(bytes(packet), self._packets_sent)
         picture = pictures[-1] if pictures else None
         if not self._packets_sent and picture is not None and names_feature(picture.unsupported):
@@ -224,8 +250,9 @@ class Decoder:
             self._corner = picture.crop_left, picture.crop_top
             self.motion = _exported(self.codec, wanted=True)
             self._prepare_codec()
-            return None
-        return picture if picture is not None and not picture.unsupported else None
+            return None, False
+        garbled = any(DAMAGED in each.unsupported for each in pictures)
+        return (picture if picture is not None and not picture.unsupported else None), garbled
 
     def show(self, frame: av.VideoFrame) -> DecodedFrame:
         """Returns the next native frame in display order, of a decoded picture."""

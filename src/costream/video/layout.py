@@ -20,8 +20,8 @@ Floats = npt.NDArray[np.float32]
 class Layout:
     """Lays fields of a coded picture's blocks over the picture as it is displayed.
 
-    Both grids have blocks of ``BLOCK`` x ``BLOCK``. One begins in the upper left corner of the coded
-    picture, cropped, the other in that of the displayed one.
+    Both grids have blocks of ``BLOCK`` x ``BLOCK``: one from the upper left corner of the coded
+    picture, cropped, the other from that of the displayed one.
 
     Attributes:
         width: samples of the coded picture.
