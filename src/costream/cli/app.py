@@ -10,10 +10,11 @@ import os
 import sys
 
 import typer
-from rich.console import Console
 
 from costream import __version__
+from costream.cli.console import open_console
 from costream.errors import CoStreamError
+from costream.printable import printable
 
 app = typer.Typer(
     help="Watch cameras with vision-language models, guided by the video codec.",
@@ -52,14 +53,22 @@ def _complain(error: CoStreamError | OSError) -> None:
     sentence = str(error)
     if isinstance(error, OSError) and error.filename is not None:
         sentence = f"can't use {error.filename}: {(error.strerror or sentence).lower()}"
-    console = Console(stderr=True, highlight=False)
-    console.print(f"costream: {sentence}", style="red", markup=False, soft_wrap=True)
+    console = open_console(stderr=True)
+    console.print(f"costream: {printable(sentence)}", style="red", soft_wrap=True)
+
+
+class _Formatter(logging.Formatter):
+    """One line a warning, whatever is in the names that it speaks of."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 def _quiet_libraries() -> None:
     """Leaves standard error to our own warnings."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("costream: %(message)s"))
+    handler.setFormatter(_Formatter("costream: %(message)s"))
     logging.getLogger("costream").addHandler(handler)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from costream.engine.verdict import Answer, Verdict
+from costream.printable import printable
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Stream, StreamInfo
 
@@ -202,8 +203,8 @@ def _open_display(
         return
     console = Console(highlight=False)
     title = (
-        f"{info.source}  {info.codec} {info.width}x{info.height}  motion: {info.motion}  "
-        f"model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
+        f"{printable(info.source)}  {info.codec} {info.width}x{info.height}  "
+        f"motion: {info.motion}  model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
     )
     if not console.is_terminal:
         plain = PlainDisplay(console, title, settings)

@@ -30,7 +30,7 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.packing import Complete, packed_attention
 from costream.models.patch_embedding import embed_patches
-from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
+from costream.models.pixels import TileSettings, check_shape, frames_to_tensor, patchify, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.vision_memory import Recollection, VisionMemory, recall
@@ -82,6 +82,7 @@ class InternVLAdapter(StockAdapter):
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
         factor = self.patch * self.merge
+        check_shape(width, height)
         tile = size or (self.pixel_settings.width, self.pixel_settings.height)
         if tile[0] != tile[1] or tile[0] <= 0 or tile[0] % factor:
             raise SettingsError(

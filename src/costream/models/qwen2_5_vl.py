@@ -28,7 +28,7 @@ from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualT
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
-from costream.models.pixels import frames_to_tensor, patchify
+from costream.models.pixels import check_shape, frames_to_tensor, patchify
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.vision_memory import (
@@ -114,6 +114,7 @@ class Qwen25VLAdapter(StockAdapter):
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
         factor = self.patch * self.merge
+        check_shape(width, height)
         fitted = size or self._fit(width, height, max(frames, self.temporal_patch))
         if any(side <= 0 or side % factor for side in fitted):
             raise SettingsError(

@@ -31,7 +31,7 @@ from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualT
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
-from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify
+from costream.models.pixels import PixelSettings, check_shape, fit, frames_to_tensor, patchify
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.vision_memory import VisionMemory, recall, set_attention
@@ -80,6 +80,7 @@ class Qwen3VLAdapter(StockAdapter):
     ) -> FrameGeometry:
         factor = self.patch * self.merge
         frames = max(frames, self.temporal_patch)
+        check_shape(width, height)
         fitted = size or fit(width, height, frames, factor, self.pixel_settings)
         if any(side <= 0 or side % factor for side in fitted):
             raise SettingsError(
