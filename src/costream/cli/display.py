@@ -204,7 +204,8 @@ def _open_display(
     console = Console(highlight=False)
     title = (
         f"{printable(info.source)}  {info.codec} {info.width}x{info.height}  "
-        f"motion: {info.motion}  model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
+        f"motion: {info.motion}  model: {model}  pruner: {settings.pruner}  "
+        f"refresh: {settings.refresh}"
     )
     if not console.is_terminal:
         plain = PlainDisplay(console, title, settings)

@@ -98,7 +98,7 @@ def check_shape(width: int, height: int) -> None:
     """
     if max(width, height) > MAX_SHAPE * min(width, height):
         raise SourceError(
-            f"no model can look at pictures of {width}x{height}: crop them, so that no side is over "
+            f"no model takes pictures of {width}x{height}: crop them, so that no side is over "
             f"{MAX_SHAPE} times the other"
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from costream.video.bitstream import DAMAGED, UNPREDICTED, names_feature, open_r
 from costream.video.clock import StreamClock
 from costream.video.display import AS_CODED
 from costream.video.display_reader import DisplayReader
+from costream.video.fields import FieldPairs, is_field_coded
 from costream.video.nal import is_reference
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.references import Coded, FrameType, References
@@ -45,6 +48,8 @@ which is longer than the key frame interval of any camera that one may join in t
 _MAX_BAD_READS = 16
 _DEFAULT_RATE = 25.0
 _DURATION_SLACK = 0.25
+
+logger = logging.getLogger("costream")
 
 _FRAME_TYPES: dict[int, FrameType] = {
     PictureType.I: "I",
@@ -94,6 +99,8 @@ class Decoder:
         self._displays = DisplayReader(self.stream, name)
         self._display = AS_CODED
         self._lenient: LenientDecoder | None = None
+        self.fields: FieldPairs | None = None
+        """Set where pictures are single fields, of which every other one is shown."""
         self._corner = (0, 0)
         self._order: int | None = None
         self._step = 1
@@ -184,6 +191,8 @@ class Decoder:
 
         Every packet is admitted once, before it is decoded or passed over.
         """
+        if not self._packets_sent:
+            self._ask_for_fields(packet)
         picture, garbled = self._read(packet)
         exported_h264 = self.codec == "h264" and self.motion == "codec"
         reference = is_reference(memoryview(packet)) if exported_h264 else None
@@ -200,6 +209,20 @@ class Decoder:
         self._packets_sent += 1
         return coded
 
+    def _ask_for_fields(self, packet: Packet[VideoStream]) -> None:
+        extradata = self.stream.codec_context.extradata
+        if not is_field_coded(self.codec, extradata, bytes(packet)):
+            return
+        logger.warning(
+            "%s is H.265 coded in fields: the first one of each frame is shown, without evidence",
+            self.name,
+        )
+        self.fields = FieldPairs()
+        self._displays.fields = True
+        self._reader, self.motion = None, "none"
+        self.rate = self.rate / 2 if self.rate else None
+        self.clock = StreamClock(1.0 / (self.rate or _DEFAULT_RATE))
+
     def decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         """Decodes a packet that was admitted, or drains the decoder.
 
@@ -214,6 +237,8 @@ class Decoder:
             frames = self._decode_again(packet, error)
         if packet is not None and isinstance(packet.opaque, Coded):
             self._displays.note(packet.opaque.order)
+        if self.fields is not None:
+            frames = self.fields.firsts(frames)
         self._barren = 0 if frames else self._barren + 1
         if self._barren > MAX_BARREN_PACKETS:
             raise SourceError(
@@ -263,6 +288,9 @@ class Decoder:
         count, vectors = self._motion_of(frame, coded, kind)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
         self._blemished = False
+        if self.fields is not None and coded is not None:
+            size, lost = self.fields.take()
+            coded, damaged = replace(coded, size=coded.size + size), damaged or lost
         return self._show(coded, kind, frame.time, damaged, frame, count, vectors)
 
     def pass_over(self, coded: Coded, kind: FrameType) -> DecodedFrame:

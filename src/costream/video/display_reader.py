@@ -40,9 +40,11 @@ class DisplayReader:
         # FFmpeg's guess is the container's ratio, or the codec's where the container has none.
         stated = stream.sample_aspect_ratio
         self._container = stated if stated != coded else None
+        self.fields = False
+        """Whether pictures are fields, whose samples are twice as high as the frame's."""
         self._aspects = deque([(-1, coded)], maxlen=64)
         self._shown = AS_CODED
-        self._source: tuple[bytes | None, Fraction | None] = (None, None)
+        self._source: tuple[bytes | None, Fraction | None] | None = None
         self._warned: set[str] = set()
 
     def note(self, order: int) -> None:
@@ -75,7 +77,8 @@ class DisplayReader:
             ratio = f"{aspect.numerator}:{aspect.denominator}"
             self._warn(f"says that its samples are {ratio}: they are taken as square")
             aspect = None
-        return Display(*(found or (0, False)), aspect or SQUARE)
+        shape = (aspect or SQUARE) / 2 if self.fields else aspect or SQUARE
+        return Display(*(found or (0, False)), shape)
 
     def _warn(self, sentence: str) -> None:
         if sentence not in self._warned:

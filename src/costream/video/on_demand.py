@@ -188,6 +188,8 @@ class OnDemand:
 
     def _take(self, packet: Packet[VideoStream], coded: Coded) -> Held | None:
         """Files a packet that arrived; None if it has no place in display order."""
+        if self._units is not None and self._decoder.fields is not None:
+            self._give_up("its pictures are fields")
         if self._units is None:
             return None
         pts, dts = packet.pts, packet.dts
