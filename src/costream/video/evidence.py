@@ -131,7 +131,8 @@ class Evidence:
     def _quantiser(self) -> npt.NDArray[np.float32]:
         if self._summary is not None and self._summary.quantiser.shape == self._field.shape:
             return self._summary.quantiser
-        found = read_quantisers(self._last) if self._last else None
+        corner = self._layout.corner if self._layout else (0, 0)
+        found = read_quantisers(self._last, corner) if self._last else None
         if found is None:
             return np.full(self._field.shape, np.nan, np.float32)
         return found.astype(np.float32)
