@@ -1,4 +1,5 @@
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from costream.pruning import CHANGE_RULES, PRUNERS, PatchGrid, PrunerSettings
 from costream.synth import EncoderSettings, LiveCamera, SyntheticCamera, encode
 from costream.video import Stream, decoder
 from costream.video.sample import TOLD
+from tests.video.encode import encode as encode_pictures
+from tests.video.encode import panning, still, texture
 
 SETTINGS = EncoderSettings(gop=20, bframes=2)
 
@@ -146,3 +149,38 @@ def test_a_limit_of_nothing_is_refused(clip):
 def test_a_missing_source_is_an_error(tmp_path):
     with pytest.raises(SourceError):
         inspect_source(tmp_path / "nowhere.mp4")
+
+
+def test_what_a_pruner_keeps_lies_where_it_is_shown(tmp_path):
+    """Blocks are on the displayed picture, whose samples are square, as patches are."""
+    pictures = [np.full((240, 320), 90, np.uint8) for _ in range(12)]
+    for index, picture in enumerate(pictures):
+        left = 40 + 4 * index
+        picture[40:88, left : left + 48] = texture(48, 48, seed=4)
+    path = encode_pictures(
+        tmp_path / "a.mp4", pictures, aspect=Fraction(2), mirrored=True, b_frames=0
+    )
+    grid = PatchGrid(24, 64, 2)
+    pruner = PRUNERS["codecflow-v4"](grid, PrunerSettings(anchor_every=99))
+    with Stream(path) as stream:
+        masks = [pruner.decide([sample]) for sample in stream.samples(25)]
+    rows, cols = np.nonzero(masks[6].groups)
+    # Shown at 640 x 240, mirrored: a group is 20 x 20 pixels, the square goes from 560 to the left.
+    assert rows.min() in (1, 2) and rows.max() in (4, 5)
+    assert 28 <= cols.max() + 1 <= 29 and 19 <= cols.min() <= 21
+
+
+def test_inspection_of_a_stretched_and_mirrored_source(tmp_path):
+    path = encode_pictures(tmp_path / "a.mp4", panning(9), aspect=Fraction(12, 11), mirrored=True)
+    inspection = inspect_source(path, fps=5, out=tmp_path)
+    assert (inspection.width, inspection.height) == (349, 240)
+    assert (inspection.mirrored, inspection.sample_aspect) == (True, "12:11")
+    assert json.loads(json.dumps(inspection.to_dict()))["sample_aspect"] == "12:11"
+
+
+@pytest.mark.parametrize("size", [(16, 1600), (1600, 16)])
+def test_long_pictures_are_drawn(tmp_path, size):
+    path = encode_pictures(tmp_path / "a.mp4", still(5, size))
+    assert inspect_source(path, fps=5, out=tmp_path).frames == 5
+    with Image.open(tmp_path / "inspect.png") as picture:
+        assert max(picture.size) < 3000
