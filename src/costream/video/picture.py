@@ -9,7 +9,7 @@ from typing import cast
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from costream.video.display import AS_CODED, SQUARE, Display
 
@@ -108,6 +108,9 @@ class Picture:
             width=rows if turned else cols,
             height=cols if turned else rows,
             format="gray",
+            # Whatever the matrix is, luma is luma: by another's, swscale would go through RGB.
+            src_colorspace=Colorspace.DEFAULT,
+            dst_colorspace=Colorspace.DEFAULT,
             interpolation=Interpolation.AREA,
             threads=1,
         )
