@@ -21,7 +21,8 @@ class DisplayReader:
     """Reads how decoded frames are shown, which may change in mid-stream.
 
     * **Orientation** is that of each frame's display matrix: the container's or that of an SEI
-      message. What is turned by no quarter turn is shown as coded, which is said once.
+      message, which FFmpeg gives with its own frame alone, and which holds up to the next key
+      frame. What is turned by no quarter turn is shown as coded, which is said once.
     * **Sample aspect ratio**: the container's wins over the codec's where they differ, as in
       players; otherwise each frame has that of its own parameter sets. What no sample looks like is
       taken as square, which is said once.
@@ -43,6 +44,7 @@ class DisplayReader:
         self.fields = False
         """Whether pictures are fields, whose samples are twice as high as the frame's."""
         self._aspects = deque([(-1, coded)], maxlen=64)
+        self._matrix: bytes | None = None
         self._shown = AS_CODED
         self._source: tuple[bytes | None, Fraction | None] | None = None
         self._warned: set[str] = set()
@@ -56,8 +58,11 @@ class DisplayReader:
     def display(self, frame: av.VideoFrame, coded: Coded | None) -> Display:
         """Returns how a frame is shown, the same object as before where nothing changed."""
         matrix = side_data(frame, "DISPLAYMATRIX")
-        data = bytes(matrix) if isinstance(matrix, SideData) else None
-        source = (data, self._stated(coded))
+        if isinstance(matrix, SideData):
+            self._matrix = bytes(matrix)
+        elif frame.key_frame:
+            self._matrix = None
+        source = (self._matrix, self._stated(coded))
         if source != self._source:
             self._source = source
             self._shown = self._read(*source)
