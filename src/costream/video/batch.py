@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from costream.video.sample import BLOCK
 from costream.video.vectors import FrameVectors, Vectors
 
 Floats = npt.NDArray[np.float32]
@@ -18,6 +17,9 @@ FRAMES = 32
 
 _KEPT = (0, 1, 3)
 """Words of a vector that are kept, one column each: head, place and motion."""
+
+_DST_X, _DST_Y = 16, 32
+"""First bits in a vector's place: its fields are src_y, dst_x and dst_y, of 16 bits each."""
 
 _BLOCKS = 0xFFF
 """Twelve bits of a position are left if its lowest four, those within a block, are dropped."""
@@ -82,19 +84,17 @@ class VectorBatch:
             left: samples left of the first block.
             top: samples above it.
         """
+        if left or top:
+            return self._places(_DST_Y) - top >> 4, self._places(_DST_X) - left >> 4
         place = self._columns[1, : self._ends[-1]]
-        # The fields are src_y, dst_x and dst_y of 16 bits each, from the lowest bit.
-        y, x = place >> np.uint64(36), place >> np.uint64(20)
+        y, x = place >> np.uint64(_DST_Y + 4), place >> np.uint64(_DST_X + 4)
         y &= np.uint64(_BLOCKS)
         x &= np.uint64(_BLOCKS)
-        if left or top:
-            return self._places(32, top), self._places(16, left)
         return y.view(np.intp), x.view(np.intp)
 
-    def _places(self, bit: int, offset: int) -> Indices:
+    def _places(self, bit: int) -> Indices:
         field = self._columns[1, : self._ends[-1]] >> np.uint64(bit)
-        places = (field & np.uint64(0xFFFF)).astype(np.intp) - offset
-        return places // BLOCK
+        return (field & np.uint64(0xFFFF)).astype(np.intp)
 
     def nonzero(self) -> Indices:
         """Returns the indices of the vectors that are not zero."""
