@@ -1,6 +1,7 @@
 // The Python module costream._bitstream.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -133,14 +134,15 @@ NB_MODULE(_bitstream, module) {
       .def_ro("unsupported", &Picture::unsupported, "What the others needed, or 'damaged'.")
       .def(
           "summary",
-          [](Picture& picture, int step, int block) {
+          [](Picture& picture, int step, int block, std::pair<float, float> scale) {
             if (block != 4 && block != 8 && block != 16)
               throw nb::value_error("blocks are of 4, 8 or 16 samples");
             nb::gil_scoped_release release;
-            return costream::summarise(picture, step, block);
+            return costream::summarise(picture, step, block, scale.first, scale.second);
           },
-          "step"_a, "block"_a = 16,
-          "Sum up on blocks of so many samples; `step` is the distance to the picture before.")
+          "step"_a, "block"_a = 16, "scale"_a = std::pair<float, float>(1, 1),
+          "Sum up on blocks of so many samples; `step` is the distance to the picture before, "
+          "`scale` the pixels that a sample is wide and high where it is displayed.")
       .def_prop_ro(
           "motion",
           [](nb::handle_t<Picture> self) {

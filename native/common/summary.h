@@ -24,8 +24,10 @@ struct Summary {
 
 // `step` is the distance in picture order count to the picture displayed before. Vectors are
 // brought to it by the distances to their references; a block with two has their mean. `block` is
-// the side of what is summed up, in luma samples: 4, 8 or 16.
-inline Summary summarise(Picture& picture, int step, int block = 16) {
+// the side of what is summed up, in luma samples: 4, 8 or 16. `wide` and `tall` are the pixels that
+// a sample is wide and high where it is displayed: movement is in those.
+inline Summary summarise(Picture& picture, int step, int block = 16, float wide = 1,
+                         float tall = 1) {
   Summary out;
   out.rows = (picture.height + block - 1) / block;
   out.columns = (picture.width + block - 1) / block;
@@ -48,10 +50,11 @@ inline Summary summarise(Picture& picture, int step, int block = 16) {
 
   for (int row = 0; row < out.rows; ++row) {
     const int top = (picture.crop_top + block * row) / 4;
-    const int bottom = std::min(top + block / 4, picture.rows);
+    const int bottom = std::min((picture.crop_top + block * (row + 1) + 3) / 4, picture.rows);
     for (int column = 0; column < out.columns; ++column) {
       const int left = (picture.crop_left + block * column) / 4;
-      const int right = std::min(left + block / 4, picture.columns);
+      const int right =
+          std::min((picture.crop_left + block * (column + 1) + 3) / 4, picture.columns);
       const auto at = static_cast<std::size_t>(row) * static_cast<std::size_t>(out.columns) +
                       static_cast<std::size_t>(column);
       if (aligned && !picture.left_out.empty()) {
@@ -90,6 +93,7 @@ inline Summary summarise(Picture& picture, int step, int block = 16) {
             ++used;
           }
           if (used == 2) across /= 2, down /= 2;
+          across *= wide, down *= tall;
           x += across, y += down;
           fastest = std::max(fastest, across * across + down * down);
         }

@@ -122,7 +122,7 @@ struct H264Reader::State {
   void take_packet(const std::uint8_t* packet, std::size_t size);
   void begin_picture(const SliceHeader& header);
   void end_picture();
-  void refuse(const std::string& reason, std::size_t bits);
+  void refuse(const std::string& reason, std::size_t bits, const Sps* of = nullptr);
   void tell_type(SliceType type);
   Slice prepare(const SliceHeader& header, const Lists& lists);
 
@@ -234,13 +234,14 @@ void H264Reader::State::unescape_slice(const std::uint8_t* data, std::size_t siz
 }
 
 // A slice of the picture at hand, or of one that nothing else is known of, can't be read.
-void H264Reader::State::refuse(const std::string& reason, std::size_t bits) {
+void H264Reader::State::refuse(const std::string& reason, std::size_t bits, const Sps* of) {
   if (tracker) tracker->fail();
   if (!open) {
     Picture& picture = pictures.emplace_back();
     picture.type = "I";
     picture.packet = number;
     picture.order = 0;
+    if (of) picture.crop_left = of->crop_left, picture.crop_top = of->crop_top;
     open = true;
     frame = nullptr;
     header = SliceHeader();
@@ -350,8 +351,8 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
   if (!pps) return refuse("missing parameter sets", coded_bits);
   const auto slice_sps = sequence_sets[static_cast<std::size_t>(pps->sps)].parameters;
   if (!slice_sps) return refuse("missing parameter sets", coded_bits);
-  if (slice_sps->chroma_format == 3) return refuse("4:4:4 chroma", coded_bits);
-  if (pps->slice_groups > 1) return refuse("slice groups", coded_bits);
+  if (slice_sps->chroma_format == 3) return refuse("4:4:4 chroma", coded_bits, &*slice_sps);
+  if (pps->slice_groups > 1) return refuse("slice groups", coded_bits, &*slice_sps);
   if (!parse_slice_rest(bits, *slice_sps, *pps, slice_header)) return refuse("damaged", coded_bits);
   // A redundant slice says again what another one says.
   if (slice_header.redundant) return;

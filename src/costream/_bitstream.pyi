@@ -97,11 +97,14 @@ class Picture:
     def unsupported(self) -> list[str]:
         """What the others needed, or 'damaged'."""
 
-    def summary(self, step: int, block: int = 16) -> Summary:
+    def summary(
+        self, step: int, block: int = 16, scale: tuple[float, float] = (1.0, 1.0)
+    ) -> Summary:
         """Sums the picture up, `step` picture order counts after the one displayed before.
 
         `block` is the side of the blocks that are summed up, in luma samples: 4, 8 or 16, else
-        ValueError.
+        ValueError. `scale` is how many pixels a sample is wide and high where it is displayed:
+        movement is in those.
         """
 
 class Tracker:

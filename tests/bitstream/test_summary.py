@@ -131,6 +131,16 @@ def test_blocks_of_all_sizes_where_some_are_cut_off(codec, block):
             np.testing.assert_allclose(getattr(found, name), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_movement_is_in_displayed_pixels(codec):
+    for picture in read(encode(codec, "bframes=2"))[1::3]:
+        plain, fine = picture.summary(1, 4), picture.summary(1, 4, scale=(2, 3))
+        np.testing.assert_allclose(fine.x, 2 * plain.x, rtol=1e-5)
+        np.testing.assert_allclose(fine.y, 3 * plain.y, rtol=1e-5)
+        np.testing.assert_allclose(fine.peak, np.hypot(fine.x, fine.y), rtol=1e-5)
+        assert (fine.state == plain.state).all() and (fine.energy == plain.energy).all()
+
+
 def test_other_sizes_of_blocks_are_an_error():
     picture = read(encode("libx264", "bframes=0"))[0]
     with pytest.raises(ValueError, match="4, 8 or 16"):

@@ -1,4 +1,5 @@
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from costream.pruning import CHANGE_RULES, PRUNERS, PatchGrid, PrunerSettings
 from costream.synth import EncoderSettings, LiveCamera, SyntheticCamera, encode
 from costream.video import Stream, decoder
 from costream.video.sample import TOLD
+from tests.video.encode import encode as encode_pictures
+from tests.video.encode import panning, still, texture
 
 SETTINGS = EncoderSettings(gop=20, bframes=2)
 
@@ -147,3 +150,47 @@ def test_a_limit_of_nothing_is_refused(clip):
 def test_a_missing_source_is_an_error(tmp_path):
     with pytest.raises(SourceError):
         inspect_source(tmp_path / "nowhere.mp4")
+
+
+def test_what_a_pruner_keeps_lies_where_it_is_shown(tmp_path):
+    """Blocks are on the displayed picture, whose samples are square, as patches are."""
+    pictures = [np.full((240, 320), 90, np.uint8) for _ in range(12)]
+    for index, picture in enumerate(pictures):
+        left = 40 + 4 * index
+        picture[40:88, left : left + 48] = texture(48, 48, seed=4)
+    plain, mirrored, wide = (
+        kept_of(encode_pictures(tmp_path / f"{name}.mp4", pictures, b_frames=0, **shown))
+        for name, shown in (
+            ("plain", {}),
+            ("mirrored", {"mirrored": True}),
+            ("wide", {"mirrored": True, "aspect": Fraction(2)}),
+        )
+    )
+    assert 0 < plain.mean() < 0.2
+    assert (mirrored == plain[:, ::-1]).all()
+    # Sideways, the same vector is twice as many pixels.
+    assert (wide >= mirrored).all() and wide.sum() < 1.2 * mirrored.sum()
+
+
+def kept_of(path):
+    """Groups kept at the seventh frame."""
+    pruner = PRUNERS["codecflow-v4"](PatchGrid(24, 64, 2), PrunerSettings(anchor_every=99))
+    with Stream(path) as stream:
+        masks = [pruner.decide([sample]) for sample in stream.samples(25)]
+    return masks[6].groups
+
+
+def test_inspection_of_a_stretched_and_mirrored_source(tmp_path):
+    path = encode_pictures(tmp_path / "a.mp4", panning(9), aspect=Fraction(12, 11), mirrored=True)
+    inspection = inspect_source(path, fps=5, out=tmp_path)
+    assert (inspection.width, inspection.height) == (349, 240)
+    assert (inspection.mirrored, inspection.sample_aspect) == (True, "12:11")
+    assert json.loads(json.dumps(inspection.to_dict()))["sample_aspect"] == "12:11"
+
+
+@pytest.mark.parametrize("size", [(16, 1600), (1600, 16)])
+def test_long_pictures_are_drawn(tmp_path, size):
+    path = encode_pictures(tmp_path / "a.mp4", still(5, size))
+    assert inspect_source(path, fps=5, out=tmp_path).frames == 5
+    with Image.open(tmp_path / "inspect.png") as picture:
+        assert max(picture.size) < 3000

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.engine.engine import Engine
+from costream.errors import SourceError
 from costream.evaluate.speed import StockSide
 from costream.models import (
     MODELS,
@@ -20,6 +22,7 @@ from costream.models import (
     write_untrained,
 )
 from costream.settings import EngineSettings
+from costream.video import Picture
 from tests.fakes import FakeStream, noise_pictures, samples_of
 from tests.models.common import quick
 
@@ -55,6 +58,24 @@ def test_a_family_has_checkpoints_and_a_place_in_the_docs(family: str) -> None:
     assert all(f"`{kind}`" in text for kind in kinds)
     modules = {type(size).__module__ for name, size in SIZES.items() if name.endswith("150m")}
     assert MODELS[family].__module__ in modules
+
+
+@pytest.mark.parametrize(("width", "height"), [(2048, 8), (8, 2048), (201, 1)])
+def test_pictures_that_are_no_pictures_are_refused_in_a_sentence(
+    model: ModelAdapter, width: int, height: int
+) -> None:
+    for size in (None, size_of(model)):
+        with pytest.raises(SourceError, match=f"pictures of {width}x{height}: crop them"):
+            model.geometry(width, height, 8, size)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 2), (16, 16), (200, 1), (1600, 8)])
+def test_small_pictures_are_enlarged(model: ModelAdapter, width: int, height: int) -> None:
+    geometry = model.geometry(width, height, 8, None)
+    picture = Picture.from_rgb(np.full((height, width, 3), 77, np.uint8))
+    pixels = model.pixels([picture] * model.temporal_patch, geometry)
+    assert len(pixels) >= geometry.grid.rows * geometry.grid.cols
+    assert torch.allclose(pixels, pixels[:1].expand_as(pixels))
 
 
 def test_the_benchmark_s_stock_side_is_what_the_engine_equals(model: ModelAdapter) -> None:

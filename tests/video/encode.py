@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
+from av.packet import Packet
+from av.video.reformatter import ColorRange
 
 SIZE = (240, 320)
 
@@ -58,6 +61,9 @@ def encode(
     gop: int | None = None,
     times: Sequence[float] | None = None,
     rotation: int = 0,
+    mirrored: bool = False,
+    aspect: Fraction | None = None,
+    full_range: bool = False,
     pixels: str = "yuv420p",
     muxer: dict[str, str] | None = None,
 ) -> Path:
@@ -71,19 +77,54 @@ def encode(
             stream.codec_context.max_b_frames = b_frames
         if gop is not None:
             stream.codec_context.gop_size = gop
-        if rotation:
-            stream.set_display_rotation(-rotation)
+        if rotation or mirrored:
+            # PyAV mirrors what was turned; here it is mirrored first.
+            stream.set_display_rotation(rotation if mirrored else -rotation, hflip=mirrored)
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if full_range:
+            stream.codec_context.color_range = ColorRange.JPEG
         if times is not None:
             stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         for i, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(
-                format=stream.pix_fmt
+                format=stream.pix_fmt, dst_color_range=ColorRange.JPEG if full_range else None
             )
             if times is not None:
                 frame.pts, frame.time_base = round(times[i] * 1000), Fraction(1, 1000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     return path
+
+
+def filtered(source: Path, path: Path, name: str) -> Path:
+    """Copies a video through one of FFmpeg's bitstream filters. Returns ``path``."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as out:
+        video = given.streams.video[0]
+        copy = out.add_stream_from_template(video)
+        bitstream_filter = BitStreamFilterContext(name, video)
+        for packet in given.demux(video):
+            for kept in bitstream_filter.filter(packet if packet.size else None):
+                kept.stream = copy
+                out.mux(kept)
+    return path
+
+
+def spoilt(source: Path, path: Path, spoil: Callable[[bytes], bytes], every: int) -> list[int]:
+    """Copies a video and spoils packets but for key frames' first. Returns which, by number."""
+    hit = []
+    with av.open(str(source)) as given, av.open(str(path), "w") as out:
+        video = given.streams.video[0]
+        copy = out.add_stream_from_template(video)
+        for number, packet in enumerate(packet for packet in given.demux(video) if packet.size):
+            if number % every == every - 1:
+                whole, packet = packet, Packet(spoil(bytes(packet)))
+                packet.pts, packet.dts, packet.time_base = whole.pts, whole.dts, whole.time_base
+                packet.is_keyframe = whole.is_keyframe
+                hit.append(number)
+            packet.stream = copy
+            out.mux(packet)
+    return hit
 
 
 def tone(path: Path) -> Path:

@@ -7,6 +7,7 @@ import pytest
 from costream.video import BLOCK, ChangeMap, Stream, decoder
 from costream.video.agreement import neighbour_agreement
 from costream.video.bitstream import open_reader
+from costream.video.display import Display
 from costream.video.evidence import Evidence
 from costream.video.field import MotionField
 from costream.video.nal import is_reference
@@ -300,10 +301,11 @@ def test_a_turned_map_misses_no_changed_pixel(rotation, size):
 
 def one_block(size, rotation, row, col):
     vectors = vector_array([(-1, 16, 16, col * 16 + 8, row * 16 + 8, 4, 0)])
-    evidence = Evidence("codec", rotation)
+    evidence = Evidence("codec")
     frame = av.VideoFrame(size[1], size[0], "gray")
     record = FrameRecord(0, 0.0, "P", 1, 1, False)
-    evidence.add(DecodedFrame(record, frame, FrameVectors(vectors, Span(1, 1))))
+    rows = FrameVectors(vectors, Span(1, 1))
+    evidence.add(DecodedFrame(record, frame, rows, display=Display(rotation)))
     return evidence.emit()
 
 

@@ -10,10 +10,11 @@ import os
 import sys
 
 import typer
-from rich.console import Console
 
 from costream import __version__
+from costream.cli.console import open_console
 from costream.errors import CoStreamError, SourceLostError
+from costream.printable import printable
 from costream.video.naming import masked
 
 LOST = 3
@@ -64,8 +65,16 @@ def _complain(error: CoStreamError | OSError) -> None:
         sentence = (
             f"can't use {masked(str(error.filename))}: {(error.strerror or sentence).lower()}"
         )
-    console = Console(stderr=True, highlight=False)
-    console.print(f"costream: {sentence}", style="red", markup=False, soft_wrap=True)
+    console = open_console(stderr=True)
+    console.print(f"costream: {printable(sentence)}", style="red", soft_wrap=True)
+
+
+class _Formatter(logging.Formatter):
+    """One line a warning, whatever is in the names that it speaks of."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 class _StandardError(logging.Handler):
@@ -80,7 +89,7 @@ class _StandardError(logging.Handler):
 def _quiet_libraries() -> None:
     """Leaves standard error to our own warnings."""
     handler = _StandardError()
-    handler.setFormatter(logging.Formatter("costream: %(message)s"))
+    handler.setFormatter(_Formatter("costream: %(message)s"))
     logging.getLogger("costream").addHandler(handler)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from costream.cli.bench import bench
+from costream.cli.console import open_console
 from costream.cli.options import JsonOpt
+from costream.printable import printable
 
 
 @bench.command("bitstream")
@@ -44,11 +44,11 @@ def bitstream(
         table.add_column(heading, justify="left" if left else "right")
     for row in rows:
         table.add_row(
-            escape(Path(row.source).name),
+            printable(Path(row.source).name),
             row.codec,
             str(row.slices),
-            ", ".join(f"{count} {escape(why)}" for why, count in row.unsupported.items()) or "-",
+            ", ".join(f"{count} {why}" for why, count in row.unsupported.items()) or "-",
             "-" if row.mv_equal is None else f"{row.mv_equal:.4%}",
             "-" if row.speedup is None else f"{row.speedup:.1f}",
         )
-    Console(highlight=False).print(table)
+    open_console().print(table)

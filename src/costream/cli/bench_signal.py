@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from costream.cli.bench import bench
+from costream.cli.console import dim, open_console
 from costream.cli.options import FpsOpt, JsonOpt
+from costream.printable import printable
 
 if TYPE_CHECKING:
     from costream.evaluate.signal import SignalRow, SignalSetup
@@ -69,7 +71,7 @@ def signal(
         seed=seed,
     )
     rows: list[SignalRow] = []
-    console = Console(stderr=True, highlight=False)
+    console = open_console(stderr=True)
     for part in _parts([*(source or []), *(more or [])], setup, quick, console):
         rows += part
     if as_json:
@@ -80,7 +82,7 @@ def signal(
         from costream.evaluate.signal_plots import plot_signal
 
         for path in plot_signal(rows, out):
-            console.print(f"plot: {path}", soft_wrap=True, markup=False)
+            console.print(printable(f"plot: {path}"), soft_wrap=True)
 
 
 def _parts(
@@ -90,12 +92,12 @@ def _parts(
     from costream.evaluate.signal_case import quick_cases, signal_cases
 
     for path in source:
-        console.print(f"reading {path}", style="dim", soft_wrap=True, markup=False)
+        console.print(printable(f"reading {path}"), style="dim", soft_wrap=True)
         yield signal_of_file(path, setup)
     if source:
         return
     for case in quick_cases() if quick else signal_cases():
-        console.print(f"generating {case.codec}, {case.setting}", style="dim", markup=False)
+        console.print(f"generating {case.codec}, {case.setting}", style="dim")
         yield signal_of_case(case, replace(setup, seconds=min(setup.seconds, case.longest)))
 
 
@@ -108,10 +110,10 @@ def _print(rows: list[SignalRow]) -> None:
     for row in rows:
         stream = f"{row.source}, {row.codec}" + (f", {row.setting}" if row.setting else "")
         if stream != previous:
-            table.add_row(f"[dim]{escape(stream)}[/]")
+            table.add_row(dim(printable(stream)))
         previous = stream
         table.add_row(*_cells(row), style="bold" if row.default else "")
-    console = Console(highlight=False)
+    console = open_console()
     console.print(table)
     console.print(
         "keep: share of groups kept. keep, recall, precision: of frames not kept whole. overall: "
@@ -142,14 +144,13 @@ def _print_evidence(console: Console, rows: list[SignalRow]) -> None:
     console.print(table)
 
 
-def _cells(row: SignalRow) -> list[str]:
-    recall, precision = f"{row.recall:.3f}", f"{row.precision:.3f}"
+def _cells(row: SignalRow) -> list[str | Text]:
     return [
         f"  {row.pruner}",
         f"{row.keep:.3f}",
         f"{row.overall:.3f}",
-        f"[red]{recall}[/]" if row.recall < MISSED else recall,
-        f"[red]{precision}[/]" if row.precision < IDLE else precision,
+        Text(f"{row.recall:.3f}", style="red" if row.recall < MISSED else ""),
+        Text(f"{row.precision:.3f}", style="red" if row.precision < IDLE else ""),
         f"{row.cost:.2f}",
         f"{row.changed:.3f}",
     ]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from costream.cli.bench import bench
+from costream.cli.console import open_console
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
@@ -27,6 +27,7 @@ from costream.cli.options import (
     parse_size,
 )
 from costream.engine.refresh import DEFAULT_REFRESH
+from costream.printable import printable
 from costream.pruning import DEFAULT_PRUNER
 from costream.settings import EngineSettings
 
@@ -99,9 +100,9 @@ def speed(
 def _print(model: str, report: SpeedReport) -> None:
     from costream.models.load import is_untrained
 
-    console, setup = Console(highlight=False), report.setup
+    console, setup = open_console(), report.setup
     width, height = setup["frame_size"]
-    table = Table(title=f"{len(report.stock)} windows of {Path(setup['source']).name}")
+    table = Table(title=f"{len(report.stock)} windows of {printable(Path(setup['source']).name)}")
     for name in ("a window, mean", "transformers", "CoStream", "ratio"):
         table.add_column(name, justify="left" if name.startswith("a ") else "right")
     ratio = report.ratios

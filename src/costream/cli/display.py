@@ -16,6 +16,7 @@ from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.engine.verdict import Verdict
+from costream.printable import printable
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Gap, LiveStream, Stream, StreamInfo
 
@@ -84,8 +85,9 @@ def _open_display(
         return
     console = Console(highlight=False)
     title = (
-        f"{info.source}  {info.codec} {info.width}x{info.height}  motion: {info.motion}  "
-        f"model: {model}  pruner: {settings.pruner}  refresh: {settings.refresh}"
+        f"{printable(info.source)}  {info.codec} {info.width}x{info.height}  "
+        f"motion: {info.motion}  model: {model}  pruner: {settings.pruner}  "
+        f"refresh: {settings.refresh}"
     )
     calibrated, totals = bool(settings.calibration), Totals(live=info.live)
     if not console.is_terminal or console.is_dumb_terminal:

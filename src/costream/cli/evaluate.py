@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from costream.cli.app import app
+from costream.cli.console import open_console
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
@@ -25,6 +26,7 @@ from costream.cli.options import (
     settings_for,
 )
 from costream.errors import SettingsError
+from costream.printable import printable
 
 if TYPE_CHECKING:
     from costream.evaluate.accuracy import AccuracyRow
@@ -104,7 +106,7 @@ def evaluate(
     from costream.models import warn_of_embedded
 
     chosen = choose_policies(policies.split(",") if policies else [])
-    console = Console(stderr=True, highlight=False)
+    console = open_console(stderr=True)
     annotated = _load(dataset, split, videos, console)
     unknown = settings.uncalibrated(list(annotated.questions.values()))
     warn_of_embedded(model, annotated.name, unknown, synthetic=annotated.name == "synthetic")
@@ -119,7 +121,7 @@ def evaluate(
         _print(report)
     if out is not None:
         for path in evaluation.write(report, out):
-            console.print(f"written: {path}", soft_wrap=True, markup=False)
+            console.print(printable(f"written: {path}"), soft_wrap=True)
 
 
 def _load(dataset: Path | None, split: str, videos: int | None, console: Console) -> Dataset:
@@ -137,14 +139,14 @@ def _load(dataset: Path | None, split: str, videos: int | None, console: Console
 
 def _progress(console: Console) -> OnVideo:
     def show(what: str, done: int, of: int) -> None:
-        console.print(f"{done} of {of} videos: {what}", style="dim", markup=False)
+        console.print(printable(f"{done} of {of} videos: {what}"), style="dim")
 
     return show
 
 
 def _complain(console: Console, report: AccuracyReport) -> None:
     for problem in report.problems[:SHOWN_PROBLEMS]:
-        console.print(f"costream: {problem}", style="yellow", soft_wrap=True, markup=False)
+        console.print(printable(f"costream: {problem}"), style="yellow", soft_wrap=True)
     if (more := len(report.problems) - SHOWN_PROBLEMS) > 0:
         console.print(f"costream: and {more} more problems, all in accuracy.json", style="yellow")
 
@@ -164,7 +166,7 @@ def _print(report: AccuracyReport) -> None:
         kinds.add_column(row.policy, justify="right")
     for kind in chosen[0].kinds:
         kinds.add_row(kind, *(f"{row.kinds[kind]:.3f}" for row in chosen))
-    console = Console(highlight=False)
+    console = open_console()
     console.print(table, kinds)
     console.print(
         f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "

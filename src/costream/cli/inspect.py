@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from costream.cli.app import app
+from costream.cli.console import dim, open_console
 from costream.cli.options import (
     CredentialsOpt,
     DecodeOpt,
@@ -22,6 +22,7 @@ from costream.cli.options import (
     access,
 )
 from costream.inspect import FILM, LIVE_LIMIT, PICTURE, Inspection, inspect_source
+from costream.printable import printable
 from costream.pruning import DEFAULT_PRUNER
 from costream.video import checked_decoding
 
@@ -72,16 +73,16 @@ def inspect_command(
 
 
 def _print(found: Inspection) -> None:
-    console = Console(highlight=False)
+    console = open_console()
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in _facts(found).items():
-        table.add_row(f"[dim]{name}[/]", value)
+        table.add_row(dim(name), value)
     for name, share in found.kept.items():
         mark = "  (default)" if name == DEFAULT_PRUNER else ""
-        table.add_row(f"[dim]kept by {name}[/]", f"{share:.1%}{mark}")
+        table.add_row(dim(f"kept by {name}"), f"{share:.1%}{mark}")
     console.print(table)
     if found.picture:
-        console.print(f"written: {found.picture}, {found.film}", soft_wrap=True, markup=False)
+        console.print(printable(f"written: {found.picture}, {found.film}"), soft_wrap=True)
 
 
 def _camera(found: Inspection) -> str:
@@ -103,12 +104,16 @@ def _rate(found: Inspection) -> str:
 
 def _facts(found: Inspection) -> dict[str, str]:
     size = f"{found.width}x{found.height}"
+    if found.sample_aspect != "1:1":
+        size += f", of samples of {found.sample_aspect}"
+    if found.mirrored:
+        size += ", mirrored"
     if found.rotation:
         size += f", rotated by {found.rotation} degrees"
     bits = "" if found.bit_rate is None else f", {found.bit_rate / 1e3:.0f} kbit/s"
     types = ", ".join(f"{count} {letter}" for letter, count in found.frame_types.items())
     return {
-        "source": found.source,
+        "source": printable(found.source),
         "codec": " ".join(filter(None, (found.codec, found.profile))),
         "size": size,
         "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {_rate(found)}{bits}",

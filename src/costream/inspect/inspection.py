@@ -17,6 +17,7 @@ from costream.inspect.evidence_tally import EvidenceTally
 from costream.inspect.film import Film
 from costream.inspect.gop import Gop, find_gop
 from costream.inspect.trial import Trial
+from costream.printable import printable
 from costream.pruning import PatchGrid, PrunerSettings
 from costream.video import Access, Decoding, FrameRecord, MotionSource, Sample, Stream, StreamInfo
 from costream.video.source import SourceLike
@@ -44,6 +45,8 @@ class Inspection:
         width: displayed width in pixels, after rotation.
         height: displayed height in pixels, after rotation.
         rotation: clockwise degrees from the coded to the displayed picture.
+        mirrored: whether left and right change places before that.
+        sample_aspect: width to height of a coded sample, such as ``12:11``. Displayed ones are 1:1.
         frame_rate: native frames a second over those read, or None where there was one only.
         stated_rate: what the container or the codec states, or None.
         duration: seconds, or None for a live source.
@@ -78,6 +81,8 @@ class Inspection:
     width: int
     height: int
     rotation: int
+    mirrored: bool
+    sample_aspect: str
     frame_rate: float | None
     stated_rate: float | None
     duration: float | None
@@ -221,6 +226,8 @@ def _described(info: StreamInfo) -> dict[str, Any]:
         "width": info.width,
         "height": info.height,
         "rotation": info.rotation,
+        "mirrored": info.mirrored,
+        "sample_aspect": f"{info.sample_aspect.numerator}:{info.sample_aspect.denominator}",
         "stated_rate": info.frame_rate,
         "duration": info.duration,
         "motion": info.motion,
@@ -247,4 +254,4 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
 def _heading(info: StreamInfo, rate: float | None = None) -> str:
     name = info.source if "://" in info.source else Path(info.source).name
     known = f", {rate:.3g} fps" if rate else ""
-    return f"{name}   {info.codec} {info.width} x {info.height}{known}"
+    return f"{printable(name)}   {info.codec} {info.width} x {info.height}{known}"

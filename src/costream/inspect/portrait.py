@@ -73,8 +73,8 @@ class Portrait:
         The evidence is the codec's motion, or the difference in luma where there is none.
         """
         pixels = self.samples[-1].picture.rgb()
-        size = PANEL, max(1, round(PANEL * pixels.shape[0] / pixels.shape[1]))
-        frame = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+        frame = Image.fromarray(pixels)
+        frame = frame.resize(_panel_size(*frame.size), Image.Resampling.LANCZOS)
         panels = [
             (frame, "Frame", f"at {self.samples[-1].time:.1f} s"),
             self._evidence(frame),
@@ -183,6 +183,12 @@ def _compose(panels: list[tuple[Image.Image, str, str]], heading: str) -> Image.
         pen.text((after, top - 14), words, QUIET, font=small, anchor="ls")
     pen.text((MARGIN, 2 * down + 25), heading, QUIET, font=small, anchor="ls")
     return sheet
+
+
+def _panel_size(width: int, height: int) -> tuple[int, int]:
+    """Fits a picture into a panel that is twice as high as it is wide."""
+    scale = min(PANEL / width, 2 * PANEL / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _even(side: int) -> int:

@@ -188,6 +188,7 @@ class ModelAdapter(ABC):
 
         Raises:
             SettingsError: ``size`` does not fit the patch grid.
+            SourceError: the pictures are over 200 times as long one way as the other.
         """
 
     @abstractmethod

@@ -32,6 +32,7 @@ from costream.models.packing import Complete, packed_attention
 from costream.models.patch_embedding import embed_patches
 from costream.models.pixels import (
     TileSettings,
+    check_shape,
     frames_to_tensor,
     nearest_multiple,
     patchify,
@@ -90,6 +91,7 @@ class InternVLAdapter(StockAdapter):
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
         factor = self.patch * self.merge
+        check_shape(width, height)
         tile = size or (self.pixel_settings.width, self.pixel_settings.height)
         if tile[0] != tile[1] or tile[0] <= 0 or tile[0] % factor:
             raise SettingsError(

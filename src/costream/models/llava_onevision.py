@@ -29,7 +29,7 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.packing import Complete, packed_attention
 from costream.models.patch_embedding import embed_patches
-from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
+from costream.models.pixels import TileSettings, check_shape, frames_to_tensor, patchify, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.vision_memory import Recollection, VisionMemory, recall
@@ -96,6 +96,7 @@ class LlavaOnevisionAdapter(StockAdapter):
                 f"frame size {size[0]}x{size[1]} does not fit this model: "
                 f"it takes {tile[0]}x{tile[1]} and nothing else"
             )
+        check_shape(width, height)
         tokens = -(-self.side // 2)
         grid = PatchGrid(tokens, tokens, merge=1)
         self.check_length(frames * grid.groups)

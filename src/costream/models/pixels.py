@@ -14,9 +14,13 @@ import torch
 from torch import Tensor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from costream.errors import SettingsError
+from costream.errors import SettingsError, SourceError
 from costream.pruning import PatchGrid
 from costream.video import Picture
+
+MAX_SHAPE = 200
+"""Times that a picture may be longer one way than the other: the published preprocessing of
+Qwen-VL refuses more, and that of others squeezes it into a square."""
 
 
 class Normalisation(Protocol):
@@ -77,6 +81,19 @@ class TileSettings:
             height=int(values["size"]["height"]),
             mean=tuple(map(float, values["image_mean"])),
             std=tuple(map(float, values["image_std"])),
+        )
+
+
+def check_shape(width: int, height: int) -> None:
+    """Refuses pictures so long that nothing of them is left at a model's size.
+
+    Raises:
+        SourceError: one side is over :data:`MAX_SHAPE` times the other.
+    """
+    if max(width, height) > MAX_SHAPE * min(width, height):
+        raise SourceError(
+            f"no model takes pictures of {width}x{height}: crop them, so that no side is over "
+            f"{MAX_SHAPE} times the other"
         )
 
 

@@ -28,6 +28,7 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import (
+    check_shape,
     fit,
     fit_frame,
     frames_to_tensor,
@@ -117,6 +118,7 @@ class Qwen25VLAdapter(StockAdapter):
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
         factor = self.patch * self.merge
+        check_shape(width, height)
         fitted = size or self._fit(width, height, frames)
         if any(side <= 0 or side % factor for side in fitted):
             raise SettingsError(

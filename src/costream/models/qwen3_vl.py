@@ -33,6 +33,7 @@ from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import (
     PixelSettings,
+    check_shape,
     fit,
     frames_to_tensor,
     nearest_multiple,
@@ -85,6 +86,7 @@ class Qwen3VLAdapter(StockAdapter):
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
         factor = self.patch * self.merge
+        check_shape(width, height)
         fitted = size or fit(width, height, frames, factor)
         if any(side <= 0 or side % factor for side in fitted):
             raise SettingsError(

@@ -18,6 +18,9 @@ FRAMES = 32
 _KEPT = (0, 1, 3)
 """Words of a vector that are kept, one column each: head, place and motion."""
 
+_DST_X, _DST_Y = 16, 32
+"""First bits in a vector's place: its fields are src_y, dst_x and dst_y, of 16 bits each."""
+
 _BLOCKS = 0xFFF
 """Twelve bits of a position are left if its lowest four, those within a block, are dropped."""
 
@@ -74,14 +77,24 @@ class VectorBatch:
         past, future, scale = np.array(self._factors, np.float32).T
         return past / scale, future / scale
 
-    def blocks(self) -> tuple[Indices, Indices]:
-        """Returns row and column of the 16 x 16 block that each vector is for, as new arrays."""
+    def blocks(self, left: int = 0, top: int = 0) -> tuple[Indices, Indices]:
+        """Returns row and column of the 16 x 16 block that each vector is for, as new arrays.
+
+        Args:
+            left: samples left of the first block.
+            top: samples above it.
+        """
+        if left or top:
+            return self._places(_DST_Y) - top >> 4, self._places(_DST_X) - left >> 4
         place = self._columns[1, : self._ends[-1]]
-        # The fields are src_y, dst_x and dst_y of 16 bits each, from the lowest bit.
-        y, x = place >> np.uint64(36), place >> np.uint64(20)
+        y, x = place >> np.uint64(_DST_Y + 4), place >> np.uint64(_DST_X + 4)
         y &= np.uint64(_BLOCKS)
         x &= np.uint64(_BLOCKS)
         return y.view(np.intp), x.view(np.intp)
+
+    def _places(self, bit: int) -> Indices:
+        field = self._columns[1, : self._ends[-1]] >> np.uint64(bit)
+        return (field & np.uint64(0xFFFF)).astype(np.intp)
 
     def nonzero(self) -> Indices:
         """Returns the indices of the vectors that are not zero."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 STILL, MOVING, UNPREDICTED = 0, 1, 2
 """States of a block."""
 
+DAMAGED = "damaged"
+"""What a reader says of a picture whose bits make no sense."""
+
 READ = frozenset({"h264", "hevc"})
 """FFmpeg's names of the codecs that a reader is for."""
 
@@ -60,4 +63,4 @@ def new_tracker() -> Tracker:
 
 def names_feature(reasons: list[str]) -> bool:
     """Whether a reader can't read a stream for what it is, not for what has been lost of it."""
-    return any(why != "damaged" and not why.startswith("missing") for why in reasons)
+    return any(why != DAMAGED and not why.startswith("missing") for why in reasons)

@@ -6,12 +6,14 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 import av.error
 import numpy as np
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
@@ -20,7 +22,10 @@ from av.video.stream import VideoStream
 from costream.errors import SourceError
 from costream.video.bitstream import READ, UNPREDICTED, open_reader
 from costream.video.clock import StreamClock
+from costream.video.display import AS_CODED
+from costream.video.display_reader import DisplayReader
 from costream.video.extent import Extent
+from costream.video.fields import FieldPairs, is_field_coded
 from costream.video.nal import is_reference
 from costream.video.patience import NOTICE, Patience
 from costream.video.reading import Reading
@@ -28,6 +33,7 @@ from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
 from costream.video.source import reason
+from costream.video.strictness import STRICT_OPTIONS, LenientDecoder, is_strict
 from costream.video.timeline import Timeline
 from costream.video.track import codec_name, find_video, frame_rate, is_unstamped, wrap
 from costream.video.vectors import (
@@ -113,6 +119,11 @@ class Decoder:
         extradata = self.stream.codec_context.extradata
         reader = open_reader(codec, extradata) if motion else None
         self._reading = Reading(name, reader, extradata)
+        self._displays = DisplayReader(self.stream, name)
+        self._display = AS_CODED
+        self._lenient: LenientDecoder | None = None
+        self.fields: FieldPairs | None = None
+        """Set where pictures are single fields, of which every other one is shown."""
         self._order: int | None = None
         self._step = 1
         self.motion: MotionSource = _exported(codec, wanted=motion)
@@ -162,8 +173,12 @@ class Decoder:
         context = self.stream.codec_context
         context.thread_count = 1
         context.copy_opaque = True
+        # Without, FFmpeg cuts off less than a stream says to keep rows of samples aligned.
+        context.flags |= Flags.unaligned
         if self.motion == "codec":
             context.options = EXPORT_OPTIONS
+        elif is_strict(self.codec):
+            context.options = STRICT_OPTIONS
 
     @property
     def position(self) -> int | None:
@@ -246,8 +261,10 @@ class Decoder:
 
         Every packet is admitted once, before it is decoded or passed over.
         """
+        if not self._packets_sent:
+            self._ask_for_fields(packet)
         self._extent.add(packet)
-        picture, unread = self._reading.read(packet, self._packets_sent)
+        found = self._reading.read(packet, self._packets_sent)
         if self.motion == "bitstream" and not self._reading.is_open:
             self.motion = _exported(self.codec, wanted=True)
             self._prepare_codec()
@@ -257,10 +274,10 @@ class Decoder:
             order=self._packets_sent,
             pts=packet.pts,
             size=packet.size,
-            corrupt=packet.is_corrupt,
+            corrupt=packet.is_corrupt or found.damaged,
             reference=reference,
-            picture=picture,
-            unread=unread,
+            picture=found.picture,
+            unread=found.unread,
             duration=self._duration(packet),
         )
         if coded.duration and not self._packets_sent:
@@ -269,6 +286,21 @@ class Decoder:
         self._references.send(coded)
         self._packets_sent += 1
         return coded
+
+    def _ask_for_fields(self, packet: Packet[VideoStream]) -> None:
+        extradata = self.stream.codec_context.extradata
+        if not is_field_coded(self.codec, extradata, bytes(packet)):
+            return
+        logger.warning(
+            "%s is H.265 coded in fields: the first one of each frame is shown, without evidence",
+            self.name,
+        )
+        self.fields = FieldPairs()
+        self._displays.fields = True
+        self._reading.close()
+        self.motion = "none"
+        self.rate = self.rate / 2 if self.rate else None
+        self.clock.interval = 1.0 / (self.rate or _DEFAULT_RATE)
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         """Decodes a packet that was admitted, or drains the decoder.
@@ -283,15 +315,29 @@ class Decoder:
         except av.error.EOFError:
             return []
         except av.FFmpegError as error:
-            frames = []
-            if not self._awaits_key:
-                self._fail(error)
+            frames = self._decode_again(packet, error)
+        if packet is not None and isinstance(packet.opaque, Coded):
+            self._displays.note(packet.opaque.order)
         if frames:
             self._awaits_key = False
             self._patience.reward()
         elif packet is not None:
             self._wait(packet)
-        return frames
+        return self.fields.firsts(frames) if self.fields is not None else frames
+
+    def _decode_again(
+        self, packet: Packet[VideoStream] | None, error: av.FFmpegError
+    ) -> list[av.VideoFrame]:
+        """Decodes a packet that a strict decoder refused, with its errors concealed."""
+        if packet is not None and is_strict(self.codec):
+            self._lenient = self._lenient or LenientDecoder(self.stream)
+            try:
+                return self._lenient.decode(packet)
+            except av.FFmpegError as worse:
+                error = worse
+        if not self._awaits_key:
+            self._fail(error)
+        return []
 
     def _wait(self, packet: Packet[VideoStream]) -> None:
         patience = self._patience
@@ -318,12 +364,20 @@ class Decoder:
         """Returns the next native frame in display order, of a decoded picture."""
         coded = frame.opaque
         assert coded is None or isinstance(coded, Coded)
+        self._display = self._displays.display(frame, coded)
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
-        damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
-        if not damaged and coded is not None:
-            self._reading.warn(coded.unread)
+        damaged = self._blemished or frame.is_corrupt
+        if coded is not None:
+            if not damaged:
+                self._reading.warn(coded.unread)
+            damaged |= coded.corrupt
         self._blemished = False
+        if self.fields is not None and coded is not None:
+            size, lost = self.fields.take()
+            duration = None if coded.duration is None else 2 * coded.duration
+            coded = replace(coded, size=coded.size + size, duration=duration)
+            damaged |= lost
         return self._show(coded, kind, self.time_shown(frame), damaged, frame, count, vectors)
 
     def pass_over(self, coded: Coded, kind: FrameType) -> DecodedFrame:
@@ -390,7 +444,9 @@ class Decoder:
             self.clock.interval = coded.duration
         self._frames += 1
         self._damaged += damaged
-        return DecodedFrame(record, frame, rows, summary)
+        return DecodedFrame(
+            record, frame, rows, summary, display=self._display, corner=self._reading.corner
+        )
 
     def _motion_of(
         self, frame: av.VideoFrame, coded: Coded | None, kind: FrameType
@@ -410,7 +466,7 @@ class Decoder:
         if self._order is not None and self._order < picture.order:
             self._step = picture.order - self._order
         self._order = picture.order
-        return picture.summary(self._step)
+        return picture.summary(self._step, scale=self._display.scale)
 
     def _fail(self, error: Exception) -> None:
         self._blemished = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -10,18 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from costream.video.field import MotionField
+from costream.video.layout import Layout
 from costream.video.quantisers import read_quantisers
 from costream.video.record import DecodedFrame, Passed
-from costream.video.sample import BLOCK, TOLD, ChangeMap, MotionSource, grid
+from costream.video.sample import TOLD, ChangeMap, MotionSource
 
 if TYPE_CHECKING:
     from costream._bitstream import Summary
 
 Field = npt.NDArray[Any]
-
-_FLIPPED = {1: ((0, 1),), 2: ((0, 0), (1, 1)), 3: ((1, 0),)}
-"""For each number of clockwise quarter turns: which side of the coded picture (0 height, 1 width)
-runs backwards in the displayed one, and along which axis there."""
 
 
 class Evidence:
@@ -49,16 +45,14 @@ class Evidence:
     nothing changed.
     """
 
-    def __init__(self, motion: MotionSource, rotation: int) -> None:
+    def __init__(self, motion: MotionSource) -> None:
         """Starts empty.
 
         Args:
             motion: where the evidence comes from; ``"unused"`` and ``"none"`` give maps of zeros.
-            rotation: clockwise degrees from the coded to the displayed picture.
         """
         self._motion: MotionSource = motion
-        self._turns = rotation // 90
-        self._size: tuple[int, int] | None = None
+        self._layout: Layout | None = None
         self._field = MotionField(0, 0)
         self._last: av.VideoFrame | None = None
         self._summary: Summary | None = None
@@ -68,8 +62,8 @@ class Evidence:
     def add(self, decoded: DecodedFrame) -> None:
         """Adds the next native frame in display order."""
         record, frame = decoded.record, decoded.frame
-        if frame is not None and self._size != (frame.height, frame.width):
-            self._resize(frame.height, frame.width)
+        if frame is not None:
+            self._lay_out(Layout(frame.width, frame.height, decoded.display, decoded.corner))
         if decoded.passed is not None:
             self._add_passed(decoded.passed)
         self._frames += 1
@@ -115,14 +109,16 @@ class Evidence:
         return change
 
     def _fields(self) -> dict[str, Field]:
+        layout, field = self._layout, self._field
+        assert layout is not None, "the first frame of a stream is always decoded"
         return {
-            "peak": self._displayed(self._field.peak(), np.maximum),
-            "drift": self._displayed(self._turned_vectors(), _mean),
-            "path": self._displayed(self._field.path(), _mean),
-            "activity": self._displayed(self._field.activity(), np.maximum),
-            "intra": self._displayed(self._field.intra(), np.logical_or),
-            "quantiser": self._displayed(self._quantiser(), np.fmax),
-            "residual": self._displayed(self._field.residual(), np.fmax),
+            "peak": layout.largest(field.peak()),
+            "drift": layout.vectors(field.drift()),
+            "path": layout.mean(field.path()),
+            "activity": layout.largest(field.activity()),
+            "intra": layout.largest(field.intra(), np.logical_or),
+            "quantiser": layout.largest(self._quantiser(), np.fmax),
+            "residual": layout.largest(field.residual(), np.fmax),
         }
 
     def _clear(self) -> None:
@@ -135,43 +131,18 @@ class Evidence:
     def _quantiser(self) -> npt.NDArray[np.float32]:
         if self._summary is not None and self._summary.quantiser.shape == self._field.shape:
             return self._summary.quantiser
-        found = read_quantisers(self._last) if self._last else None
+        corner = self._layout.corner if self._layout else (0, 0)
+        found = read_quantisers(self._last, corner) if self._last else None
         if found is None:
             return np.full(self._field.shape, np.nan, np.float32)
         return found.astype(np.float32)
 
-    def _resize(self, height: int, width: int) -> None:
+    def _lay_out(self, layout: Layout) -> None:
+        if layout == self._layout:
+            return
         # What was gathered lies on a grid that is gone. The interval is unknown as a whole, and
         # a damaged one is encoded whole.
-        self._damaged = self._size is not None
-        self._size = (height, width)
-        self._field = MotionField(*grid(height, width))
+        self._damaged = self._layout is not None
+        self._layout = layout
+        self._field = MotionField(*layout.coded, layout.display.scale, layout.corner)
         self._shown = None
-
-    def _turned_vectors(self) -> Field:
-        x, y = np.moveaxis(self._field.drift(), -1, 0)
-        turned = ((x, y), (-y, x), (-x, -y), (y, -x))[self._turns]
-        return np.stack(turned, axis=-1)
-
-    def _displayed(self, field: Field, join: Callable[[Field, Field], Field]) -> Field:
-        """Turns a field; where its blocks then start off the grid, joins the two that overlap."""
-        assert self._size is not None
-        if not self._turns:
-            return field
-        field = np.rot90(field, -self._turns)
-        for side, axis in _FLIPPED[self._turns]:
-            if self._size[side] % BLOCK:
-                field = join(field, _next(field, axis))
-        return np.ascontiguousarray(field)
-
-
-def _next(field: Field, axis: int) -> Field:
-    """Returns each block's neighbour to the right (axis 1) or below (axis 0); the last its own."""
-    last = field.shape[axis] - 1
-    neighbour: Field = np.take(field, np.minimum(np.arange(last + 1) + 1, last), axis)
-    return neighbour
-
-
-def _mean(one: Field, other: Field) -> Field:
-    mean: Field = (one + other) / np.float32(2)
-    return mean

@@ -25,9 +25,25 @@ class MotionField:
     therefore count only for the part of the block which no other vector explains.
     """
 
-    def __init__(self, rows: int, cols: int) -> None:
-        """Starts without a frame."""
+    def __init__(
+        self,
+        rows: int,
+        cols: int,
+        scale: tuple[float, float] = (1.0, 1.0),
+        corner: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Starts without a frame.
+
+        Args:
+            rows: rows of blocks.
+            cols: columns of blocks.
+            scale: pixels that a coded sample is wide and high: the motion's unit. Summaries come in
+                it already.
+            corner: x and y of the first block in the picture that vectors are of, in samples.
+        """
         self.shape = (rows, cols)
+        self._scale = scale
+        self._corner = corner
         self._batch = VectorBatch()
         self.clear()
 
@@ -120,9 +136,11 @@ class MotionField:
     def _blocks(self) -> tuple[Indices, npt.NDArray[np.bool_]]:
         """Returns each vector's block, and whether it lies outside the cropped picture."""
         rows, cols = self.shape
-        y, x = self._batch.blocks()
+        y, x = self._batch.blocks(*self._corner)
         outside = y >= rows
         outside |= x >= cols
+        if any(self._corner):
+            outside |= (y < 0) | (x < 0)
         y *= cols
         y += x
         return y, outside
@@ -141,8 +159,8 @@ class MotionField:
         blocks = len(self._peak)
         x, y = self._batch.motion(moving)
         factor = self._factor(moving)
-        x *= factor
-        y *= factor
+        x *= factor * np.float32(self._scale[0])
+        y *= factor * np.float32(self._scale[1])
         squared = x * x + y * y
         np.maximum.at(self._peak, block, squared)
 

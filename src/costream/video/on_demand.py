@@ -12,13 +12,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.packet import Packet
-from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from costream.video.bitstream import names_feature, new_tracker, open_reader
 from costream.video.clock import TickGrid
 from costream.video.decoder import Decoder
 from costream.video.nal import UnitReader
+from costream.video.picture import is_full_range
 from costream.video.record import DecodedFrame, Passed
 from costream.video.references import Coded, FrameType
 from costream.video.side_data import Extradata
@@ -196,6 +196,8 @@ class OnDemand:
 
     def _take(self, packet: Packet[VideoStream], coded: Coded) -> Held | None:
         """Files a packet that arrived; None if it has no place in display order."""
+        if self._units is not None and self._decoder.fields is not None:
+            self._give_up("its pictures are fields")
         if self._units is None:
             return None
         pts, dts = packet.pts, packet.dts
@@ -311,7 +313,7 @@ class OnDemand:
             self._refresh = 0.0 if surprised else min(2 * self._refresh, MAX_AGE) or REFRESH
         self._tracker.start(luma)
         self._reader.reset()
-        full = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
+        full = frame.format.name == "gray" or is_full_range(frame)
         self._limit = LIMIT if full else LIMIT * _LIMITED
         # Sent, but not displayed yet.
         self._fresh = [other for other in self._sent.values() if not other.passed]

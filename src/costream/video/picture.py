@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from fractions import Fraction
 from typing import cast
 
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from costream.video.display import AS_CODED, SQUARE, Display
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -28,7 +31,7 @@ _scalers = _Scalers()
 
 
 class Picture:
-    """A decoded picture in display orientation.
+    """A decoded picture as it is displayed: turned, mirrored, with square pixels.
 
     It shares the decoder's buffer and stays valid after the stream has moved on. Nothing is
     converted before :meth:`rgb` or :meth:`luma` is called. The array belongs to the caller; what
@@ -36,27 +39,35 @@ class Picture:
     time may convert a picture.
     """
 
-    __slots__ = ("_frame", "_luma", "_rotation", "height", "width")
+    __slots__ = ("_display", "_frame", "_luma", "height", "width")
 
-    def __init__(self, frame: av.VideoFrame, rotation: int) -> None:
-        if rotation not in (0, 90, 180, 270):
-            raise ValueError(f"a picture turns by 0, 90, 180 or 270 degrees, not {rotation}")
+    def __init__(self, frame: av.VideoFrame, display: Display) -> None:
         self._frame = frame
-        self._rotation = rotation
+        self._display = display
         self._luma: dict[tuple[int, int], Pixels] = {}
-        turned = rotation in (90, 270)
-        self.width: int = frame.height if turned else frame.width
-        self.height: int = frame.width if turned else frame.height
+        self.width: int
+        self.height: int
+        self.width, self.height = display.size(frame.width, frame.height)
 
     @classmethod
-    def from_frame(cls, frame: av.VideoFrame, rotation: int = 0) -> Picture:
+    def from_frame(
+        cls,
+        frame: av.VideoFrame,
+        rotation: int = 0,
+        *,
+        mirrored: bool = False,
+        aspect: Fraction = SQUARE,
+    ) -> Picture:
         """Wraps a decoded frame, without a copy.
 
         Args:
             frame: the frame as coded. The picture keeps it; nobody may write to it any more.
             rotation: clockwise degrees from the coded to the displayed picture.
+            mirrored: left and right change places before it is turned.
+            aspect: width of a coded sample over its height; see
+                :class:`~costream.video.display.Display`.
         """
-        return cls(frame, rotation)
+        return cls(frame, Display(rotation, mirrored, aspect))
 
     @classmethod
     def from_rgb(cls, pixels: Pixels) -> Picture:
@@ -65,16 +76,22 @@ class Picture:
             raise ValueError(
                 f"a picture is uint8 [height, width, 3], not {pixels.dtype} {pixels.shape}"
             )
-        return cls(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"), 0)
+        return cls(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"), AS_CODED
+        )
 
     def rgb(self) -> Pixels:
         """Returns uint8 [height, width, 3], full range.
 
-        swscale converts by the frame's own colour matrix and range; for an unrotated frame the
-        result equals ``frame.to_ndarray(format="rgb24")`` bit by bit.
+        swscale converts by the frame's own colour matrix and range, and takes an unspecified matrix
+        for BT.601 and an unspecified range for limited, as FFmpeg does everywhere; for a frame that
+        is shown as coded the result equals ``frame.to_ndarray(format="rgb24")`` bit by bit, unless
+        its format belies its range.
         """
-        frame = _scalers.rgb.reformat(self._frame, format="rgb24", threads=1)
-        return self._displayed(cast(Pixels, frame.to_ndarray()))
+        source = self._source()
+        width, height = self._display.stretched(source.width, source.height)
+        frame = _scalers.rgb.reformat(source, width, height, format="rgb24", threads=1)
+        return self._display.arranged(cast(Pixels, frame.to_ndarray()))
 
     def luma(self, rows: int, cols: int) -> Pixels:
         """Returns uint8 [rows, cols]: brightness of the picture stretched onto ``rows`` x ``cols``.
@@ -85,23 +102,54 @@ class Picture:
         known = self._luma.get((rows, cols))
         if known is not None:
             return known.copy()
-        turned = self._rotation in (90, 270)
+        turned = self._display.turned
         frame = _scalers.luma(rows, cols).reformat(
-            self._frame,
+            self._source(),
             width=rows if turned else cols,
             height=cols if turned else rows,
             format="gray",
+            # Whatever the matrix is, luma is luma: by another's, swscale would go through RGB.
+            src_colorspace=Colorspace.DEFAULT,
+            dst_colorspace=Colorspace.DEFAULT,
             interpolation=Interpolation.AREA,
             threads=1,
         )
-        luma = self._displayed(cast(Pixels, frame.to_ndarray()))
+        luma = self._display.arranged(cast(Pixels, frame.to_ndarray()))
         self._luma[rows, cols] = luma
         return luma.copy()
 
-    def _displayed(self, pixels: Pixels) -> Pixels:
-        if not self._rotation:
-            return pixels
-        return np.ascontiguousarray(np.rot90(pixels, -self._rotation // 90))
+    def _source(self) -> av.VideoFrame:
+        if self._frame.format.name.startswith("yuvj") and not is_full_range(self._frame):
+            self._frame = _without_j(self._frame)
+        return self._frame
 
     def __repr__(self) -> str:
         return f"Picture({self.width}x{self.height})"
+
+
+def is_full_range(frame: av.VideoFrame) -> bool:
+    """Whether luma of a YUV frame runs from 0 to 255, as far as the frame says.
+
+    FFmpeg's formats with a J, which stand for full range, stay when a stream of H.264 goes over to
+    limited range: then the frame's own range is right.
+    """
+    if frame.format.name.startswith("yuvj"):
+        return frame.color_range != ColorRange.MPEG
+    return frame.color_range == ColorRange.JPEG
+
+
+def _without_j(frame: av.VideoFrame) -> av.VideoFrame:
+    """Copies a frame to the format without a J, whose range swscale believes."""
+    name = frame.format.name.replace("yuvj", "yuv")
+    plain = av.VideoFrame(frame.width, frame.height, name)
+    for source, target in zip(frame.planes, plain.planes, strict=True):
+        _rows(target)[:] = _rows(source)
+    plain.color_range = frame.color_range
+    plain.colorspace = frame.colorspace
+    return plain
+
+
+def _rows(plane: av.video.plane.VideoPlane) -> Pixels:
+    samples = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # no buffer in its stub
+    rows: Pixels = samples.reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]

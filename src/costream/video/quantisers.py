@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from av.sidedata.encparams import VideoEncParams
 
-from costream.video.sample import grid
+from costream.video.sample import BLOCK, grid
 from costream.video.side_data import side_data
 
 _WORDS = 5
@@ -18,7 +18,7 @@ _DELTA = 4
 Quantisers = npt.NDArray[np.int32]
 
 
-def read_quantisers(frame: av.VideoFrame) -> Quantisers | None:
+def read_quantisers(frame: av.VideoFrame, corner: tuple[int, int] = (0, 0)) -> Quantisers | None:
     """Returns the quantiser of every macroblock, as coded, or None.
 
     H.264, MPEG-4 part 2, MPEG-2, MPEG-1, H.263 and FLV give them, measured with FFmpeg 8.1. VP9
@@ -27,6 +27,7 @@ def read_quantisers(frame: av.VideoFrame) -> Quantisers | None:
 
     Args:
         frame: decoded with :data:`~costream.video.vectors.EXPORT_OPTIONS`.
+        corner: samples of the coded picture left of and above the frame.
 
     Returns:
         int32 [rows, cols] of the 16 x 16 blocks that cover the picture, in the codec's own steps: 0
@@ -36,13 +37,23 @@ def read_quantisers(frame: av.VideoFrame) -> Quantisers | None:
     exported = side_data(frame, "VIDEO_ENC_PARAMS")
     if not isinstance(exported, VideoEncParams) or not exported.nb_blocks:
         return None
-    blocks = _words(exported)[exported.blocks_offset // 4 :]
-    deltas = blocks[: exported.nb_blocks * _WORDS].reshape(-1, _WORDS)[:, _DELTA]
-    rows, cols = grid(frame.height, frame.width)
-    if len(deltas) % cols or len(deltas) < rows * cols:
+    words = _words(exported)[exported.blocks_offset // 4 :]
+    blocks = words[: exported.nb_blocks * _WORDS].reshape(-1, _WORDS)
+    # Macroblocks of what is cropped off are among them.
+    across = int(blocks[-1, 0]) // BLOCK + 1
+    rows, cols = _centres(frame, corner)
+    if len(blocks) % across or len(blocks) // across <= rows[-1] or across <= cols[-1]:
         return None
-    found: Quantisers = deltas.reshape(-1, cols)[:rows] + exported.qp
+    found: Quantisers = blocks[:, _DELTA].reshape(-1, across)[np.ix_(rows, cols)] + exported.qp
     return found
+
+
+def _centres(frame: av.VideoFrame, corner: tuple[int, int]) -> tuple[Quantisers, Quantisers]:
+    """Returns the rows and columns of the macroblocks in the middle of the frame's blocks."""
+    rows, cols = grid(frame.height, frame.width)
+    down = np.minimum(np.arange(rows) * BLOCK + BLOCK // 2, frame.height - 1) + corner[1]
+    across = np.minimum(np.arange(cols) * BLOCK + BLOCK // 2, frame.width - 1) + corner[0]
+    return (down // BLOCK).astype(np.int32), (across // BLOCK).astype(np.int32)
 
 
 def _words(exported: VideoEncParams) -> Quantisers:

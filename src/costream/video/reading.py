@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from costream.video.bitstream import names_feature
+from costream.video.bitstream import DAMAGED, names_feature
 from costream.video.side_data import Extradata
 
 if TYPE_CHECKING:
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from costream.video.bitstream import Reader
 
 logger = logging.getLogger("costream")
+
+
+class Read(NamedTuple):
+    """What was read of a packet.
+
+    Attributes:
+        picture: its picture, or None.
+        unread: why there is none, if it was to be read.
+        damaged: its bits make no sense, which FFmpeg's decoder of H.265 conceals without a word.
+    """
+
+    picture: Picture | None = None
+    unread: str = ""
+    damaged: bool = False
 
 
 class Reading:
@@ -33,31 +47,39 @@ class Reading:
         self._reader = reader
         self._extradata = Extradata(extradata)
         self._warned = False
+        self.corner = (0, 0)
+        """Columns and rows cut off at the left and the top of a stream that is not read further."""
 
     @property
     def is_open(self) -> bool:
         """Whether packets are read."""
         return self._reader is not None
 
-    def read(self, packet: Packet[VideoStream], number: int) -> tuple[Picture | None, str]:
-        """Returns the picture of a packet, or why there is none.
+    def close(self) -> None:
+        """Reads nothing more."""
+        self._reader = None
+
+    def read(self, packet: Packet[VideoStream], number: int) -> Read:
+        """Reads a packet.
 
         It is no longer open after a first packet, of ``number`` 0, that shows that the stream is of
         a kind that the reader can't read.
         """
         if self._reader is None:
-            return None, ""
+            return Read()
         extradata = self._extradata.renew(packet)
         if extradata is not None:
             self._reader.configure(extradata)
         pictures = self._reader.read(bytes(packet), number)
         if not pictures:
-            return None, "no slice is found"
-        reasons = pictures[-1].unsupported
-        if not number and names_feature(reasons):
-            self._reader = None
-            return None, ""
-        return None if reasons else pictures[-1], ", ".join(reasons)
+            return Read(unread="no slice is found")
+        last = pictures[-1]
+        if not number and names_feature(last.unsupported):
+            self.corner = last.crop_left, last.crop_top
+            self.close()
+            return Read()
+        damaged = any(DAMAGED in picture.unsupported for picture in pictures)
+        return Read(None if last.unsupported else last, ", ".join(last.unsupported), damaged)
 
     def warn(self, why: str) -> None:
         """Says once that a picture that can be decoded could not be read.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from costream.video.display import AS_CODED, Display
 from costream.video.references import Coded, FrameType
 from costream.video.vectors import FrameVectors
 
@@ -96,6 +97,9 @@ class DecodedFrame:
         summary: what our own reader says of it; None where it does not read the stream, or could
             not read the frame.
         passed: frames that were passed over right before this one and are not told of one by one.
+        display: how the frame is shown; of one that was not decoded, how the last one was.
+        corner: samples of the coded picture left of and above the frame, which were cropped off, as
+            far as ``vectors`` lie in the coded picture.
     """
 
     record: FrameRecord
@@ -103,3 +107,5 @@ class DecodedFrame:
     vectors: FrameVectors | None
     summary: Summary | None = None
     passed: Passed | None = None
+    display: Display = AS_CODED
+    corner: tuple[int, int] = (0, 0)

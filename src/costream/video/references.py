@@ -23,7 +23,7 @@ class Coded:
         order: index in decoding order.
         pts: presentation time in the stream's units, or None.
         size: coded bytes.
-        corrupt: the demuxer marked the packet as incomplete.
+        corrupt: the demuxer marked the packet as incomplete, or what it holds is damaged.
         reference: other frames may refer to it; None if the bitstream was not asked.
         picture: what our own reader says of it, if it reads the stream.
         unread: why it could not read the picture; empty where it could, or was not asked.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from costream.video.agreement import CameraShift, neighbour_agreement, ratio
+from costream.video.display import SQUARE
 from costream.video.gap import Gap
 from costream.video.picture import Picture
 from costream.video.record import FrameRecord
@@ -39,13 +41,16 @@ class StreamInfo:
         source: the source as the user named it, passwords masked.
         codec: FFmpeg's name of the codec, such as ``h264``.
         profile: the codec's profile, or None where it states none.
-        width: displayed width in pixels, after rotation.
+        width: displayed width in pixels, after rotation, which are square.
         height: displayed height in pixels, after rotation.
         rotation: clockwise quarter turns applied to the coded picture, in degrees.
         frame_rate: native frames a second as stated by the container, or by the codec of a raw
             stream; None where neither does.
         duration: seconds, or None for a live source, or a file of several recordings.
         motion: where change evidence comes from.
+        mirrored: whether left and right of the coded picture change places before it is turned.
+        sample_aspect: width of a coded sample over its height: see
+            :class:`~costream.video.display.Display` for what is shown of others than 1.
         live: the source has no end of its own, so that its end is a loss.
     """
 
@@ -58,6 +63,8 @@ class StreamInfo:
     frame_rate: float | None
     duration: float | None
     motion: MotionSource
+    mirrored: bool = False
+    sample_aspect: Fraction = SQUARE
     live: bool = False
 
 
@@ -66,8 +73,11 @@ class ChangeMap:
     """What the bitstream says happened in the interval from the last sample to this one.
 
     The interval holds every native frame after the previous sample, up to and including this
-    sample's own. All fields lie on a grid of ``BLOCK`` x ``BLOCK`` luma pixels in display
-    orientation; rows and columns are rounded up, so the last ones may be partly outside.
+    sample's own. All fields lie on a grid of ``BLOCK`` x ``BLOCK`` pixels of the picture as it is
+    displayed: cropped, stretched to square pixels, mirrored and turned. Rows and columns are
+    rounded up, so the last ones may be partly outside. Where the coded blocks don't line up with
+    this grid, a block has what all those that it overlaps say: the largest value, or the mean by
+    area of ``drift`` and ``path``. All lengths are in displayed pixels.
 
     Attributes:
         motion: anything but ``"bitstream"`` and ``"codec"`` means that nothing is known: every
@@ -93,7 +103,7 @@ class ChangeMap:
         keyframes: I-frames among them. They carry no vectors, so what they changed is unknown.
         packet_bytes: coded size of the interval's frames, in bytes.
         damaged: the decoder reported an error, or concealed one, within the interval, or the
-            picture changed its size. The other fields can't be trusted then.
+            picture changed its size or how it is shown. The other fields can't be trusted then.
     """
 
     motion: MotionSource

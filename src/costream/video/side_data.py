@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def side_data(
-    frame: av.VideoFrame, kind: Literal["MOTION_VECTORS", "VIDEO_ENC_PARAMS"]
+    frame: av.VideoFrame, kind: Literal["MOTION_VECTORS", "VIDEO_ENC_PARAMS", "DISPLAYMATRIX"]
 ) -> object | None:
     """Returns what was exported beside ``frame``, without a copy, or None.
 

@@ -17,6 +17,7 @@ from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
 from costream.video.credentials import Credentials
 from costream.video.decoder import PATIENCE, Decoder
+from costream.video.display import AS_CODED
 from costream.video.evidence import Evidence
 from costream.video.interruption import delivered
 from costream.video.naming import path_of
@@ -72,8 +73,9 @@ class Stream:
     A file may hold several recordings, one behind the other: they are read as one stream. ``info``
     is of the first.
 
-    Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
-    first), and the map of the interval in which it changed is marked as damaged.
+    Size, orientation and sample aspect ratio may change in mid-stream: pictures and change maps
+    follow (``info`` keeps the first), and the map of the interval in which they changed is marked
+    as damaged.
 
     What a source leads to is not trusted, whoever named it. Guaranteed is, against any content of
     a playlist (HLS, DASH, ffconcat, SDP), however it changes while it is read:
@@ -322,16 +324,16 @@ class Stream:
     def _sample(
         self, grid: TickGrid, on_frame: Callable[[FrameRecord], None] | None
     ) -> Iterator[Sample]:
-        evidence = Evidence(self.info.motion, self.info.rotation)
+        evidence = Evidence(self.info.motion)
         if self._on_demand is not None:
             self._on_demand.grid = grid
             self._on_demand.each = on_frame is not None
-        latest = _Latest(self.info.rotation)
+        latest = _Latest()
         for decoded in self._take():
             if on_frame is not None:
                 on_frame(decoded.record)
             evidence.add(decoded)
-            latest.add(decoded.frame)
+            latest.add(decoded)
             tick = grid.tick(decoded.record.time)
             if tick is not None:
                 reused = decoded.frame is None
@@ -365,17 +367,19 @@ class Stream:
         video = self._decoder.stream
         assert first.frame is not None
         alone = self._recordings is None or self._recordings.is_alone
-        picture = Picture.from_frame(first.frame, rotation := _rotation(first.frame))
+        picture = Picture(first.frame, first.display)
         return StreamInfo(
             source=self._name,
             codec=codec_name(video),
             profile=video.codec_context.profile,
             width=picture.width,
             height=picture.height,
-            rotation=rotation,
+            rotation=first.display.rotation,
             frame_rate=self._decoder.rate,
             duration=duration(self._container, video) if alone else None,
             motion=self._decoder.motion,
+            mirrored=first.display.mirrored,
+            sample_aspect=first.display.aspect,
             live=is_live(self._source, self._container),
         )
 
@@ -397,23 +401,17 @@ class Stream:
 class _Latest:
     """The frame that was decoded last, as a picture once one is asked for."""
 
-    def __init__(self, rotation: int) -> None:
-        self._rotation = rotation
+    def __init__(self) -> None:
         self._frame: av.VideoFrame | None = None
+        self._display = AS_CODED
         self._picture: Picture | None = None
 
-    def add(self, frame: av.VideoFrame | None) -> None:
-        if frame is not None:
-            self._frame, self._picture = frame, None
+    def add(self, decoded: DecodedFrame) -> None:
+        if decoded.frame is not None:
+            self._frame, self._display, self._picture = decoded.frame, decoded.display, None
 
     def picture(self) -> Picture:
         if self._picture is None:
             assert self._frame is not None, "the first frame of a stream is always decoded"
-            self._picture = Picture.from_frame(self._frame, self._rotation)
+            self._picture = Picture(self._frame, self._display)
         return self._picture
-
-
-def _rotation(first: av.VideoFrame) -> int:
-    """Returns clockwise degrees; FFmpeg counts the other way round. Odd angles are not turned."""
-    clockwise = -first.rotation % 360
-    return clockwise if clockwise % 90 == 0 else 0
