@@ -44,7 +44,7 @@ def halves(folder, suffix="mp4", codec="libx264", muxer=None, second=None):
     return [
         encode(
             folder / f"{name}.{suffix}",
-            panning(50, (step, 0), size=SIZE),
+            panning(50, (step, 0), size=SIZE if x264 else (48, 64)),
             codec,
             muxer=muxer,
             options=options if x264 else fast,

@@ -129,8 +129,8 @@ def _web_target(source: str, timeout: float, options: Mapping[str, str], reach: 
     web.until = time.monotonic() + 2 * timeout
     main = WebFile(web, url)
     nested = Nested(main, masked(source), WebOpener(web))
-    options = {"protocol_whitelist": reaches.NO_PROTOCOL}
-    return Target(main, options, nested, "hls" if main.kind in _HLS_KINDS else None, web)
+    sealed = {"protocol_whitelist": reaches.NO_PROTOCOL}
+    return Target(main, sealed, nested, "hls" if main.kind in _HLS_KINDS else None, web)
 
 
 def _check_path(path: Path, name: str) -> None:
