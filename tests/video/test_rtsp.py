@@ -89,7 +89,7 @@ def test_a_camera_that_asks_for_a_password(clips, kind, user, password, transpor
         camera = url_of(server)
         with Stream(camera, credentials=Credentials(user, password), **settings) as stream:
             assert stream.info.codec == "h264"
-            assert stream.live
+            assert stream.info.live
             assert stream.info.source == camera
         for credentials in (None, Credentials(user, "hunter2")):
             with pytest.raises(SourceError, match="401 Unauthorized") as caught:

@@ -40,7 +40,7 @@ def test_a_file_is_read_by_ranges(site, clip):
     site.pages["/a.mp4"] = Page(clip, ranges=True)
     with Stream(f"{site.url}/a.mp4", timeout=3) as stream:
         assert stream.info.duration == 2
-        assert not stream.live
+        assert not stream.info.live
         assert len(list(stream.frames())) == 50
     assert len(site.hits) > 1
 

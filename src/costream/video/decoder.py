@@ -226,7 +226,7 @@ class Decoder:
         return self._timeline.settle(self._demuxed())
 
     def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
-        failures = 0
+        failures, broken = 0, None
         while failures < _MAX_BAD_READS:
             try:
                 for packet in self._container.demux(self.stream):
@@ -244,15 +244,18 @@ class Decoder:
                 failures += 1
                 self._fail(error)
             except (av.FFmpegError, OSError) as error:
-                self._stop(error)
+                broken = error
                 break
         self._broke_off = failures > 0
+        # Outside of the except clause: FFmpeg's error repeats a URL's password.
+        if broken is not None:
+            self._stop(broken)
         yield None
 
     def _stop(self, error: Exception) -> None:
         if not self._local:
             cause = reason(error, self._timeout)
-            raise SourceError(f"{self.name} stopped: {cause}") from None
+            raise SourceError(f"{self.name} stopped: {cause}")
         self._fail(error)
         self._ended_early = True
 

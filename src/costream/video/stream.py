@@ -182,7 +182,8 @@ class Stream:
         if self._info is not None:
             return self
         try:
-            if is_file(self._source):
+            # Of a name from elsewhere, no file is touched: it is refused below.
+            if is_file(self._source) and self._reach == "local":
                 self._recordings = Recordings(path_of(self._source))
             frames = self._open_part()
             with delivered():
