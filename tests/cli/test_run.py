@@ -77,6 +77,10 @@ def test_text_is_written_on_request(costream: Command, camera: Path, checkpoint:
     assert all(v["answers"][0]["text"] is None for v in verdicts(silent.out))
     assert all(isinstance(v["answers"][0]["text"], str) for v in verdicts(spoken.out))
     assert all(v["seconds"]["generate"] > 0 for v in verdicts(spoken.out))
+    one = costream("run", camera, "--ask", "Is it?", "--text", "--max-text-tokens", 1, *options)
+    texts = [[v["answers"][0]["text"] for v in verdicts(r.out)] for r in (one, spoken)]
+    for short, long in zip(*texts, strict=True):
+        assert long.startswith(short) and len(short) < len(long)
 
 
 def test_a_codec_without_vectors_says_so(

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from costream.engine.engine import Engine
 from costream.errors import ModelError
 from costream.models import SIZES, ModelAdapter, load_model, quantised, write_untrained
+from costream.models.quantised import check_products
+from costream.models.qwen3_vl import Qwen3VLSize
 from costream.settings import EngineSettings
 from tests.fakes import FakeStream, noise_pictures, samples_of
 from tests.models import real
@@ -195,24 +198,46 @@ def test_compressed_tensors_load(tmp_path: Path, size: str) -> None:
     assert model.parameters == plain.parameters
 
 
-@needs("bitsandbytes", "accelerate")
-@pytest.mark.parametrize("bits", [4, 8])
-@pytest.mark.parametrize("kind", ["", "moe_"])
-def test_bitsandbytes_load(
-    request: pytest.FixtureRequest, tmp_path: Path, kind: str, bits: int
-) -> None:
+WIDE = {
+    # A bitsandbytes block is of 64 numbers: every matrix has to be that wide.
+    "dense": Qwen3VLSize(128, 2, 256, 4, 2, 128, 2, 2, (0,)),
+    "experts": Qwen3VLSize(128, 2, 256, 4, 2, 128, 2, 2, (0,), experts=4),
+}
+
+
+def write_bitsandbytes(plain: Path, path: Path, bits: int) -> None:
     from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
-    checkpoint: Path = request.getfixturevalue(f"{kind}checkpoint")
-    plain: ModelAdapter = request.getfixturevalue(f"{kind}model")
-    path = copy(checkpoint, tmp_path)
     options = {"bnb_4bit_compute_dtype": torch.float32, "load_in_4bit": bits == 4}
     config = BitsAndBytesConfig(load_in_8bit=bits == 8, **options)
     stored = AutoModelForImageTextToText.from_pretrained(
-        checkpoint, quantization_config=config, device_map={"": "cpu"}
+        plain, quantization_config=config, device_map={"": "cpu"}
     )
+    shutil.copytree(plain, path)
     stored.save_pretrained(path)
-    model = load_model(str(path), device="cpu")
+
+
+@needs("bitsandbytes", "accelerate")
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("kind", WIDE)
+def test_bitsandbytes_load(tmp_path: Path, kind: str, bits: int) -> None:
+    checkpoint = write_untrained(tmp_path / "plain", WIDE[kind])
+    write_bitsandbytes(checkpoint, tmp_path / "packed", bits)
+    plain, model = (load_model(str(tmp_path / n), device="cpu") for n in ("plain", "packed"))
     assert (model.parameters, model.kv_shape) == (plain.parameters, plain.kv_shape)
     assert model.text_flops(5, 9, 1) == plain.text_flops(5, 9, 1)
+    assert model.vision_flops([48], [48]) == plain.vision_flops([48], [48])
     assert watched(model) == pytest.approx(watched(plain), abs=0.1)
+
+
+def test_a_product_that_a_library_can_t_do_here_is_one_sentence() -> None:
+    """Told when the model is loaded, and not by a traceback from its first forward pass."""
+
+    class Packed(nn.Linear):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("no kernel\nfor this processor")
+
+    model = nn.Sequential(nn.Linear(2, 2), Packed(2, 2))
+    model.device = torch.device("cpu")  # type: ignore[assignment]
+    with pytest.raises(ModelError, match=r"weights 1 of 'x' .* on cpu: no kernel for this proc"):
+        check_products("x", model, torch.float32)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
@@ -83,6 +83,34 @@ def plain_config(config: PretrainedConfig) -> PretrainedConfig:
         if hasattr(part, "quantization_config"):
             del part.quantization_config
     return copy
+
+
+@torch.inference_mode()
+def check_products(path: str, model: Any, dtype: torch.dtype) -> None:
+    """Multiplies a row of numbers with each matrix that a library has taken over.
+
+    Libraries prepare their matrices when they are first used, and find out then what their kernels
+    don't take: the shape, the type, the processor.
+
+    Args:
+        path: the checkpoint, for messages.
+        model: the stock class with its weights, on its device.
+        dtype: of the numbers.
+
+    Raises:
+        ModelError: one can't be multiplied here.
+    """
+    for name, part in model.named_modules():
+        width = getattr(part, "in_features", None)
+        if isinstance(width, int) and type(part) is not nn.Linear:
+            try:
+                part(torch.zeros(1, width, dtype=dtype, device=model.device))
+            except (RuntimeError, ValueError, TypeError, AssertionError, ImportError) as error:
+                problem = " ".join(str(error).split()) or type(error).__name__
+                raise ModelError(
+                    f"the quantised weights {name} of {path!r} can't be used in {dtype} on "
+                    f"{model.device}: {problem}"
+                ) from error
 
 
 def read_fp8(
