@@ -39,7 +39,8 @@ def close(quantised: ModelAdapter, plain: ModelAdapter) -> None:
     ours, theirs = quantised.model.state_dict(), plain.model.state_dict()
     assert ours.keys() == theirs.keys()
     rounded = 0
-    for name, weight in theirs.items():
+    # The vocabularies of real checkpoints are not quantised, and large.
+    for name, weight in ((n, w) for n, w in theirs.items() if ".layers." in n):
         error = (ours[name].float() - weight).abs()
         # Numbers far below their block's largest are rounded on a scale of its own.
         assert (error <= HALF_STEP * weight.abs() + weight.abs().max() / 2**14).all(), name
@@ -53,8 +54,10 @@ def watched(model: ModelAdapter) -> list[float]:
     return [verdict.answers[0].score for verdict in Engine(model, settings).watch(stream, ["Is?"])]
 
 
-@pytest.mark.parametrize("block", [32, 48, 128])
-@pytest.mark.parametrize(("kind", "experts"), [("", ""), ("moe_", "each"), ("moe_", "stacked")])
+@pytest.mark.parametrize(
+    ("kind", "experts", "block"),
+    [("", "each", 32), ("", "each", 48), ("moe_", "each", 48), ("moe_", "stacked", 128)],
+)
 def test_fp8_is_dequantised_on_a_cpu(
     request: pytest.FixtureRequest,
     tmp_path: Path,
