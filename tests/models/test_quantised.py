@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from costream.engine.engine import Engine
@@ -118,8 +119,6 @@ def test_a_sharded_fp8_checkpoint_is_read_whole(
 
 def shard(path: Path) -> None:
     """Splits the weights into two files, so that scales may lie apart from their weights."""
-    from safetensors.torch import load_file, save_file
-
     tensors = load_file(path / "model.safetensors")
     (path / "model.safetensors").unlink()
     names = sorted(tensors, key=lambda name: (name.endswith("_scale_inv"), name))
@@ -137,6 +136,16 @@ def test_scales_that_don_t_fit_their_blocks_are_told(checkpoint: Path, tmp_path:
     write_fp8(path, {**BLOCKS, "weight_block_size": [32, 32]})
     edit_quantisation(path, weight_block_size=[48, 48])
     with pytest.raises(ModelError, match=r"a scale of another shape than its weight .* of 48x48$"):
+        load_model(str(path), device="cpu")
+
+
+def test_fp8_numbers_without_a_scale_are_told(checkpoint: Path, tmp_path: Path) -> None:
+    path = copy(checkpoint, tmp_path)
+    write_fp8(path, {**BLOCKS, "weight_block_size": [32, 32]})
+    tensors = load_file(path / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if "q_proj.weight_s" not in name}
+    save_file(kept, path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"no scale for its FP8 weight .*q_proj\.weight$"):
         load_model(str(path), device="cpu")
 
 
@@ -163,6 +172,7 @@ def edit_quantisation(path: Path, **values: Any) -> None:
             r"by bitsandbytes, which needs bitsandbytes and accelerate: pip install 'costream\[",
         ),
         ({"load_in_8bit": True}, r"by bitsandbytes, which needs bitsandbytes and accelerate"),
+        ({"bits": 4}, r"by 'None', which is not supported"),
         ({"quant_method": "hqq"}, r"by 'hqq', which is not supported: .* plain weights, or with"),
     ],
 )

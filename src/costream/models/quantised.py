@@ -54,7 +54,7 @@ def method_of(path: str, values: Mapping[str, Any]) -> str:
     Raises:
         ModelError: it is a kind that does not load, or a library that it needs is not installed.
     """
-    method = str(values.get("quant_method") or "bitsandbytes")
+    method = _named(values)
     if method not in LIBRARIES:
         raise ModelError(
             f"the weights of {path!r} are quantised by {method!r}, which is not supported: choose "
@@ -68,6 +68,14 @@ def method_of(path: str, values: Mapping[str, Any]) -> str:
             f"{_advice(missing)}"
         )
     return method
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    said = values.get("quant_method")
+    if said is None and (values.get("load_in_4bit") or values.get("load_in_8bit")):
+        return "bitsandbytes"
+    # The library's own configurations name it by an enumeration.
+    return str(getattr(said, "value", said))
 
 
 def _advice(missing: list[str]) -> str:
@@ -140,6 +148,8 @@ def read_fp8(
         weight, scale = stored.pop(name), stored.pop(name + _SCALE, None)
         if scale is not None:
             weight = _scaled(path, name, weight, scale, block)
+        elif weight.element_size() == 1:
+            raise ModelError(f"the checkpoint {path!r} has no scale for its FP8 weight {name}")
         weights[name] = weight.to(dtype)
     return _with_experts_in_one(weights) if stacked else weights
 
