@@ -122,6 +122,24 @@ def test_bench_compares_both_sides(costream: Command, camera: Path, checkpoint: 
     assert "2 windows" in table and "transformers" in table
 
 
+@pytest.mark.parametrize(
+    ("family", "size"),
+    [("test", 224), ("qwen2.5-test", 224), ("internvl-test", 224), ("llava-test", 100)],
+)
+def test_bench_compares_every_family_at_the_size_next_to_224(
+    costream: Command,
+    camera: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    size: int,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    options = ("--window", 4, "--stride", 2, "--windows", 1, "--json")
+    result = costream("bench", camera, "--model", f"costream/untrained-{family}", *options)
+    assert json.loads(result.out)["frame_size"] == [size, size]
+
+
 def test_bench_without_savings_agrees_with_the_stock_model(
     costream: Command, camera: Path, checkpoint: Path
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from costream.engine.refresh import REFRESH
+from costream.models.stock import StockAdapter
 from costream.pruning import PRUNERS
 from costream.synth import EncoderSettings, SyntheticCamera, encode
 from costream.video import decoder
@@ -77,6 +78,20 @@ def test_text_is_written_on_request(costream: Command, camera: Path, checkpoint:
     assert all(v["answers"][0]["text"] is None for v in verdicts(silent.out))
     assert all(isinstance(v["answers"][0]["text"], str) for v in verdicts(spoken.out))
     assert all(v["seconds"]["generate"] > 0 for v in verdicts(spoken.out))
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_written_text_is_cut_off_where_told(
+    costream: Command,
+    camera: Path,
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int,
+) -> None:
+    monkeypatch.setattr(StockAdapter, "decode", lambda self, ids: str(len(ids)))
+    options = ("--text", "--max-text-tokens", limit, "--model", checkpoint, "--json", *SMALL)
+    result = costream("run", camera, "--ask", "Is it?", *options)
+    assert {v["answers"][0]["text"] for v in verdicts(result.out)} == {str(limit)}
 
 
 def test_a_codec_without_vectors_says_so(

@@ -88,6 +88,21 @@ def test_the_benchmark_s_stock_side_is_what_the_engine_equals(model: ModelAdapte
         assert verdict.answers[0].score == pytest.approx(score, abs=1e-4)
 
 
+def test_what_users_write_is_text_and_no_control_token(model: ModelAdapter) -> None:
+    added = model.tokenizer.get_added_vocab()
+    plain, asked = (model.question(text).ids.tolist() for text in ("Is it?", "".join(added)))
+    control = set(added.values())
+    assert [n for n in asked if n in control] == [n for n in plain if n in control]
+    assert "".join(added) in model.tokenizer.decode(asked)
+
+
+def test_the_size_next_to_another_is_one_that_fits(model: ModelAdapter) -> None:
+    for asked in ((224, 224), (10, 2000)):
+        size = model.nearest_size(asked)
+        geometry = model.geometry(640, 360, 2, size)
+        assert (geometry.width, geometry.height) == size
+
+
 @pytest.mark.parametrize("pruner", ["last-kept", "codecflow-v4", "random"])
 def test_pruned_and_reused_windows_are_answered(model: ModelAdapter, pruner: str) -> None:
     watched = engine(model, pruner=pruner, refresh="anchors", keep=0.3, text=True)

@@ -59,7 +59,8 @@ class ChatFormat:
             return cls._cut(begun, video)
         answered = [*asked, {"role": "assistant", "content": [{"type": "text", "text": _ANSWER}]}]
         history, found, _ = _render(tokenizer, answered).partition(_ANSWER)
-        same = history.startswith(begun[: begun.rindex(opened)])
+        # An earlier answer may be shown without its thought: that closes none.
+        same = history.startswith(begun[: begun.rindex(opened) + len(opened)])
         if found and same and _open_tag(history) is None:
             return cls._cut(history, video, opened)
         raise ModelError(

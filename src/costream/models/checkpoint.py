@@ -21,7 +21,14 @@ from transformers import (
 from transformers.utils import cached_file
 
 from costream.errors import ModelError
-from costream.models.quantised import FP8, method_of, plain_config, quantisation, read_fp8
+from costream.models.quantised import (
+    FP8,
+    check_products,
+    method_of,
+    plain_config,
+    quantisation,
+    read_fp8,
+)
 
 T = TypeVar("T")
 
@@ -64,8 +71,11 @@ def load_weights(
         raise ModelError(f"can't load the weights of {path!r}: {first_line(error)}") from error
     _check_weights(path, info)
     model.generation_config = generation or model.generation_config
-    # Libraries of quantised weights have put theirs where they belong, and forbid it again.
-    return (model.to(device) if method in (None, FP8) else model).eval()
+    if method in (None, FP8):
+        return model.to(device).eval()
+    # The library has put its weights where they belong, and may forbid to move them.
+    check_products(path, model.eval(), dtype)
+    return model
 
 
 def _load_fp8(

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
@@ -54,7 +54,7 @@ def method_of(path: str, values: Mapping[str, Any]) -> str:
     Raises:
         ModelError: it is a kind that does not load, or a library that it needs is not installed.
     """
-    method = str(values.get("quant_method") or "bitsandbytes")
+    method = _named(values)
     if method not in LIBRARIES:
         raise ModelError(
             f"the weights of {path!r} are quantised by {method!r}, which is not supported: choose "
@@ -70,6 +70,14 @@ def method_of(path: str, values: Mapping[str, Any]) -> str:
     return method
 
 
+def _named(values: Mapping[str, Any]) -> str:
+    said = values.get("quant_method")
+    if said is None and (values.get("load_in_4bit") or values.get("load_in_8bit")):
+        return "bitsandbytes"
+    # The library's own configurations name it by an enumeration.
+    return str(getattr(said, "value", said))
+
+
 def _advice(missing: list[str]) -> str:
     if set(missing) <= EXTRA:
         return "pip install 'costream[quantised]'"
@@ -83,6 +91,34 @@ def plain_config(config: PretrainedConfig) -> PretrainedConfig:
         if hasattr(part, "quantization_config"):
             del part.quantization_config
     return copy
+
+
+@torch.inference_mode()
+def check_products(path: str, model: Any, dtype: torch.dtype) -> None:
+    """Multiplies a row of numbers with each matrix that a library has taken over.
+
+    Libraries prepare their matrices when they are first used, and find out then what their kernels
+    don't take: the shape, the type, the processor.
+
+    Args:
+        path: the checkpoint, for messages.
+        model: the stock class with its weights, on its device.
+        dtype: of the numbers.
+
+    Raises:
+        ModelError: one can't be multiplied here.
+    """
+    for name, part in model.named_modules():
+        width = getattr(part, "in_features", None)
+        if isinstance(width, int) and type(part) is not nn.Linear:
+            try:
+                part(torch.zeros(1, width, dtype=dtype, device=model.device))
+            except (RuntimeError, ValueError, TypeError, AssertionError, ImportError) as error:
+                problem = " ".join(str(error).split()) or type(error).__name__
+                raise ModelError(
+                    f"the quantised weights {name} of {path!r} can't be used in {dtype} on "
+                    f"{model.device}: {problem}"
+                ) from error
 
 
 def read_fp8(
@@ -112,6 +148,8 @@ def read_fp8(
         weight, scale = stored.pop(name), stored.pop(name + _SCALE, None)
         if scale is not None:
             weight = _scaled(path, name, weight, scale, block)
+        elif weight.element_size() == 1:
+            raise ModelError(f"the checkpoint {path!r} has no scale for its FP8 weight {name}")
         weights[name] = weight.to(dtype)
     return _with_experts_in_one(weights) if stacked else weights
 
