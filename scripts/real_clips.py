@@ -124,7 +124,9 @@ def main() -> None:
     """Prints the table as Markdown."""
     parser = argparse.ArgumentParser(description="Kept share, FLOPs and speed on real clips.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--windows", type=int, default=12, help="most windows of a clip, 0 for none")
+    parser.add_argument(
+        "--windows", type=int, default=12, help="most windows of a clip, 0 for none"
+    )
     parser.add_argument("--kind", action="append", metavar="NAME=PATTERN", default=[])
     given = parser.parse_args()
     kinds = dict(kind.split("=", 1) for kind in given.kind) or KINDS
