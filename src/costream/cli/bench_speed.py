@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from costream.checkpoints import is_untrained
 from costream.cli.bench import bench
 from costream.cli.options import (
     AnchorOpt,
@@ -82,8 +83,6 @@ def speed(
 
 
 def _print(model: str, report: SpeedReport) -> None:
-    from costream.models.load import is_untrained
-
     console, setup = Console(highlight=False), report.setup
     width, height = setup["frame_size"]
     table = Table(title=f"{len(report.stock)} windows of {Path(setup['source']).name}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from costream.checkpoints import recommended_settings
 from costream.engine.refresh import REFRESH
 from costream.errors import SettingsError
 from costream.pruning import PRUNERS
@@ -85,6 +86,10 @@ SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Picks the scene and
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+_WIDEST = {"window": 1e9, "stride": 1e-9}
+"""Any window or stride that is given fits these."""
+
+
 def settings_for(
     model: str, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> EngineSettings:
@@ -99,9 +104,9 @@ def settings_for(
         SettingsError: a setting is wrong.
         ModelError: there is no such model.
     """
-    from costream.models import recommended_settings
-
     chosen = {name: value for name, value in given.items() if value is not None}
+    # What is wrong whatever the model recommends is told before a hub is asked what it does.
+    EngineSettings.checked(**{**_WIDEST, **chosen})
     return EngineSettings.preferring(chosen, {**(defaults or {}), **recommended_settings(model)})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -12,8 +11,8 @@ from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
-from transformers.utils import cached_file
 
+from costream.checkpoints import find_file, first_line, read_file
 from costream.errors import ModelError
 
 T = TypeVar("T")
@@ -69,7 +68,7 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: there is none, or it has no chat template.
     """
-    if not any(_find_file(path, name) for name in _TOKENIZER_FILES):
+    if not any(find_file(path, name) for name in _TOKENIZER_FILES):
         raise ModelError(
             f"the checkpoint {path!r} has no tokenizer: {_TOKENIZER_FILES[0]} is missing"
         )
@@ -155,26 +154,3 @@ def _first_tokens(tokenizer: PreTrainedTokenizerBase, word: str) -> Tensor:
     encoded = [tokenizer.encode(spelling, add_special_tokens=False) for spelling in spellings]
     whole = {ids[0] for ids in encoded if len(ids) == 1}
     return torch.tensor(sorted(whole or {encoded[0][0]}))
-
-
-def read_file(path: str, name: str) -> str | None:
-    """Returns the text of a checkpoint's file, or None where it has none of that name.
-
-    Raises:
-        ModelError: the file is there and can't be read.
-    """
-    found = _find_file(path, name)
-    return None if found is None else found.read_text(encoding="utf-8")
-
-
-def _find_file(path: str, name: str) -> Path | None:
-    try:
-        found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
-    except OSError as error:
-        raise ModelError(f"can't read {name} of {path!r}: {first_line(error)}") from error
-    return None if found is None else Path(found)
-
-
-def first_line(error: Exception) -> str:
-    """Returns the first line of an error's text, for a message of one sentence."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
