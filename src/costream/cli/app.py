@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from io import TextIOWrapper
 
 import typer
 from rich.console import Console
@@ -33,6 +34,7 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 def main() -> None:
     """Runs the command line: errors of ours are one sentence on standard error and status 1."""
+    _write_in_any_locale()
     _quiet_libraries()
     try:
         app()
@@ -54,6 +56,13 @@ def _complain(error: CoStreamError | OSError) -> None:
         sentence = f"can't use {error.filename}: {(error.strerror or sentence).lower()}"
     console = Console(stderr=True, highlight=False)
     console.print(f"costream: {sentence}", style="red", markup=False, soft_wrap=True)
+
+
+def _write_in_any_locale() -> None:
+    """Escapes what the encoding of an output has no character for, instead of failing there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _quiet_libraries() -> None:

@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from costream.checkpoints import is_untrained
+from costream.checkpoints import check_model, is_untrained
 from costream.cli.bench import bench
+from costream.cli.checks import check_source
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
@@ -28,6 +29,7 @@ from costream.cli.options import (
     WindowOpt,
     parse_size,
 )
+from costream.engine.asks import checked_asks
 from costream.engine.refresh import DEFAULT_REFRESH
 from costream.pruning import DEFAULT_PRUNER
 from costream.settings import EngineSettings
@@ -72,10 +74,13 @@ def speed(
         anchor_every=anchor_every,
         frame_size=parse_size(frame_size),
     )
+    asks = checked_asks([ask])
+    check_source(source)
+    check_model(model)
     from costream.cli.loading import load_engine
     from costream.evaluate.speed import compare
 
-    report = compare(load_engine(model, settings, device), source, ask, windows)
+    report = compare(load_engine(model, settings, device), source, asks[0], windows)
     if as_json:
         typer.echo(json.dumps({"model": model, **report.to_dict()}))
     else:

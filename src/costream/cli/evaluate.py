@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from costream.cli.app import app
+from costream.cli.checks import check_dtype
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
@@ -98,13 +99,15 @@ def evaluate(
         "threshold": threshold,
     }
     settings = settings_for(model, given)
+    check_dtype(dtype)
     from costream.cli.loading import load_engine
-    from costream.evaluate.evaluation import Evaluation
     from costream.evaluate.policies import choose_policies
 
     chosen = choose_policies(policies.split(",") if policies else [])
     console = Console(stderr=True, highlight=False)
     annotated = _load(dataset, split, videos, console)
+    from costream.evaluate.evaluation import Evaluation
+
     evaluation = Evaluation(
         load_engine(model, settings, device, dtype), model, annotated, out, _progress(console)
     )

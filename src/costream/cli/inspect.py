@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from costream.cli.app import app
+from costream.cli.checks import check_source, positive
 from costream.cli.options import DecodeOpt, FpsOpt, JsonOpt, SourceArg
 from costream.inspect import FILM, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
@@ -22,7 +23,10 @@ def inspect_command(
     source: SourceArg,
     fps: FpsOpt = 2.0,
     anchor_every: Annotated[
-        float, typer.Option("--anchor-every", help="Seconds between frames encoded whole.")
+        float,
+        typer.Option(
+            "--anchor-every", help="Seconds between frames encoded whole.", callback=positive
+        ),
     ] = 40.0,
     limit: Annotated[
         float | None,
@@ -39,6 +43,7 @@ def inspect_command(
     With [bold]--out[/], a picture and a short film too: frame, motion, kept patches and the age of
     the others, at one telling moment and over the first minute.
     """
+    check_source(source)
     found = inspect_source(
         source,
         fps=fps,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from costream.checkpoints import recommended_settings
+from costream.cli.checks import positive
 from costream.engine.refresh import REFRESH
 from costream.errors import SettingsError
 from costream.pruning import PRUNERS
@@ -20,7 +21,7 @@ AskOpt = Annotated[
     list[str], typer.Option("--ask", help="A question of yes or no. May be given again.")
 ]
 ModelOpt = Annotated[str, typer.Option("--model", help="Hub name or directory of a checkpoint.")]
-FpsOpt = Annotated[float, typer.Option("--fps", help="Frames sampled a second.")]
+FpsOpt = Annotated[float, typer.Option("--fps", help="Frames sampled a second.", callback=positive)]
 
 # What is None is as the model recommends, or as the settings have it: see settings_for.
 ModelFpsOpt = Annotated[float | None, typer.Option("--fps", help="Frames sampled a second.")]
@@ -121,4 +122,6 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise SettingsError(f"frame size {text!r} is not of the form WIDTHxHEIGHT, such as 448x448")
+    if not (int(width) and int(height)):
+        raise SettingsError(f"frame size {text!r} holds no pixel: choose such as 448x448")
     return int(width), int(height)

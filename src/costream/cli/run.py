@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from costream.cli.app import app
+from costream.cli.checks import check_dtype, check_source
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
@@ -29,6 +30,7 @@ from costream.cli.options import (
     parse_size,
     settings_for,
 )
+from costream.engine.asks import checked_asks
 
 
 @app.command()
@@ -78,6 +80,9 @@ def run(
         "text": text,
         "text_above": text_above,
     }
+    asks = checked_asks(ask)
+    check_source(source)
+    check_dtype(dtype)
     settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
@@ -85,4 +90,4 @@ def run(
 
     with Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode)) as stream:
         engine = load_engine(model, settings, device, dtype)
-        show_verdicts(engine, stream, ask, model, as_json=as_json)
+        show_verdicts(engine, stream, asks, model, as_json=as_json)

@@ -10,7 +10,7 @@ import torch
 
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
-from costream.engine.schedule import Schedule, Window
+from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
@@ -18,9 +18,6 @@ from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommende
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Stream
-
-HELD_WINDOWS = 2
-"""Windows from one anchor to the next where pruned groups stay in sight."""
 
 OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame as it is decoded."""
@@ -90,7 +87,7 @@ class Engine:
             on_frame: called with the record of every native frame as it is decoded.
 
         Raises:
-            SettingsError: at once: there is no question, or one is empty.
+            SettingsError: at once: there is no question, one is empty or no valid Unicode.
             SourceError: at once or while iterating: the stream can't be read.
         """
         watch = self.open(stream, ask)
