@@ -52,6 +52,8 @@ def samples_of(
 class FakeStream:
     """Stands in for a ``Stream``: gives the samples it was made with."""
 
+    decode_seconds = 0.0
+
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
         picture = samples[0].picture

@@ -25,10 +25,14 @@ def test_surface_is_what_it_was_meant_to_be() -> None:
         "Engine",
         "EngineSettings",
         "FlopCount",
+        "Gap",
         "IntegrityError",
+        "LiveStream",
         "ModelError",
         "SettingsError",
         "SourceError",
+        "SourceLostError",
+        "SourceRefusedError",
         "StageSeconds",
         "Stream",
         "StreamInfo",
@@ -36,6 +40,7 @@ def test_surface_is_what_it_was_meant_to_be() -> None:
         "Verdict",
         "__version__",
         "load_model",
+        "open_source",
     }
 
 

@@ -68,7 +68,8 @@ struct Pps {
   std::optional<CodedScalingLists> lists;
 };
 
-// Reads the payload of a NAL unit, behind its header; nothing where it is damaged.
+// Reads the payload of a NAL unit, behind its header; nothing where it is damaged. `id` is set as
+// soon as it is known.
 std::optional<Sps> parse_sps(const std::vector<std::uint8_t>& payload, int& id);
 std::optional<Pps> parse_pps(const std::vector<std::uint8_t>& payload, int& id);
 

@@ -187,15 +187,21 @@ void H264Reader::State::take_unit(const std::uint8_t* data, std::size_t size) {
 }
 
 void H264Reader::State::take_parameters(int kind, std::vector<std::uint8_t> bytes) {
+  // A set that can't be read takes the place of the one before it: slices that need it aren't read
+  // by parameters that may no longer hold.
   const auto keep = [&bytes](auto& sets, auto parsed, int id) {
-    if (!parsed) return;
+    if (id < 0) return;
     auto& held = sets[static_cast<std::size_t>(id)];
+    if (!parsed) {
+      held = {};
+      return;
+    }
     if (held.parameters && held.payload == bytes) return;
     using Parameters = typename decltype(parsed)::value_type;
     held.parameters = std::make_shared<const Parameters>(std::move(*parsed));
     held.payload = std::move(bytes);
   };
-  int id = 0;
+  int id = -1;  // not even that could be read
   if (kind == kSps) {
     auto parsed = parse_sps(bytes, id);
     keep(sequence_sets, std::move(parsed), id);

@@ -101,12 +101,15 @@ void H265Reader::nal_unit(const std::uint8_t* data, std::size_t size, std::vecto
   }
   if (size == 2) return;
   unescape_into(data + 2, size - 2, payload_);
+  // A set that can't be read takes the place of the one before it: slices that need it aren't read
+  // by parameters that may no longer hold.
+  int id = -1;
   if (type == kSps) {
-    if (auto sps = parse_sequence_parameters(BitReader(payload_.data(), payload_.size())))
-      sets_.sps[static_cast<std::size_t>(sps->id)] = std::move(sps);
+    auto sps = parse_sequence_parameters(BitReader(payload_.data(), payload_.size()), id);
+    if (id >= 0) sets_.sps[static_cast<std::size_t>(id)] = std::move(sps);
   } else if (type == kPps) {
-    if (auto pps = parse_picture_parameters(BitReader(payload_.data(), payload_.size())))
-      sets_.pps[static_cast<std::size_t>(pps->id)] = std::move(pps);
+    auto pps = parse_picture_parameters(BitReader(payload_.data(), payload_.size()), id);
+    if (id >= 0) sets_.pps[static_cast<std::size_t>(id)] = std::move(pps);
   } else {
     slice(type, temporal_id, size, out);
   }

@@ -15,14 +15,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from costream.errors import CoStreamError, IntegrityError, ModelError, SettingsError, SourceError
+from costream.errors import (
+    CoStreamError,
+    IntegrityError,
+    ModelError,
+    SettingsError,
+    SourceError,
+    SourceLostError,
+    SourceRefusedError,
+)
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
     from costream.engine.verdict import Answer, FlopCount, StageSeconds, TokenCount, Verdict
     from costream.models.load import load_model
     from costream.settings import EngineSettings
-    from costream.video import Stream, StreamInfo
+    from costream.video import Gap, LiveStream, Stream, StreamInfo, open_source
 
 __version__ = "0.1.0"
 
@@ -32,10 +40,14 @@ __all__ = [
     "Engine",
     "EngineSettings",
     "FlopCount",
+    "Gap",
     "IntegrityError",
+    "LiveStream",
     "ModelError",
     "SettingsError",
     "SourceError",
+    "SourceLostError",
+    "SourceRefusedError",
     "StageSeconds",
     "Stream",
     "StreamInfo",
@@ -43,6 +55,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "load_model",
+    "open_source",
 ]
 
 # Torch and transformers take seconds to import: names are looked up when they are first used, so
@@ -52,12 +65,15 @@ _HOMES = {
     "Engine": "costream.engine.engine",
     "EngineSettings": "costream.settings",
     "FlopCount": "costream.engine.verdict",
+    "Gap": "costream.video",
+    "LiveStream": "costream.video",
     "StageSeconds": "costream.engine.verdict",
     "Stream": "costream.video",
     "StreamInfo": "costream.video",
     "TokenCount": "costream.engine.verdict",
     "Verdict": "costream.engine.verdict",
     "load_model": "costream.models.load",
+    "open_source": "costream.video",
 }
 
 

@@ -6,6 +6,7 @@ The command line asks here before it loads anything, so that a wrong name costs 
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,12 @@ def checkpoint_path(name: str) -> str:
     Raises:
         ModelError: it is neither a directory nor a name that the hub could have.
     """
+    if not name:
+        raise ModelError("the name of the model is empty: name a directory or one on the hub")
     if name in EMBEDDED:
         return str(resources.files("costream") / "weights" / EMBEDDED[name])
+    if name.lower().endswith(".gguf") or _holds_only_gguf(Path(name)):
+        raise ModelError(gguf_sentence(name))
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") != 1):
         raise ModelError(
             f"unknown model {name!r}: neither a directory nor a name on the hub, and not "
@@ -86,13 +91,62 @@ def model_type(folder: str) -> str:
         ModelError: it names none.
     """
     text = read_file(folder, "config.json")
+    if text is None:
+        raise ModelError(
+            f"the directory {folder!r} is no checkpoint in the layout of transformers: it has no "
+            "config.json"
+        )
     try:
-        values = {} if text is None else json.loads(text)
+        values = json.loads(text)
     except ValueError as error:
         raise ModelError(f"unknown model {folder!r}: {first_line(error)}") from error
-    if not isinstance(values, dict) or "model_type" not in values:
-        raise ModelError(f"unknown model {folder!r}: it has no config.json that names a model_type")
-    return str(values["model_type"])
+    return named_type(folder, values)
+
+
+def named_type(path: str, config: Any) -> str:
+    """Returns the family that a configuration names.
+
+    Args:
+        path: the checkpoint's directory, or its name on the hub.
+        config: what ``config.json`` holds.
+
+    Raises:
+        ModelError: it names none, or one whose layout is not that of ``transformers``.
+    """
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise ModelError(f"unknown model {path!r}: it has no config.json that names a model_type")
+    if config["model_type"] == "internvl_chat":
+        raise ModelError(_converted_sentence(path))
+    return str(config["model_type"])
+
+
+def gguf_sentence(path: str) -> str:
+    """Returns what is said of a model in the GGUF format."""
+    return (
+        f"{path!r} is a model in the GGUF format of llama.cpp, which is not supported: take the "
+        "checkpoint that it was made of, with config.json and model.safetensors"
+    )
+
+
+def _holds_only_gguf(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    return any(folder.glob("*.gguf")) and not any(folder.glob("*.safetensors"))
+
+
+def _converted_sentence(path: str) -> str:
+    """Returns what is said of an InternVL in the layout that brings code of its own."""
+    name = Path(path).name
+    known = re.fullmatch(r"InternVL3(_5)?-\d+B(-A\d+B)?", name)
+    if known:
+        # As the conversions are called on the hub.
+        converted = f"OpenGVLab/{name}-{'HF' if known[1] else 'hf'}"
+    else:
+        converted = "the one whose name ends in -hf, such as OpenGVLab/InternVL3-8B-hf"
+    return (
+        f"{path!r} is an InternVL in the layout that brings code of its own, 'internvl_chat', "
+        f"which is not supported: take its conversion to the layout of transformers, {converted}"
+    )
 
 
 def read_file(path: str, name: str) -> str | None:

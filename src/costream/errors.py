@@ -3,10 +3,12 @@
 ::
 
     CoStreamError
-    ├── SourceError       a source can't be opened or read any further
-    ├── ModelError        a model is unknown, unsupported or its checkpoint is broken
-    ├── SettingsError     an option's value is out of range, or two of them contradict
-    └── IntegrityError    an invariant of the KV store is broken: always a bug of ours
+    ├── SourceError               a source can't be opened or read any further
+    │   ├── SourceRefusedError    asking for it again would not help
+    │   └── SourceLostError       a live source stayed away for longer than its patience
+    ├── ModelError                a model is unknown, unsupported or its checkpoint is broken
+    ├── SettingsError             an option's value is out of range, or two of them contradict
+    └── IntegrityError            an invariant of the KV store is broken: always a bug of ours
 
 Every message is one sentence that says what is wrong and, where it helps, what to do next.
 """
@@ -18,6 +20,14 @@ class CoStreamError(Exception):
 
 class SourceError(CoStreamError):
     """The source can't be opened, holds no video, or stopped answering."""
+
+
+class SourceRefusedError(SourceError):
+    """The source turned us away, or is of no kind that can be read: no use in trying again."""
+
+
+class SourceLostError(SourceError):
+    """A live source is absent, and was for as long as it was to be waited for."""
 
 
 class ModelError(CoStreamError):

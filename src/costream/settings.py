@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from costream.engine.refresh import DEFAULT_REFRESH, REFRESH
-from costream.engine.wording import PUBLISHED_FORM
+from costream.engine.wording import PUBLISHED_FORM, meaning
 from costream.errors import SettingsError
 from costream.pruning import DEFAULT_PRUNER, PRUNERS
 
@@ -35,8 +35,10 @@ class EngineSettings(BaseModel):
             checkpoint's own rule decides.
         ask_form: how a question is put: text that holds ``{ask}``.
         threshold: score from which an answer counts as a yes.
+        thresholds: by question, the same for those that have their own.
         calibration: by question, the model's own probability of yes that makes a score of 0.5;
-            a question that is not named is scored by its own probability.
+            a question that is not named is scored by its own probability. Questions are found here
+            and in ``thresholds`` by their :func:`~costream.engine.wording.meaning`.
         text: write a sentence for every answer.
         text_above: write one where the score is at least this high.
         max_text_tokens: where a sentence is cut off.
@@ -61,6 +63,7 @@ class EngineSettings(BaseModel):
     frame_size: tuple[int, int] | None = None
     ask_form: str = Field(PUBLISHED_FORM, pattern=r"\{ask\}")
     threshold: float = Field(0.5, ge=0, le=1)
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     calibration: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     text: bool = False
     text_above: float | None = Field(None, ge=0, le=1)
@@ -77,12 +80,27 @@ class EngineSettings(BaseModel):
             raise SettingsError(
                 f"the window of {self.window:g} s is shorter than its stride of {self.stride:g} s"
             )
+        _check_meanings("calibration", self.calibration)
+        _check_meanings("thresholds", self.thresholds)
         return self
 
     @property
     def uses_motion(self) -> bool:
         """Whether the pruner looks at motion vectors: a stream opened without saves their cost."""
         return PRUNERS[self.pruner].vectors
+
+    def calibrated_wording(self, ask: str) -> str | None:
+        """Returns the question in the spelling that it is calibrated in, or None for no such."""
+        return _spelling(ask, self.calibration)
+
+    def uncalibrated(self, asks: Sequence[str]) -> list[str]:
+        """Returns the questions that no calibration names."""
+        return [ask for ask in asks if self.calibrated_wording(ask) is None]
+
+    def threshold_for(self, ask: str) -> float:
+        """Returns the score from which an answer to the question counts as a yes."""
+        wording = _spelling(ask, self.thresholds)
+        return self.threshold if wording is None else self.thresholds[wording]
 
     def calibrated(self, ask: str, chance: float) -> float:
         """Returns the score of an answer: the odds of a yes, over those that make them even.
@@ -91,7 +109,8 @@ class EngineSettings(BaseModel):
             ask: the question.
             chance: the model's own probability of yes against no, 0..1.
         """
-        even = self.calibration.get(ask, 0.5)
+        wording = self.calibrated_wording(ask)
+        even = 0.5 if wording is None else self.calibration[wording]
         yes, no = chance * (1 - even), (1 - chance) * even
         return yes / (yes + no)
 
@@ -99,10 +118,20 @@ class EngineSettings(BaseModel):
     def preferring(cls, given: Mapping[str, Any], recommended: Mapping[str, Any]) -> EngineSettings:
         """Builds settings from those that were given, else those that are recommended.
 
+        A threshold that was given is one for all questions, whatever is recommended for some; one
+        that was given for a question leaves what is recommended for others.
+
         Raises:
             SettingsError: a value is out of range or of no known name.
         """
-        return cls.checked(**{**recommended, **given})
+        chosen = {**recommended, **given}
+        ours, theirs = given.get("thresholds", {}), recommended.get("thresholds", {})
+        if "threshold" in given:
+            chosen["thresholds"] = ours
+        elif isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            kept = {ask: score for ask, score in theirs.items() if _spelling(ask, ours) is None}
+            chosen["thresholds"] = {**kept, **ours}
+        return cls.checked(**chosen)
 
     @classmethod
     def checked(cls, **values: Any) -> EngineSettings:
@@ -118,3 +147,22 @@ class EngineSettings(BaseModel):
             where = ".".join(map(str, first["loc"]))
             problem = first["msg"][0].lower() + first["msg"][1:]
             raise SettingsError(f"setting {where}: {problem}") from error
+
+
+def _spelling(ask: str, known: Mapping[str, float]) -> str | None:
+    """Returns how a question is spelt where it is known, or None where it isn't."""
+    if ask in known:
+        return ask
+    wanted = meaning(ask)
+    return next((spelling for spelling in known if meaning(spelling) == wanted), None)
+
+
+def _check_meanings(setting: str, values: Mapping[str, float]) -> None:
+    first: dict[str, str] = {}
+    for ask, value in values.items():
+        other = first.setdefault(meaning(ask), ask)
+        if values[other] != value:
+            raise SettingsError(
+                f"{setting} gives one question two values: {other!r} {values[other]:g} and "
+                f"{ask!r} {value:g}; keep one of them"
+            )

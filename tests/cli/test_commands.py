@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import io
 import json
+import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,18 @@ def test_bench_without_savings_agrees_with_the_stock_model(
     report = json.loads(costream("bench", camera, *options, *full).out)
     assert report["agreement"]["score_difference"] < 1e-4
     assert report["ratio"]["tokens"] == 1
+
+
+def test_warnings_go_to_standard_error_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live display puts itself in its place, so that warnings don't cross its panel."""
+    from costream.cli.app import _quiet_libraries
+
+    logger = logging.getLogger("costream")
+    _quiet_libraries()
+    replaced = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", replaced)
+    try:
+        logger.warning("[b]lost[/b]")
+    finally:
+        logger.handlers.clear()
+    assert replaced.getvalue() == "costream: [b]lost[/b]\n"

@@ -224,3 +224,46 @@ def test_real_clips_run_to_their_end_at_the_default_settings(
     assert lines
     for verdict in lines:
         assert_adds_up(verdict["tokens"])
+
+
+def test_thresholds_decide_and_calibration_is_told(
+    costream: Command, camera: Path, checkpoint: Path
+) -> None:
+    options = ("--model", checkpoint, "--ask", "Is it?", "--ask", "Or not?", "--json", *SMALL)
+    thresholds = ("--threshold", 0, "--threshold", "or not=1")
+    lines = verdicts(costream("run", camera, *options, *thresholds).out)
+    for first, second in (line["answers"] for line in lines):
+        assert (first["threshold"], first["decision"]) == (0, "yes")
+        assert (second["threshold"], second["decision"]) == (1, "no")
+        assert not first["calibrated"]
+    wrong = costream("run", camera, *options, "--threshold", "Nor this?=0.5")
+    assert wrong.status == 1 and wrong.err.count("\n") == 1
+    assert "is given, which is not asked" in wrong.err
+
+
+def test_the_question_mark_makes_no_difference_to_the_embedded_model(
+    costream: Command, camera: Path
+) -> None:
+    asks = ("--ask", "Is someone fighting?", "--ask", "is someone fighting", "--ask", "Is it red?")
+    result = costream("run", camera, *asks, "--json")
+    assert (result.status, result.err) == (
+        0,
+        "costream: costream/tiny knows nine questions about a synthetic world: what it says of "
+        "'Is it red?' means nothing; for anything else name a real model: --model "
+        "Qwen/Qwen3-VL-2B-Instruct takes 4 GiB of weights and about 2 GiB a camera on a GPU; "
+        "on a CPU it takes twice that and seldom keeps up\n",
+    )
+    for known, spelt, unknown in (line["answers"] for line in verdicts(result.out)):
+        assert spelt["score"] == pytest.approx(known["score"], abs=1e-5)
+        assert (spelt["ask"], spelt["calibrated"]) == ("is someone fighting", True)
+        assert not unknown["calibrated"]
+
+
+def test_the_embedded_model_on_another_source_says_so_once(
+    costream: Command, tmp_path: Path
+) -> None:
+    source = SyntheticCamera(2, width=320, height=180, fps=4)
+    clip = encode((source.frame(index) for index in range(48)), tmp_path / "bare.ts", fps=4)
+    result = costream("run", clip, "--ask", "Is someone fighting?", "--json")
+    assert result.err.count("what it says of") == result.err.count("\n") == 1
+    assert f"what it says of {clip} means nothing" in result.err

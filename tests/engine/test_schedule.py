@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from costream.engine.schedule import Schedule, Window
 from costream.errors import SettingsError
-from costream.video import Sample
+from costream.video import Gap, Sample
 from tests.fakes import noise_pictures, samples_of
 
 PICTURE = noise_pictures(1)[0]
@@ -105,3 +105,75 @@ def test_only_the_recent_part_of_a_window_is_shown() -> None:
 def test_a_window_is_at_most_itself() -> None:
     (window,) = Schedule(2, 8, 8, 2, 8).windows(samples_at([0, 1, 2, 3]))
     assert window.last(100) == window
+
+
+def with_gaps(*items: int | str) -> list[Sample | Gap]:
+    """Ticks stand for samples, words for news of a gap."""
+    return [
+        samples_at([item])[0] if isinstance(item, int) else Gap(item, 0.0, None, "")
+        for item in items
+    ]
+
+
+SLIDING = Schedule(fps=2, window=8, stride=4, patch=2, recent=8)
+
+
+def test_what_came_before_a_loss_is_answered_at_once() -> None:
+    windows = SLIDING.windows(with_gaps(*range(10), "lost", "back", 40, 41))
+    assert spans([next(windows), next(windows)]) == [(0, 8, [0, 2, 4, 6]), (4, 10, [8])]
+
+
+def test_a_short_loss_leaves_a_hole_in_the_window() -> None:
+    items = with_gaps(*range(9), "lost", "back", 11, 12, 13, 14, 15, 16)
+    assert spans(list(SLIDING.windows(items))) == [
+        (0, 8, [0, 2, 4, 6]),
+        (4, 9, [8]),
+        (8, 16, [10, 12, 14]),
+        (12, 17, [16]),
+    ]
+
+
+def test_windows_of_the_time_away_are_left_out() -> None:
+    """The next one has a whole stride of frames from behind the gap."""
+    windows = list(SLIDING.windows(with_gaps(*range(8), "lost", "back", *range(41, 48))))
+    assert spans(windows) == [(0, 8, [0, 2, 4, 6]), (40, 48, [40, 42, 44, 46])]
+    assert [window.index for window in windows] == [0, 10]
+
+
+def test_frames_before_skipped_ones_stay_for_the_next_window() -> None:
+    """One that starts behind them lets them go."""
+    kept = SLIDING.windows(with_gaps(*range(10), "skipped", *range(12, 16)))
+    assert spans(list(kept))[1:] == [(8, 16, [8, 12, 14])]
+    gone = SLIDING.windows(with_gaps(*range(10), "skipped", *range(28, 32)))
+    assert spans(list(gone))[1:] == [(24, 32, [28, 30])]
+
+
+def test_a_lost_source_that_never_gave_a_window_gives_one() -> None:
+    assert spans(list(SLIDING.windows(with_gaps(0, 1, 2, "lost")))) == [(0, 3, [0, 2])]
+
+
+@given(
+    st.lists(
+        st.one_of(st.integers(1, 9), st.sampled_from(["lost", "back", "skipped"])), max_size=60
+    )
+)
+def test_with_any_gaps_no_frame_is_in_two_windows_and_windows_move_on(steps) -> None:
+    tick, items = -1, []
+    for step in steps:
+        tick += step if isinstance(step, int) else 0
+        items.append(tick if isinstance(step, int) else step)
+    windows = list(SLIDING.windows(with_gaps(*items)))
+    numbers = [window.index for window in windows]
+    assert numbers == sorted(set(numbers))
+    seen = [sample.tick for w in windows for t in w.arrivals for sample in t.samples]
+    assert seen == sorted(set(seen))
+    for window in windows:
+        assert all(window.start <= tubelet.tick < window.end for tubelet in window.arrivals)
+        assert window.end <= window.start + SLIDING.window
+
+
+@given(st.integers(1, 60), st.sampled_from([1, 2]))
+def test_the_last_window_ends_with_the_stream(ticks, patch) -> None:
+    schedule = Schedule(fps=2, window=8, stride=4, patch=patch, recent=8)
+    *_, last = schedule.windows(samples_at(list(range(ticks))))
+    assert last.end == ticks

@@ -180,3 +180,33 @@ def test_the_sensitivity_varies_one_setting_at_a_time(
     assert files["accuracy.md"].read_text().count("\n") == 4
     assert "**costream**" in files["accuracy.md"].read_text()
     assert files["sensitivity.csv"].read_text().count("\n") == 1 + len(report.points)
+
+
+def test_answers_of_other_weights_under_the_same_name_are_not_taken_up(
+    model: ModelAdapter,
+    moe_model: ModelAdapter,
+    annotated: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _, first = run(model, annotated, [REFERENCE], tmp_path)
+    _, other = run(moe_model, annotated, [REFERENCE], tmp_path)
+    file = tmp_path / RESULTS
+    assert caplog.messages == [f"{file}: kept results are left aside: 4 of other weights"]
+    assert scores(other) != scores(first)
+    _, again = run(model, annotated, [REFERENCE], tmp_path)
+    assert scores(again) == scores(first)
+    assert len(file.read_text().splitlines()) == 8
+
+
+def test_a_video_of_another_size_is_measured_anew(
+    model: ModelAdapter, annotated: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(annotated, tmp_path / "set"))
+    run(model, folder, [DEFAULT], tmp_path)
+    shutil.copy(folder / "Normal/Normal1_x264.mp4", folder / "Fall/Fall1_x264.mp4")
+    _, results = run(model, folder, [DEFAULT], tmp_path)
+    fall, normal = results[DEFAULT]["Fall1_x264.mp4"], results[DEFAULT]["Normal1_x264.mp4"]
+    assert fall.scores.tolist() == normal.scores.tolist()

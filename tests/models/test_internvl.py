@@ -39,6 +39,8 @@ MEAN, STD = (torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.
 class Published:
     """The stock class with the stock processor's steps around it, without anything of CoStream."""
 
+    pixels_of_a_token = 32
+
     def __init__(self, path: Path, attention: str = "sdpa") -> None:
         self.model = AutoModelForImageTextToText.from_pretrained(
             path, dtype=torch.float32, attn_implementation=attention
@@ -64,7 +66,7 @@ class Published:
             start_image_token="<img>",
             end_image_token="</img>",
             image_token="<IMG_CONTEXT>",
-            image_seq_length=(video.shape[-1] // 32) ** 2,
+            image_seq_length=(video.shape[-1] // self.pixels_of_a_token) ** 2,
         )
         written = InternVLProcessor.replace_video_token(
             processor, {"pixel_values_videos": [video]}, 0

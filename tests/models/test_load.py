@@ -88,10 +88,40 @@ def test_a_family_that_transformers_does_not_know_is_refused_by_name(
 ) -> None:
     """Nor is code of a checkpoint's own asked for, let alone run."""
     path = copy(checkpoint, tmp_path)
+    own = {"model_type": "openvla", "auto_map": {"AutoConfig": "own.Config"}}
+    (path / "config.json").write_text(json.dumps(own))
+    with pytest.raises(ModelError, match=r"'openvla' are not .*: choose one of .*internvl,"):
+        load_model(str(path), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("InternVL3-8B", "OpenGVLab/InternVL3-8B-hf"),
+        ("InternVL3_5-30B-A3B", "OpenGVLab/InternVL3_5-30B-A3B-HF"),
+        ("my-tune", "the one whose name ends in -hf, such as OpenGVLab/InternVL3-8B-hf"),
+    ],
+)
+def test_an_internvl_with_code_of_its_own_is_told_of_its_conversion(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    path = tmp_path / folder
+    path.mkdir()
     own = {"model_type": "internvl_chat", "auto_map": {"AutoConfig": "own.Config"}}
     (path / "config.json").write_text(json.dumps(own))
-    with pytest.raises(ModelError, match=r"'internvl_chat' are not .*: choose one of .*internvl,"):
+    with pytest.raises(ModelError, match=f"'internvl_chat', .* of transformers, {name}$"):
         load_model(str(path), device="cpu")
+
+
+@pytest.mark.parametrize("config", [True, False])
+def test_a_gguf_is_told_as_what_it_is(checkpoint: Path, tmp_path: Path, config: bool) -> None:
+    path = copy(checkpoint, tmp_path)
+    (path / "model.safetensors").rename(path / "model-Q4_K_M.gguf")
+    if not config:
+        (path / "config.json").unlink()
+    for name in (path, path / "model-Q4_K_M.gguf"):
+        with pytest.raises(ModelError, match=r"GGUF format .*: take the checkpoint"):
+            load_model(str(name), device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +148,7 @@ def test_weights_that_don_t_match_the_config_are_named(
 
 
 def test_a_directory_that_is_no_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"it has no config\.json that names a model_type"):
+    with pytest.raises(ModelError, match=r"is no checkpoint .*: it has no config\.json$"):
         load_model(str(tmp_path), device="cpu")
 
 
@@ -147,7 +177,7 @@ def test_preprocessing_is_read_where_newer_and_older_checkpoints_have_it(
     file.unlink()
     name = "processor_config.json" if part else "preprocessor_config.json"
     (path / name).write_text(json.dumps({part: values} if part else values))
-    assert load_model(str(path), device="cpu").pixel_settings.max_frame_tokens == 768
+    assert load_model(str(path), device="cpu").pixel_settings.mean == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +188,9 @@ def test_preprocessing_is_read_where_newer_and_older_checkpoints_have_it(
         ("tokenizer.json", "garbage", "can't load the tokenizer"),
         ("tokenizer.json", None, "has no tokenizer: tokenizer.json is missing"),
         ("config.json", "garbage", "unknown model"),
+        ("config.json", "{}", "no config.json that names a model_type"),
+        ("generation_config.json", "garbage", "generation_config.json of .* can't be used"),
+        ("generation_config.json", "[1]", "generation_config.json of .* can't be used"),
         ("video_preprocessor_config.json", None, "no video_preprocessor_config.json"),
         ("video_preprocessor_config.json", "{}", "can't be used"),
         ("chat_template.jinja", "hello", "does not place a video"),

@@ -8,10 +8,18 @@ import torch
 from PIL import Image
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
-from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify, resize
+from costream.errors import SettingsError
+from costream.models.pixels import (
+    PixelSettings,
+    fit,
+    frames_to_tensor,
+    nearest_multiple,
+    patchify,
+    resize,
+)
 from tests.fakes import noise_pictures
 
-SETTINGS = PixelSettings(4096, 25165824, 768, (0.5, 0.4, 0.3), (0.5, 0.25, 0.2))
+SETTINGS = PixelSettings((0.5, 0.4, 0.3), (0.5, 0.25, 0.2))
 
 
 def test_patches_are_the_published_processor_s() -> None:
@@ -49,10 +57,53 @@ def test_a_missing_frame_repeats_the_last() -> None:
     assert torch.equal(frames[0], frames[1])
 
 
-@pytest.mark.parametrize("frames", [2, 16, 80, 700])
-@pytest.mark.parametrize("size", [(1920, 1080), (640, 480), (321, 243), (20, 300)])
-def test_fitted_sizes_keep_to_the_budget(size: tuple[int, int], frames: int) -> None:
-    width, height = fit(*size, frames, 32, SETTINGS)
-    assert width % 32 == height % 32 == 0
-    assert width * height <= 768 * 32 * 32
-    assert width * height * frames <= SETTINGS.max_pixels or width * height <= 4301
+TOOL = [
+    # What qwen_vl_utils 0.0.14 makes of a source: factor, frames, source, frame.
+    (28, 80, (1920, 1080), (1008, 560)),
+    (28, 640, (1920, 1080), (700, 392)),
+    (28, 80, (3840, 2160), (1008, 560)),
+    (28, 80, (1080, 1920), (560, 1008)),
+    (28, 80, (640, 360), (644, 364)),
+    (28, 80, (176, 144), (364, 308)),
+    (32, 80, (1920, 1080), (1152, 640)),
+    (32, 640, (1920, 1080), (800, 448)),
+    (32, 768, (1920, 1080), (736, 384)),
+    (32, 2, (1280, 720), (1152, 640)),
+    (32, 80, (704, 576), (704, 576)),
+    (32, 80, (640, 360), (640, 352)),
+    (32, 80, (320, 240), (448, 320)),
+]
+
+
+@pytest.mark.parametrize(("factor", "frames", "source", "frame"), TOOL)
+def test_frames_are_resized_as_by_the_family_s_video_tools(
+    factor: int, frames: int, source: tuple[int, int], frame: tuple[int, int]
+) -> None:
+    assert fit(*source, frames, factor) == frame
+
+
+@pytest.mark.parametrize("factor", [28, 32])
+@pytest.mark.parametrize("frames", [1, 16, 80, 700, 100_000])
+@pytest.mark.parametrize("size", [(1920, 1080), (640, 480), (321, 243), (20, 300), (9000, 64)])
+def test_fitted_sizes_keep_to_the_budget(size: tuple[int, int], frames: int, factor: int) -> None:
+    width, height = fit(*size, frames, factor)
+    assert width % factor == height % factor == 0
+    tokens = width * height // factor**2
+    # Rounding up from below may pass the lower bound by a row and a column.
+    assert 100 <= tokens <= 768
+    assert tokens * frames / 2 <= 115_200 or tokens <= 134 + (width + height) // factor
+
+
+def test_a_picture_too_narrow_for_the_rule_is_one_sentence() -> None:
+    with pytest.raises(SettingsError, match=r"2100x10 is too narrow .*: choose a frame size"):
+        fit(2100, 10, 8, 32)
+
+
+@pytest.mark.parametrize(
+    ("size", "factor", "expected"),
+    [((224, 224), 32, (224, 224)), ((224, 200), 28, (224, 196)), ((5, 90), 32, (32, 96))],
+)
+def test_the_nearest_size_is_of_whole_groups(
+    size: tuple[int, int], factor: int, expected: tuple[int, int]
+) -> None:
+    assert nearest_multiple(size, factor) == expected

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForImageTextToText, AutoTokenizer
+from transformers import AutoModelForImageTextToText
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb_vision
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
@@ -28,6 +30,7 @@ from tests.engine.golden import (
 )
 from tests.fakes import FakeStream, noise_pictures, samples_of
 from tests.models.common import quick, whole
+from tests.models.published import tokenizer_of
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
@@ -44,7 +47,7 @@ class Published:
         self.model = AutoModelForImageTextToText.from_pretrained(
             path, dtype=torch.float32, attn_implementation=attention
         ).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(path)
+        self.tokenizer = tokenizer_of(path)
 
     def logits(self, frames: list[np.ndarray], ask: str, *, fps: float) -> Tensor:
         pixels, grid = self.pixels(frames)
@@ -271,7 +274,38 @@ def test_sizes_off_the_grid_are_refused(model: ModelAdapter, size: tuple[int, in
         model.geometry(640, 480, 8, size)
 
 
-def test_a_frame_s_budget_and_the_video_s_are_the_published_ones(model: ModelAdapter) -> None:
-    assert model.geometry(1920, 1080, 8, None).grid.group_shape == (39, 69)
-    long = model.geometry(1920, 1080, 640, None)
-    assert long.grid.groups * 320 <= 0.9 * 128_000
+def test_frames_are_of_the_size_that_the_family_s_tools_choose(model: ModelAdapter) -> None:
+    """And not as large as an image may be: 107,640 tokens in a window of 80 frames."""
+    assert model.geometry(1920, 1080, 80, None).grid.group_shape == (20, 36)
+    assert model.geometry(1920, 1080, 640, None).grid.group_shape == (14, 25)
+
+
+def test_the_processor_s_own_bounds_come_on_top(path: Path, tmp_path: Path) -> None:
+    """The tools hand their frames to a processor, which resizes again where it is told to."""
+    copy = Path(shutil.copytree(path, tmp_path / "copy"))
+    file = copy / "video_preprocessor_config.json"
+    values = json.loads(file.read_text())
+    bounds = {"min_pixels": 400 * 28 * 28, "max_pixels": 500 * 28 * 28}
+    file.write_text(json.dumps({**values, **bounds}))
+    bounded = load_model(str(copy), device="cpu")
+    assert 450 <= bounded.geometry(1920, 1080, 80, None).grid.groups <= 500
+    assert bounded.geometry(640, 360, 80, None).grid.groups >= 400
+
+
+def test_a_window_may_be_as_long_as_the_checkpoint_says_in_either_place(
+    path: Path, tmp_path: Path
+) -> None:
+    """A published copy of the 3B says 8192 positions and a text of 131,072 tokens."""
+    copy = Path(shutil.copytree(path, tmp_path / "copy"))
+    for name, values in (
+        ("config.json", {"text_config": {"max_position_embeddings": 8192}}),
+        ("tokenizer_config.json", {"model_max_length": 131_072}),
+    ):
+        config = json.loads((copy / name).read_text())
+        for key, value in values.items():
+            config[key] = {**config[key], **value} if isinstance(value, dict) else value
+        (copy / name).write_text(json.dumps(config))
+    model = load_model(str(copy), device="cpu")
+    assert model.geometry(1920, 1080, 80, None).grid.groups * 40 == 28_800
+    with pytest.raises(SettingsError, match="at most 131072"):
+        model.geometry(1920, 1080, 80, (1932, 1932))

@@ -13,9 +13,10 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_
 
 from costream.errors import SettingsError
 from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
+from costream.models.qwen3_vl import _video_ids
 from tests.fakes import noise_pictures
 from tests.models.common import quick, whole
-from tests.models.published import Published
+from tests.models.published import FORMS, Published
 
 masks = st.lists(st.lists(st.booleans(), min_size=12, max_size=12), min_size=1, max_size=4)
 
@@ -103,6 +104,23 @@ def test_layout_is_the_stock_model_s(
     assert torch.equal(ours, positions[:, 0])
 
 
+def test_the_released_form_is_laid_out_and_not_the_one_with_a_pair_around_all_frames(
+    model: ModelAdapter, geometry: FrameGeometry, checkpoint: Path
+) -> None:
+    """The model learned the form of its release; later processors leave the template's pair."""
+    published, grid = Published(checkpoint), [4, 6, 8]
+    released, later = (
+        published._ids(list(range(8)), grid, "Is it?", 2, form)[0].tolist() for form in FORMS
+    )
+    moments = [Moment(t, t + 0.25, 1.0) for t in range(4)]
+    ours = model.ids_of(model.window(moments, "Is it?", geometry))[0].tolist()
+    assert ours == released
+    start, _, end = _video_ids(published.model.config)
+    before = len(model.prompt())
+    behind = len(ours) - len(model.question("Is it?"))
+    assert later == [*ours[:before], start, *ours[before:behind], end, *ours[behind:]]
+
+
 @pytest.mark.parametrize("distance", [0, 1, 777, 60_000])
 def test_moved_keys_are_those_computed_at_the_other_place(
     model: ModelAdapter, distance: int
@@ -148,12 +166,9 @@ def test_sizes_off_the_grid_are_refused(model: ModelAdapter, size: tuple[int, in
         model.geometry(640, 480, 8, size)
 
 
-def test_a_window_shares_the_published_pixel_budget(model: ModelAdapter) -> None:
-    short = model.geometry(1920, 1080, 8, None)
-    long = model.geometry(1920, 1080, 640, None)
-    assert short.grid.groups <= 768
-    assert long.grid.groups < short.grid.groups / 4
-    assert short.width / short.height == pytest.approx(16 / 9, rel=0.1)
+def test_frames_are_of_the_size_that_the_family_s_tools_choose(model: ModelAdapter) -> None:
+    assert model.geometry(1920, 1080, 80, None).grid.group_shape == (20, 36)
+    assert model.geometry(1920, 1080, 640, None).grid.group_shape == (14, 25)
 
 
 def test_patches_are_embedded_as_by_the_convolution(model):

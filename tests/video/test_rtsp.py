@@ -3,12 +3,13 @@
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from costream.errors import SourceError
-from costream.video import Stream
+from costream.video import Credentials, Stream
 from costream.video.sample import TOLD
 from tests.video.encode import encode, panning
 
@@ -19,6 +20,12 @@ SERVER = Path(__file__).with_name("rtsp_server.py")
 @pytest.fixture
 def server(clips):
     """A process that serves four seconds of content moving by 2 px a frame."""
+    with serving(clips) as process:
+        yield process
+
+
+@contextmanager
+def serving(clips, *authentication):
     if (
         not Path(PYTHON).exists()
         or subprocess.run([PYTHON, SERVER], capture_output=True).returncode
@@ -30,8 +37,9 @@ def server(clips):
     clip = clips / "camera.mp4"
     if not clip.exists():
         encode(clip, panning(100, (2, 0)), gop=25, options={"bf": "0"})
+    command = [PYTHON, SERVER, clip, *authentication]
     with subprocess.Popen(
-        [PYTHON, SERVER, clip], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield process
         process.send_signal(signal.SIGCONT)
@@ -41,6 +49,10 @@ def server(clips):
 
 @pytest.fixture
 def camera(server):
+    return url_of(server)
+
+
+def url_of(server) -> str:
     return f"rtsp://127.0.0.1:{int(server.stdout.readline())}/camera"
 
 
@@ -59,6 +71,30 @@ def test_rtsp(camera, transport):
     assert [sample.tick for sample in samples] == [0, 1, 2, 3]
     drift = samples[1].change.drift[2:-2, 2:-2, 0]
     assert drift.mean() == pytest.approx(2 * samples[1].change.frames, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "user", "password", "transport"),
+    [
+        ("basic", "a@b", "p@:/#%? &+", "tcp"),
+        ("basic", "jürgen", "pässwörd€", "udp"),
+        ("digest", "us/er%41", "%41:x", "udp"),
+        ("digest", "jürgen", "p@:/#%? &+ä", "tcp"),
+        ("digest", "admin", "plain", "http"),
+    ],
+)
+def test_a_camera_that_asks_for_a_password(clips, kind, user, password, transport):
+    settings = {"options": {"rtsp_transport": transport}, "timeout": 5}
+    with serving(clips, kind, user, password) as server:
+        camera = url_of(server)
+        with Stream(camera, credentials=Credentials(user, password), **settings) as stream:
+            assert stream.info.codec == "h264"
+            assert stream.live
+            assert stream.info.source == camera
+        for credentials in (None, Credentials(user, "hunter2")):
+            with pytest.raises(SourceError, match="401 Unauthorized") as caught:
+                Stream(camera, credentials=credentials, **settings).open()
+            assert "hunter2" not in str(caught.value)
 
 
 def test_no_such_camera(camera):

@@ -14,7 +14,11 @@ import typer
 from rich.console import Console
 
 from costream import __version__
-from costream.errors import CoStreamError
+from costream.errors import CoStreamError, SourceLostError
+from costream.video.naming import masked
+
+LOST = 3
+"""Exit status of a command whose live source stayed away."""
 
 app = typer.Typer(
     help="Watch cameras with vision-language models, guided by the video codec.",
@@ -33,7 +37,10 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Runs the command line: errors of ours are one sentence on standard error and status 1."""
+    """Runs the command line: errors of ours are one sentence on standard error and status 1.
+
+    Status 3 says that a camera was lost.
+    """
     _write_in_any_locale()
     _quiet_libraries()
     try:
@@ -42,6 +49,9 @@ def main() -> None:
         # Whoever read our output has gone; what is left to flush would only fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except SourceLostError as error:
+        _complain(error)
+        sys.exit(LOST)
     except (CoStreamError, OSError) as error:
         _complain(error)
         sys.exit(1)
@@ -53,7 +63,9 @@ def _complain(error: CoStreamError | OSError) -> None:
     """Writes an error as one sentence: ours as it is, the system's with the file it is about."""
     sentence = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        sentence = f"can't use {error.filename}: {(error.strerror or sentence).lower()}"
+        sentence = (
+            f"can't use {masked(str(error.filename))}: {(error.strerror or sentence).lower()}"
+        )
     console = Console(stderr=True, highlight=False)
     console.print(f"costream: {sentence}", style="red", markup=False, soft_wrap=True)
 
@@ -65,9 +77,18 @@ def _write_in_any_locale() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class _StandardError(logging.Handler):
+    """Writes to standard error as it is now: a live display puts itself in between."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a record's line."""
+        sys.stderr.write(self.format(record) + "\n")
+        sys.stderr.flush()
+
+
 def _quiet_libraries() -> None:
     """Leaves standard error to our own warnings."""
-    handler = logging.StreamHandler()
+    handler = _StandardError()
     handler.setFormatter(logging.Formatter("costream: %(message)s"))
     logging.getLogger("costream").addHandler(handler)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

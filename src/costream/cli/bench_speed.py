@@ -23,7 +23,6 @@ from costream.cli.options import (
     ModelOpt,
     PrunerOpt,
     RefreshOpt,
-    SizeOpt,
     SourceArg,
     StrideOpt,
     WindowOpt,
@@ -36,6 +35,10 @@ from costream.settings import EngineSettings
 
 if TYPE_CHECKING:
     from costream.evaluate.speed import Cost, SpeedReport
+
+
+COMPARED_SIZE = (224, 224)
+"""What frames are resized to where nothing is said, or what the model takes that is next to it."""
 
 
 @bench.command()
@@ -51,7 +54,14 @@ def speed(
     hold: HoldOpt = True,
     keep: KeepOpt = 0.2,
     anchor_every: AnchorOpt = None,
-    frame_size: SizeOpt = "224x224",
+    frame_size: Annotated[
+        str | None,
+        typer.Option(
+            "--frame-size",
+            help="WIDTHxHEIGHT that frames are resized to (default: 224x224, or what the model "
+            "takes that is next to it).",
+        ),
+    ] = None,
     windows: Annotated[
         int | None, typer.Option("--windows", min=1, help="Windows to compare (default: all).")
     ] = None,
@@ -78,9 +88,14 @@ def speed(
     check_source(source)
     check_model(model)
     from costream.cli.loading import load_engine
+    from costream.engine.engine import Engine
     from costream.evaluate.speed import compare
 
-    report = compare(load_engine(model, settings, device), source, asks[0], windows)
+    engine = load_engine(model, settings, device)
+    if settings.frame_size is None:
+        size = engine.model.nearest_size(COMPARED_SIZE)
+        engine = Engine(engine.model, settings.model_copy(update={"frame_size": size}))
+    report = compare(engine, source, asks[0], windows)
     if as_json:
         typer.echo(json.dumps({"model": model, **report.to_dict()}))
     else:

@@ -107,7 +107,10 @@ def evaluate(
     console = Console(stderr=True, highlight=False)
     annotated = _load(dataset, split, videos, console)
     from costream.evaluate.evaluation import Evaluation
+    from costream.models import warn_of_embedded
 
+    unknown = settings.uncalibrated(list(annotated.questions.values()))
+    warn_of_embedded(model, annotated.name, unknown, synthetic=annotated.name == "synthetic")
     evaluation = Evaluation(
         load_engine(model, settings, device, dtype), model, annotated, out, _progress(console)
     )

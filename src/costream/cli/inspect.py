@@ -12,10 +12,22 @@ from rich.table import Table
 
 from costream.cli.app import app
 from costream.cli.checks import check_source, positive
-from costream.cli.options import DecodeOpt, FpsOpt, JsonOpt, SourceArg
-from costream.inspect import FILM, PICTURE, Inspection, inspect_source
+from costream.cli.options import (
+    CredentialsOpt,
+    DecodeOpt,
+    FpsOpt,
+    JsonOpt,
+    RtspTransportOpt,
+    SourceArg,
+    TimeoutOpt,
+    access,
+)
+from costream.inspect import FILM, LIVE_LIMIT, PICTURE, Inspection, inspect_source
 from costream.pruning import DEFAULT_PRUNER
 from costream.video import checked_decoding
+
+RATE_MARGIN = 0.02
+"""Share by which a measured rate may differ from the stated one without both being shown."""
 
 
 @app.command("inspect")
@@ -30,12 +42,17 @@ def inspect_command(
     ] = 40.0,
     limit: Annotated[
         float | None,
-        typer.Option("--limit", help="Seconds to read (default: all; a live source needs one)."),
+        typer.Option(
+            "--limit", help=f"Seconds to read (default: all; of a live source {LIVE_LIMIT:g})."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} and {FILM} to.")
     ] = None,
     decode: DecodeOpt = "all",
+    rtsp_transport: RtspTransportOpt = None,
+    timeout: TimeoutOpt = 10.0,
+    credentials: CredentialsOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Show codec, GOP, motion vectors and how much each pruner would keep.
@@ -51,6 +68,7 @@ def inspect_command(
         limit=limit,
         out=out,
         decode=checked_decoding(decode),
+        **access(source, rtsp_transport, timeout, credentials),
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict()))
@@ -76,18 +94,29 @@ def _camera(found: Inspection) -> str:
     return ", ".join([*told, *(f"{name} {count}x" for name, count in found.scenes.items())]) or "-"
 
 
+def _rate(found: Inspection) -> str:
+    """Says the rate of the frames that were read, and beside it another that the file states."""
+    stated, measured = found.frame_rate, found.measured_rate
+    if measured is None:
+        return "rate not stated" if stated is None else f"{stated:.4g} a second stated"
+    if stated is None:
+        return f"{measured:.4g} a second, not stated"
+    if abs(measured - stated) <= RATE_MARGIN * stated:
+        return f"{measured:.4g} a second"
+    return f"{measured:.4g} a second ({stated:.4g} stated)"
+
+
 def _facts(found: Inspection) -> dict[str, str]:
     size = f"{found.width}x{found.height}"
     if found.rotation:
         size += f", rotated by {found.rotation} degrees"
-    rate = "not stated" if found.frame_rate is None else f"{found.frame_rate:.4g} a second"
     bits = "" if found.bit_rate is None else f", {found.bit_rate / 1e3:.0f} kbit/s"
     types = ", ".join(f"{count} {letter}" for letter, count in found.frame_types.items())
     return {
         "source": found.source,
         "codec": " ".join(filter(None, (found.codec, found.profile))),
         "size": size,
-        "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {rate}{bits}",
+        "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {_rate(found)}{bits}",
         "GOP": found.gop.pattern,
         "motion": f"{found.motion}, vectors in {found.with_vectors:.0%} of the frames",
         "quantiser": "not told" if found.quantiser is None else f"{found.quantiser:.1f} on average",

@@ -11,6 +11,7 @@ from costream.cli.checks import check_dtype, check_source
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
+    CredentialsOpt,
     DecodeOpt,
     DeviceOpt,
     DtypeOpt,
@@ -21,16 +22,27 @@ from costream.cli.options import (
     ModelOpt,
     PrunerOpt,
     RecentOpt,
+    ReconnectOpt,
     RefreshOpt,
     RefreshShareOpt,
+    RtspTransportOpt,
     SizeOpt,
     SourceArg,
     StrideOpt,
+    TextTokensOpt,
+    ThresholdOpt,
+    TimeoutOpt,
     WindowOpt,
+    access,
     parse_size,
     settings_for,
 )
+from costream.cli.thresholds import parse_thresholds
 from costream.engine.asks import checked_asks
+
+STRIDES_WAITING = 2
+"""Strides of frames that wait for a run that is behind: those of the window that is due and as many
+again, so that every window has a whole stride of new ones."""
 
 
 @app.command()
@@ -50,10 +62,16 @@ def run(
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
     decode: DecodeOpt = "all",
+    reconnect: ReconnectOpt = 300.0,
+    threshold: ThresholdOpt = None,
+    rtsp_transport: RtspTransportOpt = None,
+    timeout: TimeoutOpt = 10.0,
+    credentials: CredentialsOpt = None,
     text: Annotated[bool, typer.Option("--text", help="Write a sentence for each answer.")] = False,
     text_above: Annotated[
         float | None, typer.Option("--text-above", help="Write one from this score on.")
     ] = None,
+    max_text_tokens: TextTokensOpt = None,
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
     as_json: JsonOpt = False,
@@ -63,7 +81,10 @@ def run(
     What is not given is as the model recommends; where it doesn't, 2 frames a second, a window of
     40 s that moves by 8 s, the pruner last-kept and the refresh policy none.
 
-    With [bold]--json[/], one JSON object a line for each window.
+    With [bold]--json[/], one JSON object a line for each window, and for each gap of a live source.
+
+    A live source (rtsp, rtmp, udp and the like, http without an end) is reconnected when it is
+    lost. Exit status 3 says that it stayed away.
     """
     given = {
         "fps": fps,
@@ -79,15 +100,28 @@ def run(
         "frame_size": parse_size(frame_size),
         "text": text,
         "text_above": text_above,
+        "max_text_tokens": max_text_tokens,
+        **parse_thresholds(threshold or (), ask),
     }
     asks = checked_asks(ask)
     check_source(source)
     check_dtype(dtype)
+    reached = access(source, rtsp_transport, timeout, credentials)
     settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
-    from costream.video import Stream, checked_decoding
+    from costream.video import Stream, checked_decoding, open_source
+    from costream.video.provenance import is_synthetic
 
-    with Stream(source, motion=settings.uses_motion, decode=checked_decoding(decode)) as stream:
+    def connect() -> Stream:
+        motion = settings.uses_motion
+        return Stream(source, motion=motion, decode=checked_decoding(decode), **reached)
+
+    backlog = STRIDES_WAITING * settings.stride
+    with open_source(connect, patience=reconnect, backlog=backlog) as stream:
+        from costream.models import warn_of_embedded
+
+        unknown, ours = settings.uncalibrated(asks), is_synthetic(source)
+        warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, asks, model, as_json=as_json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from time import thread_time
 from typing import Any
 
 import torch
@@ -14,13 +13,23 @@ from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
+from costream.models import (
+    EMBEDDED_MODEL,
+    ModelAdapter,
+    load_model,
+    recommended_settings,
+    warn_of_embedded,
+)
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
-from costream.video import FrameRecord, Stream
+from costream.video import FrameRecord, Gap, Sample, SampleSource
+from costream.video.provenance import is_synthetic
 
 OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame as it is decoded."""
+
+OnGap = Callable[[Gap], None]
+"""Told of every gap of a live source, in order with the results."""
 
 
 class Engine:
@@ -44,6 +53,7 @@ class Engine:
             model.temporal_patch,
             recent=self.settings.recent,
         )
+        self._name: str | None = None
         self._pruner = PRUNERS[self.settings.pruner]
         self._refresh = REFRESH[self.settings.refresh](
             RefreshSettings(self.settings.refresh_share, self.settings.seed)
@@ -72,29 +82,43 @@ class Engine:
             ModelError: the model can't be had.
         """
         checked = EngineSettings.preferring(settings, recommended_settings(name))
-        return cls(load_model(name, device=device, dtype=dtype), checked)
+        engine = cls(load_model(name, device=device, dtype=dtype), checked)
+        engine._name = name
+        return engine
 
     def watch(
-        self, stream: Stream, ask: Sequence[str], *, on_frame: OnFrame | None = None
+        self,
+        stream: SampleSource,
+        ask: Sequence[str],
+        *,
+        on_frame: OnFrame | None = None,
+        on_gap: OnGap | None = None,
     ) -> Iterator[Verdict]:
         """Returns a verdict for each position of the window, until the stream ends.
 
         Args:
-            stream: what to watch. The caller closes it. Opened with
+            stream: what to watch, a :class:`~costream.video.Stream` or a
+                :class:`~costream.video.LiveStream`. The caller closes it. Opened with
                 ``motion=engine.settings.uses_motion``, it extracts motion vectors only for a
                 pruner that looks at them.
             ask: questions whose answer is yes or no.
             on_frame: called with the record of every native frame as it is decoded.
+            on_gap: called with every gap of a live source.
 
         Raises:
             SettingsError: at once: there is no question, one is empty or no valid Unicode.
             SourceError: at once or while iterating: the stream can't be read.
         """
         watch = self.open(stream, ask)
-        windows = self.windows(stream, on_frame)
+        if self._name is not None:
+            source, unknown = stream.info.source, self.settings.uncalibrated(ask)
+            # An open file shows what its owner puts into it, such as the synthetic camera.
+            ours = source.startswith("<") or is_synthetic(source)
+            warn_of_embedded(self._name, source, unknown, synthetic=ours)
+        windows = self.windows(stream, on_frame, on_gap)
         return (watch.step(window, decoding) for window, decoding in windows)
 
-    def open(self, stream: Stream, ask: Sequence[str]) -> Watch:
+    def open(self, stream: SampleSource, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
         questions = Questions(self.model, ask, self.settings)
         geometry = self.model.geometry(
@@ -112,17 +136,17 @@ class Engine:
         return Watch(stream.info, session, questions, self._refresh, self.settings)
 
     def windows(
-        self, stream: Stream, on_frame: OnFrame | None = None
+        self,
+        stream: SampleSource,
+        on_frame: OnFrame | None = None,
+        on_gap: OnGap | None = None,
     ) -> Iterator[tuple[Window, float]]:
-        """Yields the stream's windows, each with the processor time spent on getting it."""
-        samples = stream.samples(self.settings.fps, on_frame=on_frame)
-        windows = self.schedule.windows(samples)
-        while True:
-            begun = thread_time()
-            window = next(windows, None)
-            if window is None:
-                return
-            yield window, thread_time() - begun
+        """Yields the stream's windows, each with the processor time spent on reading it."""
+        items = stream.samples(self.settings.fps, on_frame=on_frame)
+        counted = stream.decode_seconds
+        for window in self.schedule.windows(_reporting(items, on_gap)):
+            spent, counted = stream.decode_seconds - counted, stream.decode_seconds
+            yield window, spent
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every
@@ -135,3 +159,11 @@ class Engine:
             keep=self.settings.keep,
             seed=self.settings.seed,
         )
+
+
+def _reporting(items: Iterator[Sample | Gap], on_gap: OnGap | None) -> Iterator[Sample | Gap]:
+    """Passes items on, and news of gaps once what came before them was dealt with."""
+    for item in items:
+        yield item
+        if on_gap is not None and isinstance(item, Gap):
+            on_gap(item)

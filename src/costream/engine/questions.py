@@ -6,7 +6,9 @@ distribution of the first answer token. Sentences are written only where they ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from math import isnan
 
 import torch
 from torch import Tensor
@@ -14,9 +16,12 @@ from torch import Tensor
 from costream.engine.asks import checked_asks
 from costream.engine.prefill import Piece, run_of
 from costream.engine.session import Session
+from costream.engine.verdict import Answer
 from costream.engine.wording import put
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
+
+logger = logging.getLogger("costream")
 
 
 class Questions:
@@ -33,9 +38,12 @@ class Questions:
 
     def __init__(self, model: ModelAdapter, asks: Sequence[str], settings: EngineSettings) -> None:
         self.asks = checked_asks(asks)
-        self.prompts = [put(ask, settings.ask_form) for ask in self.asks]
+        # A calibration is true of the spelling that it was measured with: that one is asked.
+        wordings = [settings.calibrated_wording(ask) or ask for ask in self.asks]
+        self.prompts = [put(wording, settings.ask_form) for wording in wordings]
         self._model = model
         self._settings = settings
+        self._warned = False
         self._segments = [model.question(prompt) for prompt in self.prompts]
         self._branches = torch.cat(
             [torch.full((len(s),), branch) for branch, s in enumerate(self._segments)]
@@ -67,8 +75,42 @@ class Questions:
         ends = lengths.cumsum(0) - self.tokens - 1 + len(hidden)
         return session.prefill.logits(hidden[ends.to(hidden.device)])
 
+    def answers(self, scores: Sequence[float], texts: Mapping[int, str]) -> tuple[Answer, ...]:
+        """Returns the answers: each question's score with what it means.
+
+        Args:
+            scores: as :meth:`scores` returns them.
+            texts: written answers, by number of the question.
+        """
+        settings = self._settings
+        self._warn(scores)
+        return tuple(
+            Answer(
+                ask,
+                score,
+                texts.get(number),
+                threshold=settings.threshold_for(ask),
+                calibrated=settings.calibrated_wording(ask) is not None,
+            )
+            for number, (ask, score) in enumerate(zip(self.asks, scores, strict=True))
+        )
+
+    def _warn(self, scores: Sequence[float]) -> None:
+        """Reports, once, that the model computed something that is not a number."""
+        broken = [ask for ask, score in zip(self.asks, scores, strict=True) if isnan(score)]
+        if broken and not self._warned:
+            self._warned = True
+            logger.warning(
+                "the model's answer to %r is not a number and counts as neither yes nor no: "
+                "its weights are damaged or too large for their type (try another --dtype)",
+                broken[0],
+            )
+
     def scores(self, logits: Tensor) -> list[float]:
-        """Returns the score of yes against no, 0..1: one for each question's row of logits."""
+        """Returns the score of yes against no, 0..1: one for each question's row of logits.
+
+        A score is not a number where the logits are none.
+        """
         tokens = logits.float().softmax(dim=-1)
         yes = tokens[:, self._model.yes_ids].sum(-1)
         no = tokens[:, self._model.no_ids].sum(-1)
@@ -91,7 +133,7 @@ class Questions:
             The tokens of each answer, by question.
         """
         written: dict[int, list[int]] = {branch: [] for branch in chosen}
-        nexts = {branch: int(logits[branch].argmax()) for branch in chosen}
+        nexts = dict(zip(chosen, self._likeliest(logits[list(chosen)]), strict=True))
         branches = self._branches
         while nexts := self._take(nexts, written, limit):
             slot = session.reserve(len(nexts))
@@ -101,8 +143,15 @@ class Questions:
                 for row, (branch, token) in enumerate(nexts.items())
             ]
             rows = session.prefill.logits(session.prefill.run(pieces, branches))
-            nexts = dict(zip(nexts, rows.argmax(-1).tolist(), strict=True))
+            nexts = dict(zip(nexts, self._likeliest(rows), strict=True))
         return written
+
+    def _likeliest(self, logits: Tensor) -> list[int]:
+        """Returns the likeliest token of each row that an answer may hold."""
+        allowed = logits.clone()
+        allowed[:, list(self._model.barred_ids)] = -torch.inf
+        likeliest: list[int] = allowed.argmax(-1).tolist()
+        return likeliest
 
     def _next_piece(
         self, session: Session, branch: int, token: int, written: int, slot: int

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from costream.errors import SettingsError
-from costream.video import Sample
+from costream.video import Gap, Sample
 
 HELD_WINDOWS = 2
 """Windows from one anchor to the next where pruned groups stay in sight."""
@@ -28,6 +28,11 @@ class Tubelet:
     tick: int
     samples: tuple[Sample, ...]
 
+    @property
+    def last_tick(self) -> int:
+        """The tick of its last sample."""
+        return self.samples[-1].tick
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -44,6 +49,11 @@ class Window:
     start: int
     end: int
     arrivals: tuple[Tubelet, ...]
+
+    @property
+    def received(self) -> float | None:
+        """When the last of its new frames was received, of a live source: see :class:`Sample`."""
+        return self.arrivals[-1].samples[-1].received if self.arrivals else None
 
     def last(self, ticks: int) -> Window:
         """Returns the window's last ticks alone: a later start and the arrivals behind it."""
@@ -87,51 +97,106 @@ class Schedule:
             recent=_ticks("recent part", min(recent or window, window), fps, patch),
         )
 
-    def windows(self, samples: Iterable[Sample]) -> Iterator[Window]:
+    def windows(self, items: Iterable[Sample | Gap]) -> Iterator[Window]:
         """Yields each window as soon as its last temporal patch is complete.
 
         At the end of the stream one more window may follow: it holds what came since the last one
         and ends with the stream. A stream shorter than one window gives one window.
+
+        A gap of a live source leaves holes in the windows around it. When the source is lost, one
+        window holds what came since the last one, as at the end of a stream. Windows that ended
+        while it was away, or among frames that were skipped, are left out: the next one is the
+        first with a whole stride of frames from behind the gap, and with what it still holds of
+        before.
         """
-        index, arrivals = 0, list[Tubelet]()
-        last = -self.window
-        for tubelet in self._tubelets(samples):
-            while tubelet.tick >= self._end(index):
-                if last >= index * self.stride:
-                    yield self._window(index, arrivals)
-                    arrivals = []
-                index += 1
-            arrivals.append(tubelet)
-            last = tubelet.samples[-1].tick
-            # Not waiting for the next frame: it may be a whole tick away.
-            if tubelet.tick + self.patch == self._end(index):
-                yield self._window(index, arrivals)
-                arrivals = []
-                index += 1
-        if arrivals:
-            yield self._window(index, arrivals, end=last + 1)
+        course = _Course(self)
+        for item in self._tubelets(items):
+            if isinstance(item, Tubelet):
+                yield from course.add(item)
+            elif item.kind == "lost":
+                yield from course.end()
+            else:
+                course.severed = True
+        yield from course.end()
 
-    def _window(self, index: int, arrivals: list[Tubelet], end: int | None = None) -> Window:
-        return Window(index, index * self.stride, end or self._end(index), tuple(arrivals))
-
-    def _end(self, index: int) -> int:
-        return index * self.stride + self.window
-
-    def _tubelets(self, samples: Iterable[Sample]) -> Iterator[Tubelet]:
+    def _tubelets(self, items: Iterable[Sample | Gap]) -> Iterator[Tubelet | Gap]:
         waiting: list[Sample] = []
-        for sample in samples:
-            if waiting and sample.tick // self.patch != waiting[0].tick // self.patch:
+        for item in items:
+            if waiting and (isinstance(item, Gap) or not self._shares_patch(item, waiting[0])):
                 yield self._tubelet(waiting)
                 waiting = []
-            waiting.append(sample)
-            if sample.tick % self.patch == self.patch - 1:
+            if isinstance(item, Gap):
+                yield item
+                continue
+            waiting.append(item)
+            if item.tick % self.patch == self.patch - 1:
                 yield self._tubelet(waiting)
                 waiting = []
         if waiting:
             yield self._tubelet(waiting)
 
+    def _shares_patch(self, one: Sample, other: Sample) -> bool:
+        return one.tick // self.patch == other.tick // self.patch
+
     def _tubelet(self, samples: list[Sample]) -> Tubelet:
         return Tubelet(samples[0].tick // self.patch * self.patch, tuple(samples))
+
+
+class _Course:
+    """How far the window has come on a stream.
+
+    Attributes:
+        severed: a gap lies between the last temporal patch and the next.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.severed = False
+        self._schedule = schedule
+        self._index = 0
+        self._arrivals: list[Tubelet] = []
+        self._last = -schedule.window
+
+    def add(self, tubelet: Tubelet) -> Iterator[Window]:
+        """Goes on by a temporal patch; yields the windows that end before or with it."""
+        if self.severed:
+            self._leave_out(tubelet.samples[0].tick)
+        while tubelet.tick >= self._end:
+            if self._last >= self._start:
+                yield self._take(self._end)
+            else:
+                self._index += 1
+        self._arrivals.append(tubelet)
+        self._last = tubelet.last_tick
+        # Not waiting for the next frame: it may be a whole tick away.
+        if self._last + 1 == self._end:
+            yield self._take(self._end)
+
+    def end(self) -> Iterator[Window]:
+        """Yields what came since the last window, if anything did."""
+        if self._arrivals:
+            yield self._take(self._last + 1)
+
+    def _take(self, end: int) -> Window:
+        start, index = self._start, self._index
+        held = tuple(tubelet for tubelet in self._arrivals if tubelet.tick >= start)
+        self._arrivals = []
+        self._index += 1
+        return Window(index, start, end, held)
+
+    def _leave_out(self, tick: int) -> None:
+        """Goes on to the first window that ends a stride behind a tick, or later."""
+        schedule = self._schedule
+        first = -((schedule.window - tick) // schedule.stride) + 1
+        self._index = max(self._index, first)
+        self.severed = False
+
+    @property
+    def _start(self) -> int:
+        return self._index * self._schedule.stride
+
+    @property
+    def _end(self) -> int:
+        return self._start + self._schedule.window
 
 
 def _ticks(noun: str, seconds: float, fps: float, patch: int) -> int:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from time import perf_counter
-from typing import Any
+from datetime import datetime, timezone
+from math import isnan
+from time import monotonic, perf_counter, time
+from typing import Any, Literal
+
+Decision = Literal["yes", "no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +20,36 @@ class Answer:
     Attributes:
         ask: the question.
         score: probability of yes against no at the answer's first token, 0..1, as
-            ``EngineSettings.calibrated`` has it.
+            ``EngineSettings.calibrated`` has it. Not a number where the model's output was none.
         text: the written answer, or None where none was asked for.
+        threshold: score from which on it is a yes.
+        calibrated: whether a calibration names the question, so that the score is not the model's
+            own probability.
     """
 
     ask: str
     score: float
     text: str | None = None
+    threshold: float = 0.5
+    calibrated: bool = False
+
+    @property
+    def decision(self) -> Decision | None:
+        """``yes`` from the threshold on, else ``no``; None where the score is not a number."""
+        if isnan(self.score):
+            return None
+        return "yes" if self.score >= self.threshold else "no"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the answer as JSON-ready values; a score that is not a number is None."""
+        return {
+            "ask": self.ask,
+            "decision": self.decision,
+            "score": None if isnan(self.score) else self.score,
+            "threshold": self.threshold,
+            "calibrated": self.calibrated,
+            "text": self.text,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +139,8 @@ class Verdict:
         tokens: visual tokens.
         flops: operations.
         seconds: time spent.
+        wall: of a live source, when the last frame of the window was received: ISO 8601, UTC.
+        lag: of a live source, seconds from then to the answers.
     """
 
     stream: str
@@ -126,9 +155,20 @@ class Verdict:
     tokens: TokenCount
     flops: FlopCount
     seconds: StageSeconds = field(default_factory=StageSeconds)
+    wall: str | None = None
+    lag: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the verdict as JSON-ready values; seconds are rounded to microseconds."""
         values = asdict(self)
+        values["answers"] = [answer.to_dict() for answer in self.answers]
         values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
+        if self.lag is not None:
+            values["lag"] = round(self.lag, 3)
         return values
+
+
+def iso_time(received: float) -> str:
+    """Returns a moment of ``time.monotonic`` as ISO 8601 in UTC, by the clock as it is set now."""
+    moment = datetime.fromtimestamp(time() - (monotonic() - received), timezone.utc)
+    return moment.isoformat(timespec="milliseconds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from costream.engine.refresh import RefreshPolicy
 from costream.engine.resident import Resident
 from costream.engine.schedule import Window
 from costream.engine.session import Session
-from costream.engine.verdict import Answer, FlopCount, StageSeconds, TokenCount, Verdict
+from costream.engine.verdict import FlopCount, StageSeconds, TokenCount, Verdict, iso_time
 from costream.settings import EngineSettings
 from costream.video import StreamInfo
 
@@ -41,6 +42,7 @@ class Watch:
         self.questions = questions
         self._refresh = refresh
         self._settings = settings
+        self._received: float | None = None
 
     def step(self, window: Window, decoding: float = 0.0) -> Verdict:
         """Moves the window and answers the questions on it.
@@ -51,6 +53,7 @@ class Watch:
         """
         session, questions = self.session, self.questions
         window = window.last(session.schedule.recent)
+        self._received = window.received or self._received
         seconds = StageSeconds(decode=decoding)
 
         with seconds.measure("vision"):
@@ -108,7 +111,7 @@ class Watch:
             index=window.index,
             start=window.start / fps,
             end=window.end / fps,
-            answers=self._answers(scores, written),
+            answers=self.questions.answers(scores, self._texts(written)),
             frames=sum(r.frames for r in residents),
             anchors=sum(r.frames for r in residents if r.anchor),
             damaged=sum(r.damaged for r in residents),
@@ -120,17 +123,12 @@ class Watch:
                 asking=self._asking_flops(),
             ),
             seconds=seconds,
+            wall=None if self._received is None else iso_time(self._received),
+            lag=None if self._received is None else monotonic() - self._received,
         )
 
-    def _answers(
-        self, scores: Sequence[float], written: dict[int, list[int]]
-    ) -> tuple[Answer, ...]:
-        decode = self.session.model.tokenizer.decode
-        texts = {n: str(decode(ids)).strip() for n, ids in written.items()}
-        return tuple(
-            Answer(ask, score, texts.get(n))
-            for n, (ask, score) in enumerate(zip(self.questions.asks, scores, strict=True))
-        )
+    def _texts(self, written: dict[int, list[int]]) -> dict[int, str]:
+        return {number: self.session.model.decode(ids) for number, ids in written.items()}
 
     def _count_tokens(self, arrivals: Sequence[Resident], computed: Sequence[Piece]) -> TokenCount:
         residents, grid = self.session.residents, self.session.geometry.grid

@@ -27,6 +27,8 @@ from costream.settings import EngineSettings
 Results = Mapping[str, VideoResult]
 """Video's name to what one policy made of it."""
 
+Answers = npt.NDArray[np.bool_]
+
 
 @dataclass(frozen=True, slots=True)
 class AccuracyRow:
@@ -49,6 +51,8 @@ class AccuracyRow:
         flips: share of the (window, question) pairs answered otherwise than by full recomputation.
         flips_low: lower bound of its 95% interval.
         flips_high: upper bound.
+        yes_flips: share of the pairs that are a yes on either side and a no on the other: most
+            answers are a no on both sides, which nobody doubts. 0 without any yes.
         kept: share of a window's visual tokens that it holds, of the part that is shown.
         tokens_saved: visual tokens through the vision encoder and through the language model.
         vision_saved: those through the vision encoder alone.
@@ -73,6 +77,7 @@ class AccuracyRow:
     flips: float
     flips_low: float
     flips_high: float
+    yes_flips: float
     kept: float
     tokens_saved: float
     vision_saved: float
@@ -105,7 +110,8 @@ def rate_policies(
         for policy, result in results.items()
     }
     categories = tuple(dataset.questions)
-    rating = _Rating(videos, categories, scored[REFERENCE], settings.threshold)
+    thresholds = np.array([settings.threshold_for(ask) for ask in asks])
+    rating = _Rating(videos, categories, scored[REFERENCE], thresholds)
     return [rating.row(policy, result) for policy, result in scored.items()]
 
 
@@ -117,12 +123,12 @@ class _Rating:
         videos: Sequence[Video],
         categories: Sequence[str],
         reference: Results,
-        threshold: float,
+        thresholds: npt.NDArray[np.float64],
     ) -> None:
         self._videos = videos
         self._categories = categories
         self._reference = reference
-        self._threshold = threshold
+        self._thresholds = thresholds
 
     def row(self, policy: str, results: Results) -> AccuracyRow:
         kinds = self._count(results)
@@ -145,6 +151,7 @@ class _Rating:
             flips=flips.share,
             flips_low=flips.low,
             flips_high=flips.high,
+            yes_flips=self._yes_flips(results),
             kept=spent.kept / max(1, spent.full),
             tokens_saved=_saved(spent.encoded + spent.prefilled, full.encoded + full.prefilled),
             vision_saved=_saved(spent.encoded, full.encoded),
@@ -161,7 +168,7 @@ class _Rating:
     def _count(self, results: Results) -> dict[str, Counts]:
         said = []
         for video in self._videos:
-            yes = results[video.name].scores >= self._threshold
+            yes = results[video.name].scores >= self._thresholds
             answers = {self._categories[n] for n in np.flatnonzero(yes.any(axis=0)).tolist()}
             said.append((video.categories, answers))
         return count_videos(said, self._categories)
@@ -169,7 +176,7 @@ class _Rating:
     def _find(self, results: Results) -> Iterator[EventScore]:
         for video in self._videos:
             result = results[video.name]
-            yes = result.scores >= self._threshold
+            yes = result.scores >= self._thresholds
             for column, category in enumerate(self._categories):
                 if video.events is not None:
                     events = [
@@ -185,10 +192,22 @@ class _Rating:
         )
 
     def _compare(self, result: VideoResult, reference: VideoResult) -> tuple[int, int]:
+        ours, theirs = self._sides(result, reference)
+        return int((ours != theirs).sum()), ours.size
+
+    def _yes_flips(self, results: Results) -> float:
+        flips = yes = 0
+        for video in self._videos:
+            ours, theirs = self._sides(results[video.name], self._reference[video.name])
+            flips += int((ours != theirs).sum())
+            yes += int((ours | theirs).sum())
+        return flips / max(1, yes)
+
+    def _sides(self, result: VideoResult, reference: VideoResult) -> tuple[Answers, Answers]:
+        """Returns which answers are a yes, and which of the reference's: [windows, questions]."""
         before = {window.index: window.scores for window in reference.windows}
         known = np.array([before[window.index] for window in result.windows])
-        flipped = (result.scores >= self._threshold) != (known >= self._threshold)
-        return int(flipped.sum()), flipped.size
+        return result.scores >= self._thresholds, known >= self._thresholds
 
     def _auc(self, results: Results) -> float | None:
         scores, labels = [np.empty(0)], [np.empty(0, np.bool_)]

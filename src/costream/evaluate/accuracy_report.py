@@ -25,6 +25,7 @@ _HEADINGS = {
     "event_recall": "event recall",
     "delay_s": "delay, s",
     "flips": "flips",
+    "yes_flips": "of the yes",
     "kept": "tokens kept",
     "tokens_saved": "tokens saved",
     "vision_saved": "in the ViT",
@@ -32,7 +33,15 @@ _HEADINGS = {
     "video_flops_saved": "on the video",
     "windows_per_s": "windows/s",
 }
-_SHARES = {"flips", "kept", "tokens_saved", "vision_saved", "flops_saved", "video_flops_saved"}
+_SHARES = {
+    "flips",
+    "yes_flips",
+    "kept",
+    "tokens_saved",
+    "vision_saved",
+    "flops_saved",
+    "video_flops_saved",
+}
 
 
 @dataclass(frozen=True, slots=True)

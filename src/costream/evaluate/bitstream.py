@@ -14,7 +14,7 @@ from av.sidedata.motionvectors import MotionVectors
 
 from costream.errors import SourceError
 from costream.video.bitstream import open_reader
-from costream.video.side_data import side_data
+from costream.video.side_data import new_extradata, side_data
 from costream.video.source import open_container, reason
 from costream.video.track import codec_name, find_video
 from costream.video.vectors import EXPORT_OPTIONS
@@ -96,31 +96,42 @@ def rate_reader(source: Path, *, runs: int = RUNS) -> BitstreamRow:
     )
 
 
-def _demux(name: str) -> tuple[list[bytes], str, bytes | None]:
+_Sent = tuple[bytes, bytes | None]
+"""A packet, and the parameter sets that come beside it."""
+
+
+def _demux(name: str) -> tuple[list[_Sent], str, bytes | None]:
     with open_container(name, _TIMEOUT, {}) as container:
         stream = find_video(container, name)
         codec, extradata = codec_name(stream), stream.codec_context.extradata
         return (
-            [bytes(packet) for packet in container.demux(stream) if packet.size],
+            [(bytes(one), new_extradata(one)) for one in container.demux(stream) if one.size],
             codec,
             extradata,
         )
 
 
-def _read(reader: Reader, packets: list[bytes]) -> dict[int, Picture]:
+def _read(reader: Reader, packets: list[_Sent]) -> dict[int, Picture]:
     """Pictures by the number of their packet: of two in one, the last."""
     return {
         number: picture
-        for number, packet in enumerate(packets)
-        for picture in reader.read(packet, number)
+        for number, sent in enumerate(packets)
+        for picture in _read_one(reader, sent, number)
     }
 
 
-def _time_reading(reader: Reader, packets: list[bytes]) -> float:
+def _read_one(reader: Reader, sent: _Sent, number: int) -> list[Picture]:
+    packet, extradata = sent
+    if extradata is not None:
+        reader.configure(extradata)
+    return reader.read(packet, number)
+
+
+def _time_reading(reader: Reader, packets: list[_Sent]) -> float:
     """Processor seconds of reading. Pictures are let go as decoded frames are, not held."""
     begun = process_time()
-    for number, packet in enumerate(packets):
-        reader.read(packet, number)
+    for number, sent in enumerate(packets):
+        _read_one(reader, sent, number)
     return process_time() - begun
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from costream.engine.verdict import Verdict
+from costream.errors import SettingsError
+from costream.evaluate.origin import Origin
 from costream.settings import EngineSettings
 
 RESULTS = "windows.jsonl"
+
+_BEGINNING = b'{"job": '
+"""How every line begins, cut off or not."""
+
+logger = logging.getLogger("costream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,7 @@ class Job:
 
     Attributes:
         model: the model's name and dtype.
-        video: the video's file.
+        video: the video's file, and how many bytes it has.
         asks: the questions, in order.
         settings: the engine's.
         anew: whether every window was computed from nothing.
@@ -118,32 +129,71 @@ class Job:
     @property
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
-        settings = self.settings.model_dump(exclude={"threshold", "calibration"})
+        settings = self.settings.model_dump(exclude={"threshold", "thresholds", "calibration"})
         return json.dumps([self.model, self.video, self.asks, settings, self.anew], sort_keys=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the file. Lines of older versions don't say what made them."""
+
+    job: str
+    rate: float
+    windows: tuple[WindowResult, ...]
+    origin: Origin | None = None
+
+    @property
+    def model(self) -> str:
+        """The model's name and dtype."""
+        return str(json.loads(self.job)[0])
+
+
+_LINES = TypeAdapter(_Line)
+
+UNRECORDED = "unknown weights and code"
+"""Of a result that does not say what made it."""
+
+
 class ResultStore:
-    """Results by job, one JSON line each.
+    """Results by job, one JSON line each. Nothing that is kept is ever changed or removed.
 
     Args:
         folder: where the file lies, made if it is missing; without one, results are only held.
 
     Raises:
-        OSError: the file can't be read.
+        OSError: the folder can't be made.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._path = None if folder is None else folder / RESULTS
         self._results: dict[str, VideoResult] = {}
+        self._origin: Origin | None = None
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._read(self._path)
 
     def __contains__(self, job: Job) -> bool:
         return job.key in self._results
 
     def __getitem__(self, job: Job) -> VideoResult:
         return self._results[job.key]
+
+    def take_up(self, origin: Origin) -> None:
+        """Reads what is kept and takes up what the same weights and code have made.
+
+        What a model of this name has answered with other weights or code stays in the file, and a
+        warning says how many such results there are and why they don't count.
+
+        Args:
+            origin: who answers now; what is added from here on is kept as made by it.
+
+        Raises:
+            SettingsError: the file holds something else than results.
+            OSError: it can't be read.
+        """
+        self._origin = origin
+        self._results.clear()
+        if self._path is not None and self._path.exists():
+            self._read(self._path, origin)
 
     def add(self, job: Job, result: VideoResult) -> None:
         """Keeps a result, in the file too.
@@ -153,26 +203,52 @@ class ResultStore:
         """
         self._results[job.key] = result
         if self._path is not None:
-            line = json.dumps({"job": job.key, **asdict(result)})
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            line = _Line(job.key, result.rate, result.windows, self._origin)
+            with self._path.open("ab+") as file:
+                # What an interruption has cut off must not take the next line with it.
+                file.write(b"\n" * _torn(file) + json.dumps(asdict(line)).encode() + b"\n")
 
-    def _read(self, path: Path) -> None:
-        if not path.is_file():
-            return
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if (values := _parse(line)) is not None:
-                windows = tuple(
-                    WindowResult(**{**window, "scores": tuple(window["scores"])})
-                    for window in values["windows"]
-                )
-                self._results[values["job"]] = VideoResult(values["rate"], windows)
+    def _read(self, path: Path, origin: Origin) -> None:
+        *whole, last = path.read_bytes().split(b"\n")
+        lines = [_parse(line) for line in whole if line.strip()]
+        torn = last.startswith(_BEGINNING)
+        if not any(lines) and (any(whole) or (last and not torn)):
+            raise SettingsError(
+                f"{path} holds no results of an evaluation: name another folder with --out, or "
+                "move the file away"
+            )
+        aside = Counter(self._take(line, origin) for line in [*lines, _parse(last)] if line)
+        broken = lines.count(None) + (bool(last) and not torn)
+        self._report(path, Counter({**aside, "unreadable lines": broken}))
+
+    def _take(self, line: _Line, origin: Origin) -> str:
+        """Takes a line up; returns why not, or nothing where it is taken or of another model."""
+        if line.model != origin.model:
+            return ""
+        why = UNRECORDED if line.origin is None else origin.difference(line.origin)
+        if why is None:
+            self._results[line.job] = VideoResult(line.rate, line.windows)
+        return why or ""
+
+    def _report(self, path: Path, aside: Counter[str]) -> None:
+        reasons = [f"{count} of {why}" for why, count in aside.most_common() if why and count]
+        if reasons:
+            logger.warning("%s: kept results are left aside: %s", path, ", ".join(reasons))
 
 
-def _parse(line: str) -> dict[str, Any] | None:
-    """Reads a line; a torn one, as an interruption leaves it, is measured again."""
+def _parse(line: bytes) -> _Line | None:
+    """Reads a line; what can't be read is measured again."""
     try:
-        values: dict[str, Any] = json.loads(line)
-    except json.JSONDecodeError:
+        found = _LINES.validate_json(line)
+        json.loads(found.job)[0]
+    except (ValueError, LookupError, TypeError):
         return None
-    return values
+    return found
+
+
+def _torn(file: BinaryIO) -> bool:
+    """Whether a file that is open for appending ends within a line."""
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"

@@ -12,6 +12,7 @@ from costream.engine.schedule import Tubelet, Window
 from costream.engine.verdict import Verdict
 from costream.errors import SourceError
 from costream.evaluate.datasets import Dataset, Video
+from costream.evaluate.origin import Origin
 from costream.evaluate.policies import DEFAULT, POLICIES, Budget, Policy
 from costream.evaluate.results import Job, ResultStore, VideoResult, WindowResult
 from costream.models import ModelAdapter
@@ -78,6 +79,10 @@ class Runner:
         dataset: the videos and questions.
         store: what was measured already, and where to put what is measured.
         on_video: told of every video that is done.
+
+    Raises:
+        SettingsError: what is kept can't be used.
+        OSError: it can't be read.
     """
 
     def __init__(
@@ -89,7 +94,8 @@ class Runner:
         on_video: OnVideo = lambda what, done, of: None,
     ) -> None:
         self._model = model
-        self._name = name
+        self._origin = Origin.of(model, name)
+        store.take_up(self._origin)
         self._dataset = dataset
         self._store = store
         self._on_video = on_video
@@ -159,10 +165,9 @@ class Runner:
         return engine.open(stream, self._asks)
 
     def _job(self, video: Video, task: Task) -> Job:
-        path = str(video.path.resolve())
-        dtype = str(self._model.kv_shape.dtype).removeprefix("torch.")
-        name = f"{self._name} in {dtype}"
-        return Job(name, path, self._asks, task.settings, task.policy.anew)
+        size = video.path.stat().st_size if video.path.is_file() else 0
+        path = f"{video.path.resolve()} ({size} bytes)"
+        return Job(self._origin.model, path, self._asks, task.settings, task.policy.anew)
 
     def _budget(self, base: EngineSettings) -> Budget:
         """What the default policy spent, from its results."""

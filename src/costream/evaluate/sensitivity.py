@@ -121,7 +121,7 @@ class Sensitivity:
         self, axis: str, value: float, results: Mapping[str, Results]
     ) -> Iterator[SensitivityPoint]:
         # The threshold alone does not change what was run: it is met here.
-        told = {"threshold": value} if axis == "threshold" else {}
+        told = {"threshold": value, "thresholds": {}} if axis == "threshold" else {}
         for row in rate_policies(self._dataset, results, self._base.model_copy(update=told)):
             yield self._point(axis, value, row)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,13 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Unpack
+
 from costream.errors import SettingsError, SourceError
 from costream.inspect.evidence_tally import EvidenceTally
 from costream.inspect.film import Film
 from costream.inspect.gop import Gop, find_gop
 from costream.inspect.trial import Trial
 from costream.pruning import PatchGrid, PrunerSettings
-from costream.video import Decoding, FrameRecord, MotionSource, Sample, Stream, StreamInfo
+from costream.video import Access, Decoding, FrameRecord, MotionSource, Sample, Stream, StreamInfo
 from costream.video.source import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
@@ -24,6 +27,10 @@ PICTURE = "inspect.png"
 FILM = "inspect.mp4"
 FILM_SECONDS = 60.0
 """Seconds of stream that the film shows."""
+LIVE_LIMIT = 60.0
+"""Seconds that are read of a source without an end, unless a limit is given."""
+
+logger = logging.getLogger("costream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Inspection:
         height: displayed height in pixels, after rotation.
         rotation: clockwise degrees from the coded to the displayed picture.
         frame_rate: native frames a second, or None where the container states none.
+        measured_rate: frames a second over those read, or None where there was one only.
         duration: seconds, or None for a live source.
         motion: where evidence of change comes from.
         seconds: stream time from the first to the last frame read.
@@ -71,6 +79,7 @@ class Inspection:
     height: int
     rotation: int
     frame_rate: float | None
+    measured_rate: float | None
     duration: float | None
     motion: MotionSource
     seconds: float
@@ -106,6 +115,7 @@ def inspect_source(
     limit: float | None = None,
     out: str | os.PathLike[str] | None = None,
     decode: Decoding = "all",
+    **access: Unpack[Access],
 ) -> Inspection:
     """Reads a source once and says what is in it and what each pruner would keep.
 
@@ -114,11 +124,13 @@ def inspect_source(
         fps: sampling rate, in frames a second.
         grid: how pictures are cut into patches.
         anchor_every: ticks from one anchor to the next.
-        limit: seconds of stream to read, or None for all of it. A live source needs one.
+        limit: seconds of stream to read, or None for all of it; of a live source, which has no end,
+            :data:`LIVE_LIMIT`, which a warning says.
         out: a directory, made where it is missing, to write :data:`PICTURE` and :data:`FILM` to:
             frame, motion, the groups that the default pruner keeps, and how old the others are, at
             one telling moment and over the first :data:`FILM_SECONDS`.
         decode: which pictures are decoded; see :class:`~costream.video.Stream`.
+        access: how the source is reached; likewise.
 
     Raises:
         SettingsError: ``fps``, ``limit`` or ``anchor_every`` is not positive.
@@ -130,7 +142,8 @@ def inspect_source(
     trial = Trial(grid, PrunerSettings(anchor_every=anchor_every), fps)
     records: list[FrameRecord] = []
     evidence = EvidenceTally()
-    with Stream(source, decode=decode) as stream, _open_film(out, fps) as film:
+    with Stream(source, decode=decode, **access) as stream, _open_film(out, fps) as film:
+        limit = limit or _limit(stream)
         samples = stream.samples(fps, on_frame=records.append)
         for patch in _in_patches(_until(samples, limit)):
             portrait = trial.add(patch)
@@ -157,6 +170,17 @@ def inspect_source(
         picture=None if out is None else str(Path(out) / PICTURE),
         film=None if out is None else str(Path(out) / FILM),
     )
+
+
+def _limit(stream: Stream) -> float | None:
+    if not stream.info.live:
+        return None
+    logger.warning(
+        "%s is live: %g s of it are read, unless a limit says otherwise",
+        stream.info.source,
+        LIVE_LIMIT,
+    )
+    return LIVE_LIMIT
 
 
 @contextmanager
@@ -209,6 +233,7 @@ def _counted(records: Sequence[FrameRecord]) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "frames": len(records),
+        "measured_rate": (len(records) - 1) / seconds if seconds > 0 else None,
         "frame_types": {letter: types.count(letter) for letter in "IPB"},
         "gop": find_gop(types),
         "bit_rate": 8 * sent / seconds if seconds > 0 else None,

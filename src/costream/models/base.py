@@ -156,6 +156,9 @@ class ModelAdapter(ABC):
     no_ids: Tensor
     """Tokens that begin an answer of no."""
     eos_ids: frozenset[int]
+    """Tokens that end an answer."""
+    barred_ids: frozenset[int]
+    """Tokens that an answer does not hold: those that would begin a thought."""
 
     @classmethod
     @abstractmethod
@@ -183,12 +186,16 @@ class ModelAdapter(ABC):
         Args:
             width: displayed width of the stream, in pixels.
             height: displayed height of the stream, in pixels.
-            frames: frames in a window: the published pixel budget is one for the whole video.
+            frames: frames in a window, which may share a pixel budget.
             size: (width, height) to resize to instead.
 
         Raises:
             SettingsError: ``size`` does not fit the patch grid.
         """
+
+    @abstractmethod
+    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the frame size that fits the model and is next to another: (width, height)."""
 
     @abstractmethod
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
@@ -233,7 +240,15 @@ class ModelAdapter(ABC):
 
     @abstractmethod
     def question(self, text: str) -> Segment:
-        """Returns the tokens after the video, up to where the answer begins."""
+        """Returns the tokens after the video, up to where the answer begins.
+
+        Args:
+            text: what is asked. It means its characters, those of control tokens too.
+        """
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """Returns the text of an answer's tokens, without the control tokens among them."""
 
     @abstractmethod
     def text(self, ids: Sequence[int]) -> Segment:

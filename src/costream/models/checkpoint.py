@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch
 from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoTokenizer,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+)
 
 from costream.checkpoints import find_file, first_line, read_file
 from costream.errors import ModelError
+from costream.models.quantised import FP8, method_of, plain_config, quantisation, read_fp8
 
 T = TypeVar("T")
+
+logger = logging.getLogger("costream")
 
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, HFValidationError, SafetensorError)
 
@@ -24,25 +33,82 @@ _TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
 """Of the byte-level tokenizers that all supported families have."""
 
 
-def load_weights(family: Any, path: str, *, device: torch.device, dtype: torch.dtype) -> Any:
+def load_weights(
+    family: Any, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
+) -> Any:
     """Loads a stock class with ``from_pretrained``, in evaluation mode.
 
     Raises:
-        ModelError: files are missing or broken, or don't hold the weights that the config asks for.
+        ModelError: files are missing or broken, or don't hold the weights that the config asks
+            for; or the weights are quantised in a way that can't be loaded here.
     """
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "attn_implementation": "sdpa",
+        "output_loading_info": True,
+        # Told below, with the name of a weight.
+        "ignore_mismatched_sizes": True,
+    }
+    generation = _read_generation(path)
+    values = quantisation(config)
+    method = None if values is None else method_of(path, values)
     try:
-        model, info = family.from_pretrained(
-            path,
-            dtype=dtype,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-            # Told below, with the name of a weight.
-            ignore_mismatched_sizes=True,
-        )
-    except _UNREADABLE as error:
+        if values is None or method is None:
+            model, info = family.from_pretrained(path, config=config, **options)
+        elif method == FP8:
+            model, info = _load_fp8(family, path, config, values, options)
+        else:
+            model, info = _load_quantised(family, path, config, values, device, options)
+    except (*_UNREADABLE, ImportError, TypeError) as error:
         raise ModelError(f"can't load the weights of {path!r}: {first_line(error)}") from error
     _check_weights(path, info)
-    return model.to(device).eval()
+    model.generation_config = generation or model.generation_config
+    # Libraries of quantised weights have put theirs where they belong, and forbid it again.
+    return (model.to(device) if method in (None, FP8) else model).eval()
+
+
+def _load_fp8(
+    family: Any,
+    path: str,
+    config: PretrainedConfig,
+    values: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Any:
+    dtype = options["dtype"]
+    logger.warning(
+        "%s has FP8 weights: they are dequantised to %s and take the memory of plain ones",
+        path,
+        str(dtype).removeprefix("torch."),
+    )
+    weights = read_fp8(path, values, dtype, stacked=config.model_type == "qwen3_vl_moe")
+    return family.from_pretrained(None, config=plain_config(config), state_dict=weights, **options)
+
+
+def _load_quantised(
+    family: Any,
+    path: str,
+    config: PretrainedConfig,
+    values: Mapping[str, Any],
+    device: torch.device,
+    options: Mapping[str, Any],
+) -> Any:
+    copy = plain_config(config)
+    if values.get("quant_method") == "compressed-tensors":
+        # Else its library would do it in the first forward pass.
+        values = {**values, "dequantize": True}
+    copy.quantization_config = dict(values)
+    return family.from_pretrained(path, config=copy, device_map={"": device}, **options)
+
+
+def _read_generation(path: str) -> GenerationConfig | None:
+    name = "generation_config.json"
+    text = read_file(path, name)
+    if text is None:
+        return None
+    try:
+        return GenerationConfig.from_dict(_parse(path, name, text))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelError(f"{name} of {path!r} can't be used: {first_line(error)}") from error
 
 
 def _check_weights(path: str, info: dict[str, Any]) -> None:
@@ -139,6 +205,23 @@ def _parse(path: str, name: str, text: str) -> dict[str, Any]:
 
 def _problem(error: Exception) -> str:
     return f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
+
+
+def stop_ids(generation: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Returns the tokens that end an answer.
+
+    They are those of ``generation_config.json``. Where it names none, or only repeats the model's
+    configuration, they are that one's and the tokenizer's end and padding tokens.
+
+    Args:
+        generation: the model's ``GenerationConfig``.
+        tokenizer: the checkpoint's.
+    """
+    said = generation.eos_token_id
+    ends = set(said) if isinstance(said, list) else {said}
+    if ends == {None} or getattr(generation, "_from_model_config", False):
+        ends |= {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    return frozenset(token for token in ends if token is not None)
 
 
 def answer_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:

@@ -12,9 +12,19 @@ from torch import nn
 
 
 def linear_flops(module: nn.Module) -> int:
-    """Returns the FLOPs that a module's matrices cost for each row that passes through them."""
-    kinds = (nn.Linear, nn.Conv2d, nn.Conv3d)
-    return sum(2 * m.weight.numel() for m in module.modules() if isinstance(m, kinds))
+    """Returns the FLOPs that a module's matrices cost for each row that passes through them.
+
+    Matrices of quantised weights count as what they stand for, whatever class holds them.
+    """
+    return sum(2 * _weights(part) for part in module.modules())
+
+
+def _weights(part: nn.Module) -> int:
+    if isinstance(part, nn.Conv2d | nn.Conv3d):
+        return part.weight.numel()
+    # Whether or not it is a torch Linear: packed weights have another shape than the matrix.
+    sides = getattr(part, "in_features", None), getattr(part, "out_features", None)
+    return sides[0] * sides[1] if isinstance(sides[0], int) and isinstance(sides[1], int) else 0
 
 
 def attention_flops(queries: int, keys: int, heads: int, head_dim: int) -> int:

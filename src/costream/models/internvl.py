@@ -30,7 +30,13 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.packing import Complete, packed_attention
 from costream.models.patch_embedding import embed_patches
-from costream.models.pixels import TileSettings, frames_to_tensor, patchify, unpatchify
+from costream.models.pixels import (
+    TileSettings,
+    frames_to_tensor,
+    nearest_multiple,
+    patchify,
+    unpatchify,
+)
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.vision_memory import Recollection, VisionMemory, recall
@@ -75,7 +81,9 @@ class InternVLAdapter(StockAdapter):
     ) -> InternVLAdapter:
         """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
         _check_config(config)
-        model = load_weights(InternVLForConditionalGeneration, path, device=device, dtype=dtype)
+        model = load_weights(
+            InternVLForConditionalGeneration, path, config, device=device, dtype=dtype
+        )
         return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
 
     def geometry(
@@ -91,6 +99,10 @@ class InternVLAdapter(StockAdapter):
         grid = PatchGrid(tile[1] // self.patch, tile[0] // self.patch, self.merge)
         self.check_length(frames * grid.groups)
         return FrameGeometry(grid, width=tile[0], height=tile[1])
+
+    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        side = round((size[0] * size[1]) ** 0.5)
+        return nearest_multiple((side, side), self.patch * self.merge)
 
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
         frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)

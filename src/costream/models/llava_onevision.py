@@ -84,7 +84,7 @@ class LlavaOnevisionAdapter(StockAdapter):
         """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
         _check_config(config)
         family = LlavaOnevisionForConditionalGeneration
-        model = load_weights(family, path, device=device, dtype=dtype)
+        model = load_weights(family, path, config, device=device, dtype=dtype)
         return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
 
     def geometry(
@@ -100,6 +100,9 @@ class LlavaOnevisionAdapter(StockAdapter):
         grid = PatchGrid(tokens, tokens, merge=1)
         self.check_length(frames * grid.groups)
         return FrameGeometry(grid, width=tile[0], height=tile[1])
+
+    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return self.pixel_settings.width, self.pixel_settings.height
 
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
         frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)

@@ -13,8 +13,10 @@ from costream.checkpoints import (
     UNTRAINED_PREFIX,
     checkpoint_path,
     first_line,
+    gguf_sentence,
     is_untrained,
     model_type,
+    named_type,
 )
 from costream.errors import ModelError
 from costream.models.base import MODELS, ModelAdapter
@@ -68,10 +70,10 @@ def _model_type(path: str) -> str:
     try:
         values, _ = PretrainedConfig.get_config_dict(path)
     except (OSError, ValueError) as error:
+        if "gguf" in path.lower():
+            raise ModelError(gguf_sentence(path)) from error
         raise ModelError(f"unknown model {path!r}: {first_line(error)}") from error
-    if "model_type" not in values:
-        raise ModelError(f"unknown model {path!r}: it has no config.json that names a model_type")
-    return str(values["model_type"])
+    return named_type(path, values)
 
 
 def _read_config(path: str) -> PretrainedConfig:

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
+from costream.errors import SettingsError
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
@@ -30,19 +31,16 @@ class Normalisation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PixelSettings:
-    """What ``video_preprocessor_config.json`` of a Qwen-VL says, by its own names.
+    """What ``video_preprocessor_config.json`` of a Qwen3-VL says of colours.
+
+    Its pixel budgets are not read: those who use the family's video tools, which :func:`fit`
+    follows, are told to switch the processor's own resizing off.
 
     Attributes:
-        min_pixels: ``size.shortest_edge``, fewest pixels of a whole video.
-        max_pixels: ``size.longest_edge``, most pixels of a whole video.
-        max_frame_tokens: ``max_video_tokens``, most visual tokens of a frame.
         mean: ``image_mean``, on the scale 0..1.
         std: ``image_std``, on the scale 0..1.
     """
 
-    min_pixels: int
-    max_pixels: int
-    max_frame_tokens: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -50,9 +48,6 @@ class PixelSettings:
     def parse(cls, values: Mapping[str, Any]) -> PixelSettings:
         """Reads the configuration's values."""
         return cls(
-            min_pixels=int(values["size"]["shortest_edge"]),
-            max_pixels=int(values["size"]["longest_edge"]),
-            max_frame_tokens=int(values.get("max_video_tokens", 768)),
             mean=tuple(map(float, values["image_mean"])),
             std=tuple(map(float, values["image_std"])),
         )
@@ -85,31 +80,67 @@ class TileSettings:
         )
 
 
-def fit(
-    width: int, height: int, frames: int, factor: int, settings: PixelSettings
-) -> tuple[int, int]:
-    """Returns the (width, height) that frames are resized to: multiples of ``factor`` pixels.
+MIN_FRAME_TOKENS = 128
+MAX_FRAME_TOKENS = 768
+VIDEO_TOKENS = 128_000 * 0.9
+"""Of a frame at least and at most, and of a video: ``qwen_vl_utils`` 0.0.14 with its defaults."""
 
-    The published ``smart_resize``, with the per-frame cap of the reference implementation.
+_FRAMES_OF_A_TOKEN = 2
+
+
+def fit(width: int, height: int, frames: int, factor: int) -> tuple[int, int]:
+    """Returns the (width, height) that the Qwen-VL families' video tools resize frames to.
+
+    Both are multiples of ``factor`` pixels. Every frame gets :data:`MIN_FRAME_TOKENS` to
+    :data:`MAX_FRAME_TOKENS` merge groups, and no more than its share of :data:`VIDEO_TOKENS`.
 
     Args:
         width: width of the source in pixels.
         height: height of the source in pixels.
-        frames: frames of the video, at least one temporal patch: they share the pixel budget.
+        frames: frames of the video, at least one.
         factor: side of a merge group in pixels.
-        settings: the budget.
+
+    Raises:
+        SettingsError: the source is too narrow for any size.
     """
-    cap = min(settings.max_frame_tokens * factor**2, settings.max_pixels // frames)
-    per_frame = max(cap, int(settings.min_pixels * 1.05))
-    fitted_height, fitted_width = smart_resize(
-        num_frames=frames,
-        height=height,
-        width=width,
-        factor=factor,
-        min_pixels=settings.min_pixels,
-        max_pixels=per_frame * frames,
-    )
-    return fitted_width, fitted_height
+    group = factor**2
+    share = VIDEO_TOKENS * group / frames * _FRAMES_OF_A_TOKEN
+    smallest = MIN_FRAME_TOKENS * group
+    largest = max(min(MAX_FRAME_TOKENS * group, share), int(smallest * 1.05))
+    return fit_frame(width, height, factor, smallest, largest)
+
+
+def fit_frame(
+    width: int, height: int, factor: int, smallest: int, largest: float
+) -> tuple[int, int]:
+    """Returns the (width, height) of a number of pixels in bounds: the published ``smart_resize``.
+
+    Args:
+        width: width of the source in pixels.
+        height: height of the source in pixels.
+        factor: both sides become multiples of it.
+        smallest: fewest pixels of a frame.
+        largest: most pixels of a frame.
+
+    Raises:
+        SettingsError: the source is too narrow for any size.
+    """
+    try:
+        rows, cols = smart_resize(
+            height, width, factor=factor, min_pixels=smallest, max_pixels=largest
+        )
+    except ValueError as error:
+        raise SettingsError(
+            f"a picture of {width}x{height} is too narrow to be resized by the model's rule: "
+            "choose a frame size"
+        ) from error
+    return cols, rows
+
+
+def nearest_multiple(size: tuple[int, int], factor: int) -> tuple[int, int]:
+    """Returns the (width, height) next to a size whose sides are multiples of ``factor``."""
+    width, height = (max(factor, round(side / factor) * factor) for side in size)
+    return width, height
 
 
 def resize(frame: Tensor, width: int, height: int) -> Tensor:

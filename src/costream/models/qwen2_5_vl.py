@@ -20,7 +20,6 @@ from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
 )
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.vision_utils import get_vision_position_ids
 
 from costream.errors import SettingsError
@@ -28,7 +27,13 @@ from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualT
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
-from costream.models.pixels import frames_to_tensor, patchify
+from costream.models.pixels import (
+    fit,
+    fit_frame,
+    frames_to_tensor,
+    nearest_multiple,
+    patchify,
+)
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.vision_memory import (
@@ -41,36 +46,30 @@ from costream.models.vision_memory import (
 from costream.pruning import PatchGrid
 from costream.video import Picture
 
-_VIDEO_SHARE = 0.9
-"""Share of ``max_video_tokens`` that a whole video may take, as published."""
-
 
 @dataclass(frozen=True, slots=True)
-class _Budget:
+class _FrameSettings:
     """What the checkpoint says of preprocessing.
 
     Attributes:
         min_pixels: fewest pixels of a frame.
         max_pixels: most pixels of a frame.
-        max_tokens: context that a whole video shares.
         mean: ``image_mean``, on the scale 0..1.
         std: ``image_std``, on the scale 0..1.
     """
 
     min_pixels: int
     max_pixels: int
-    max_tokens: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> _Budget:
+    def parse(cls, values: Mapping[str, Any]) -> _FrameSettings:
         """Reads the configuration, whose older form names the pixels outside of ``size``."""
         size = values.get("size", {})
         return cls(
             min_pixels=int(values.get("min_pixels") or size["shortest_edge"]),
             max_pixels=int(values.get("max_pixels") or size["longest_edge"]),
-            max_tokens=int(values.get("max_video_tokens") or 128_000),
             mean=tuple(map(float, values["image_mean"])),
             std=tuple(map(float, values["image_std"])),
         )
@@ -90,10 +89,12 @@ class Qwen25VLAdapter(StockAdapter):
     model_types = ("qwen2_5_vl",)
     axes = 3
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, budget: _Budget) -> None:
+    def __init__(
+        self, model: Any, tokenizer: PreTrainedTokenizerBase, frame_settings: _FrameSettings
+    ) -> None:
         self._video = int(model.config.video_token_id)
         super().__init__(model, tokenizer, str(tokenizer.convert_ids_to_tokens(self._video)))
-        self.budget = budget
+        self.frame_settings = frame_settings
         self.vision = model.model.visual
         config = model.config.vision_config
         self.patch: int = config.patch_size
@@ -107,26 +108,31 @@ class Qwen25VLAdapter(StockAdapter):
         cls, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
     ) -> Qwen25VLAdapter:
         """Loads a checkpoint: see :meth:`ModelAdapter.load`."""
-        model = load_weights(Qwen2_5_VLForConditionalGeneration, path, device=device, dtype=dtype)
-        return cls(model, load_tokenizer(path), read_preprocessing(path, _Budget.parse))
+        model = load_weights(
+            Qwen2_5_VLForConditionalGeneration, path, config, device=device, dtype=dtype
+        )
+        return cls(model, load_tokenizer(path), read_preprocessing(path, _FrameSettings.parse))
 
     def geometry(
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
         factor = self.patch * self.merge
-        fitted = size or self._fit(width, height, max(frames, self.temporal_patch))
+        fitted = size or self._fit(width, height, frames)
         if any(side <= 0 or side % factor for side in fitted):
             raise SettingsError(
                 f"frame size {fitted[0]}x{fitted[1]} does not fit this model: "
                 f"both sides must be multiples of {factor}"
             )
         grid = PatchGrid(fitted[1] // self.patch, fitted[0] // self.patch, self.merge)
-        self.check_length(-(-frames // self.temporal_patch) * grid.groups)
+        self.check_length(-(-frames // self.temporal_patch) * grid.groups, self._context())
         return FrameGeometry(grid, width=fitted[0], height=fitted[1])
+
+    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return nearest_multiple(size, self.patch * self.merge)
 
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
         frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
-        return patchify(frames, self.patch, self.merge, self.budget)
+        return patchify(frames, self.patch, self.merge, self.frame_settings)
 
     def encode(
         self,
@@ -261,14 +267,21 @@ class Qwen25VLAdapter(StockAdapter):
         return int(index * self.model.config.vision_config.tokens_per_second * moment.interval)
 
     def _fit(self, width: int, height: int, frames: int) -> tuple[int, int]:
-        """Returns the published (width, height): of a frame's budget and the video's share."""
-        budget, factor = self.budget, self.patch * self.merge
-        video = int(budget.max_tokens * factor**2 * _VIDEO_SHARE) * self.temporal_patch
-        cap = max(min(budget.max_pixels, video // frames), int(budget.min_pixels * 1.05))
-        fitted = smart_resize(
-            height, width, factor=factor, min_pixels=budget.min_pixels, max_pixels=cap
-        )
-        return fitted[1], fitted[0]
+        """Returns the (width, height) that users get: of the video tools, then of the processor."""
+        settings, factor = self.frame_settings, self.patch * self.merge
+        fitted = fit(width, height, frames, factor)
+        return fit_frame(*fitted, factor, settings.min_pixels, settings.max_pixels)
+
+    def _context(self) -> int:
+        """Returns the tokens that a window may take.
+
+        Its frames lie over each other, so that tokens don't take a position each: the largest
+        position, which one published configuration says is 8192, is not what bounds them.
+        """
+        positions = int(self.text_config.max_position_embeddings)
+        said = int(self.tokenizer.model_max_length)
+        # A tokenizer that says nothing says 10**30.
+        return max(positions, said) if said < 10**9 else positions
 
     def _positions(self, segments: Sequence[Segment], geometry: FrameGeometry) -> Tensor:
         """Returns the positions of a window that begins its epoch: int64 [3, tokens]."""

@@ -31,7 +31,13 @@ from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualT
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
-from costream.models.pixels import PixelSettings, fit, frames_to_tensor, patchify
+from costream.models.pixels import (
+    PixelSettings,
+    fit,
+    frames_to_tensor,
+    nearest_multiple,
+    patchify,
+)
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.vision_memory import VisionMemory, recall, set_attention
@@ -72,15 +78,14 @@ class Qwen3VLAdapter(StockAdapter):
         """Loads a checkpoint, dense or mixture of experts: see :meth:`ModelAdapter.load`."""
         moe = config.model_type == "qwen3_vl_moe"
         family = Qwen3VLMoeForConditionalGeneration if moe else Qwen3VLForConditionalGeneration
-        model = load_weights(family, path, device=device, dtype=dtype)
+        model = load_weights(family, path, config, device=device, dtype=dtype)
         return cls(model, load_tokenizer(path), read_preprocessing(path, PixelSettings.parse))
 
     def geometry(
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
         factor = self.patch * self.merge
-        frames = max(frames, self.temporal_patch)
-        fitted = size or fit(width, height, frames, factor, self.pixel_settings)
+        fitted = size or fit(width, height, frames, factor)
         if any(side <= 0 or side % factor for side in fitted):
             raise SettingsError(
                 f"frame size {fitted[0]}x{fitted[1]} does not fit this model: "
@@ -88,6 +93,9 @@ class Qwen3VLAdapter(StockAdapter):
             )
         grid = PatchGrid(fitted[1] // self.patch, fitted[0] // self.patch, self.merge)
         return FrameGeometry(grid, width=fitted[0], height=fitted[1])
+
+    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return nearest_multiple(size, self.patch * self.merge)
 
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
         frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)

@@ -6,13 +6,14 @@ family adds its vision encoder, its preprocessing and the layout of a frame.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from inspect import signature
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
@@ -26,8 +27,13 @@ from costream.models.base import (
     Segment,
     VisualTokens,
 )
-from costream.models.checkpoint import answer_ids
+from costream.models.chat import ChatFormat
+from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.flops import attention_flops, linear_flops
+from costream.models.quantised import plain_config, quantisation
+from costream.models.tokens import Tokens
+
+logger = logging.getLogger("costream")
 
 
 class StockAdapter(ModelAdapter):
@@ -53,12 +59,14 @@ class StockAdapter(ModelAdapter):
         self.text_config: PretrainedConfig = model.config.text_config
         if "sliding_attention" in (getattr(self.text_config, "layer_types", None) or ()):
             raise ModelError("language models with sliding-window attention are not supported")
-        self.parameters = sum(weights.numel() for weights in model.parameters())
+        self.parameters = _parameters(model)
         self.kv_shape = _kv_shape(model)
         self.yes_ids, self.no_ids = (ids.to(model.device) for ids in answer_ids(tokenizer))
-        ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
-        self.eos_ids = frozenset(token for token in ends if token is not None)
-        self._before, self._after = self._split_template(video)
+        self.eos_ids = stop_ids(model.generation_config, tokenizer)
+        self.tokens = Tokens(tokenizer)
+        chat = ChatFormat.of(tokenizer, video)
+        self._before, self._after = chat.before, chat.after
+        self.barred_ids = self._close_thought(chat.thought)
         self._cache_option = cache_option(self.language.forward)
         _hold_frequencies(self.language.rotary_emb)
 
@@ -66,7 +74,7 @@ class StockAdapter(ModelAdapter):
         return self.text(self.ids(self._before))
 
     def question(self, text: str) -> Segment:
-        return self.text(self.ids(self._after.replace(_QUESTION, text)))
+        return self.text(self.tokens.encode(self._after, text))
 
     def text(self, ids: Sequence[int]) -> Segment:
         tokens = torch.tensor(list(ids), dtype=torch.int64)
@@ -74,9 +82,11 @@ class StockAdapter(ModelAdapter):
         return Segment(tokens, torch.zeros_like(tokens, dtype=torch.bool), positions, len(tokens))
 
     def ids(self, text: str) -> list[int]:
-        """Returns the tokens of a piece of text, special tokens as they stand in it."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
-        return ids
+        """Returns the tokens of a piece of text of ours, control tokens as they stand in it."""
+        return self.tokens.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.tokens.decode(ids)
 
     def start(self, position: int) -> Tensor:
         return torch.full((self.axes, 1), position)
@@ -117,8 +127,9 @@ class StockAdapter(ModelAdapter):
     def logits(self, hidden: Tensor) -> Tensor:
         head = self.model.lm_head
         logits: Tensor = head(hidden)
-        if head.weight.dtype == torch.float32:
-            return logits
+        # The exact class: a head of quantised weights is another, or a subclass.
+        if type(head) is not nn.Linear or head.weight.dtype == torch.float32:
+            return logits.float()
         # Scores are differences of few of these, and bfloat16 rounds a logit of 16 to a sixteenth.
         logits, answers = logits.float(), torch.cat([self.yes_ids, self.no_ids])
         logits[..., answers] = functional.linear(hidden.float(), head.weight[answers].float())
@@ -169,17 +180,21 @@ class StockAdapter(ModelAdapter):
         empty = torch.empty(levels, 0, hidden, dtype=shape.dtype, device=shape.device)
         return VisualTokens(torch.empty(0, hidden, dtype=shape.dtype, device=shape.device), empty)
 
-    def check_length(self, tokens: int) -> None:
+    def check_length(self, tokens: int, limit: int | None = None) -> None:
         """Checks that a window of that many tokens is one that the model was made for.
+
+        Args:
+            tokens: those of the window.
+            limit: the most; as many as there are positions, where each takes one.
 
         Raises:
             SettingsError: it is longer.
         """
-        limit = int(self.text_config.max_position_embeddings)
+        limit = limit or int(self.text_config.max_position_embeddings)
         if tokens > limit:
             raise SettingsError(
                 f"a window takes {tokens} visual tokens and this model at most {limit}: "
-                "shorten the window or lower the sampling rate"
+                "shorten the window, lower the sampling rate or choose smaller frames"
             )
 
     @cached_property
@@ -199,16 +214,18 @@ class StockAdapter(ModelAdapter):
         chosen = 3 * int(config.moe_intermediate_size) * int(config.num_experts_per_tok)
         return sparse * 2 * int(config.hidden_size) * (chosen + int(config.num_experts))
 
-    def _split_template(self, video: str) -> tuple[str, str]:
-        """Renders the checkpoint's own chat template and cuts it where the video stands."""
-        content = [{"type": "video"}, {"type": "text", "text": _QUESTION}]
-        rendered = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+    def _close_thought(self, thought: str | None) -> frozenset[int]:
+        """Tells of a thought that is closed empty; returns the token that would begin another."""
+        if thought is None:
+            return frozenset()
+        logger.warning(
+            "%s thinks before it answers: its thought, %s, is closed empty and answers are read "
+            "right behind it",
+            self.tokenizer.name_or_path,
+            thought,
         )
-        before, found, after = rendered.partition(video)
-        if not found or _QUESTION not in after:
-            raise ModelError("the checkpoint's chat template does not place a video before text")
-        return before, after
+        begin = self.tokens.id_of(thought)
+        return frozenset() if begin is None else frozenset({begin})
 
 
 def check_text_model(family: str, config: PretrainedConfig) -> None:
@@ -228,8 +245,6 @@ def check_text_model(family: str, config: PretrainedConfig) -> None:
 _TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
 """Language models whose byte-level tokenizer never joins text across a frame's end."""
 
-_QUESTION = "\x00question\x00"
-
 
 def cache_option(forward: Callable[..., Any]) -> str:
     """Returns by which name a stock class takes its cache: ``past_key_values`` before 5.24."""
@@ -243,9 +258,19 @@ def _kv_shape(model: Any) -> KVShape:
         layers=text.num_hidden_layers,
         kv_heads=text.num_key_value_heads,
         head_dim=width,
-        dtype=model.dtype,
+        # Of what passes through the layers, which quantised weights do not have: norms are plain.
+        dtype=model.model.language_model.norm.weight.dtype,
         device=model.device,
     )
+
+
+def _parameters(model: Any) -> int:
+    """Returns how many weights a model has, those that are packed as what they stand for."""
+    if quantisation(model.config) is None:
+        return sum(weights.numel() for weights in model.parameters())
+    with torch.device("meta"):
+        plain = type(model)(plain_config(model.config))
+    return sum(weights.numel() for weights in plain.parameters())
 
 
 def _hold_frequencies(rotary: Any) -> None:

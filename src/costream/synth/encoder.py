@@ -17,6 +17,7 @@ import numpy.typing as npt
 from av.container import OutputContainer
 
 from costream.errors import SettingsError
+from costream.video.provenance import SYNTHETIC
 
 Pixels = npt.NDArray[np.uint8]
 Codec = Literal["libx264", "libx265"]
@@ -93,6 +94,7 @@ class Encoder:
     ) -> None:
         settings = settings or EncoderSettings()
         self._container = _open(target, container)
+        self._container.metadata["comment"] = SYNTHETIC
         rate = Fraction(fps).limit_denominator(1001)
         self._stream = self._container.add_stream(settings.codec, rate, options=_options(settings))
         self._stream.width, self._stream.height = size

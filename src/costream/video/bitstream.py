@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 STILL, MOVING, UNPREDICTED = 0, 1, 2
 """States of a block."""
 
+READ = frozenset({"h264", "hevc"})
+"""FFmpeg's names of the codecs that a reader is for."""
+
 logger = logging.getLogger("costream")
 
 
@@ -42,7 +45,7 @@ def open_reader(codec: str, extradata: bytes | None) -> Reader | None:
         codec: FFmpeg's name of the codec.
         extradata: what the container says of the stream, if anything.
     """
-    if codec not in ("h264", "hevc") or (native := _native()) is None:
+    if codec not in READ or (native := _native()) is None:
         return None
     reader: Reader = native.H264Reader() if codec == "h264" else native.H265Reader()
     reader.configure(extradata or b"")

@@ -18,17 +18,24 @@ _TICK_EPSILON = 1e-6
 class StreamClock:
     """Turns presentation times, which may jump, into stream time, which starts at 0 and grows.
 
-    * A frame without a time comes one nominal interval after the frame before it.
+    * A frame without a time comes one interval after the frame before it.
     * After a reset (see ``MAX_GAP`` and ``MAX_STEP_BACK``) stream time goes on one nominal
-      interval after the frame before, and counts from there. A gap of more than ``MAX_GAP``
+      interval after the frame before, and counts from there. A gap of more than ``max_gap``
       seconds, or of ten nominal intervals where these are longer, can't be told from a reset.
     * A frame no later than the one before it (jitter, duplicates) comes one nominal interval
       after that one, and the true times rule again as soon as they are ahead.
     """
 
-    def __init__(self, interval: float) -> None:
-        """Starts a clock for frames that are nominally ``interval`` seconds apart."""
+    def __init__(self, interval: float, max_gap: float = MAX_GAP) -> None:
+        """Starts a clock.
+
+        Args:
+            interval: seconds between frames, nominally. It may be changed as the stream goes.
+            max_gap: the longest gap in seconds that is taken for one. It is infinite where
+                :class:`~costream.video.timeline.Timeline` told gaps from resets before.
+        """
         self.interval = interval
+        self._max_gap = max_gap
         self.time: float | None = None
         self._raw: float | None = None
         self._offset = 0.0
@@ -56,6 +63,11 @@ class StreamClock:
         time = raw + self._offset
         return time if time > self.time else expected
 
+    def restart(self, interval: float) -> None:
+        """Goes on with frames of another recording, whose times begin anew."""
+        self.interval = interval
+        self._raw = None
+
     def expect(self, raw: float) -> float | None:
         """Returns a frame's stream time if timestamps go on as they are; None before the first."""
         return None if self.time is None else raw + self._offset
@@ -73,7 +85,7 @@ class StreamClock:
         return time if time > self.time else expected
 
     def _is_reset(self, step: float) -> bool:
-        return step < -MAX_STEP_BACK or step > max(MAX_GAP, 10 * self.interval)
+        return step < -MAX_STEP_BACK or step > max(self._max_gap, 10 * self.interval)
 
 
 class TickGrid:
@@ -87,17 +99,17 @@ class TickGrid:
         """
         if not (math.isfinite(fps) and fps > 0):
             raise SettingsError(f"the sampling rate must be a positive number, not {fps}")
-        self._fps = fps
+        self.fps = fps
         self._last = -1
 
     def index(self, time: float) -> int:
         """Returns the tick that ``time`` lies in."""
-        return math.floor(time * self._fps + _TICK_EPSILON)
+        return math.floor(time * self.fps + _TICK_EPSILON)
 
     @property
     def next_time(self) -> float:
         """Stream time from which a frame would be the first of its tick."""
-        return (self._last + 1) / self._fps
+        return (self._last + 1) / self.fps
 
     def opens(self, time: float) -> bool:
         """Whether a frame at ``time`` would be the first of its tick."""

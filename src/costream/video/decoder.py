@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -15,14 +18,18 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
-from costream.video.bitstream import UNPREDICTED, names_feature, open_reader
+from costream.video.bitstream import READ, UNPREDICTED, names_feature, open_reader
 from costream.video.clock import StreamClock
+from costream.video.extent import Extent
 from costream.video.nal import is_reference
+from costream.video.patience import NOTICE, Patience
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
+from costream.video.side_data import new_extradata
 from costream.video.source import reason
-from costream.video.track import codec_name, duration, find_video, frame_rate
+from costream.video.timeline import Timeline
+from costream.video.track import codec_name, find_video, frame_rate, is_unstamped, wrap
 from costream.video.vectors import (
     EXPORT_OPTIONS,
     FrameVectors,
@@ -34,13 +41,12 @@ from costream.video.vectors import (
 if TYPE_CHECKING:
     from costream._bitstream import Picture, Summary
 
-MAX_BARREN_PACKETS = 1500
-"""Packets in a row without a picture before a stream is given up: a minute at 25 frames a second,
-which is longer than the key frame interval of any camera that one may join in the middle."""
+PATIENCE = 180.0
+"""Seconds without a picture before a live stream is given up: longer than the key frame interval of
+any camera that one may join in the middle."""
 
 _MAX_BAD_READS = 16
 _DEFAULT_RATE = 25.0
-_DURATION_SLACK = 0.25
 
 _FRAME_TYPES: dict[int, FrameType] = {
     PictureType.I: "I",
@@ -52,6 +58,8 @@ _FRAME_TYPES: dict[int, FrameType] = {
     PictureType.B: "B",
 }
 
+logger = logging.getLogger("costream")
+
 
 class Decoder:
     """Decodes one video stream of an open container, once, on the caller's thread.
@@ -61,7 +69,17 @@ class Decoder:
     """
 
     def __init__(
-        self, container: InputContainer, *, name: str, local: bool, motion: bool, timeout: float
+        self,
+        container: InputContainer,
+        *,
+        name: str,
+        local: bool,
+        motion: bool,
+        timeout: float,
+        live: bool | None = None,
+        patience: float = PATIENCE,
+        rate: float | None = None,
+        after: Decoder | None = None,
     ) -> None:
         """Takes over ``container``'s best video stream.
 
@@ -72,15 +90,22 @@ class Decoder:
             motion: take motion from the bitstream: by our own reader where it reads the codec,
                 else as exported by the decoder, if it exports any.
             timeout: seconds after which the source stopped answering, for messages.
+            live: the source gives pictures as they come about; see
+                :class:`~costream.video.timeline.Timeline`. By default, what is not local.
+            patience: seconds without a picture after which a live source is given up.
+            rate: pictures a second of a raw stream, where the user states them.
+            after: what was read before of the same source: frames, time and health go on from
+                there.
 
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
         """
-        self._frames = self._damaged = self._errors = self._undecoded = 0
-        self._ended_early = False
+        self._frames = self._damaged = self._errors = self._undecoded = self._began_at = 0
+        self._ended_early = self._broke_off = False
         self.name = name
         self._container = container
         self._local = local
+        self._live = not local if live is None else live
         self._timeout = timeout
         self.stream = find_video(container, name)
         codec = codec_name(self.stream)
@@ -94,13 +119,42 @@ class Decoder:
         self._prepare_codec()
         base = self.stream.time_base or Fraction(0)
         self._tick = float(base.numerator), float(base.denominator)
-        self.rate = frame_rate(self.stream)
-        self.clock = StreamClock(1.0 / (self.rate or _DEFAULT_RATE))
+        self.rate = rate or frame_rate(container, self.stream)
+        self._unstamped = is_unstamped(container)
+        self._timed_by_packets = self._unstamped and rate is None and self.rate is not None
+        if self._unstamped and self.rate is None:
+            logger.warning(
+                "%s states no rate: %g pictures a second are assumed", name, _DEFAULT_RATE
+            )
+        interval = 1.0 / (self.rate or _DEFAULT_RATE)
+        self.clock = StreamClock(interval, math.inf)
+        self._extent = Extent(container, self.stream)
+        self._timeline = Timeline(
+            float(base),
+            interval,
+            live=self._live,
+            wrap=wrap(container),
+            length=self._extent.stated if local else None,
+        )
         self._references = References()
         self._packets_sent = 0
-        self._barren = 0
+        self._patience = Patience(patience)
+        self._awaits_key = True
+        self._said_waiting = self._said_unread = False
+        self._unread = ""
+        self._positions: deque[int | None] = deque([None, None], maxlen=2)
         self._blemished = False
         self._last_error = ""
+        if after is not None:
+            self._go_on(after)
+
+    def _go_on(self, after: Decoder) -> None:
+        self._frames, self._damaged = after._frames, after._damaged
+        self._errors, self._undecoded = after._errors, after._undecoded
+        self._ended_early = after._ended_early
+        self._began_at = after._frames
+        after.clock.restart(self.clock.interval)
+        self.clock = after.clock
 
     def _prepare_codec(self) -> None:
         context = self.stream.codec_context
@@ -108,6 +162,14 @@ class Decoder:
         context.copy_opaque = True
         if self.motion == "codec":
             context.options = EXPORT_OPTIONS
+
+    @property
+    def position(self) -> int | None:
+        """Where in the source the last packet but one begins, in bytes, if that is known.
+
+        The last one may be what a demuxer took for one behind the end.
+        """
+        return self._positions[0]
 
     @property
     def health(self) -> StreamHealth:
@@ -127,8 +189,8 @@ class Decoder:
         Packets that can't be decoded are counted and skipped; the next frame is marked as damaged.
 
         Raises:
-            SourceError: a source other than a file stopped answering, nothing can be decoded, or
-                ``MAX_BARREN_PACKETS`` came without a picture.
+            SourceError: a source other than a file stopped answering or gave no picture for as
+                long as its patience, or nothing can be decoded.
         """
         for packet in self.packets():
             if packet is not None:
@@ -138,13 +200,19 @@ class Decoder:
         self.finish()
 
     def packets(self) -> Iterator[Packet[VideoStream] | None]:
-        """Yields the stream's packets, then None to drain the decoder."""
+        """Yields the stream's packets with corrected stamps, then None to drain the decoder."""
+        return self._timeline.settle(self._demuxed())
+
+    def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
         failures = 0
         while failures < _MAX_BAD_READS:
             try:
                 for packet in self._container.demux(self.stream):
                     if packet.size:
                         failures = 0
+                        self._positions.append(packet.pos)
+                        if self._unstamped and not self._timed_by_packets:
+                            packet.pts = packet.dts = None
                         yield packet
                 break
             except IndexError:
@@ -156,8 +224,7 @@ class Decoder:
             except (av.FFmpegError, OSError) as error:
                 self._stop(error)
                 break
-        if failures:
-            self._ended_early = True
+        self._broke_off = failures > 0
         yield None
 
     def _stop(self, error: Exception) -> None:
@@ -172,11 +239,20 @@ class Decoder:
 
         Every packet is admitted once, before it is decoded or passed over.
         """
+        self._reconfigure(packet)
+        self._extent.add(packet)
         picture = self._read(packet)
         exported_h264 = self.codec == "h264" and self.motion == "codec"
         reference = is_reference(memoryview(packet)) if exported_h264 else None
         coded = Coded(
-            self._packets_sent, packet.pts, packet.size, packet.is_corrupt, reference, picture
+            order=self._packets_sent,
+            pts=packet.pts,
+            size=packet.size,
+            corrupt=packet.is_corrupt,
+            reference=reference,
+            picture=picture,
+            unread=self._unread,
+            duration=self._duration(packet),
         )
         packet.opaque = coded
         self._references.send(coded)
@@ -189,32 +265,82 @@ class Decoder:
         Raises:
             SourceError: as :meth:`frames`.
         """
+        # Until then nothing can be expected of a stream that is joined in the middle.
+        self._awaits_key &= packet is not None and not packet.is_keyframe
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:
             return []
         except av.FFmpegError as error:
-            self._fail(error)
             frames = []
-        self._barren = 0 if frames else self._barren + 1
-        if self._barren > MAX_BARREN_PACKETS:
-            raise SourceError(
-                f"{self.name} gave no picture in {self._barren} packets{self._cause()}"
-            )
+            if not self._awaits_key:
+                self._fail(error)
+        if frames:
+            self._awaits_key = False
+            self._patience.reward()
+        elif packet is not None:
+            self._wait(packet)
         return frames
+
+    def _wait(self, packet: Packet[VideoStream]) -> None:
+        patience = self._patience
+        patience.send(self._seconds(packet.pts if packet.dts is None else packet.dts))
+        if self._awaits_key and not self._said_waiting and patience.waited > NOTICE:
+            self._said_waiting = True
+            logger.warning("%s begins between key frames: waiting for a key frame", self.name)
+        if self._live and patience.is_spent:
+            raise SourceError(
+                f"{self.name} gave no picture in {patience.seconds:g} s{self._cause()}: give it "
+                "more patience if its key frames are farther apart"
+            )
+
+    def _seconds(self, stamp: int | None) -> float | None:
+        return None if stamp is None else stamp * self._tick[0] / self._tick[1]
+
+    def _duration(self, packet: Packet[VideoStream]) -> float | None:
+        """Returns seconds to the next picture where the codec itself tells them."""
+        if not self._timed_by_packets or not packet.duration:
+            return None
+        return self._seconds(packet.duration)
+
+    def _reconfigure(self, packet: Packet[VideoStream]) -> None:
+        """Has our reader take parameter sets that come beside the packets."""
+        extradata = new_extradata(packet)
+        if self._reader is not None and extradata is not None:
+            self._reader.configure(extradata)
 
     def _read(self, packet: Packet[VideoStream]) -> Picture | None:
         """Has our own reader read a packet, and gives it up where it can't read the stream."""
+        self._unread = ""
         if self._reader is None:
             return None
         pictures = self._reader.read(bytes(packet), self._packets_sent)
-        picture = pictures[-1] if pictures else None
-        if not self._packets_sent and picture is not None and names_feature(picture.unsupported):
+        if not pictures:
+            self._unread = "no slice is found"
+            return None
+        reasons = pictures[-1].unsupported
+        if not self._packets_sent and names_feature(reasons):
             self._reader = None
             self.motion = _exported(self.codec, wanted=True)
             self._prepare_codec()
             return None
-        return picture if picture is not None and not picture.unsupported else None
+        self._unread = ", ".join(reasons)
+        return None if reasons else pictures[-1]
+
+    def _note_unread(self, coded: Coded | None) -> None:
+        """Says once that evidence is missing of pictures that the decoder has nothing against.
+
+        References are missing where a stream is joined, and come with the next key frame.
+        """
+        why = coded.unread if coded else ""
+        if why and not why.startswith("missing") and not self._said_unread:
+            self._said_unread = True
+            logger.warning(
+                "%s holds pictures that the bitstream reader can't read (%s): what changed in them "
+                "is unknown",
+                self.name,
+                why,
+            )
 
     def show(self, frame: av.VideoFrame) -> DecodedFrame:
         """Returns the next native frame in display order, of a decoded picture."""
@@ -223,24 +349,32 @@ class Decoder:
         kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
         count, vectors = self._motion_of(frame, coded, kind)
         damaged = self._blemished or frame.is_corrupt or (coded is not None and coded.corrupt)
+        if not damaged:
+            self._note_unread(coded)
         self._blemished = False
-        return self._show(coded, kind, frame.time, damaged, frame, count, vectors)
+        return self._show(coded, kind, self.time_shown(frame), damaged, frame, count, vectors)
 
     def pass_over(self, coded: Coded, kind: FrameType) -> DecodedFrame:
         """Returns the next native frame in display order, whose picture is not decoded."""
         self._undecoded += 1
+        self._patience.reward()
         return self._show(coded, kind, self.time_of(coded), coded.corrupt)
 
     def skip(self, coded: Coded) -> None:
         """Goes on to the next native frame in display order, of which nothing is told."""
         self._undecoded += 1
+        self._patience.reward()
         self._frames += 1
         self._damaged += coded.corrupt
         self.clock.advance(self.time_of(coded))
 
     def time_of(self, coded: Coded) -> float | None:
         """Returns a frame's presentation time in seconds on the source's clock."""
-        return None if coded.pts is None else coded.pts * self._tick[0] / self._tick[1]
+        return self._seconds(coded.pts)
+
+    def time_shown(self, frame: av.VideoFrame) -> float | None:
+        """Likewise of a decoded frame. Its own ``time`` is not a number once the decoder drains."""
+        return self._seconds(frame.pts)
 
     def restart(self) -> None:
         """Has the decoder forget all pictures, to go on at a random access point."""
@@ -252,9 +386,11 @@ class Decoder:
         Raises:
             SourceError: there was no frame.
         """
-        if not self._frames:
+        if self._frames == self._began_at:
             raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
-        if self._local and self._stops_short():
+        # Rubbish behind the stated end is not missed.
+        unstated = self._broke_off and self._extent.stated is None
+        if self._local and (unstated or self._extent.is_short()):
             self._ended_early = True
 
     def _show(
@@ -278,6 +414,8 @@ class Decoder:
             vectors=vectors,
             damaged=damaged,
         )
+        if coded is not None and coded.duration:
+            self.clock.interval = coded.duration
         self._frames += 1
         self._damaged += damaged
         return DecodedFrame(record, frame, rows, summary)
@@ -302,22 +440,18 @@ class Decoder:
         self._order = picture.order
         return picture.summary(self._step)
 
-    def _stops_short(self) -> bool:
-        stated = duration(self._container, self.stream)
-        if stated is None or self.clock.time is None:
-            return False
-        return self.clock.time + 2 * self.clock.interval + _DURATION_SLACK < stated
-
     def _fail(self, error: Exception) -> None:
         self._blemished = True
         self._last_error = reason(error, self._timeout)
         self._errors += 1
 
     def _cause(self) -> str:
+        if self._awaits_key:
+            return " (it begins between key frames, and none came)"
         return f" ({self._last_error})" if self._last_error else ""
 
 
 def _exported(codec: str, *, wanted: bool) -> MotionSource:
-    if not exports_vectors(codec):
-        return "none"
-    return "codec" if wanted else "unused"
+    if not wanted and (exports_vectors(codec) or codec in READ):
+        return "unused"
+    return "codec" if exports_vectors(codec) else "none"

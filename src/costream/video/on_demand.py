@@ -21,6 +21,7 @@ from costream.video.decoder import Decoder
 from costream.video.nal import UnitReader
 from costream.video.record import DecodedFrame, Passed
 from costream.video.references import Coded, FrameType
+from costream.video.side_data import new_extradata
 
 if TYPE_CHECKING:
     from costream._bitstream import Tracker
@@ -121,11 +122,16 @@ class OnDemand:
     without times) is decoded whole, which is said once.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
-        """Takes over a decoder, of any stream, that nothing was read from."""
-        self.grid: TickGrid | None = None
+    def __init__(self, decoder: Decoder, after: OnDemand | None = None) -> None:
+        """Takes over a decoder, of any stream, that nothing was read from.
+
+        Args:
+            decoder: what decodes.
+            after: what read the recording before, in a file of several.
+        """
+        self.grid: TickGrid | None = after.grid if after else None
         """Says which frames are sampled. Without, everything is decoded."""
-        self.each = True
+        self.each: bool = after.each if after else True
         """Whether every frame that is passed over is told of, or only the sampled ones."""
         self._decoder = decoder
         video = decoder.stream
@@ -159,6 +165,7 @@ class OnDemand:
         self._decoded_at = 0.0
         self._checked_at = 0.0  # last time when all of the picture was known
         self._parameters = b""
+        self._renewed = 0  # packet from which our reader's parameter sets hold
         self._key_size = 0
         self._passed = Passed()
 
@@ -195,6 +202,7 @@ class OnDemand:
             self._give_up("its packets carry no times")
             return None
         self._reorders |= pts != dts
+        self._renew(packet, coded.order)
         last, self._dts = self._dts, dts
         step = (dts - last) * self._base if last is not None else 0.0
         self._alarm |= coded.corrupt or self._decoder.blemished or not 0 <= step <= MAX_STEP
@@ -206,6 +214,17 @@ class OnDemand:
         else:
             bisect.insort(queue, held, key=_display_time)
         return held
+
+    def _renew(self, packet: Packet[VideoStream], order: int) -> None:
+        """Takes parameter sets that come beside the packets: all from there on is decoded."""
+        extradata = new_extradata(packet)
+        if extradata is None or self._reader is None:
+            return
+        self._reader.configure(extradata)
+        self._units = UnitReader(self._decoder.codec, extradata)
+        self._parameters = b""
+        self._alarm = True
+        self._renewed = order
 
     def _give_up(self, why: str) -> None:
         logger.warning("%s is decoded whole: %s", self._decoder.name, why)
@@ -252,14 +271,18 @@ class OnDemand:
                 if held.passed:
                     continue
                 yield from self._pass_until(held)
-            time = self._decoder.clock.peek(frame.time)
+            time = self._decoder.clock.peek(self._decoder.time_shown(frame))
             sampled = self.grid is not None and self.grid.opens(time)
             shown = self._decoder.show(frame)
             self._decoded_at = self._checked_at = time
             self._alarm = shown.record.damaged
-            if held is not None and self._may_rest(sampled):
+            if held is not None and self._is_past_renewal(held) and self._may_rest(sampled):
                 self._rest(frame, held)
             yield self._with_passed(shown)
+
+    def _is_past_renewal(self, held: Held) -> bool:
+        """Whether our reader's parameter sets hold for all pictures from this one on."""
+        return all(one.coded.order >= self._renewed for one in (held, *self._sent.values()))
 
     def _may_rest(self, sampled: bool) -> bool:
         if self._units is None or self.grid is None or self._alarm or self._urgent:

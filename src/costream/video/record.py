@@ -56,6 +56,16 @@ class StreamHealth:
     ended_early: bool = False
     undecoded: int = 0
 
+    def __add__(self, other: StreamHealth) -> StreamHealth:
+        """Returns the health of two connections to one source."""
+        return StreamHealth(
+            self.frames + other.frames,
+            self.damaged + other.damaged,
+            self.errors + other.errors,
+            self.ended_early or other.ended_early,
+            self.undecoded + other.undecoded,
+        )
+
 
 @dataclass(slots=True)
 class Passed:

@@ -26,6 +26,9 @@ class Coded:
         corrupt: the demuxer marked the packet as incomplete.
         reference: other frames may refer to it; None if the bitstream was not asked.
         picture: what our own reader says of it, if it reads the stream.
+        unread: why it could not read the picture; empty where it could, or was not asked.
+        duration: seconds to the next picture, where the codec tells them and the container has no
+            stamps; else None.
     """
 
     order: int
@@ -34,6 +37,8 @@ class Coded:
     corrupt: bool
     reference: bool | None = None
     picture: Picture | None = None
+    unread: str = ""
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from costream.video.agreement import CameraShift, neighbour_agreement, ratio
+from costream.video.gap import Gap
 from costream.video.picture import Picture
+from costream.video.record import FrameRecord
 
 MotionSource = Literal["bitstream", "codec", "unused", "none"]
 """Where change evidence comes from: our own reading of the bitstream (``bitstream``), the motion
@@ -42,6 +45,7 @@ class StreamInfo:
         frame_rate: native frames a second, or None where the container states none.
         duration: seconds, or None for a live source.
         motion: where change evidence comes from.
+        live: the source has no end of its own, so that its end is a loss.
     """
 
     source: str
@@ -53,6 +57,7 @@ class StreamInfo:
     frame_rate: float | None
     duration: float | None
     motion: MotionSource
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,8 @@ class Sample:
         reused: the bitstream said that nothing changed, so this moment's picture was not decoded
             and ``picture`` is the one that was decoded last, the same object as before where that
             was a sample's.
+        received: of a live source, when the frame came: seconds on the clock of
+            ``time.monotonic``. None where the source is no live one.
     """
 
     tick: int
@@ -149,3 +156,24 @@ class Sample:
     picture: Picture
     change: ChangeMap
     reused: bool = False
+    received: float | None = None
+
+
+class SampleSource(Protocol):
+    """What can be watched: a stream, or a live one across its connections."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What is known of the source; opens it first."""
+        ...
+
+    @property
+    def decode_seconds(self) -> float:
+        """Processor time spent on reading the samples that were taken so far."""
+        ...
+
+    def samples(
+        self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
+    ) -> Iterator[Sample | Gap]:
+        """Returns the frames sampled at ``fps`` and, of a live source, news of gaps, in order."""
+        ...

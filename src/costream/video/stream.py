@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from time import thread_time
 from types import TracebackType
-from typing import Literal, cast
+from typing import BinaryIO, Literal, cast
 
 import av
 from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
-from costream.video.decoder import Decoder
+from costream.video.credentials import Credentials
+from costream.video.decoder import PATIENCE, Decoder
 from costream.video.evidence import Evidence
+from costream.video.interruption import delivered
+from costream.video.naming import path_of
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
+from costream.video.reach import Reach, check_options, checked_reach
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
+from costream.video.recordings import Recordings
 from costream.video.sample import Sample, StreamInfo
-from costream.video.source import SourceLike, is_file, masked, open_container
-from costream.video.track import codec_name, duration
+from costream.video.source import (
+    SourceLike,
+    close_container,
+    is_file,
+    is_live,
+    is_live_by_name,
+    masked,
+    open_container,
+)
+from costream.video.track import codec_name, duration, runs_live, stated_rate
+
+logger = logging.getLogger("costream")
+
+MAX_TIMEOUT = 1e6
+"""Seconds; the system's own limits lie above."""
 
 Decoding = Literal["all", "changes"]
 """Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
@@ -51,6 +71,25 @@ class Stream:
 
     Size changes in mid-stream: pictures and change maps follow the new size (``info`` keeps the
     first), and the map of the interval in which it changed is marked as damaged.
+
+    What a source leads to is not trusted, whoever named it. Guaranteed is, against any content of
+    a playlist (HLS, DASH, ffconcat, SDP), however it changes while it is read:
+
+    - A source on the web (http, https) leads to http and https only, by redirects, playlists,
+      variants, segments and keys alike; to hosts of the open internet, and to the host that the
+      source itself names, on whatever port. Private, loopback, link-local and multicast addresses
+      are refused otherwise, in every notation and behind every name: the address that is checked
+      is the one that is connected to. No file is opened.
+    - A playlist that is a file leads to files of its own folder and the folders below.
+    - Standard input, a FIFO and a file object lead nowhere.
+    - Of any other source, FFmpeg may use the protocols that the source needs, and no format that
+      opens others.
+
+    Not guaranteed: an RTSP or RTMP server may send FFmpeg on to another address by the same
+    protocol, and name the addresses of UDP packets; a name with ``reach="public"`` and one of these
+    protocols is looked up once to be checked and once more to be connected to; a proxy that the
+    environment names looks names up for itself; certificates are verified only with the option
+    ``tls_verify``; ``options`` with ``reach="local"`` may allow what is refused here.
     """
 
     def __init__(
@@ -58,10 +97,13 @@ class Stream:
         source: SourceLike,
         *,
         timeout: float = 10.0,
+        patience: float = PATIENCE,
         motion: bool = True,
         decode: Decoding = "all",
         options: Mapping[str, str] | None = None,
         name: str | None = None,
+        credentials: Credentials | None = None,
+        reach: Reach = "local",
     ) -> None:
         """Names the source; see the class for when it is opened.
 
@@ -71,6 +113,9 @@ class Stream:
                 closes. A file object may or may not be seekable.
             timeout: seconds that a network source or standard input may stay silent. It does not
                 apply to file objects, whose ``read`` is waited for.
+            patience: seconds, of stream time or on the wall clock, that a source other than a file
+                may go on without a picture that can be decoded, such as one that is joined long
+                before its next key frame. A file is read to its end.
             motion: take motion vectors where the codec has them. Without, decoding is plain and
                 every map says that nothing is known.
             decode: ``"changes"`` decodes pictures only where the bitstream says that something
@@ -81,29 +126,47 @@ class Stream:
                 ``{"rtsp_transport": "udp"}``. RTSP runs over TCP unless told otherwise.
             name: what to call the source in ``info`` and in messages; by default the source itself,
                 passwords masked.
+            credentials: for an http, rtsp or rtmp URL that names no user.
+            reach: what the source may be: ``"local"`` for names that are typed by whoever runs the
+                program; ``"network"`` for names that come from somebody else, which may then be
+                network URLs only, without ``options`` that would allow more; ``"public"`` for
+                likewise those on the open internet. See :data:`~costream.video.reach.Reach`.
 
         Raises:
-            SettingsError: ``timeout`` is not positive, or ``decode`` neither of the two.
+            SettingsError: ``timeout`` or ``patience`` is not positive, ``timeout`` is not finite,
+                or ``decode``, ``reach`` or, for somebody else's source, an option is none that
+                there may be.
             SourceError: ``source`` is none of the above.
         """
-        if not timeout > 0:
+        if not 0 < timeout <= MAX_TIMEOUT:
             raise SettingsError(f"the timeout must be a positive number of seconds, not {timeout}")
+        if not patience > 0:
+            raise SettingsError(
+                f"the patience must be a positive number of seconds, not {patience}"
+            )
         if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
             raise SourceError(
                 f"a source is a path, a URL or a binary file, not {type(source).__name__}"
             )
         self._source = source
         self._timeout = timeout
+        self._patience = patience
         self._motion = motion
         self._decode = checked_decoding(decode)
         self._name = name or masked(source)
         self._options = dict(options or {})
+        self._credentials = credentials
+        self._reach = checked_reach(reach)
+        check_options(self._options, self._reach)
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
         self._on_demand: OnDemand | None = None
         self._info: StreamInfo | None = None
         self._frames: Iterator[DecodedFrame] | None = None
         self._read = False
+        self._seconds = 0.0
+        self._recordings: Recordings | None = None
+        self._part: BinaryIO | None = None
 
     def open(self) -> Stream:
         """Opens the source and decodes up to its first picture; does nothing if that is done.
@@ -114,24 +177,58 @@ class Stream:
         if self._info is not None:
             return self
         try:
-            self._container = open_container(self._source, self._timeout, self._options)
-            self._decoder = Decoder(
-                self._container,
-                name=self._name,
-                local=is_file(self._source),
-                motion=self._motion,
-                timeout=self._timeout,
-            )
-            if self._decode == "changes":
-                self._on_demand = OnDemand(self._decoder)
-            frames = (self._on_demand or self._decoder).frames()
-            first = next(frames)
+            if is_file(self._source):
+                self._recordings = Recordings(path_of(self._source))
+            frames = self._open_part()
+            with delivered():
+                first = next(frames)
         except BaseException:
             self.close()
             raise
         self._info = self._describe(first)
         self._frames = itertools.chain((first,), frames)
         return self
+
+    def _open_part(self) -> Iterator[DecodedFrame]:
+        """Opens the current recording of a file, or the source, and returns its frames."""
+        part = self._recordings.part() if self._recordings else None
+        self._close_container()
+        self._part = part
+        self._container = open_container(
+            part or self._source,
+            self._timeout,
+            self._options,
+            credentials=self._credentials,
+            reach=self._reach,
+        )
+        self._decoder = Decoder(
+            self._container,
+            name=self._name,
+            local=is_file(self._source),
+            motion=self._motion,
+            timeout=self._timeout,
+            live=runs_live(self._source, self._container),
+            patience=self._patience,
+            rate=stated_rate(self._options),
+            after=self._decoder,
+        )
+        if self._decode == "changes":
+            self._on_demand = OnDemand(self._decoder, after=self._on_demand)
+        return (self._on_demand or self._decoder).frames()
+
+    def _open_next(self) -> bool:
+        """Goes on to the next recording of a file, if another is joined to the one that ended."""
+        assert self._decoder is not None
+        if self._recordings is None or not self._recordings.advance(self._decoder.position):
+            return False
+        try:
+            self._frames = self._open_part()
+        except (OSError, SourceError) as error:
+            logger.warning(
+                "%s holds more behind its recording that is not read: %s", self._name, error
+            )
+            return False
+        return True
 
     @property
     def info(self) -> StreamInfo:
@@ -145,9 +242,19 @@ class Stream:
         return self._info
 
     @property
+    def is_live(self) -> bool | None:
+        """Whether the source has no end of its own; None where only opening it tells."""
+        return self._info.live if self._info else is_live_by_name(self._source)
+
+    @property
     def health(self) -> StreamHealth:
         """How well the stream could be read so far."""
         return self._decoder.health if self._decoder else StreamHealth()
+
+    @property
+    def decode_seconds(self) -> float:
+        """Processor time spent on reading, decoding and extracting motion for :meth:`samples`."""
+        return self._seconds
 
     def samples(
         self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
@@ -171,7 +278,7 @@ class Stream:
             SourceError: while iterating: as :meth:`open`; the source stopped answering; it gave
                 nothing but errors; the stream was closed or read before.
         """
-        return self._sample(TickGrid(fps), on_frame)
+        return self._timed(self._sample(TickGrid(fps), on_frame))
 
     def frames(self) -> Iterator[FrameRecord]:
         """Yields a record of every native frame, in display order, without its picture.
@@ -185,9 +292,24 @@ class Stream:
     def close(self) -> None:
         """Closes the source. A file object that was passed in stays open."""
         self._frames = None
+        self._close_container()
+
+    def _close_container(self) -> None:
         if self._container is not None:
-            self._container.close()
+            close_container(self._container)
             self._container = None
+        if self._part is not None:
+            self._part.close()
+            self._part = None
+
+    def _timed(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+        while True:
+            begun = thread_time()
+            sample = next(samples, None)
+            self._seconds += thread_time() - begun
+            if sample is None:
+                return
+            yield sample
 
     def _sample(
         self, grid: TickGrid, on_frame: Callable[[FrameRecord], None] | None
@@ -216,15 +338,19 @@ class Stream:
             )
         self._read = True
         while self._frames is not None:
-            decoded = next(self._frames, None)
+            with delivered():
+                decoded = next(self._frames, None)
             if decoded is None:
-                return
+                if not self._open_next():
+                    return
+                continue
             yield decoded
 
     def _describe(self, first: DecodedFrame) -> StreamInfo:
         assert self._container is not None and self._decoder is not None
         video = self._decoder.stream
         assert first.frame is not None
+        alone = self._recordings is None or self._recordings.is_alone
         picture = Picture.from_frame(first.frame, rotation := _rotation(first.frame))
         return StreamInfo(
             source=self._name,
@@ -234,8 +360,9 @@ class Stream:
             height=picture.height,
             rotation=rotation,
             frame_rate=self._decoder.rate,
-            duration=duration(self._container, video),
+            duration=duration(self._container, video) if alone else None,
             motion=self._decoder.motion,
+            live=is_live(self._source, self._container),
         )
 
     def __enter__(self) -> Stream:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fractions import Fraction
+
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from costream.errors import SourceError
+from costream.errors import SettingsError, SourceRefusedError
+from costream.video.source import SourceLike, is_file, protocol
 
 _MAX_RATE = 1000.0
+
+_MAX_CODEC_RATE = 300.0
+"""Codecs may state the unit of their stamps, such as a millisecond, where the rate varies."""
+
+_UNSTAMPED = frozenset(
+    {
+        "avs2", "avs3", "cavsvideo", "dirac", "dnxhd", "evc", "h261", "h263", "h264", "hevc",
+        "ingenient", "m4v", "mjpeg", "mjpeg_2000", "mpegvideo", "obu", "vc1", "vvc",
+    }
+)  # fmt: skip
+"""FFmpeg's demuxers of raw streams: their rate is 25 a second unless the user states another."""
+
+_WRAPS = {"mpegts": 2**33 / 90e3, "mpeg": 2**33 / 90e3, "flv": 2**32 / 1e3}
+"""Seconds after which a container's stamps begin at 0 again."""
 
 
 def find_video(container: InputContainer, name: str) -> VideoStream:
@@ -17,7 +35,7 @@ def find_video(container: InputContainer, name: str) -> VideoStream:
     Cover pictures of music files don't count.
 
     Raises:
-        SourceError: there is none, or no decoder for it.
+        SourceRefusedError: there is none, or no decoder for it.
     """
     videos = [
         stream
@@ -25,11 +43,13 @@ def find_video(container: InputContainer, name: str) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic
     ]
     if not videos:
-        raise SourceError(f"{name} holds no video")
+        raise SourceRefusedError(f"{name} holds no video")
     best = container.streams.best("video")
     video = best if isinstance(best, VideoStream) and best in videos else videos[0]
     if video.codec_context is None:
-        raise SourceError(f"{name} holds video of a kind that this build of FFmpeg can't decode")
+        raise SourceRefusedError(
+            f"{name} holds video of a kind that this build of FFmpeg can't decode"
+        )
     for stream in container.streams:
         if stream is not video:
             stream.discard = Discard.all
@@ -41,12 +61,56 @@ def codec_name(video: VideoStream) -> str:
     return video.codec_context.codec.canonical_name
 
 
-def frame_rate(video: VideoStream) -> float | None:
-    """Returns native frames a second as far as the container tells, else None."""
+def is_unstamped(container: InputContainer) -> bool:
+    """Whether the container is a raw stream, whose stamps FFmpeg makes up."""
+    return container.format.name in _UNSTAMPED
+
+
+def frame_rate(container: InputContainer, video: VideoStream) -> float | None:
+    """Returns native frames a second as far as the container tells, else None.
+
+    Of a raw stream it is what the codec states (H.264 VUI and the like).
+    """
+    if is_unstamped(container):
+        stated = video.codec_context.framerate
+        return float(stated) if stated and 0 < float(stated) <= _MAX_CODEC_RATE else None
     for rate in (video.average_rate, video.guessed_rate, video.base_rate):
         if rate and 0 < float(rate) <= _MAX_RATE:
             return float(rate)
     return None
+
+
+def stated_rate(options: Mapping[str, str]) -> float | None:
+    """Returns what the user states of a raw stream: FFmpeg's option ``framerate``.
+
+    Raises:
+        SettingsError: it is not a positive number.
+    """
+    stated = options.get("framerate")
+    if stated is None:
+        return None
+    try:
+        rate = float(Fraction(stated))
+    except (ValueError, ZeroDivisionError):
+        rate = 0.0
+    if not rate > 0:
+        raise SettingsError(f"the option framerate must be a positive number, not {stated!r}")
+    return rate
+
+
+def runs_live(source: SourceLike, container: InputContainer) -> bool:
+    """Whether a source gives pictures as they come about, so that its clock may be set meanwhile.
+
+    Files are not, nor open file objects, nor what states its length.
+    """
+    if is_file(source) or not isinstance(source, str):
+        return False
+    return container.duration is None or protocol(source) in ("rtsp", "rtsps")
+
+
+def wrap(container: InputContainer) -> float | None:
+    """Returns the seconds after which stamps begin at 0 again, or None where they never do."""
+    return _WRAPS.get(container.format.name)
 
 
 def duration(container: InputContainer, video: VideoStream) -> float | None:

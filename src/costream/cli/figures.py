@@ -1,0 +1,69 @@
+"""A window's figures in words, as all displays write them. Rounding never makes them untrue."""
+
+from __future__ import annotations
+
+import unicodedata
+from math import floor, isnan
+
+from costream.engine.verdict import Answer, Verdict
+
+UNKNOWN = "?"
+"""Stands where there is no decision: the score is not a number."""
+
+
+def plain(text: str) -> str:
+    """Returns text on one line: line breaks and control characters become spaces."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+
+
+def score(answer: Answer) -> str:
+    """Returns the score with two digits, rounded down: 0.499 is no 0.50."""
+    # What is a hair below a hundredth by binary rounding alone is that hundredth.
+    return "nan " if isnan(answer.score) else f"{floor(answer.score * 100 + 1e-9) / 100:.2f}"
+
+
+def decision(answer: Answer) -> str:
+    """Returns ``yes``, ``no`` or :data:`UNKNOWN`."""
+    return answer.decision or UNKNOWN
+
+
+def share(part: float, whole: float) -> str:
+    """Returns a percentage that is 0% or 100% only where it is exactly that, ``-`` of nothing."""
+    if whole <= 0:
+        return "-"
+    percent = 100 * part / whole
+    if 0 < percent < 1:
+        return "<1%"
+    if 99 < percent < 100:
+        return ">99%"
+    return f"{percent:.0f}%"
+
+
+def saved(spent: float, full: float) -> str:
+    """Returns the percentage of ``full`` that was not spent."""
+    return share(full - spent, full)
+
+
+def span(verdict: Verdict) -> str:
+    """Returns where the window lies in stream time."""
+    return f"{verdict.start:.1f}-{verdict.end:.1f} s"
+
+
+def evidence(verdict: Verdict) -> list[str]:
+    """Returns what a window was answered from and what that cost, most telling first."""
+    tokens, flops = verdict.tokens, verdict.flops
+    damaged = [f"{count(verdict.damaged, 'frame')} damaged"] if verdict.damaged else []
+    lag = [] if verdict.lag is None else [f"lag {verdict.lag:.1f} s"]
+    return [
+        *damaged,
+        *lag,
+        f"FLOPs saved {saved(flops.spent, flops.full)}",
+        f"kept {share(tokens.kept, tokens.full)}",
+        f"prefilled {share(tokens.prefilled, tokens.full)}",
+        f"{verdict.seconds.total:.2f} s",
+    ]
+
+
+def count(number: int, noun: str) -> str:
+    """Returns a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

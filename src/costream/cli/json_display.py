@@ -1,0 +1,49 @@
+"""Verdicts for programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+from costream.cli.gaps import describe_gap, gap_values
+from costream.engine.verdict import Verdict
+from costream.video import FrameRecord, Gap
+
+logger = logging.getLogger("costream")
+
+
+class JsonDisplay:
+    """One JSON object a line.
+
+    Args:
+        source: name of the source.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._told_of_skips = False
+
+    def advance(self, record: FrameRecord) -> None:
+        """Shows nothing: who reads JSON waits for verdicts."""
+
+    def show(self, verdict: Verdict) -> None:
+        """Prints a verdict's line at once: who reads it may be waiting."""
+        _print_line(verdict.to_dict())
+
+    def note(self, gap: Gap) -> None:
+        """Prints a gap's line, and warns of it: of skipped frames the first time."""
+        _print_line(gap_values(self._source, gap))
+        if gap.kind == "skipped" and self._told_of_skips:
+            return
+        self._told_of_skips |= gap.kind == "skipped"
+        logger.warning("%s: %s", self._source, describe_gap(gap))
+
+    def finish(self) -> None:
+        """Shows nothing: the last line is the last verdict."""
+
+
+def _print_line(values: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values, allow_nan=False) + "\n")
+    sys.stdout.flush()

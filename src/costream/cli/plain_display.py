@@ -1,0 +1,60 @@
+"""Verdicts for logs and pipes."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from costream.cli.figures import decision, evidence, plain, score, span
+from costream.cli.gaps import describe_gap
+from costream.cli.totals import Totals
+from costream.engine.verdict import Answer, Verdict
+from costream.video import FrameRecord, Gap
+
+
+class PlainDisplay:
+    """One line a window and question, between a title and what was saved.
+
+    Args:
+        console: where to print.
+        title: what is watched, and how.
+        totals: what it comes to.
+        calibrated: some questions are calibrated: those that aren't are marked.
+    """
+
+    def __init__(
+        self, console: Console, title: str, totals: Totals, *, calibrated: bool = False
+    ) -> None:
+        self._console = console
+        self._title = title
+        self._calibrated = calibrated
+        self.totals = totals
+
+    def advance(self, record: FrameRecord) -> None:
+        """Shows nothing: a log is no place for progress."""
+
+    def show(self, verdict: Verdict) -> None:
+        """Prints a verdict's lines, before the first of them the title."""
+        if not self.totals.windows:
+            self._print(self._title)
+        self.totals.add(verdict)
+        for answer in verdict.answers:
+            self._print(self._line(verdict, answer))
+
+    def note(self, gap: Gap) -> None:
+        """Prints a gap's line."""
+        self.totals.note(gap)
+        self._print(describe_gap(gap))
+
+    def finish(self) -> None:
+        """Prints what was saved."""
+        self._print(self.totals.summary(ended=True))
+
+    def _line(self, verdict: Verdict, answer: Answer) -> str:
+        mark = "  (not calibrated)" if self._calibrated and not answer.calibrated else ""
+        text = f"  {answer.text}" if answer.text else ""
+        said = f"{score(answer)} {decision(answer):<3} {answer.ask}{mark}"
+        return f"{span(verdict)}  {said}  [{', '.join(evidence(verdict))}]{text}"
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(plain(line)), soft_wrap=True)

@@ -1,0 +1,70 @@
+"""Sums over the windows of a stream, and the line that they make."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from costream.cli.figures import count, saved
+from costream.engine.verdict import Verdict
+from costream.video import Gap
+
+
+class Totals:
+    """Sums over the windows shown so far.
+
+    Args:
+        live: of a live source, of which the time that passed is told, and what was missed.
+    """
+
+    def __init__(self, *, live: bool = False) -> None:
+        self._live = live
+        self._begun = monotonic()
+        self.losses = self.skipped = 0
+        self.away = 0.0
+        self.windows = 0
+        self.full_flops = self.spent_flops = 0
+        self.full_tokens = self.prefilled = 0
+        self.seconds = 0.0
+        self.until = 0.0
+
+    def add(self, verdict: Verdict) -> None:
+        """Counts one more window."""
+        self.windows += 1
+        self.full_flops += verdict.flops.full
+        self.spent_flops += verdict.flops.spent
+        self.full_tokens += verdict.tokens.full
+        self.prefilled += verdict.tokens.prefilled
+        self.seconds += verdict.seconds.total
+        self.until = verdict.end
+
+    def note(self, gap: Gap) -> None:
+        """Counts a gap of a live source."""
+        self.losses += gap.kind == "lost"
+        self.skipped += gap.frames
+        if gap.kind == "back" and gap.end is not None:
+            self.away += gap.end - gap.start
+
+    def summary(self, *, ended: bool = False) -> str:
+        """Returns one line on what was saved.
+
+        Args:
+            ended: no further window comes.
+        """
+        if not self.windows:
+            return "no window was answered" if ended else "no window yet"
+        flops = saved(self.spent_flops, self.full_flops)
+        tokens = saved(self.prefilled, self.full_tokens)
+        return (
+            f"{count(self.windows, 'window')}, {self._time()}: {flops} of the FLOPs "
+            f"and {tokens} of the visual tokens saved against recomputing every window"
+        )
+
+    def _time(self) -> str:
+        if not self._live:
+            return f"{round(self.until, 1):g} s of video, {self.seconds:.1f} s of work"
+        parts = [f"{monotonic() - self._begun:.0f} s elapsed"]
+        if self.losses:
+            parts.append(f"lost {count(self.losses, 'time')} for {self.away:.0f} s")
+        if self.skipped:
+            parts.append(f"{count(self.skipped, 'frame')} skipped")
+        return ", ".join(parts)

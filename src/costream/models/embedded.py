@@ -1,0 +1,40 @@
+"""What the embedded models know, and what is said when they are asked for more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from costream.checkpoints import EMBEDDED
+
+REAL_MODEL = "Qwen/Qwen3-VL-2B-Instruct"
+"""The smallest model for real cameras that is named to those who have named none."""
+
+_ADVICE = (
+    f"for anything else name a real model: --model {REAL_MODEL} takes 4 GiB of weights and about "
+    "2 GiB a camera on a GPU; on a CPU it takes twice that and seldom keeps up"
+)
+
+logger = logging.getLogger("costream")
+
+
+def warn_of_embedded(
+    name: str, source: str, unknown: Sequence[str], *, synthetic: bool = False
+) -> None:
+    """Says that an embedded model is asked for what it can't know; else nothing.
+
+    Args:
+        name: the model's name, embedded or not.
+        source: the name of what it watches.
+        unknown: those of the questions that it does not know.
+        synthetic: the source shows the synthetic world.
+    """
+    if name not in EMBEDDED or (synthetic and not unknown):
+        return
+    what = f"{unknown[0]!r}" if synthetic else source
+    logger.warning(
+        "%s knows nine questions about a synthetic world: what it says of %s means nothing; %s",
+        name,
+        what,
+        _ADVICE,
+    )

@@ -1,0 +1,167 @@
+"""What a source may be and lead to, by who named it: protocols, formats, options, hosts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+
+import av
+
+from costream.errors import SettingsError, SourceRefusedError
+from costream.video.address import Door
+from costream.video.web import PORTS, proxy_for
+
+Reach = Literal["local", "network", "public"]
+"""What a source's name may be.
+
+``local``: anything, files of this machine and every protocol of FFmpeg included: for names that are
+typed by whoever runs the program. ``network``: a network URL, of any host: for names that come from
+somebody else. ``public``: the same, of hosts of the open internet only.
+"""
+
+RTSP_TRANSPORTS = ("tcp", "udp", "http", "udp_multicast")
+
+NO_PROTOCOL = "none"
+"""A whitelist that no protocol of FFmpeg's is on."""
+
+_RTSP = "tcp,udp,rtp,srtp,tls,http,https,httpproxy"
+_NEEDS = {
+    "rtsp": _RTSP,
+    "rtsps": _RTSP,
+    "rtmp": "rtmp,tcp",
+    "rtmpe": "rtmpe,ffrtmpcrypt,tcp",
+    "rtmps": "rtmps,rtmp,tls,tcp",
+    "rtmpt": "rtmpt,rtmp,ffrtmphttp,http,tcp",
+    "rtmpte": "rtmpte,ffrtmpcrypt,ffrtmphttp,http,tcp",
+    "rtmpts": "rtmpts,ffrtmphttp,https,tls,tcp",
+    "rtp": "rtp,udp",
+    "srtp": "srtp,rtp,udp",
+    "udp": "udp",
+    "tcp": "tcp",
+    "srt": "srt",
+}
+"""The protocols that FFmpeg needs for a source of each protocol that may come from elsewhere."""
+
+_LOCAL_NEEDS = {
+    "http": "http,httpproxy,tcp",
+    "https": "https,httpproxy,tls,tcp",
+    "ftp": "ftp,tcp",
+    "mmsh": "mmsh,http,tcp",
+    "mmst": "mmst,tcp",
+}
+"""Likewise, for protocols that FFmpeg itself only reads for who runs the program."""
+
+_LISTS = frozenset({"hls", "dash", "sdp", "imf", "lavfi", "rtsp", "rtp", "sap", "vobsub", "mlv"})
+"""Demuxers that open what they were not given."""
+
+_FREE_OPTIONS = frozenset({"rtsp_transport", "user_agent", "analyzeduration", "probesize"})
+"""Options that change nothing about what may be opened."""
+
+_GENERIC = {"https": 443, "http": 80, "rtsp": 554, "rtsps": 322}
+
+
+def checked_reach(name: str) -> Reach:
+    """Returns what a user named.
+
+    Raises:
+        SettingsError: there is no such thing.
+    """
+    if name not in get_args(Reach):
+        raise SettingsError(f"no reach {name!r}: choose {', '.join(get_args(Reach))}")
+    return cast(Reach, name)
+
+
+def check_name(source: object, protocol: str | None, name: str, reach: Reach) -> None:
+    """Refuses a source that its name may not be.
+
+    Args:
+        source: what is to be opened.
+        protocol: its protocol, if it is a URL.
+        name: the source's name for messages.
+        reach: who named it.
+
+    Raises:
+        SourceRefusedError: somebody else named what is only for who runs the program.
+    """
+    if reach == "local" or not isinstance(source, (str, os.PathLike)):
+        return
+    if (protocol in PORTS or protocol in _NEEDS) and not re.search(r"[\x00-\x20]", str(source)):
+        return
+    raise SourceRefusedError(
+        f"can't open {name}: only network addresses may be given from elsewhere, "
+        "such as rtsp:// or https://"
+    )
+
+
+def check_options(options: Mapping[str, str], reach: Reach) -> None:
+    """Refuses options that might widen what a source leads to.
+
+    Raises:
+        SettingsError: there is one, and somebody else named the source.
+    """
+    odd = sorted(options.keys() - _FREE_OPTIONS)
+    if reach != "local" and odd:
+        raise SettingsError(f"option {odd[0]} is not for sources that are named from elsewhere")
+
+
+def check_host(url: str, name: str, reach: Reach) -> None:
+    """Refuses a URL whose host is not public, if it has to be.
+
+    Raises:
+        SourceRefusedError: it is not.
+        OSError: it has no address.
+    """
+    if reach == "public":
+        door_for(url, name, reach)
+
+
+def door_for(url: str, name: str, reach: Reach) -> Door:
+    """Returns a door whose home is a URL's host.
+
+    Raises:
+        SourceRefusedError: the host is not public and has to be, or the URL names none.
+        OSError: the host has no address.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host:
+        raise SourceRefusedError(f"can't open {name}: it names no host, or a port that is none")
+    door = Door(name)
+    try:
+        door.admit(host, port or _GENERIC.get(parts.scheme, 0), private=reach != "public")
+    except OSError:
+        # A name that only the proxy knows leads to no private address of ours.
+        if reach == "public" or not (parts.scheme in PORTS and proxy_for(parts.scheme, host)):
+            raise
+    return door
+
+
+def native_options(protocol: str | None) -> dict[str, str]:
+    """Returns what keeps FFmpeg, where it opens a source itself, to what that needs.
+
+    Args:
+        protocol: the source's, or None for a file.
+    """
+    if protocol is None:
+        return {"protocol_whitelist": "file", "format_whitelist": _formats()}
+    needed = _NEEDS.get(protocol)
+    if needed is None:
+        # Such as cache:file://, which only who runs the program may name.
+        parts = re.split("[:+]", protocol)
+        needed = ",".join({**_NEEDS, **_LOCAL_NEEDS}.get(part, part) for part in parts)
+    formats = "rtsp,asf" if protocol in ("rtsp", "rtsps") else _formats()
+    if protocol == "rtp":
+        formats = f"rtp,{formats}"
+    return {"protocol_whitelist": needed, "format_whitelist": formats}
+
+
+@cache
+def _formats() -> str:
+    return ",".join(sorted(av.formats_available - _LISTS))

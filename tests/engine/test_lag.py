@@ -1,0 +1,63 @@
+"""A watcher that is too slow for its camera stays near the present."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from costream.engine.engine import Engine
+from costream.engine.watch import Watch
+from costream.errors import SourceLostError
+from costream.models import ModelAdapter
+from costream.settings import EngineSettings
+from costream.synth import LiveCamera, SyntheticCamera
+from costream.video import Gap, LiveStream, Stream
+
+STRIDE = 0.2
+BACKLOG = 2 * STRIDE
+WORK = 5 * STRIDE
+SECONDS = 8.0
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every window takes five strides."""
+    prefill = Watch.prefill
+
+    def slowly(self, window, arrivals):
+        time.sleep(WORK)
+        return prefill(self, window, arrivals)
+
+    monkeypatch.setattr(Watch, "prefill", slowly)
+
+
+def test_lag_is_bounded_and_what_is_skipped_is_told(model: ModelAdapter, slow: None) -> None:
+    settings = EngineSettings(fps=10, window=1, stride=STRIDE, frame_size=(128, 96))
+    engine = Engine(model, settings)
+    camera = SyntheticCamera(seed=7, width=320, height=180, fps=10)
+    verdicts, gaps = [], list[Gap]()
+    with (
+        LiveCamera(camera, seconds=SECONDS) as live,
+        LiveStream(lambda: Stream(live.file), patience=0, backlog=BACKLOG) as stream,
+        pytest.raises(SourceLostError),
+    ):
+        for verdict in engine.watch(stream, ["Is it?"], on_gap=gaps.append):
+            verdicts.append(verdict)
+    # What waits is as old as it may be when the window before is done, and then it is worked on.
+    longest = max(verdict.seconds.total for verdict in verdicts)
+    assert max(verdict.lag for verdict in verdicts) < BACKLOG + 2 * longest
+    assert verdicts[-1].end > SECONDS - 2 * STRIDE
+    assert 3 <= len(verdicts) <= 9
+    skipped = [gap for gap in gaps if gap.kind == "skipped"]
+    seen = round(10 * SECONDS) - sum(gap.frames for gap in skipped)
+    assert stream.skipped == sum(gap.frames for gap in skipped) > 40
+    assert seen >= 10
+    # A window has a whole stride of new frames at least.
+    assert all(verdict.frames >= 2 for verdict in verdicts)
+    # Frames are received as the camera sends them, but for what was looked at on opening.
+    walls = [datetime.fromisoformat(verdict.wall).timestamp() for verdict in verdicts]
+    assert walls[-1] - walls[1] == pytest.approx(verdicts[-1].end - verdicts[1].end, abs=1.0)
+    assert all(one.end < other.end for one, other in pairwise(verdicts))
