@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test bounds lint format bench clean
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -21,6 +21,9 @@ demo: setup  ## Watch a live synthetic camera with the embedded model
 
 test: setup  ## Run the tests
 	$(BIN)/pytest
+
+bounds: setup  ## Try the oldest and newest versions that pyproject.toml admits
+	VENV=$(VENV) scripts/bounds.sh $(CLIP)
 
 lint: setup  ## Check formatting, style and types
 	$(BIN)/ruff format --check .

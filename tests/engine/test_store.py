@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costream.engine.probe import KeyProbe, Probed
 from costream.engine.store import Copies, KVStore, StoreView
 from costream.errors import IntegrityError
 from costream.models import KVShape, ModelAdapter
@@ -108,6 +109,27 @@ def test_a_view_scatters_into_its_slots_only(slots: list[int]) -> None:
     expected = [9.0 if slot in slots else 1.0 for slot in range(10)]
     assert keys[0, 1, :, 2].tolist() == expected
     assert values[0, 1, :, 2].abs().tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "options"),
+    [(({"sin": None},), {}), ((), {"kwargs": {"use_cache": True}}), ((), {"anything": 1})],
+)
+def test_what_else_attention_layers_hand_over_changes_nothing(
+    args: tuple[object, ...], options: dict[str, object]
+) -> None:
+    """Releases of transformers differ in it: until 5.0 rotary tables, from 5.24 on options."""
+    store = KVStore(SHAPE, prompt_tokens=0)
+    store.append(3)
+    fill(store, [0, 1, 2], 1.0)
+    fresh = torch.full((1, 2, 1, 4), 9.0)
+    view = StoreView(store, torch.tensor([1]), [], moved)
+    keys, values = view.update(fresh, fresh, 0, *args, **options)
+    assert keys[0, 0, :, 0].tolist() == values[0, 0, :, 0].abs().tolist() == [1, 9, 1]
+    probe = KeyProbe(store, torch.tensor([1]))
+    assert torch.equal(probe.update(fresh, fresh, 0, *args, **options)[0], keys)
+    with pytest.raises(Probed):
+        probe.update(fresh, fresh, 1, *args, **options)
 
 
 def test_copies_take_keys_and_values_from_where_they_come_from_in_one_layer() -> None:

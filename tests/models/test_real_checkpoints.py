@@ -151,11 +151,13 @@ def test_only_the_thinking_variant_s_thought_is_closed(
     with caplog.at_level(logging.WARNING, logger="costream"):
         model = load_model(str(path), device="cpu")
     end = model.tokenizer.decode(model.question("Is it?").ids)
+    # Some releases of transformers have warnings of their own on tokenizers like these.
+    ours = [record.getMessage() for record in caplog.records if record.name == "costream"]
     if name == THINKING:
-        assert [r.getMessage().count("closed empty") for r in caplog.records] == [1]
+        assert [message.count("closed empty") for message in ours] == [1]
         assert end.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
     else:
-        assert not caplog.records
+        assert not ours
         assert end.endswith("<|im_start|>assistant\n")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -41,6 +42,7 @@ def main() -> None:
 
     Status 3 says that a camera was lost.
     """
+    _write_in_any_locale()
     _quiet_libraries()
     try:
         app()
@@ -75,6 +77,13 @@ class _Formatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = printable(record.message)
         return super().formatMessage(record)
+
+
+def _write_in_any_locale() -> None:
+    """Escapes what the encoding of an output has no character for, instead of failing there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _StandardError(logging.Handler):

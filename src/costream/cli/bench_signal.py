@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from costream.cli.bench import bench
+from costream.cli.checks import positive
 from costream.cli.console import dim, open_console
 from costream.cli.options import FpsOpt, JsonOpt
 from costream.printable import printable
@@ -38,11 +39,17 @@ def signal(
     ] = None,
     fps: FpsOpt = 2.0,
     anchor_every: Annotated[
-        float, typer.Option("--anchor-every", help="Seconds between frames encoded whole.")
+        float,
+        typer.Option(
+            "--anchor-every", help="Seconds between frames encoded whole.", callback=positive
+        ),
     ] = 40.0,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Frames in a temporal patch.")] = 1,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=1, help="Length of the generated streams.")
+        float,
+        typer.Option(
+            "--seconds", min=1, help="Length of the generated streams.", callback=positive
+        ),
     ] = 40.0,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Seed of the generated streams' camera.")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from costream.checkpoints import check_model, is_untrained
 from costream.cli.bench import bench
+from costream.cli.checks import check_source
 from costream.cli.console import open_console
 from costream.cli.options import (
     AnchorOpt,
@@ -26,6 +28,7 @@ from costream.cli.options import (
     WindowOpt,
     parse_size,
 )
+from costream.engine.asks import checked_asks
 from costream.engine.refresh import DEFAULT_REFRESH
 from costream.printable import printable
 from costream.pruning import DEFAULT_PRUNER
@@ -82,6 +85,9 @@ def speed(
         anchor_every=anchor_every,
         frame_size=parse_size(frame_size),
     )
+    asks = checked_asks([ask])
+    check_source(source)
+    check_model(model)
     from costream.cli.loading import load_engine
     from costream.engine.engine import Engine
     from costream.evaluate.speed import compare
@@ -90,7 +96,7 @@ def speed(
     if settings.frame_size is None:
         size = engine.model.nearest_size(COMPARED_SIZE)
         engine = Engine(engine.model, settings.model_copy(update={"frame_size": size}))
-    report = compare(engine, source, ask, windows)
+    report = compare(engine, source, asks[0], windows)
     if as_json:
         typer.echo(json.dumps({"model": model, **report.to_dict()}))
     else:
@@ -98,8 +104,6 @@ def speed(
 
 
 def _print(model: str, report: SpeedReport) -> None:
-    from costream.models.load import is_untrained
-
     console, setup = open_console(), report.setup
     width, height = setup["frame_size"]
     table = Table(title=f"{len(report.stock)} windows of {printable(Path(setup['source']).name)}")

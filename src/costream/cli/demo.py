@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from costream.cli.app import app
+from costream.cli.checks import positive
 from costream.cli.options import (
     DeviceOpt,
     JsonOpt,
@@ -26,7 +27,9 @@ ASKED = 4
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option("--seconds", help="Length of the stream.")] = 120.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="Length of the stream.", callback=positive)
+    ] = 120.0,
     seed: SeedOpt = 3,
     fast: Annotated[
         bool, typer.Option("--fast", help="As fast as it goes, not in real time.")
@@ -45,9 +48,8 @@ def demo(
     from costream.synth.programme import PROGRAMME, show_programme
     from costream.video import Stream
 
-    engine = load_engine(model, settings, device)
     live = LiveCamera(show_programme(seed, seconds), seconds=seconds, realtime=not fast)
     asks = [EVENTS[kind].questions[0] for kind in PROGRAMME[:ASKED]]
-    motion = settings.uses_motion
+    engine, motion = load_engine(model, settings, device), settings.uses_motion
     with live, Stream(live.file, motion=motion, name="synthetic camera") as stream:
         show_verdicts(engine, stream, asks, model, as_json=as_json)

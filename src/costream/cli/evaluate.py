@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from costream.cli.app import app
+from costream.cli.checks import check_dtype
 from costream.cli.console import open_console
 from costream.cli.options import (
     AnchorOpt,
@@ -100,14 +101,16 @@ def evaluate(
         "threshold": threshold,
     }
     settings = settings_for(model, given)
+    check_dtype(dtype)
     from costream.cli.loading import load_engine
-    from costream.evaluate.evaluation import Evaluation
     from costream.evaluate.policies import choose_policies
-    from costream.models import warn_of_embedded
 
     chosen = choose_policies(policies.split(",") if policies else [])
     console = open_console(stderr=True)
     annotated = _load(dataset, split, videos, console)
+    from costream.evaluate.evaluation import Evaluation
+    from costream.models import warn_of_embedded
+
     unknown = settings.uncalibrated(list(annotated.questions.values()))
     warn_of_embedded(model, annotated.name, unknown, synthetic=annotated.name == "synthetic")
     evaluation = Evaluation(

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from costream.cli.app import app
+from costream.cli.checks import check_source, positive
 from costream.cli.console import dim, open_console
 from costream.cli.options import (
     CredentialsOpt,
@@ -35,7 +36,10 @@ def inspect_command(
     source: SourceArg,
     fps: FpsOpt = 2.0,
     anchor_every: Annotated[
-        float, typer.Option("--anchor-every", help="Seconds between frames encoded whole.")
+        float,
+        typer.Option(
+            "--anchor-every", help="Seconds between frames encoded whole.", callback=positive
+        ),
     ] = 40.0,
     limit: Annotated[
         float | None,
@@ -57,6 +61,7 @@ def inspect_command(
     With [bold]--out[/], a picture and a short film too: frame, motion, kept patches and the age of
     the others, at one telling moment and over the first minute.
     """
+    check_source(source)
     found = inspect_source(
         source,
         fps=fps,

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from costream.checkpoints import recommended_settings
+from costream.cli.checks import positive
 from costream.engine.refresh import REFRESH
 from costream.errors import SettingsError
 from costream.pruning import PRUNERS
@@ -23,7 +25,7 @@ AskOpt = Annotated[
     list[str], typer.Option("--ask", help="A question of yes or no. May be given again.")
 ]
 ModelOpt = Annotated[str, typer.Option("--model", help="Hub name or directory of a checkpoint.")]
-FpsOpt = Annotated[float, typer.Option("--fps", help="Frames sampled a second.")]
+FpsOpt = Annotated[float, typer.Option("--fps", help="Frames sampled a second.", callback=positive)]
 
 # What is None is as the model recommends, or as the settings have it: see settings_for.
 ModelFpsOpt = Annotated[float | None, typer.Option("--fps", help="Frames sampled a second.")]
@@ -125,6 +127,10 @@ SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Picks the scene and
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+_WIDEST = {"window": 1e9, "stride": 1e-9}
+"""Any window or stride that is given fits these."""
+
+
 def access(
     source: str, rtsp_transport: str | None, timeout: float, credentials: Path | None
 ) -> Access:
@@ -161,9 +167,9 @@ def settings_for(
         SettingsError: a setting is wrong.
         ModelError: there is no such model.
     """
-    from costream.models import recommended_settings
-
     chosen = {name: value for name, value in given.items() if value is not None}
+    # What is wrong whatever the model recommends is told before a hub is asked what it does.
+    EngineSettings.checked(**{**_WIDEST, **chosen})
     return EngineSettings.preferring(chosen, {**(defaults or {}), **recommended_settings(model)})
 
 
@@ -178,4 +184,6 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise SettingsError(f"frame size {text!r} is not of the form WIDTHxHEIGHT, such as 448x448")
+    if not (int(width) and int(height)):
+        raise SettingsError(f"frame size {text!r} holds no pixel: choose such as 448x448")
     return int(width), int(height)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from costream.cli.app import app
+from costream.cli.checks import check_dtype, check_source
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
@@ -37,6 +38,7 @@ from costream.cli.options import (
     settings_for,
 )
 from costream.cli.thresholds import parse_thresholds
+from costream.engine.asks import checked_asks
 
 STRIDES_WAITING = 2
 """Strides of frames that wait for a run that is behind: those of the window that is due and as many
@@ -101,11 +103,13 @@ def run(
         "max_text_tokens": max_text_tokens,
         **parse_thresholds(threshold or (), ask),
     }
-    settings = settings_for(model, given)
+    asks = checked_asks(ask)
+    check_source(source)
+    check_dtype(dtype)
     reached = access(source, rtsp_transport, timeout, credentials)
+    settings = settings_for(model, given)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
-    from costream.models import warn_of_embedded
     from costream.video import Stream, checked_decoding, open_source
     from costream.video.provenance import is_synthetic
 
@@ -115,7 +119,9 @@ def run(
 
     backlog = STRIDES_WAITING * settings.stride
     with open_source(connect, patience=reconnect, backlog=backlog) as stream:
-        unknown, ours = settings.uncalibrated(ask), is_synthetic(source)
+        from costream.models import warn_of_embedded
+
+        unknown, ours = settings.uncalibrated(asks), is_synthetic(source)
         warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
         engine = load_engine(model, settings, device, dtype)
-        show_verdicts(engine, stream, ask, model, as_json=as_json)
+        show_verdicts(engine, stream, asks, model, as_json=as_json)

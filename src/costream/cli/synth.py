@@ -8,6 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from costream.cli.app import app
+from costream.cli.checks import positive
 from costream.cli.options import SeedOpt, parse_size
 from costream.errors import SettingsError, SourceError
 
@@ -18,14 +19,18 @@ def synth(
         Path | None, typer.Argument(help="File to write, such as camera.mp4.", show_default=False)
     ] = None,
     seed: SeedOpt = 7,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="The file's length.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, help="The file's length.", callback=positive)
+    ] = 60.0,
     size: Annotated[
         str | None,
         typer.Option(
             "--size", help="WIDTHxHEIGHT in pixels (default: 640x360; 448x256 in a data set)."
         ),
     ] = None,
-    rate: Annotated[float, typer.Option("--rate", help="Native frames a second.")] = 25.0,
+    rate: Annotated[
+        float, typer.Option("--rate", help="Native frames a second.", callback=positive)
+    ] = 25.0,
     codec: Annotated[str, typer.Option("--codec", help="libx264 or libx265.")] = "libx264",
     gop: Annotated[int, typer.Option("--gop", help="Frames from I-frame to I-frame.")] = 50,
     bframes: Annotated[int, typer.Option("--bframes", help="B-frames in a row.")] = 0,

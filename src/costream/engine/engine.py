@@ -9,7 +9,7 @@ import torch
 
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
-from costream.engine.schedule import Schedule, Window
+from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
@@ -24,9 +24,6 @@ from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Gap, Sample, SampleSource
 from costream.video.provenance import is_synthetic
-
-HELD_WINDOWS = 2
-"""Windows from one anchor to the next where pruned groups stay in sight."""
 
 OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame as it is decoded."""
@@ -109,7 +106,7 @@ class Engine:
             on_gap: called with every gap of a live source.
 
         Raises:
-            SettingsError: at once: there is no question, or one is empty.
+            SettingsError: at once: there is no question, one is empty or no valid Unicode.
             SourceError: at once or while iterating: the stream can't be read.
         """
         watch = self.open(stream, ask)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from costream.engine.store import KVStore
@@ -39,7 +41,7 @@ class KeyProbe:
         self._places = slots - store.first
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Returns what is stored; at the check layer, ends the pass."""
         keys, values = self._store.read(layer_idx)

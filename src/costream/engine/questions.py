@@ -13,11 +13,11 @@ from math import isnan
 import torch
 from torch import Tensor
 
+from costream.engine.asks import checked_asks
 from costream.engine.prefill import Piece, run_of
 from costream.engine.session import Session
 from costream.engine.verdict import Answer
 from costream.engine.wording import put
-from costream.errors import SettingsError
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 
@@ -33,15 +33,11 @@ class Questions:
         settings: how a question is put, and what its answers' scores are.
 
     Raises:
-        SettingsError: there is no question, or one is empty.
+        SettingsError: there is no question, one is empty, or one is not valid Unicode.
     """
 
     def __init__(self, model: ModelAdapter, asks: Sequence[str], settings: EngineSettings) -> None:
-        self.asks = [ask.strip() for ask in asks]
-        if not self.asks:
-            raise SettingsError("there is no question: ask at least one")
-        if not all(self.asks):
-            raise SettingsError("a question is empty: say what to look for")
+        self.asks = checked_asks(asks)
         # A calibration is true of the spelling that it was measured with: that one is asked.
         wordings = [settings.calibrated_wording(ask) or ask for ask in self.asks]
         self.prompts = [put(wording, settings.ask_form) for wording in wordings]

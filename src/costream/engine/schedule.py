@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from costream.errors import SettingsError
 from costream.video import Gap, Sample
 
+HELD_WINDOWS = 2
+"""Windows from one anchor to the next where pruned groups stay in sight."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tubelet:

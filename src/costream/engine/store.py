@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -203,7 +204,7 @@ class StoreView:
         self._move_keys = move_keys
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Scatters fresh keys into their slots and returns all that can be attended to."""
         self._store.write(layer_idx, self._slots, key_states[0], value_states[0])

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from costream.engine.engine import HELD_WINDOWS
 from costream.engine.refresh import DEFAULT_REFRESH
+from costream.engine.schedule import HELD_WINDOWS
 from costream.errors import SettingsError
 from costream.pruning import DEFAULT_PRUNER
 from costream.settings import EngineSettings

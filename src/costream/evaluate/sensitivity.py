@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from costream.engine.engine import HELD_WINDOWS
+from costream.engine.schedule import HELD_WINDOWS
 from costream.evaluate.accuracy import AccuracyRow, Results, rate_policies
 from costream.evaluate.datasets import Dataset
 from costream.evaluate.policies import DEFAULT, POLICIES, REFERENCE

@@ -3,6 +3,7 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
+from costream.checkpoints import EMBEDDED_MODEL, recommended_settings
 from costream.models.base import (
     MODELS,
     FrameGeometry,
@@ -14,7 +15,7 @@ from costream.models.base import (
     VisualTokens,
 )
 from costream.models.embedded import warn_of_embedded
-from costream.models.load import EMBEDDED_MODEL, load_model, recommended_settings
+from costream.models.load import load_model
 from costream.models.untrained import SIZES, ModelSize, write_untrained
 from costream.models.vision_memory import VisionMemory
 

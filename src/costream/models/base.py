@@ -111,7 +111,7 @@ class KVCache(Protocol):
     """What the attention layers of ``transformers`` call with the keys and values they computed."""
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Takes the layer's new keys and values, returns those to attend to.
 
@@ -119,6 +119,9 @@ class KVCache(Protocol):
             key_states: [1, kv_heads, queries, head_dim], rotated to their positions.
             value_states: same shape.
             layer_idx: the layer.
+            *args: unused, as are ``kwargs``: what releases of ``transformers`` hand over to caches
+                of their own, such as the options of the forward pass.
+            **kwargs: unused.
         """
         ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -18,8 +17,8 @@ from transformers import (
     PretrainedConfig,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import cached_file
 
+from costream.checkpoints import find_file, first_line, read_file
 from costream.errors import ModelError
 from costream.models.quantised import (
     FP8,
@@ -111,14 +110,6 @@ def _load_quantised(
     return family.from_pretrained(path, config=copy, device_map={"": device}, **options)
 
 
-def gguf_sentence(path: str) -> str:
-    """Returns what is said of a model in the GGUF format."""
-    return (
-        f"{path!r} is a model in the GGUF format of llama.cpp, which is not supported: take the "
-        "checkpoint that it was made of, with config.json and model.safetensors"
-    )
-
-
 def _read_generation(path: str) -> GenerationConfig | None:
     name = "generation_config.json"
     text = read_file(path, name)
@@ -153,7 +144,7 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: there is none, or it has no chat template.
     """
-    if not any(_find_file(path, name) for name in _TOKENIZER_FILES):
+    if not any(find_file(path, name) for name in _TOKENIZER_FILES):
         raise ModelError(
             f"the checkpoint {path!r} has no tokenizer: {_TOKENIZER_FILES[0]} is missing"
         )
@@ -256,26 +247,3 @@ def _first_tokens(tokenizer: PreTrainedTokenizerBase, word: str) -> Tensor:
     encoded = [tokenizer.encode(spelling, add_special_tokens=False) for spelling in spellings]
     whole = {ids[0] for ids in encoded if len(ids) == 1}
     return torch.tensor(sorted(whole or {encoded[0][0]}))
-
-
-def read_file(path: str, name: str) -> str | None:
-    """Returns the text of a checkpoint's file, or None where it has none of that name.
-
-    Raises:
-        ModelError: the file is there and can't be read.
-    """
-    found = _find_file(path, name)
-    return None if found is None else found.read_text(encoding="utf-8")
-
-
-def _find_file(path: str, name: str) -> Path | None:
-    try:
-        found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
-    except OSError as error:
-        raise ModelError(f"can't read {name} of {path!r}: {first_line(error)}") from error
-    return None if found is None else Path(found)
-
-
-def first_line(error: Exception) -> str:
-    """Returns the first line of an error's text, for a message of one sentence."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

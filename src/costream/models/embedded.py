@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from costream.models.load import EMBEDDED
+from costream.checkpoints import EMBEDDED
 
 REAL_MODEL = "Qwen/Qwen3-VL-2B-Instruct"
 """The smallest model for real cameras that is named to those who have named none."""

@@ -7,8 +7,9 @@ family adds its vision encoder, its preprocessing and the layout of a frame.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from inspect import signature
 from typing import Any, ClassVar
 
 import torch
@@ -66,6 +67,7 @@ class StockAdapter(ModelAdapter):
         chat = ChatFormat.of(tokenizer, video)
         self._before, self._after = chat.before, chat.after
         self.barred_ids = self._close_thought(chat.thought)
+        self._cache_option = cache_option(self.language.forward)
         _hold_frequencies(self.language.rotary_emb)
 
     def prompt(self) -> Segment:
@@ -112,8 +114,8 @@ class StockAdapter(ModelAdapter):
             # The stock classes' own forms: [batch, queries], or [axes, batch, queries].
             position_ids=positions if self.axes == 1 else positions[:, None],
             attention_mask=mask[None, None],
-            past_key_values=cache,
             use_cache=True,
+            **{self._cache_option: cache},
             **self.visual_options(visual, deepstack),
         ).last_hidden_state
         return hidden[0]
@@ -242,6 +244,11 @@ def check_text_model(family: str, config: PretrainedConfig) -> None:
 
 _TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
 """Language models whose byte-level tokenizer never joins text across a frame's end."""
+
+
+def cache_option(forward: Callable[..., Any]) -> str:
+    """Returns by which name a stock class takes its cache: ``past_key_values`` before 5.24."""
+    return "cache" if "cache" in signature(forward).parameters else "past_key_values"
 
 
 def _kv_shape(model: Any) -> KVShape:

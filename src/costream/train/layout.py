@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ class PassingCache:
     """A cache that keeps nothing: a whole sequence is learnt from in one pass."""
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Returns what it is given."""
         return key_states, value_states

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs the package as users do, with the oldest and with the newest versions that pyproject.toml
+# admits, each in an environment of its own; watches a clip there and runs the tests of what relies
+# on private behaviour of transformers and PyAV. torch is that of the environment of `make setup`.
+#
+#   scripts/bounds.sh [CLIP]    the clip to watch; without one, a synthetic camera's
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python="${VENV:-.venv}/bin/python"
+work=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+# Says what a command printed only where it fails.
+quietly() {
+  "$@" >"$work/$name.log" 2>&1 || { cat "$work/$name.log" >&2; return 1; }
+}
+
+prepare() {
+  name=prepare
+  mkdir "$work/torch"
+  "$python" scripts/link_torch.py "$work/torch"
+  grep -E '^(pytest|pytest-timeout|hypothesis)==' constraints.txt >"$work/tools.txt"
+  quietly "$python" -m pip wheel --no-deps --wheel-dir "$work" .
+  "$python" scripts/oldest.py "$work"/costream-*.whl >"$work/oldest.txt"
+  : >"$work/newest.txt"
+}
+
+# One end of the bounds: its name is that of the file of its constraints.
+try() {
+  name=$1
+  local bin="$work/$name/bin" clip=$2
+  "$python" -m venv "$work/$name"
+  echo "$work/torch" >"$("$bin/python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
+  quietly "$bin/pip" install -c "$work/$name.txt" "$work"/costream-*.whl -r "$work/tools.txt"
+  "$bin/costream" doctor
+  if [ -z "$clip" ]; then
+    clip="$work/$name.mp4"
+    quietly "$bin/costream" synth "$clip" --seconds 60
+  fi
+  (cd "$work" && "$bin/costream" run "$clip" --ask "Is someone fighting?" --json) >"$work/$name.jsonl"
+  echo "$(grep -c '"answers"' "$work/$name.jsonl") windows of $(basename "$clip")"
+  # anyio brings a plugin that some releases of pytest warn of.
+  "$bin/pytest" -p no:anyio -p no:cacheprovider tests/engine/test_golden.py tests/models \
+    tests/cli/test_run.py tests/video/test_motion.py -k "not real_clips"
+}
+
+clip=${1:+$(realpath "$1")}
+prepare
+export OMP_NUM_THREADS=1
+declare -A running
+for end in oldest newest; do
+  (try "$end" "$clip") >"$work/$end.out" 2>&1 &
+  running[$end]=$!
+done
+failed=0
+for end in oldest newest; do
+  wait "${running[$end]}" || failed=1
+  echo "== the $end versions that pyproject.toml admits"
+  cat "$work/$end.out"
+done
+exit "$failed"

@@ -1,0 +1,35 @@
+"""Prints the oldest versions that a wheel admits of what it depends on, as constraints for pip.
+
+    python scripts/oldest.py WHEEL
+
+Not torch: it is large, and which builds of it can be had differs from place to place.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import distributions
+
+from packaging.requirements import Requirement
+
+
+def oldest(requirement: Requirement) -> str:
+    """Returns the lower bound of a requirement as the one version that is admitted.
+
+    Raises:
+        ValueError: it has none, or more than one.
+    """
+    (lower,) = (spec.version for spec in requirement.specifier if spec.operator == ">=")
+    return f"{requirement.name}=={lower}"
+
+
+def main(wheel: str) -> None:
+    """Prints the constraints, a line each, without those of optional parts."""
+    (package,) = distributions(path=[wheel])
+    for requirement in map(Requirement, package.requires or ()):
+        if requirement.marker is None and requirement.name != "torch":
+            print(oldest(requirement))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
