@@ -28,6 +28,8 @@ KEYS = {
     "tokens",
     "flops",
     "seconds",
+    "wall",
+    "lag",
 }
 SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"
