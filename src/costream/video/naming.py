@@ -52,16 +52,16 @@ def masked(source: SourceLike) -> str:
     That is, in URLs, the password before the host, and the values of query parameters except short
     ones and those that are known to tell cameras apart (such as ``channel``). What stands in a
     URL's path can't be told from a folder's name and is shown, unless it is of the form
-    ``password=...``. Control characters become question marks.
+    ``password=...``. Control characters in URLs become question marks; a path is given as it is.
     """
     if source == "-":
         return "standard input"
     if not isinstance(source, (str, os.PathLike)):
         return f"<{type(source).__name__}>"
-    name = _CONTROL.sub("?", os.fspath(source))
+    name = os.fspath(source)
     scheme, mark, rest = name.partition("://")
     if mark:
-        return scheme + mark + _mask_url(rest)
+        return _CONTROL.sub("?", scheme + mark + _mask_url(rest))
     return _FORGOTTEN_SCHEME.sub(rf"\g<start>{_MASK}@", name) if isinstance(source, str) else name
 
 
