@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -34,7 +33,11 @@ def test_gaps_in_words() -> None:
     )  # fmt: skip
 
 
-def test_plain_lines_tell_gaps_in_their_place_and_the_time_that_passed() -> None:
+def test_plain_lines_tell_gaps_in_their_place_and_the_time_that_passed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = iter([0.0, 61.5, 83.0, 99.0])
+    monkeypatch.setattr("costream.cli.totals.monotonic", lambda: next(now))
     console = Console(file=io.StringIO(), width=80)
     display = PlainDisplay(console, "camera", Totals(live=True))
     display.show(LAGGING)
@@ -44,9 +47,18 @@ def test_plain_lines_tell_gaps_in_their_place_and_the_time_that_passed() -> None
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert "[lag 1.3 s, FLOPs saved 95%" in lines[1]
     assert lines[3:6] == [describe_gap(gap) for gap in (LOST, BACK, SKIPPED)]
-    assert re.match(
-        r"1 window, \d+ s elapsed, lost 1 time for 22 s, 17 frames skipped: 95% ", lines[6]
+    assert lines[6].startswith(
+        "1 window, 99 s elapsed, lost 1 time for 22 s, 17 frames skipped: 95% "
     )
+
+
+def test_a_source_that_stays_away_is_counted_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 60.0, 100.0, 100.0])
+    monkeypatch.setattr("costream.cli.totals.monotonic", lambda: next(now))
+    totals = Totals(live=True)
+    totals.add(LAGGING)
+    totals.note(LOST)
+    assert totals.summary(ended=True).startswith("1 window, 100 s elapsed, lost 1 time for 40 s:")
 
 
 def test_the_panel_shows_the_last_gap_and_stays_on_the_screen() -> None:

@@ -20,7 +20,8 @@ class Totals:
         self._live = live
         self._begun = monotonic()
         self.losses = self.skipped = 0
-        self.away = 0.0
+        self._away = 0.0
+        self._gone_at: float | None = None
         self.windows = 0
         self.full_flops = self.spent_flops = 0
         self.full_tokens = self.prefilled = 0
@@ -41,8 +42,15 @@ class Totals:
         """Counts a gap of a live source."""
         self.losses += gap.kind == "lost"
         self.skipped += gap.frames
-        if gap.kind == "back" and gap.end is not None:
-            self.away += gap.end - gap.start
+        if gap.kind == "lost":
+            self._gone_at = monotonic()
+        elif gap.kind == "back":
+            self._away, self._gone_at = self.away, None
+
+    @property
+    def away(self) -> float:
+        """Seconds for which the source was known to be lost, until now if it still is."""
+        return self._away + (0.0 if self._gone_at is None else monotonic() - self._gone_at)
 
     def summary(self, *, ended: bool = False) -> str:
         """Returns one line on what was saved.
