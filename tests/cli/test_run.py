@@ -152,7 +152,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(camera: Path, checkpoint:
         (("{camera}", "--ask", "x", "--frame-size", "big"), "WIDTHxHEIGHT"),
         (("{camera}", "--ask", "x", "--frame-size", "33x32"), "multiples of 32"),
         (("{camera}", "--ask", "x", "--fps", -1), "setting fps"),
-        (("rtsp://user:secret@127.0.0.1:9/x", "--ask", "x"), "rtsp://"),
+        (("{camera}", "--ask", "x", "--reconnect", "-1"), "a patience of -1 s"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_1(
@@ -165,7 +165,14 @@ def test_bad_input_is_one_sentence_and_status_1(
     assert result.out == ""
     assert message in result.err
     assert result.err.startswith("costream: ") and result.err.count("\n") == 1
-    assert "secret" not in result.err
+
+
+def test_a_camera_that_is_not_there_is_lost(costream: Command, checkpoint: Path) -> None:
+    camera = "rtsp://user:secret@127.0.0.1:9/x"
+    result = costream("run", camera, "--ask", "x", "--model", checkpoint, "--reconnect", 0)
+    assert (result.status, result.out) == (3, "")
+    why = "can't open rtsp://user:***@127.0.0.1:9/x: connection refused"
+    assert result.err == f"costream: the camera was lost: {why}\n"
 
 
 def damaged_copies(clip: Path, folder: Path) -> list[Path]:

@@ -21,6 +21,17 @@ JITTER = 0.5
 are not asked for in the same instant."""
 
 
+def checked_patience(seconds: float) -> float:
+    """Returns a patience that can be kept.
+
+    Raises:
+        SettingsError: it is negative or no number.
+    """
+    if math.isnan(seconds) or seconds < 0:
+        raise SettingsError(f"a patience of {seconds:g} s can't be kept: choose 0 or more")
+    return seconds
+
+
 class Backoff:
     """Delays between attempts, each twice as long as the one before, and an end to patience.
 
@@ -41,9 +52,7 @@ class Backoff:
         clock: Callable[[], float] = monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        if math.isnan(patience) or patience < 0:
-            raise SettingsError(f"a patience of {patience:g} s can't be kept: choose 0 or more")
-        self.patience = patience
+        self.patience = checked_patience(patience)
         self._clock = clock
         self._draw = draw
         self._longest = FIRST

@@ -11,7 +11,7 @@ from time import monotonic, thread_time
 from types import TracebackType
 
 from costream.errors import SourceError, SourceLostError, SourceRefusedError
-from costream.video.backoff import Backoff
+from costream.video.backoff import Backoff, checked_patience
 from costream.video.clock import TickGrid
 from costream.video.gap import Gap
 from costream.video.record import FrameRecord, StreamHealth
@@ -52,6 +52,7 @@ def open_source(
         SettingsError: ``patience`` is negative.
         SourceError: the source can't be opened; a live one, while patience lasted.
     """
+    checked_patience(patience)
     stream = connect()
     if stream.is_live is False:
         return stream.open()
