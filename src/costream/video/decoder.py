@@ -82,7 +82,7 @@ class Decoder:
         local: bool,
         motion: bool,
         timeout: float,
-        live: bool | None = None,
+        real_time: bool,
         patience: float = PATIENCE,
         rate_stated: bool = False,
         after: Decoder | None = None,
@@ -96,9 +96,9 @@ class Decoder:
             motion: take motion from the bitstream: by our own reader where it reads the codec,
                 else as exported by the decoder, if it exports any.
             timeout: seconds after which the source stopped answering, for messages.
-            live: the source gives pictures as they come about; see
-                :class:`~costream.video.timeline.Timeline`. By default, what is not local.
-            patience: seconds without a picture after which a live source is given up.
+            real_time: the source gives pictures as they come about; see
+                :class:`~costream.video.timeline.Timeline`.
+            patience: seconds without a picture after which a real-time source is given up.
             rate_stated: the user states the rate of a raw stream: the codec's own does not count.
             after: what was read before of the same source: frames, time and health go on from
                 there.
@@ -111,7 +111,7 @@ class Decoder:
         self.name = name
         self._container = container
         self._local = local
-        self._live = not local if live is None else live
+        self._real_time = real_time
         self._timeout = timeout
         self.stream = find_video(container, name)
         codec = codec_name(self.stream)
@@ -146,7 +146,7 @@ class Decoder:
         self._timeline = Timeline(
             float(base),
             interval,
-            live=self._live,
+            real_time=real_time,
             wrap=wrap(container),
             length=self._extent.stated if local else None,
         )
@@ -348,7 +348,7 @@ class Decoder:
         if self._awaits_key and not self._said_waiting and patience.waited > NOTICE:
             self._said_waiting = True
             logger.warning("%s begins between key frames: waiting for a key frame", self.name)
-        if self._live and patience.is_spent:
+        if self._real_time and patience.is_spent:
             raise SourceError(
                 f"{self.name} gave no picture in {patience.seconds:g} s{self._cause()}: give it "
                 "more patience if its key frames are farther apart"

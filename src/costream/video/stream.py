@@ -20,7 +20,7 @@ from costream.video.decoder import PATIENCE, Decoder
 from costream.video.display import AS_CODED
 from costream.video.evidence import Evidence
 from costream.video.interruption import delivered
-from costream.video.naming import path_of
+from costream.video.naming import SourceLike, masked, path_of
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
 from costream.video.reach import Reach, check_options, checked_reach
@@ -28,15 +28,14 @@ from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.recordings import Recordings
 from costream.video.sample import Sample, StreamInfo
 from costream.video.source import (
-    SourceLike,
     close_container,
     is_file,
     is_live,
     is_live_by_name,
-    masked,
+    is_real_time,
     open_container,
 )
-from costream.video.track import codec_name, duration, runs_live
+from costream.video.track import codec_name, duration
 
 logger = logging.getLogger("costream")
 
@@ -118,9 +117,9 @@ class Stream:
                 closes. A file object may or may not be seekable.
             timeout: seconds that a network source or standard input may stay silent. It does not
                 apply to file objects, whose ``read`` is waited for.
-            patience: seconds, of stream time or on the wall clock, that a source other than a file
+            patience: seconds, of stream time or on the wall clock, that a live source or a pipe
                 may go on without a picture that can be decoded, such as one that is joined long
-                before its next key frame. A file is read to its end.
+                before its next key frame. What states its length is read to its end.
             motion: take motion vectors where the codec has them. Without, decoding is plain and
                 every map says that nothing is known.
             decode: ``"changes"`` decodes pictures only where the bitstream says that something
@@ -213,7 +212,7 @@ class Stream:
             local=is_file(self._source),
             motion=self._motion,
             timeout=self._timeout,
-            live=runs_live(self._source, self._container),
+            real_time=is_real_time(self._source, self._container),
             patience=self._patience,
             rate_stated="framerate" in self._options,
             after=self._decoder,
