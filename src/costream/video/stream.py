@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from time import thread_time
-from types import TracebackType
 from typing import BinaryIO, Literal, cast
 
 import av
@@ -386,12 +385,7 @@ class Stream:
     def __enter__(self) -> Stream:
         return self.open()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
