@@ -114,7 +114,7 @@ def open_container(
 ) -> InputContainer:
     """Opens a source for demuxing; :func:`close_container` closes it.
 
-    What a source leads to is never trusted, whoever named it: see :class:`~costream.video.Stream`.
+    What a source leads to is never trusted, whoever named it: see :mod:`~costream.video.reach`.
 
     Args:
         source: what to open.
