@@ -11,9 +11,9 @@ import pytest
 from costream.errors import SourceError
 from costream.video import Credentials, Stream
 from costream.video.sample import TOLD
+from tests.video.cameras import PYTHON, need_gstreamer
 from tests.video.encode import encode, panning
 
-PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).with_name("rtsp_server.py")
 
 
@@ -26,14 +26,7 @@ def server(clips):
 
 @contextmanager
 def serving(clips, *authentication):
-    if (
-        not Path(PYTHON).exists()
-        or subprocess.run([PYTHON, SERVER], capture_output=True).returncode
-    ):
-        pytest.skip(
-            "GStreamer's RTSP server is not here: apt-get install gir1.2-gst-rtsp-server-1.0 "
-            "gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gi"
-        )
+    need_gstreamer(SERVER)
     clip = clips / "camera.mp4"
     if not clip.exists():
         encode(clip, panning(100, (2, 0)), gop=25, options={"bf": "0"})
