@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from costream.engine.engine import HELD_WINDOWS, Engine
+from costream.engine.engine import Engine
+from costream.engine.schedule import HELD_WINDOWS
 from costream.evaluate.speed import Cost, compare
 from costream.models import load_model
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings

@@ -8,13 +8,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from costream.cli.figures import plain, saved, score, share
+from costream.cli.figures import saved, score, share
 from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.cli.window_block import cut_apart
 from costream.engine.verdict import Answer, FlopCount, TokenCount, Verdict
 from costream.evaluate.datasets.categories import UCF_CRIME
+from costream.printable import one_line
 from costream.video import FrameRecord
 from tests.cli.screen import Screen
 
@@ -130,7 +131,7 @@ def test_a_title_is_cut_with_an_ellipsis_and_markup_is_text() -> None:
 def test_line_breaks_and_control_characters_stay_out_of_the_layout() -> None:
     answers = (Answer("Is it\nred\x1b[2J?", 0.9),)
     assert any("Is it red [2J?" in line for line in shown(80, 24, verdict(0, answers=answers)))
-    assert plain("a\r\nb\u2028c\x07") == "a  b c "
+    assert one_line("a\r\nb\u2028c\x07") == "a  b c "
 
 
 def test_nothing_false_is_said_of_no_window() -> None:

@@ -83,7 +83,14 @@ def test_verdict_is_json(model: ModelAdapter) -> None:
     values = json.loads(json.dumps(verdict.to_dict()))
     assert values["stream"] == "fake"
     assert [a["ask"] for a in values["answers"]] == ["Is it?", "Or not?"]
-    assert set(values["answers"][0]) == {"ask", "score", "text"}
+    assert set(values["answers"][0]) == {
+        "ask",
+        "score",
+        "text",
+        "threshold",
+        "decision",
+        "calibrated",
+    }
     assert set(values["tokens"]) == {
         "full",
         "encoded",

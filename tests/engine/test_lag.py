@@ -19,7 +19,10 @@ from costream.video import Gap, LiveStream, Stream
 STRIDE = 0.2
 BACKLOG = 2 * STRIDE
 WORK = 5 * STRIDE
-SECONDS = 8.0
+SECONDS = 6.0
+
+SLACK = 1.0
+"""Seconds that a busy machine may add. Without a bound, the lag would grow to over 20."""
 
 
 @pytest.fixture
@@ -48,12 +51,12 @@ def test_lag_is_bounded_and_what_is_skipped_is_told(model: ModelAdapter, slow: N
             verdicts.append(verdict)
     # What waits is as old as it may be when the window before is done, and then it is worked on.
     longest = max(verdict.seconds.total for verdict in verdicts)
-    assert max(verdict.lag for verdict in verdicts) < BACKLOG + 2 * longest
+    assert max(verdict.lag for verdict in verdicts) < BACKLOG + 2 * longest + SLACK
     assert verdicts[-1].end > SECONDS - 2 * STRIDE
-    assert 3 <= len(verdicts) <= 9
+    assert 3 <= len(verdicts) <= 7
     skipped = [gap for gap in gaps if gap.kind == "skipped"]
     seen = round(10 * SECONDS) - sum(gap.frames for gap in skipped)
-    assert stream.skipped == sum(gap.frames for gap in skipped) > 40
+    assert stream.skipped == sum(gap.frames for gap in skipped) > 20
     assert seen >= 10
     # A window has a whole stride of new frames at least.
     assert all(verdict.frames >= 2 for verdict in verdicts)

@@ -44,11 +44,11 @@ class RtspCamera:
             process.kill()
 
 
-def need_gstreamer() -> None:
-    """Skips the test where GStreamer's RTSP server is not here."""
+def need_gstreamer(script: Path = SCRIPT) -> None:
+    """Skips the test where what a script needs of GStreamer's RTSP server is not here."""
     if (
         not Path(PYTHON).exists()
-        or subprocess.run([PYTHON, SCRIPT, "check"], capture_output=True).returncode
+        or subprocess.run([PYTHON, script, "check"], capture_output=True).returncode
     ):
         pytest.skip(
             "GStreamer's RTSP server is not here: apt-get install gir1.2-gst-rtsp-server-1.0 "

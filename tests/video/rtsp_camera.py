@@ -6,32 +6,13 @@ free, where none is named) once it listens, and ends when its standard input doe
 """
 
 import sys
-import threading
 
-import gi
+from rtsp_loop import GstRtspServer, check, factory_of, serve
 
-gi.require_version("Gst", "1.0")
-gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
-
-Gst.init(None)
-if sys.argv[1:] == ["check"]:
-    elements = ("videotestsrc", "x264enc", "rtph264pay")
-    sys.exit(0 if all(Gst.ElementFactory.find(name) for name in elements) else 1)
-
-server = GstRtspServer.RTSPServer.new()
-server.set_address("127.0.0.1")
-server.set_service(sys.argv[1] if len(sys.argv) > 1 else "0")
-factory = GstRtspServer.RTSPMediaFactory.new()
-factory.set_launch(
-    "( videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=25/1 "
-    "! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 bitrate=400 "
-    "! rtph264pay name=pay0 pt=96 )"
+check("videotestsrc", "x264enc", "rtph264pay")
+factory = factory_of(
+    "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=25/1 "
+    "! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 bitrate=400 ! rtph264pay"
 )
 factory.set_shared(True)
-server.get_mount_points().add_factory("/camera", factory)
-server.attach(None)
-print(server.get_bound_port(), flush=True)
-loop = GLib.MainLoop()
-threading.Thread(target=lambda: (sys.stdin.read(), loop.quit()), daemon=True).start()
-loop.run()
+serve(GstRtspServer.RTSPServer.new(), factory, *sys.argv[1:])

@@ -2,7 +2,6 @@
 
 import logging
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -11,15 +10,7 @@ import pytest
 from costream.video import Stream
 from costream.video.sample import grid
 from tests.video.encode import encode, filtered, panning, still, texture
-
-INPUTS = Path(__file__).parents[3] / "shared" / "inputs"
-
-
-def shared(name):
-    path = INPUTS / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    return path
+from tests.video.shared import shared_input
 
 
 def pasp(path, across, down):
@@ -232,21 +223,21 @@ def number(pixels):
 
 
 def test_a_stream_that_was_seen_to_be_shown_upside_down():
-    info, all_samples = samples(shared("hflip.mp4"))
-    _, plain = samples(shared("base.mp4"))
+    info, all_samples = samples(shared_input("hflip.mp4"))
+    _, plain = samples(shared_input("base.mp4"))
     assert (info.mirrored, info.rotation) == (True, 0)
     for mirrored, sample in zip(all_samples[::50], plain[::50], strict=True):
         assert (mirrored.picture.rgb() == sample.picture.rgb()[:, ::-1]).all()
 
 
 def test_a_stream_that_was_seen_to_be_shown_narrow():
-    info, all_samples = samples(shared("sar1080n.mp4"))
+    info, all_samples = samples(shared_input("sar1080n.mp4"))
     assert (info.width, info.height) == (960, 544)
     assert [number(sample.picture.rgb()) for sample in all_samples] == list(range(60))
 
 
 def test_a_stream_that_was_seen_to_change_its_light():
-    _, all_samples = samples(shared("rangeflip.ts"))
+    _, all_samples = samples(shared_input("rangeflip.ts"))
     halves = {}
     for sample in all_samples:
         halves.setdefault(number(sample.picture.rgb()), []).append(sample.picture)

@@ -1,21 +1,17 @@
 """H.265 whose pictures are fields."""
 
 import logging
-from pathlib import Path
 
 import av
 import pytest
 
 from costream.video import Stream
-
-FIELDS = Path(__file__).parents[3] / "shared" / "inputs" / "fields.ts"
+from tests.video.shared import shared_input
 
 
 @pytest.fixture
 def fields():
-    if not FIELDS.exists():
-        pytest.skip(f"{FIELDS} is not there")
-    return FIELDS
+    return shared_input("fields.ts")
 
 
 def number(pixels):

@@ -1,24 +1,20 @@
-"""Files that went wrong elsewhere: shared/inputs beside the checkout, which says what is right."""
+"""What is said of files that went wrong elsewhere."""
 
 import itertools
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from costream.video import Stream
+from tests.video.shared import shared_input
 
-INPUTS = Path(__file__).parents[3] / "shared" / "inputs"
 BARS = 12
 
 
 @pytest.fixture
 def found(request):
-    path = INPUTS / request.param
-    if not path.is_file():
-        pytest.skip(f"{path.name} is not here (shared/inputs beside the checkout)")
-    return path
+    return shared_input(request.param)
 
 
 def inputs(names, *rows):

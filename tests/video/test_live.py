@@ -112,7 +112,7 @@ def test_absent_for_longer_than_patience_is_lost():
     begun = time.monotonic()
     with pytest.raises(SourceLostError, match=r"lost: .* connection refused"):
         LiveStream(Camera(AWAY), patience=0.2).open()
-    assert 0.2 <= time.monotonic() - begun < 2
+    assert 0.2 <= time.monotonic() - begun < 10
 
 
 def test_who_is_turned_away_does_not_ask_again():
@@ -139,10 +139,9 @@ def test_who_is_behind_gets_the_newest_and_hears_of_the_rest(faststart):
     with LiveStream(Camera(faststart), patience=0, backlog=1.0) as live:
         items = live.samples(FPS)
         first = next(items)
-        deadline = time.monotonic() + 10
-        while live.health.frames < 100 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.1)
+        for thread in threading.enumerate():
+            if thread.name == "costream-live":
+                thread.join(30)
         rest = []
         with pytest.raises(SourceLostError):
             rest.extend(items)

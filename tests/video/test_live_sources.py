@@ -1,28 +1,12 @@
 """Which sources have no end of their own."""
 
-import http.server
-import threading
 from pathlib import Path
 
 import pytest
 
 from costream.video.source import close_container, is_live, is_live_by_name, open_container
 from tests.video.encode import encode, panning
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; what lies under /endless/ without saying how long it is."""
-
-    def do_GET(self):
-        if not self.path.startswith("/endless/"):
-            super().do_GET()
-            return
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write((Path(self.directory) / Path(self.path).name).read_bytes())
-
-    def log_message(self, *args):
-        pass
+from tests.video.site import Page, serving
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +22,13 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(folder):
-    def handler(*args):
-        return Handler(*args, directory=str(folder))
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    """The folder's files; those under /endless/ don't say how long they are."""
+    with serving() as site:
+        for file in folder.iterdir():
+            data = file.read_bytes()
+            site.pages[f"/{file.name}"] = Page(data, ranges=True)
+            site.pages[f"/endless/{file.name}"] = Page(data, sized=False)
+        yield site.url
 
 
 def live(source) -> bool:

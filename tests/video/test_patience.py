@@ -84,7 +84,13 @@ def test_a_file_that_begins_between_key_frames_is_whole(late, caplog, decode):
 def frames_of(path, **options):
     with av.open(str(path)) as container:
         decoder = Decoder(
-            container, name="camera", local=False, motion=False, timeout=1, live=True, **options
+            container,
+            name="camera",
+            local=False,
+            motion=False,
+            timeout=1,
+            real_time=True,
+            **options,
         )
         return list(decoder.frames())
 

@@ -52,7 +52,7 @@ def test_a_fifo_without_a_writer_times_out(fifo):
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"can't open .*fifo: no data for 0\.5 s$"):
         frames(fifo, timeout=0.5)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert not is_file(fifo)
     assert is_live_by_name(fifo) is False
 
@@ -129,7 +129,9 @@ def test_standard_input_that_holds_no_video():
 def test_ctrl_c_while_waiting(fifo, transport, half):
     data = transport.read_bytes()
     program = (
-        "import sys; from costream.video import Stream\n"
+        "import signal, sys; from costream.video import Stream\n"
+        # Processes that are started in the background may ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try: [print('.', flush=True) for _ in Stream(sys.argv[1], timeout=50).frames()]\n"
         "except KeyboardInterrupt: sys.exit(7)"
     )

@@ -9,7 +9,8 @@ import pytest
 
 from costream.errors import SourceError
 from costream.video import Stream
-from costream.video.source import is_file, masked, protocol
+from costream.video.naming import masked, protocol
+from costream.video.source import is_file
 from tests.video.encode import encode, still, tone
 
 
@@ -34,6 +35,10 @@ def test_directory(tmp_path):
 def test_empty_file(tmp_path):
     (tmp_path / "empty.mp4").touch()
     assert error_of(tmp_path / "empty.mp4").endswith("it is empty")
+
+
+def test_a_name_that_no_file_can_have():
+    assert "no file has a null byte in its name" in error_of("a\0.mp4")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -143,7 +148,9 @@ def test_names_with_colons_percent_and_spaces(tmp_path):
         ("srt://h:1?passphrase=secret", "srt://h:1?passphrase=***"),
         ("user:secret@camera/1", "user:***@camera/1"),
         ("rtsp:/user:secret@camera/1", "rtsp:/user:***@camera/1"),
-        ("rtsp://h/1\n\x1b[31m", "rtsp://h/1??[31m"),
+        ("rtsp://h/1\n\x1b[31m", r"rtsp://h/1\n\x1b[31m"),
+        ("rtsp://h/password=a\nb", "rtsp://h/password=***"),
+        ("a\nb.mp4", "a\nb.mp4"),
         ("clip.mp4", "clip.mp4"),
         ("a b:c.mp4", "a b:c.mp4"),
         ("-", "standard input"),

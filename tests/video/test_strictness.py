@@ -1,14 +1,11 @@
 """Damage that FFmpeg's decoders conceal without a word."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from costream.video import Stream
 from tests.video.encode import encode, panning, spoilt
-
-INPUTS = Path(__file__).parents[3] / "shared" / "inputs"
+from tests.video.shared import shared_input
 
 
 def read(path, **settings):
@@ -91,9 +88,6 @@ def test_our_reader_marks_what_ffmpeg_conceals_in_h265(tmp_path, spoil):
 
 
 def test_a_stream_of_which_33_jpegs_were_destroyed():
-    path = INPUTS / "mjbad.avi"
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    samples, health = read(path)
+    samples, health = read(shared_input("mjbad.avi"))
     assert (health.frames, health.damaged, health.errors) == (200, 33, 0)
     assert len(marked(samples)) == 33

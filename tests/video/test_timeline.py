@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from costream.errors import SourceError
 from costream.video import Stream
-from costream.video.timeline import FILE_LOOK, LIVE_LOOK, LIVE_RUN, Timeline
+from costream.video.timeline import FILE_LOOK, REAL_TIME_LOOK, REAL_TIME_RUN, Timeline
 from tests.video.encode import encode, panning
 from tests.video.joined import join_flv
 
@@ -42,11 +42,11 @@ class WallClock:
             yield packet
 
 
-def settled(seconds, *, live=False, gaps=None, **options):
+def settled(seconds, *, real_time=False, gaps=None, **options):
     """Decoding stamps in seconds after correction, from the first one on."""
     made, wall = packets(seconds), WallClock()
     gaps = gaps or [1 / RATE] * len(made)
-    timeline = Timeline(1e-3, 1 / RATE, live=live, now=lambda: wall.time, **options)
+    timeline = Timeline(1e-3, 1 / RATE, real_time=real_time, now=lambda: wall.time, **options)
     done = list(timeline.settle(itertools.chain(wall.arrivals(made, gaps), [None])))
     assert done[:-1] == made
     assert done[-1] is None
@@ -62,23 +62,25 @@ def spoilt(count, where, by):
     return [each + by * (number in where) for number, each in enumerate(steady(count))]
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_steady_stamps_are_left_alone(live):
-    assert settled(steady(300, 7.0), live=live) == pytest.approx(steady(300, 7.0))
+@pytest.mark.parametrize("real_time", [False, True])
+def test_steady_stamps_are_left_alone(real_time):
+    assert settled(steady(300, 7.0), real_time=real_time) == pytest.approx(steady(300, 7.0))
 
 
-@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("real_time", [False, True])
 @pytest.mark.parametrize("by", [0.8, 9.0, -9.0, 3600.0, -7200.0, 95443.7])
-def test_an_outlier_is_undone(live, by):
+def test_an_outlier_is_undone(real_time, by):
     seconds = spoilt(120, {50, 90}, by)
-    assert settled(seconds, live=live) == pytest.approx(steady(120), abs=2e-3)
+    assert settled(seconds, real_time=real_time) == pytest.approx(steady(120), abs=2e-3)
 
 
-@pytest.mark.parametrize(("live", "run"), [(False, 2), (False, 20), (False, 45), (True, LIVE_RUN)])
+@pytest.mark.parametrize(
+    ("real_time", "run"), [(False, 2), (False, 20), (False, 45), (True, REAL_TIME_RUN)]
+)
 @pytest.mark.parametrize("by", [9.0, -9.0, 7200.0])
-def test_a_run_of_outliers_is_undone(live, run, by):
+def test_a_run_of_outliers_is_undone(real_time, run, by):
     seconds = spoilt(150, set(range(60, 60 + run)), by)
-    assert settled(seconds, live=live) == pytest.approx(steady(150), abs=2e-3)
+    assert settled(seconds, real_time=real_time) == pytest.approx(steady(150), abs=2e-3)
 
 
 def test_outliers_of_all_kinds_at_once():
@@ -113,41 +115,41 @@ def test_a_last_picture_behind_the_stated_end_is_not():
     assert settled([*steady(80), 33.0], length=3.24) == pytest.approx(steady(81))
 
 
-@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("real_time", [False, True])
 @pytest.mark.parametrize("start", [0.0, -500.0, 1.5])
-def test_stamps_that_begin_again_go_on(live, start):
+def test_stamps_that_begin_again_go_on(real_time, start):
     seconds = [*steady(100), *steady(100, start), *steady(100, start)]
-    assert settled(seconds, live=live) == pytest.approx(steady(300), abs=2e-3)
+    assert settled(seconds, real_time=real_time) == pytest.approx(steady(300), abs=2e-3)
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_the_counter_of_a_transport_stream_wraps(live):
+@pytest.mark.parametrize("real_time", [False, True])
+def test_the_counter_of_a_transport_stream_wraps(real_time):
     wrap = 2**33 / 90e3
     seconds = [each % wrap for each in steady(200, wrap - 4.0)]
-    got = settled(seconds, live=live, wrap=wrap)
+    got = settled(seconds, real_time=real_time, wrap=wrap)
     assert got == pytest.approx(steady(200, wrap - 4.0), abs=2e-3)
 
 
 def test_a_live_clock_that_is_set_ahead_costs_one_interval():
     seconds = [*steady(100), *steady(100, 5000.0)]
-    assert settled(seconds, live=True) == pytest.approx(steady(200), abs=2e-3)
+    assert settled(seconds, real_time=True) == pytest.approx(steady(200), abs=2e-3)
 
 
 @pytest.mark.parametrize("pause", [8.0, 60.0])
 def test_a_live_pause_is_true_where_the_wall_clock_agrees(pause):
     seconds = [*steady(100), *steady(100, 4.0 + pause)]
     gaps = [1 / RATE] * 100 + [pause] + [1 / RATE] * 99
-    assert settled(seconds, live=True, gaps=gaps) == pytest.approx(seconds)
+    assert settled(seconds, real_time=True, gaps=gaps) == pytest.approx(seconds)
 
 
 def test_a_short_gap_that_a_network_buffered_is_true():
     seconds = [*steady(100), *steady(100, 9.0)]
-    assert settled(seconds, live=True) == pytest.approx(seconds)
+    assert settled(seconds, real_time=True) == pytest.approx(seconds)
 
 
 def test_a_live_time_lapse_is_true():
     seconds = [30.0 * number for number in range(20)]
-    assert settled(seconds, live=True, gaps=[30.0] * 20) == pytest.approx(seconds)
+    assert settled(seconds, real_time=True, gaps=[30.0] * 20) == pytest.approx(seconds)
 
 
 def test_a_live_source_is_not_waited_for():
@@ -163,15 +165,15 @@ def test_a_live_source_is_not_waited_for():
             taken += 1
             yield packet
 
-    for packet in Timeline(1e-3, 1 / RATE, live=True, now=lambda: wall.time).settle(source()):
+    for packet in Timeline(1e-3, 1 / RATE, real_time=True, now=lambda: wall.time).settle(source()):
         given.append(packet)
-        assert taken - len(given) <= LIVE_RUN
+        assert taken - len(given) <= REAL_TIME_RUN
     assert given == made
 
 
 def test_what_is_held_back_is_bounded():
     made, taken = packets([(-1) ** n * n for n in range(400)]), 0
-    for live, bound in ((False, FILE_LOOK), (True, LIVE_LOOK)):
+    for real_time, bound in ((False, FILE_LOOK), (True, REAL_TIME_LOOK)):
         taken = given = 0
 
         def source():
@@ -180,7 +182,7 @@ def test_what_is_held_back_is_bounded():
                 taken += 1
                 yield packet
 
-        for _ in Timeline(1e-3, 1 / RATE, live=live).settle(source()):
+        for _ in Timeline(1e-3, 1 / RATE, real_time=real_time).settle(source()):
             given += 1
             assert taken - given <= bound
         assert given == 400
@@ -193,7 +195,7 @@ def test_what_was_held_back_is_given_before_the_error():
 
     given = []
     with pytest.raises(SourceError, match="the camera stopped"):
-        given.extend(Timeline(1e-3, 1 / RATE, live=True).settle(source()))
+        given.extend(Timeline(1e-3, 1 / RATE, real_time=True).settle(source()))
     # `extend` keeps what came before the error.
     assert len(given) == 11
 
@@ -207,7 +209,7 @@ def test_a_live_source_without_decoding_stamps_is_judged_by_presentation_stamps(
     for at in range(0, 200, 4):
         for number, packet in enumerate(made[at : at + 4]):
             packet.pts, packet.dts = pts[at + order[number]], None
-    list(Timeline(1e-3, 1 / RATE, live=True).settle(iter(made)))
+    list(Timeline(1e-3, 1 / RATE, real_time=True).settle(iter(made)))
     got = sorted(packet.pts for packet in made)
     assert got == pytest.approx([1000 * each for each in steady(200)], abs=130)
     assert all(packet.dts is None for packet in made)
@@ -215,14 +217,14 @@ def test_a_live_source_without_decoding_stamps_is_judged_by_presentation_stamps(
 
 def test_packets_without_stamps_pass():
     made = packets([None] * 5)
-    assert list(Timeline(1e-3, 1 / RATE, live=False).settle(iter(made))) == made
+    assert list(Timeline(1e-3, 1 / RATE, real_time=False).settle(iter(made))) == made
     assert all(packet.dts is packet.pts is None for packet in made)
 
 
 def test_a_presentation_stamp_far_from_its_decoding_stamp_is_replaced():
     made = packets(steady(40), delay=0.08)
     made[20].pts += 9000
-    list(Timeline(1e-3, 1 / RATE, live=False).settle(iter(made)))
+    list(Timeline(1e-3, 1 / RATE, real_time=False).settle(iter(made)))
     assert [packet.pts - packet.dts for packet in made] == [80] * 40
 
 
@@ -230,9 +232,11 @@ def test_a_presentation_stamp_far_from_its_decoding_stamp_is_replaced():
     st.lists(st.one_of(st.none(), st.floats(-1e5, 1e5)), min_size=1, max_size=150),
     st.booleans(),
 )
-def test_no_packet_is_lost_and_none_overtakes(seconds, live):
+def test_no_packet_is_lost_and_none_overtakes(seconds, real_time):
     made = packets(seconds)
-    given_back = list(Timeline(1e-3, 1 / RATE, live=live, wrap=95443.7).settle(iter(made)))
+    given_back = list(
+        Timeline(1e-3, 1 / RATE, real_time=real_time, wrap=95443.7).settle(iter(made))
+    )
     assert given_back == made
 
 

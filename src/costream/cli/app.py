@@ -16,7 +16,7 @@ from costream import __version__
 from costream.cli.console import open_console
 from costream.errors import CoStreamError, SourceLostError
 from costream.printable import printable
-from costream.video.naming import masked
+from costream.video.naming import masked, plain_reason
 
 LOST = 3
 """Exit status of a command whose live source stayed away."""
@@ -64,9 +64,7 @@ def _complain(error: CoStreamError | OSError) -> None:
     """Writes an error as one sentence: ours as it is, the system's with the file it is about."""
     sentence = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        sentence = (
-            f"can't use {masked(str(error.filename))}: {(error.strerror or sentence).lower()}"
-        )
+        sentence = f"can't use {masked(str(error.filename))}: {plain_reason(error)}"
     console = open_console(stderr=True)
     console.print(f"costream: {printable(sentence)}", style="red", soft_wrap=True)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from math import inf
-from pathlib import Path
 
 import typer
 
 from costream.errors import SettingsError, SourceError
-from costream.video.source import is_file, masked
+from costream.video.naming import masked, path_of
+from costream.video.source import is_file
+from costream.video.target import check_path
 
 DTYPES = ("float32", "bfloat16", "float16")
 """Types of weights and cache, by the names that torch has for them."""
@@ -19,21 +19,12 @@ def check_source(source: str) -> None:
     """Checks that a source that is a file is there to be read. Opening it tells the rest.
 
     Raises:
-        SourceError: it is not there, is a directory, or must not be read.
+        SourceError: it is not there, is empty or no file, or must not be read.
     """
     if not source:
         raise SourceError("the name of the source is empty: name a file, a URL, or - for a pipe")
-    if not is_file(source):
-        return
-    path = Path(source[len("file://") :] if source.lower().startswith("file://") else source)
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        raise SourceError(f"can't open {masked(source)}: {_reason(error)}") from None
-    if path.is_dir():
-        raise SourceError(f"can't open {masked(source)}: it is a directory")
-    if not os.access(path, os.R_OK):
-        raise SourceError(f"can't open {masked(source)}: permission denied")
+    if is_file(source):
+        check_path(path_of(source), masked(source))
 
 
 def positive(param: typer.CallbackParam, value: float | None) -> float | None:
@@ -55,8 +46,3 @@ def check_dtype(dtype: str | None) -> None:
     """
     if dtype is not None and dtype not in DTYPES:
         raise SettingsError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text[:1].lower() + text[1:]

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
 from rich.live import Live
 
+from costream.cli.console import open_console
 from costream.cli.json_display import JsonDisplay
 from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
@@ -83,7 +83,7 @@ def _open_display(
     if as_json:
         yield JsonDisplay(info.source)
         return
-    console = Console(highlight=False)
+    console = open_console()
     title = (
         f"{printable(info.source)}  {info.codec} {info.width}x{info.height}  "
         f"motion: {info.motion}  model: {model}  pruner: {settings.pruner}  "

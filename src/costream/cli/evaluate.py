@@ -26,6 +26,7 @@ from costream.cli.options import (
     parse_size,
     settings_for,
 )
+from costream.embedded import warn_of_embedded
 from costream.errors import SettingsError
 from costream.printable import printable
 
@@ -109,7 +110,6 @@ def evaluate(
     console = open_console(stderr=True)
     annotated = _load(dataset, split, videos, console)
     from costream.evaluate.evaluation import Evaluation
-    from costream.models import warn_of_embedded
 
     unknown = settings.uncalibrated(list(annotated.questions.values()))
     warn_of_embedded(model, annotated.name, unknown, synthetic=annotated.name == "synthetic")

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from math import floor, isnan
 
 from costream.engine.verdict import Answer, Verdict
 
 UNKNOWN = "?"
 """Stands where there is no decision: the score is not a number."""
-
-
-def plain(text: str) -> str:
-    """Returns text on one line: line breaks and control characters become spaces."""
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
 
 
 def score(answer: Answer) -> str:

@@ -7,17 +7,19 @@ from typing import Any
 
 from costream.cli.figures import count
 from costream.engine.verdict import iso_time
+from costream.printable import printable
 from costream.video import Gap
 
 
 def describe_gap(gap: Gap) -> str:
-    """Returns a sentence on a gap, without the source's name."""
+    """Returns a clause on a gap for people, on one line; only its cause may name the source."""
+    cause = printable(gap.cause)
     if gap.kind == "lost":
-        return f"lost at {gap.start:.1f} s: {gap.cause}"
+        return f"lost at {gap.start:.1f} s: {cause}"
     away = (gap.end or gap.start) - gap.start
     if gap.kind == "back":
         return f"back after {away:.1f} s and {count(gap.attempts, 'attempt')}"
-    return f"{count(gap.frames, 'frame')} of {away:.1f} s skipped: {gap.cause}"
+    return f"{count(gap.frames, 'frame')} of {away:.1f} s skipped: {cause}"
 
 
 def gap_values(source: str, gap: Gap) -> dict[str, Any]:

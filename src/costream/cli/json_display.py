@@ -23,7 +23,7 @@ class JsonDisplay:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._told_of_skips = False
+        self._warned_of_skips = False
 
     def advance(self, record: FrameRecord) -> None:
         """Shows nothing: who reads JSON waits for verdicts."""
@@ -35,9 +35,9 @@ class JsonDisplay:
     def note(self, gap: Gap) -> None:
         """Prints a gap's line, and warns of it: of skipped frames the first time."""
         _print_line(gap_values(self._source, gap))
-        if gap.kind == "skipped" and self._told_of_skips:
+        if gap.kind == "skipped" and self._warned_of_skips:
             return
-        self._told_of_skips |= gap.kind == "skipped"
+        self._warned_of_skips |= gap.kind == "skipped"
         logger.warning("%s: %s", self._source, describe_gap(gap))
 
     def finish(self) -> None:

@@ -10,11 +10,11 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from costream.cli.figures import plain
 from costream.cli.gaps import describe_gap
 from costream.cli.totals import Totals
 from costream.cli.window_block import WindowBlock
 from costream.engine.verdict import Verdict
+from costream.printable import one_line
 from costream.video import FrameRecord, Gap
 
 HISTORY = 50
@@ -53,7 +53,7 @@ class LiveDisplay:
         calibrated: bool = False,
     ) -> None:
         self._live = live
-        self._title = plain(title)
+        self._title = one_line(title)
         self._duration = duration
         self._window = window
         self._calibrated = calibrated
@@ -124,7 +124,7 @@ class LiveDisplay:
         """Returns the lines under the windows, each in at most two rows of a tall screen."""
         rows = []
         summary = Text(self.totals.summary(ended=self._ended), style="bold")
-        gap = [Text(plain(self._gap), style="yellow")] if self._gap else []
+        gap = [Text(self._gap, style="yellow")] if self._gap else []
         for line in (summary, *gap, self._progress()):
             if height < TALL:
                 line.truncate(width, overflow="ellipsis")

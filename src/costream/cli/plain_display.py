@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from costream.cli.figures import decision, evidence, plain, score, span
+from costream.cli.figures import decision, evidence, score, span
 from costream.cli.gaps import describe_gap
 from costream.cli.totals import Totals
 from costream.engine.verdict import Answer, Verdict
+from costream.printable import one_line
 from costream.video import FrameRecord, Gap
 
 
@@ -57,4 +58,4 @@ class PlainDisplay:
         return f"{span(verdict)}  {said}  [{', '.join(evidence(verdict))}]{text}"
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(plain(line)), soft_wrap=True)
+        self._console.print(Text(one_line(line)), soft_wrap=True)

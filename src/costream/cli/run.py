@@ -38,6 +38,7 @@ from costream.cli.options import (
     settings_for,
 )
 from costream.cli.thresholds import parse_thresholds
+from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
 
 STRIDES_WAITING = 2
@@ -119,8 +120,6 @@ def run(
 
     backlog = STRIDES_WAITING * settings.stride
     with open_source(connect, patience=reconnect, backlog=backlog) as stream:
-        from costream.models import warn_of_embedded
-
         unknown, ours = settings.uncalibrated(asks), is_synthetic(source)
         warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
         engine = load_engine(model, settings, device, dtype)

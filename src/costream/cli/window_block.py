@@ -9,8 +9,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from costream.cli.figures import UNKNOWN, count, decision, evidence, plain, score, span
+from costream.cli.figures import UNKNOWN, count, decision, evidence, score, span
 from costream.engine.verdict import Answer, Verdict
+from costream.printable import one_line
 
 NARROW = 70
 """Columns under which bars are half as long."""
@@ -79,7 +80,7 @@ class WindowBlock:
     def _answers(self, answers: Sequence[Answer], detail: Detail) -> list[Text]:
         marks = [self._calibrated and not answer.calibrated for answer in answers]
         rooms = [self._room - len(_MARK) * mark for mark in marks]
-        asks = [plain(answer.ask) for answer in answers]
+        asks = [one_line(answer.ask) for answer in answers]
         if not detail.wrap:
             asks = cut_apart(asks, min(rooms, default=1))
         lines = []
@@ -105,7 +106,7 @@ class WindowBlock:
     def _written(self, answer: Answer, most: int) -> list[Text]:
         if not answer.text or not most:
             return []
-        text = Text(plain(answer.text), style="italic")
+        text = Text(one_line(answer.text), style="italic")
         if most == 1:
             text.truncate(self._room, overflow="ellipsis")
         indent = Text(" " * (self._width - self._room))

@@ -7,19 +7,14 @@ from typing import Any
 
 import torch
 
+from costream.embedded import warn_of_embedded
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.models import (
-    EMBEDDED_MODEL,
-    ModelAdapter,
-    load_model,
-    recommended_settings,
-    warn_of_embedded,
-)
+from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import FrameRecord, Gap, Sample, SampleSource
@@ -38,12 +33,20 @@ class Engine:
     Args:
         model: the loaded model.
         settings: how streams are watched.
+        name: the model's name. With that of an embedded one, a warning says what of a stream it
+            can't know; without a name nothing is said.
 
     Raises:
         SettingsError: a name is unknown, or window and stride don't fit the model.
     """
 
-    def __init__(self, model: ModelAdapter, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelAdapter,
+        settings: EngineSettings | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
         self.model = model
         self.settings = settings or EngineSettings()
         self.schedule = Schedule.from_seconds(
@@ -53,7 +56,7 @@ class Engine:
             model.temporal_patch,
             recent=self.settings.recent,
         )
-        self._name: str | None = None
+        self._name = name
         self._pruner = PRUNERS[self.settings.pruner]
         self._refresh = REFRESH[self.settings.refresh](
             RefreshSettings(self.settings.refresh_share, self.settings.seed)
@@ -82,9 +85,7 @@ class Engine:
             ModelError: the model can't be had.
         """
         checked = EngineSettings.preferring(settings, recommended_settings(name))
-        engine = cls(load_model(name, device=device, dtype=dtype), checked)
-        engine._name = name
-        return engine
+        return cls(load_model(name, device=device, dtype=dtype), checked, name=name)
 
     def watch(
         self,
@@ -111,10 +112,7 @@ class Engine:
         """
         watch = self.open(stream, ask)
         if self._name is not None:
-            source, unknown = stream.info.source, self.settings.uncalibrated(ask)
-            # An open file shows what its owner puts into it, such as the synthetic camera.
-            ours = source.startswith("<") or is_synthetic(source)
-            warn_of_embedded(self._name, source, unknown, synthetic=ours)
+            self._warn(self._name, stream.info.source, ask)
         windows = self.windows(stream, on_frame, on_gap)
         return (watch.step(window, decoding) for window, decoding in windows)
 
@@ -147,6 +145,11 @@ class Engine:
         for window in self.schedule.windows(_reporting(items, on_gap)):
             spent, counted = stream.decode_seconds - counted, stream.decode_seconds
             yield window, spent
+
+    def _warn(self, name: str, source: str, ask: Sequence[str]) -> None:
+        # An open file shows what its owner puts into it, such as the synthetic camera.
+        synthetic = source.startswith("<") or is_synthetic(source)
+        warn_of_embedded(name, source, self.settings.uncalibrated(ask), synthetic=synthetic)
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every

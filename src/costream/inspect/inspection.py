@@ -20,7 +20,7 @@ from costream.inspect.trial import Trial
 from costream.printable import printable
 from costream.pruning import PatchGrid, PrunerSettings
 from costream.video import Access, Decoding, FrameRecord, MotionSource, Sample, Stream, StreamInfo
-from costream.video.source import SourceLike
+from costream.video.naming import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
 TEMPORAL_PATCH = 2

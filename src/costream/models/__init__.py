@@ -14,7 +14,6 @@ from costream.models.base import (
     Segment,
     VisualTokens,
 )
-from costream.models.embedded import warn_of_embedded
 from costream.models.load import load_model
 from costream.models.untrained import SIZES, ModelSize, write_untrained
 from costream.models.vision_memory import VisionMemory
@@ -38,6 +37,5 @@ __all__ = [
     "VisualTokens",
     "load_model",
     "recommended_settings",
-    "warn_of_embedded",
     "write_untrained",
 ]

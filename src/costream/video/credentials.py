@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from costream.errors import SettingsError
+from costream.video.naming import plain_reason
 
 VARIABLE = "COSTREAM_CREDENTIALS"
 """The environment variable that holds ``user:password``."""
@@ -65,7 +66,7 @@ class Credentials:
                 line = file.readline(_LONGEST)
                 everyone = os.fstat(file.fileno()).st_mode & stat.S_IROTH
         except OSError as error:
-            cause = (error.strerror or type(error).__name__).lower()
+            cause = plain_reason(error)
             raise SettingsError(f"can't read the credentials file {path}: {cause}") from None
         except UnicodeDecodeError:
             raise SettingsError(f"the credentials file {path} is not text in UTF-8") from None

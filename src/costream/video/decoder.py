@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import av
 import av.error
@@ -16,12 +13,12 @@ import numpy as np
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
 from costream.video.bitstream import READ, UNPREDICTED, open_reader
 from costream.video.clock import StreamClock
+from costream.video.demuxer import Demuxer
 from costream.video.display import AS_CODED
 from costream.video.display_reader import DisplayReader
 from costream.video.extent import Extent
@@ -29,13 +26,14 @@ from costream.video.fields import FieldPairs, is_field_coded
 from costream.video.nal import is_reference
 from costream.video.patience import NOTICE, Patience
 from costream.video.reading import Reading
-from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
+from costream.video.record import DecodedFrame, FrameRecord, StreamHealth, frame_type
 from costream.video.references import Coded, FrameType, References
 from costream.video.sample import MotionSource
 from costream.video.source import reason
 from costream.video.strictness import STRICT_OPTIONS, LenientDecoder, is_strict
 from costream.video.timeline import Timeline
-from costream.video.track import codec_name, find_video, frame_rate, is_unstamped, wrap
+from costream.video.timing import Timing
+from costream.video.track import codec_name, find_video, wrap
 from costream.video.vectors import (
     EXPORT_OPTIONS,
     FrameVectors,
@@ -44,25 +42,9 @@ from costream.video.vectors import (
     read_vectors,
 )
 
-if TYPE_CHECKING:
-    from costream._bitstream import Summary
-
 PATIENCE = 180.0
 """Seconds without a picture before a live stream is given up: longer than the key frame interval of
 any camera that one may join in the middle."""
-
-_MAX_BAD_READS = 16
-_DEFAULT_RATE = 25.0
-
-_FRAME_TYPES: dict[int, FrameType] = {
-    PictureType.I: "I",
-    PictureType.SI: "I",
-    PictureType.BI: "I",
-    PictureType.P: "P",
-    PictureType.S: "P",
-    PictureType.SP: "P",
-    PictureType.B: "B",
-}
 
 logger = logging.getLogger("costream")
 
@@ -82,7 +64,7 @@ class Decoder:
         local: bool,
         motion: bool,
         timeout: float,
-        live: bool | None = None,
+        real_time: bool,
         patience: float = PATIENCE,
         rate_stated: bool = False,
         after: Decoder | None = None,
@@ -96,9 +78,9 @@ class Decoder:
             motion: take motion from the bitstream: by our own reader where it reads the codec,
                 else as exported by the decoder, if it exports any.
             timeout: seconds after which the source stopped answering, for messages.
-            live: the source gives pictures as they come about; see
-                :class:`~costream.video.timeline.Timeline`. By default, what is not local.
-            patience: seconds without a picture after which a live source is given up.
+            real_time: the source gives pictures as they come about; see
+                :class:`~costream.video.timeline.Timeline`.
+            patience: seconds without a picture after which a real-time source is given up.
             rate_stated: the user states the rate of a raw stream: the codec's own does not count.
             after: what was read before of the same source: frames, time and health go on from
                 there.
@@ -107,15 +89,14 @@ class Decoder:
             SourceError: the container holds no video, or none that can be decoded.
         """
         self._frames = self._damaged = self._errors = self._undecoded = self._began_at = 0
-        self._ended_early = self._broke_off = False
+        self._ended_early = False
         self.name = name
-        self._container = container
         self._local = local
-        self._live = not local if live is None else live
+        self._real_time = real_time
         self._timeout = timeout
         self.stream = find_video(container, name)
-        codec = codec_name(self.stream)
-        self.codec = codec
+        self._demuxer = Demuxer(container, self.stream, self._fail)
+        codec = self.codec = codec_name(self.stream)
         extradata = self.stream.codec_context.extradata
         reader = open_reader(codec, extradata) if motion else None
         self._reading = Reading(name, reader, extradata)
@@ -124,29 +105,18 @@ class Decoder:
         self._lenient: LenientDecoder | None = None
         self.fields: FieldPairs | None = None
         """Set where pictures are single fields, of which every other one is shown."""
-        self._order: int | None = None
-        self._step = 1
         self.motion: MotionSource = _exported(codec, wanted=motion)
         if self._reading.is_open:
             self.motion = "bitstream"
         self._b_vectors = exports_b_vectors(codec)
         self._prepare_codec()
-        base = self.stream.time_base or Fraction(0)
-        self._tick = float(base.numerator), float(base.denominator)
-        self.rate = frame_rate(container, self.stream, stated=rate_stated)
-        self._unstamped = is_unstamped(container)
-        self._timed_by_packets = self._unstamped and not rate_stated and self.rate is not None
-        if self._unstamped and self.rate is None:
-            logger.warning(
-                "%s states no rate: %g pictures a second are assumed", name, _DEFAULT_RATE
-            )
-        interval = 1.0 / (self.rate or _DEFAULT_RATE)
-        self.clock = StreamClock(interval, math.inf)
+        self._timing = Timing(container, self.stream, name, rate_stated=rate_stated)
+        self.clock = StreamClock(self._timing.interval, math.inf)
         self._extent = Extent(container, self.stream)
         self._timeline = Timeline(
-            float(base),
-            interval,
-            live=self._live,
+            self._timing.tick,
+            self._timing.interval,
+            real_time=real_time,
             wrap=wrap(container),
             length=self._extent.stated if local else None,
         )
@@ -155,8 +125,7 @@ class Decoder:
         self._patience = Patience(patience)
         self._awaits_key = True
         self._said_waiting = False
-        self._positions: deque[int | None] = deque([None, None], maxlen=2)
-        self._blemished = False
+        self._next_is_damaged = False
         self._last_error = ""
         if after is not None:
             self._go_on(after)
@@ -181,17 +150,19 @@ class Decoder:
             context.options = STRICT_OPTIONS
 
     @property
-    def position(self) -> int | None:
-        """Where in the source the last packet but one begins, in bytes, if that is known.
+    def rate(self) -> float | None:
+        """Native frames a second as stated, or None."""
+        return self._timing.rate
 
-        The last one may be what a demuxer took for one behind the end.
-        """
-        return self._positions[0]
+    @property
+    def position(self) -> int | None:
+        """See :attr:`Demuxer.position`."""
+        return self._demuxer.position
 
     @property
     def track(self) -> int | None:
-        """Number of the track, if it is one of an MPEG transport stream."""
-        return self.stream.id if self._container.format.name == "mpegts" else None
+        """See :attr:`Demuxer.track`."""
+        return self._demuxer.track
 
     @property
     def health(self) -> StreamHealth:
@@ -201,9 +172,9 @@ class Decoder:
         )
 
     @property
-    def blemished(self) -> bool:
+    def is_damaged(self) -> bool:
         """Whether something went wrong since the last frame that was shown."""
-        return self._blemished
+        return self._next_is_damaged
 
     def frames(self) -> Iterator[DecodedFrame]:
         """Yields every native frame in display order.
@@ -226,30 +197,13 @@ class Decoder:
         return self._timeline.settle(self._demuxed())
 
     def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
-        failures, broken = 0, None
-        while failures < _MAX_BAD_READS:
-            try:
-                for packet in self._container.demux(self.stream):
-                    if packet.size:
-                        failures = 0
-                        self._positions.append(packet.pos)
-                        if self._unstamped and not self._timed_by_packets:
-                            packet.pts = packet.dts = None
-                        yield packet
-                break
-            except IndexError:
-                # PyAV 18.1 trips, after the last packet, over tracks that appeared in mid-stream.
-                break
-            except av.error.InvalidDataError as error:
-                failures += 1
-                self._fail(error)
-            except (av.FFmpegError, OSError) as error:
-                broken = error
-                break
-        self._broke_off = failures > 0
-        # Outside of the except clause: FFmpeg's error repeats a URL's password.
-        if broken is not None:
-            self._stop(broken)
+        for packet in self._demuxer.packets():
+            if self._timing.is_made_up:
+                packet.pts = packet.dts = None
+            yield packet
+        # Not from an except clause: FFmpeg's error, which would be the context, repeats a password.
+        if self._demuxer.error is not None:
+            self._stop(self._demuxer.error)
         yield None
 
     def _stop(self, error: Exception) -> None:
@@ -281,10 +235,10 @@ class Decoder:
             reference=reference,
             picture=found.picture,
             unread=found.unread,
-            duration=self._duration(packet),
+            duration=self._timing.duration(packet),
         )
         if coded.duration and not self._packets_sent:
-            self.rate = 1 / coded.duration
+            self._timing.rate = 1 / coded.duration
         packet.opaque = coded
         self._references.send(coded)
         self._packets_sent += 1
@@ -302,8 +256,8 @@ class Decoder:
         self._displays.fields = True
         self._reading.close()
         self.motion = "none"
-        self.rate = self.rate / 2 if self.rate else None
-        self.clock.interval = 1.0 / (self.rate or _DEFAULT_RATE)
+        self._timing.rate = self.rate / 2 if self.rate else None
+        self.clock.interval = self._timing.interval
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         """Decodes a packet that was admitted, or drains the decoder.
@@ -344,38 +298,29 @@ class Decoder:
 
     def _wait(self, packet: Packet[VideoStream]) -> None:
         patience = self._patience
-        patience.send(self._seconds(packet.pts if packet.dts is None else packet.dts))
+        patience.send(self._timing.seconds(packet.pts if packet.dts is None else packet.dts))
         if self._awaits_key and not self._said_waiting and patience.waited > NOTICE:
             self._said_waiting = True
             logger.warning("%s begins between key frames: waiting for a key frame", self.name)
-        if self._live and patience.is_spent:
+        if self._real_time and patience.is_spent:
             raise SourceError(
                 f"{self.name} gave no picture in {patience.seconds:g} s{self._cause()}: give it "
                 "more patience if its key frames are farther apart"
             )
-
-    def _seconds(self, stamp: int | None) -> float | None:
-        return None if stamp is None else stamp * self._tick[0] / self._tick[1]
-
-    def _duration(self, packet: Packet[VideoStream]) -> float | None:
-        """Returns seconds to the next picture where the codec itself tells them."""
-        if not self._timed_by_packets or not packet.duration:
-            return None
-        return self._seconds(packet.duration)
 
     def show(self, frame: av.VideoFrame) -> DecodedFrame:
         """Returns the next native frame in display order, of a decoded picture."""
         coded = frame.opaque
         assert coded is None or isinstance(coded, Coded)
         self._display = self._displays.display(frame, coded)
-        kind = _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
+        kind = frame_type(frame)
         count, vectors = self._motion_of(frame, coded, kind)
-        damaged = self._blemished or frame.is_corrupt
+        damaged = self._next_is_damaged or frame.is_corrupt
         if coded is not None:
             if not damaged:
                 self._reading.warn(coded.unread)
             damaged |= coded.corrupt
-        self._blemished = False
+        self._next_is_damaged = False
         if self.fields is not None and coded is not None:
             size, lost = self.fields.take()
             duration = None if coded.duration is None else 2 * coded.duration
@@ -399,11 +344,11 @@ class Decoder:
 
     def time_of(self, coded: Coded) -> float | None:
         """Returns a frame's presentation time in seconds on the source's clock."""
-        return self._seconds(coded.pts)
+        return self._timing.seconds(coded.pts)
 
     def time_shown(self, frame: av.VideoFrame) -> float | None:
         """Likewise of a decoded frame. Its own ``time`` is not a number once the decoder drains."""
-        return self._seconds(frame.pts)
+        return self._timing.seconds(frame.pts)
 
     def restart(self) -> None:
         """Has the decoder forget all pictures, to go on at a random access point."""
@@ -418,7 +363,7 @@ class Decoder:
         if self._frames == self._began_at:
             raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
         # Rubbish behind the stated end is not missed.
-        unstated = self._broke_off and self._extent.stated is None
+        unstated = self._demuxer.broke_off and self._extent.stated is None
         if self._local and (unstated or self._extent.is_short()):
             self._ended_early = True
 
@@ -432,7 +377,8 @@ class Decoder:
         vectors: int = 0,
         rows: FrameVectors | None = None,
     ) -> DecodedFrame:
-        summary = self._summary_of(coded)
+        picture = coded.picture if coded else None
+        summary = self._reading.summary(picture, self._display.scale)
         if summary is not None:
             vectors = int(np.count_nonzero(summary.state != UNPREDICTED))
         record = FrameRecord(
@@ -461,18 +407,8 @@ class Decoder:
             return 0, None
         return len(rows), FrameVectors(rows, span) if span else None
 
-    def _summary_of(self, coded: Coded | None) -> Summary | None:
-        picture = coded.picture if coded else None
-        if picture is None:
-            return None
-        # Picture order counts begin anew at some key frames, and differ by one or by two a frame.
-        if self._order is not None and self._order < picture.order:
-            self._step = picture.order - self._order
-        self._order = picture.order
-        return picture.summary(self._step, scale=self._display.scale)
-
     def _fail(self, error: Exception) -> None:
-        self._blemished = True
+        self._next_is_damaged = True
         self._last_error = reason(error, self._timeout)
         self._errors += 1
 

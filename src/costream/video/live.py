@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import monotonic, thread_time
-from types import TracebackType
 
 from costream.errors import SourceError, SourceLostError, SourceRefusedError
 from costream.video.backoff import Backoff, checked_patience
@@ -236,12 +235,7 @@ class LiveStream:
     def __enter__(self) -> LiveStream:
         return self.open()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
+from costream.printable import printable
+
 SourceLike = str | os.PathLike[str] | BinaryIO
 """A path, a URL, ``"-"`` for standard input, or an open binary file."""
 
 _MASK = "***"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _QUERY = re.compile(r"(?P<start>[?&;#](?P<key>[^=&;#?]*)=)(?P<value>[^&;#|]*)")
 _SECRET = r"(?:pass|pwd|pin|token|secret|key|auth|sig|cred|code|hash)"
 _NAMED_SECRET = re.compile(
@@ -52,7 +53,8 @@ def masked(source: SourceLike) -> str:
     That is, in URLs, the password before the host, and the values of query parameters except short
     ones and those that are known to tell cameras apart (such as ``channel``). What stands in a
     URL's path can't be told from a folder's name and is shown, unless it is of the form
-    ``password=...``. Control characters in URLs become question marks; a path is given as it is.
+    ``password=...``. Control characters of a URL are escaped. A path stays as it is: whoever shows
+    it escapes them, by :func:`~costream.printable.printable`.
     """
     if source == "-":
         return "standard input"
@@ -61,7 +63,7 @@ def masked(source: SourceLike) -> str:
     name = os.fspath(source)
     scheme, mark, rest = name.partition("://")
     if mark:
-        return _CONTROL.sub("?", scheme + mark + _mask_url(rest))
+        return scheme + mark + _mask_url(printable(rest))
     return _FORGOTTEN_SCHEME.sub(rf"\g<start>{_MASK}@", name) if isinstance(source, str) else name
 
 

@@ -211,7 +211,7 @@ class OnDemand:
         self._renew(packet, coded.order)
         last, self._dts = self._dts, packet.dts
         step = (dts - last) * self._base if last is not None else 0.0
-        self._alarm |= coded.corrupt or self._decoder.blemished or not 0 <= step <= MAX_STEP
+        self._alarm |= coded.corrupt or self._decoder.is_damaged or not 0 <= step <= MAX_STEP
         restart = packet.is_keyframe and self._units.standing(memoryview(packet)).restart
         held = Held(packet, coded, pts, dts, self._decoder.time_of(coded) or 0.0, restart)
         queue = self._queue
@@ -447,7 +447,7 @@ class OnDemand:
             coded = frame.opaque
             sent = self._sent.pop(coded.order, None) if isinstance(coded, Coded) else None
             luma = _luma(frame) if sent is key else None
-        if luma is None or self._decoder.blemished:
+        if luma is None or self._decoder.is_damaged:
             return False
         self._tracker.restart(luma)
         self._reader.reset()

@@ -1,4 +1,24 @@
-"""What a source may be and lead to, by who named it: protocols, formats, options, hosts."""
+"""What a source may be and lead to, by who named it: protocols, formats, options, hosts.
+
+What a source leads to is not trusted, whoever named it. Guaranteed is, against any content of
+a playlist (HLS, DASH, ffconcat, SDP), however it changes while it is read:
+
+- A source on the web (http, https) leads to http and https only, by redirects, playlists,
+  variants, segments and keys alike; to hosts of the open internet, and to the host that the
+  source itself names, on whatever port. Private, loopback, link-local and multicast addresses
+  are refused otherwise, in every notation and behind every name: the address that is checked
+  is the one that is connected to. No file is opened.
+- A playlist that is a file leads to files of its own folder and the folders below.
+- Standard input, a FIFO and a file object lead nowhere.
+- Of any other source, FFmpeg may use the protocols that the source needs, and no format that
+  opens others.
+
+Not guaranteed: an RTSP or RTMP server may send FFmpeg on to another address by the same
+protocol, and name the addresses of UDP packets; a name with ``reach="public"`` and one of these
+protocols is looked up once to be checked and once more to be connected to; a proxy that the
+environment names looks names up for itself; certificates are verified only with the option
+``tls_verify``; ``options`` with ``reach="local"`` may allow what is refused here.
+"""
 
 from __future__ import annotations
 

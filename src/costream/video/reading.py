@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-    from costream._bitstream import Picture
+    from costream._bitstream import Picture, Summary
     from costream.video.bitstream import Reader
 
 logger = logging.getLogger("costream")
@@ -47,6 +47,8 @@ class Reading:
         self._reader = reader
         self._extradata = Extradata(extradata)
         self._warned = False
+        self._order: int | None = None
+        self._step = 1
         self.corner = (0, 0)
         """Columns and rows cut off at the left and the top of a stream that is not read further."""
 
@@ -80,6 +82,21 @@ class Reading:
             return Read()
         damaged = any(DAMAGED in picture.unsupported for picture in pictures)
         return Read(None if last.unsupported else last, ", ".join(last.unsupported), damaged)
+
+    def summary(self, picture: Picture | None, scale: tuple[float, float]) -> Summary | None:
+        """Returns what the next picture in display order tells, by block; None if it wasn't read.
+
+        Args:
+            picture: what :meth:`read` gave of it.
+            scale: displayed pixels that a coded sample is wide and high.
+        """
+        if picture is None:
+            return None
+        # Picture order counts begin anew at some key frames, and differ by one or by two a frame.
+        if self._order is not None and self._order < picture.order:
+            self._step = picture.order - self._order
+        self._order = picture.order
+        return picture.summary(self._step, scale=scale)
 
     def warn(self, why: str) -> None:
         """Says once that a picture that can be decoded could not be read.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import av
+from av.video.frame import PictureType
 
 from costream.video.display import AS_CODED, Display
 from costream.video.references import Coded, FrameType
@@ -13,6 +14,22 @@ from costream.video.vectors import FrameVectors
 
 if TYPE_CHECKING:
     from costream._bitstream import Summary
+
+
+_FRAME_TYPES: dict[int, FrameType] = {
+    PictureType.I: "I",
+    PictureType.SI: "I",
+    PictureType.BI: "I",
+    PictureType.P: "P",
+    PictureType.S: "P",
+    PictureType.SP: "P",
+    PictureType.B: "B",
+}
+
+
+def frame_type(frame: av.VideoFrame) -> FrameType:
+    """Returns the type of a decoded frame."""
+    return _FRAME_TYPES.get(frame.pict_type, "I" if frame.key_frame else "P")
 
 
 @dataclass(frozen=True, slots=True)

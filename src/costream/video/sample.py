@@ -41,8 +41,8 @@ class StreamInfo:
         source: the source as the user named it, passwords masked.
         codec: FFmpeg's name of the codec, such as ``h264``.
         profile: the codec's profile, or None where it states none.
-        width: displayed width in pixels, after rotation, which are square.
-        height: displayed height in pixels, after rotation.
+        width: displayed width in square pixels, after rotation.
+        height: displayed height in square pixels, after rotation.
         rotation: clockwise quarter turns applied to the coded picture, in degrees.
         frame_rate: native frames a second as stated by the container, or by the codec of a raw
             stream; None where neither does.
@@ -91,11 +91,12 @@ class ChangeMap:
         activity: float32 [rows, cols], the share of the interval's predicted frames in which the
             block had a vector of at least a quarter pixel or was not predicted at all.
         intra: bool [rows, cols], the block was coded without prediction in a P- or B-frame, as
-            far as that can be told: exactly for H.264; :class:`~costream.video.evidence.Evidence`
-            says what can and can't be told of each codec.
+            far as that can be told: exactly for H.264 and H.265;
+            :class:`~costream.video.evidence.Evidence` says what can and can't be told of each
+            codec.
         quantiser: float32 [rows, cols], how coarsely the block was coded in the sample's own frame,
-            in the codec's own steps: 0 to 51 for H.264, where 6 more double the step, 2 to 62 for
-            MPEG, twice its quantiser scale. NaN where the codec does not tell.
+            in the codec's own steps: 0 to 51 for H.264 and H.265, where 6 more double the step, 2
+            to 62 for MPEG, twice its quantiser scale. NaN where the codec does not tell.
         residual: float32 [rows, cols], what prediction left to be corrected in the interval's
             P- and B-frames: the sum of the magnitudes of the dequantised luma coefficients, for
             each pixel. NaN where the source does not tell: only ``"bitstream"`` does.

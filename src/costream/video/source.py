@@ -13,31 +13,12 @@ from costream.errors import SourceError, SourceRefusedError
 from costream.video import reach as reaches
 from costream.video.credentials import Credentials
 from costream.video.interruption import delivered
-from costream.video.naming import (
-    SourceLike,
-    is_path,
-    masked,
-    path_of,
-    plain_reason,
-    protocol,
-)
+from costream.video.naming import SourceLike, is_path, masked, path_of, plain_reason, protocol
 from costream.video.nested import Nested
 from costream.video.pipe import is_fifo
 from costream.video.reach import Reach
 from costream.video.target import open_target, target_of
 from costream.video.web import PORTS, Missing, WebFile
-
-__all__ = [
-    "SourceLike",
-    "close_container",
-    "is_file",
-    "is_live",
-    "is_live_by_name",
-    "masked",
-    "open_container",
-    "protocol",
-    "reason",
-]
 
 _LIVE_PROTOCOLS = frozenset(
     [
@@ -93,6 +74,23 @@ def is_live(source: SourceLike, container: InputContainer) -> bool:
     return container.format.name in _PLAYLISTS or not _size(container)
 
 
+def is_real_time(source: SourceLike, container: InputContainer) -> bool:
+    """Whether an open source gives pictures as they come about: its clock may be set meanwhile.
+
+    A live source does, and so may a pipe, which has an end all the same: its writer may be a
+    camera's, unless the container states a length.
+
+    Args:
+        source: what was opened.
+        container: what :func:`open_container` returned for it.
+    """
+    return is_live(source, container) or (_is_pipe(source) and container.duration is None)
+
+
+def _is_pipe(source: SourceLike) -> bool:
+    return source == "-" or (is_path(source) and is_fifo(path_of(source)))
+
+
 def _size(container: InputContainer) -> int:
     main = container.io_open.main if isinstance(container.io_open, Nested) else None
     return main.size or 0 if isinstance(main, WebFile) else container.size
@@ -116,7 +114,7 @@ def open_container(
 ) -> InputContainer:
     """Opens a source for demuxing; :func:`close_container` closes it.
 
-    What a source leads to is never trusted, whoever named it: see :class:`~costream.video.Stream`.
+    What a source leads to is never trusted, whoever named it: see :mod:`~costream.video.reach`.
 
     Args:
         source: what to open.
@@ -141,7 +139,7 @@ def open_container(
         # Some protocols report an interrupted read as broken data.
         interrupted = protocol(source) and time.monotonic() - started >= timeout
         cause = reason(TimeoutError() if interrupted else error, timeout)
-        kind = SourceRefusedError if is_refusal(source, error) else SourceError
+        kind = SourceRefusedError if _is_refusal(source, error) else SourceError
     else:
         return _checked(container, name)
     # Outside of the except clause, as FFmpeg's error repeats the password and would be the context.
@@ -162,7 +160,7 @@ def _checked(container: InputContainer, name: str) -> InputContainer:
     return container
 
 
-def is_refusal(source: SourceLike, error: Exception) -> bool:
+def _is_refusal(source: SourceLike, error: Exception) -> bool:
     """Whether an error of opening a URL is an answer that asking again would not change.
 
     A camera's server says that it has no such stream before the camera is up, so that this is

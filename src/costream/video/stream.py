@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from time import thread_time
-from types import TracebackType
 from typing import BinaryIO, Literal, cast
 
 import av
@@ -20,7 +19,7 @@ from costream.video.decoder import PATIENCE, Decoder
 from costream.video.display import AS_CODED
 from costream.video.evidence import Evidence
 from costream.video.interruption import delivered
-from costream.video.naming import path_of
+from costream.video.naming import SourceLike, masked, path_of
 from costream.video.on_demand import OnDemand
 from costream.video.picture import Picture
 from costream.video.reach import Reach, check_options, checked_reach
@@ -28,15 +27,14 @@ from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.recordings import Recordings
 from costream.video.sample import Sample, StreamInfo
 from costream.video.source import (
-    SourceLike,
     close_container,
     is_file,
     is_live,
     is_live_by_name,
-    masked,
+    is_real_time,
     open_container,
 )
-from costream.video.track import codec_name, duration, runs_live
+from costream.video.track import codec_name, duration
 
 logger = logging.getLogger("costream")
 
@@ -77,24 +75,8 @@ class Stream:
     follow (``info`` keeps the first), and the map of the interval in which they changed is marked
     as damaged.
 
-    What a source leads to is not trusted, whoever named it. Guaranteed is, against any content of
-    a playlist (HLS, DASH, ffconcat, SDP), however it changes while it is read:
-
-    - A source on the web (http, https) leads to http and https only, by redirects, playlists,
-      variants, segments and keys alike; to hosts of the open internet, and to the host that the
-      source itself names, on whatever port. Private, loopback, link-local and multicast addresses
-      are refused otherwise, in every notation and behind every name: the address that is checked
-      is the one that is connected to. No file is opened.
-    - A playlist that is a file leads to files of its own folder and the folders below.
-    - Standard input, a FIFO and a file object lead nowhere.
-    - Of any other source, FFmpeg may use the protocols that the source needs, and no format that
-      opens others.
-
-    Not guaranteed: an RTSP or RTMP server may send FFmpeg on to another address by the same
-    protocol, and name the addresses of UDP packets; a name with ``reach="public"`` and one of these
-    protocols is looked up once to be checked and once more to be connected to; a proxy that the
-    environment names looks names up for itself; certificates are verified only with the option
-    ``tls_verify``; ``options`` with ``reach="local"`` may allow what is refused here.
+    What a source leads to, such as a playlist's segments, is not trusted, whoever named it:
+    :mod:`costream.video.reach` says what is guaranteed.
     """
 
     def __init__(
@@ -118,9 +100,9 @@ class Stream:
                 closes. A file object may or may not be seekable.
             timeout: seconds that a network source or standard input may stay silent. It does not
                 apply to file objects, whose ``read`` is waited for.
-            patience: seconds, of stream time or on the wall clock, that a source other than a file
+            patience: seconds, of stream time or on the wall clock, that a live source or a pipe
                 may go on without a picture that can be decoded, such as one that is joined long
-                before its next key frame. A file is read to its end.
+                before its next key frame. What states its length is read to its end.
             motion: take motion vectors where the codec has them. Without, decoding is plain and
                 every map says that nothing is known.
             decode: ``"changes"`` decodes pictures only where the bitstream says that something
@@ -213,7 +195,7 @@ class Stream:
             local=is_file(self._source),
             motion=self._motion,
             timeout=self._timeout,
-            live=runs_live(self._source, self._container),
+            real_time=is_real_time(self._source, self._container),
             patience=self._patience,
             rate_stated="framerate" in self._options,
             after=self._decoder,
@@ -387,12 +369,7 @@ class Stream:
     def __enter__(self) -> Stream:
         return self.open()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

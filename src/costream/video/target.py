@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from collections.abc import Mapping
@@ -109,7 +110,7 @@ def _sealed(file: Readable, name: str, *, owned: bool = True) -> Target:
 
 
 def _path_target(path: Path, name: str, timeout: float) -> Target:
-    _check_path(path, name)
+    check_path(path, name)
     if is_fifo(path):
         return _sealed(Pipe.fifo(path, timeout), name)
     with path.open("rb") as file:
@@ -133,7 +134,16 @@ def _web_target(source: str, timeout: float, options: Mapping[str, str], reach: 
     return Target(main, sealed, nested, "hls" if main.kind in _HLS_KINDS else None, web)
 
 
-def _check_path(path: Path, name: str) -> None:
+def check_path(path: Path, name: str) -> None:
+    """Refuses a path that no video can be read from.
+
+    Args:
+        path: of a file or a FIFO.
+        name: the source's name for messages.
+
+    Raises:
+        SourceRefusedError: nothing is there, it is empty or of another kind, or must not be read.
+    """
     try:
         mode = path.stat().st_mode
         kind = unreadable_kind(mode)
@@ -141,5 +151,11 @@ def _check_path(path: Path, name: str) -> None:
             kind = "empty"
     except OSError as error:
         raise SourceRefusedError(f"can't open {name}: {plain_reason(error)}") from None
+    except ValueError:
+        raise SourceRefusedError(
+            f"can't open {name}: no file has a null byte in its name"
+        ) from None
     if kind is not None:
         raise SourceRefusedError(f"can't open {name}: it is {kind}")
+    if not os.access(path, os.R_OK):
+        raise SourceRefusedError(f"can't open {name}: permission denied")

@@ -24,11 +24,11 @@ looked at together with what follows."""
 FILE_LOOK = 50
 """Packets behind a step that are looked at in a file, at most: two seconds at 25 a second."""
 
-LIVE_LOOK = 8
-"""Likewise of a live source, which can't be waited for."""
+REAL_TIME_LOOK = 8
+"""Likewise of a real-time source, which can't be waited for."""
 
-LIVE_RUN = 3
-"""Packets in a row that go on from a step, after which it is no outlier for a live source."""
+REAL_TIME_RUN = 3
+"""Packets in a row that go on from a step, after which it is no outlier for a real-time source."""
 
 _SUSPECT_INTERVALS = 8
 _PAUSE_INTERVALS = 10
@@ -45,18 +45,18 @@ class Timeline:
     :data:`SUSPECT`, is judged together with the packets behind it:
 
     * **Outlier**: a later packet goes on from before the step. The packets between get stamps
-      between. This is looked for over ``FILE_LOOK`` packets of a file, and of a live source until
-      ``LIVE_RUN`` packets in a row go on from the step, or ``LIVE_LOOK`` came.
+      between. This is looked for over ``FILE_LOOK`` packets of a file, and of a real-time source
+      until ``REAL_TIME_RUN`` packets in a row go on from the step, or ``REAL_TIME_LOOK`` came.
     * **Wrap**: a step back by the range of the container's counter is no step at all.
     * **Step back**: a recording was joined on, or a clock was set. Time goes on one interval later.
     * **Step forwards**: true in a file, whatever its length, unless it leads behind the stated end
-      on the file's last packets. Of a live source it is believed up to ``MAX_GAP`` seconds, up to
-      ten intervals, or where at least half of it went by on the wall clock too, in which case no
+      on the file's last packets. Of a real-time source it is believed up to ``MAX_GAP`` seconds, up
+      to ten intervals, or where at least half of it went by on the wall clock too, in which case no
       packet is held; else a clock was set, and time goes on one interval later.
 
     A presentation stamp that is much farther from its decoding stamp than those before is replaced.
     Packets without decoding stamps are passed on, or judged by their presentation stamps if the
-    source is live.
+    source is real-time.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Timeline:
         tick: float,
         interval: float,
         *,
-        live: bool,
+        real_time: bool,
         wrap: float | None = None,
         length: float | None = None,
         now: Callable[[], float] = time.monotonic,
@@ -74,13 +74,13 @@ class Timeline:
         Args:
             tick: seconds of one unit of its stamps.
             interval: seconds between its pictures, nominally.
-            live: whether the source gives packets as they come about, and may set its clock.
+            real_time: the source gives packets as they come about, and may set its clock.
             wrap: seconds after which its stamps begin at 0 again, if they do.
             length: stated seconds from the first picture to the end, if there are any.
             now: the wall clock, in seconds.
         """
         self._tick = tick
-        self._live = live
+        self._real_time = real_time
         self._wrap = wrap
         self._length = length
         self._now = now
@@ -138,9 +138,9 @@ class Timeline:
         """Returns what a packet is judged by, in ticks.
 
         Presentation stamps of frames that are not displayed in decoding order go to and fro, by
-        less than is doubted in a live source, but not in a time lapse.
+        less than is doubted in a real-time source, but not in a time lapse.
         """
-        return packet.pts if packet.dts is None and self._live else packet.dts
+        return packet.pts if packet.dts is None and self._real_time else packet.dts
 
     def _look(self, packet: VideoPacket) -> Iterator[VideoPacket]:
         """Judges a step with one more packet behind it."""
@@ -168,9 +168,9 @@ class Timeline:
 
     def _is_settled(self) -> bool:
         count = len(self._doubtful)
-        if not self._live:
+        if not self._real_time:
             return count > FILE_LOOK
-        return self._was_awaited() or count > LIVE_LOOK or self._runs()
+        return self._was_awaited() or count > REAL_TIME_LOOK or self._runs()
 
     def _was_awaited(self) -> bool:
         """Whether as much time went by on the wall clock, roughly."""
@@ -180,7 +180,7 @@ class Timeline:
     def _runs(self) -> bool:
         stamps = [stamp for _, stamp in self._doubtful]
         steps = [after - before for before, after in itertools.pairwise(stamps)]
-        return len(steps) >= LIVE_RUN and all(0 <= step <= self._suspect for step in steps)
+        return len(steps) >= REAL_TIME_RUN and all(0 <= step <= self._suspect for step in steps)
 
     def _undo(self, stamp: float) -> Iterator[VideoPacket]:
         *outliers, (packet, _) = self._doubtful
@@ -216,7 +216,7 @@ class Timeline:
     def _is_pause(self, step: float) -> bool:
         if step < 0:
             return step >= -MAX_STEP_BACK
-        if not self._live:
+        if not self._real_time:
             return True
         return step <= max(MAX_GAP, _PAUSE_INTERVALS * self._interval) or self._was_awaited()
 
@@ -241,7 +241,7 @@ class Timeline:
                 yield from self._step()
 
     def _leads_behind_the_end(self, stamp: float) -> bool:
-        if self._live or self._length is None or self._first is None or stamp < self._last:
+        if self._real_time or self._length is None or self._first is None or stamp < self._last:
             return False
         return stamp - self._first + self._shift * self._tick > self._length + _SLACK
 

@@ -7,7 +7,6 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from costream.errors import SourceRefusedError
-from costream.video.source import SourceLike, is_file, protocol
 
 _MAX_RATE = 1000.0
 
@@ -78,16 +77,6 @@ def frame_rate(
         if rate and 0 < float(rate) <= _MAX_RATE:
             return float(rate)
     return None
-
-
-def runs_live(source: SourceLike, container: InputContainer) -> bool:
-    """Whether a source gives pictures as they come about, so that its clock may be set meanwhile.
-
-    Files are not, nor open file objects, nor what states its length.
-    """
-    if is_file(source) or not isinstance(source, str):
-        return False
-    return container.duration is None or protocol(source) in ("rtsp", "rtsps")
 
 
 def wrap(container: InputContainer) -> float | None:

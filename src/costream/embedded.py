@@ -1,4 +1,4 @@
-"""What the embedded models know, and what is said when they are asked for more."""
+"""What the embedded models know, and what is said when they are asked for more. Without torch."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from costream import Engine
-from costream.models import warn_of_embedded
+from costream.embedded import warn_of_embedded
 from tests.fakes import FakeStream, noise_pictures, samples_of
 
 
