@@ -28,6 +28,8 @@ KEYS = {
     "tokens",
     "flops",
     "seconds",
+    "wall",
+    "lag",
 }
 SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"
@@ -56,6 +58,7 @@ def test_json_lines_keep_their_contract(
     ]
     for verdict in lines:
         assert set(verdict) == KEYS
+        assert verdict["wall"] is None and verdict["lag"] is None
         assert_adds_up(verdict["tokens"])
         assert [a["ask"] for a in verdict["answers"]] == ["Is it?", "Or not?"]
         assert all(0 <= a["score"] <= 1 for a in verdict["answers"])
@@ -150,7 +153,6 @@ def test_a_reader_that_leaves_ends_the_command_quietly(camera: Path, checkpoint:
         (("{camera}", "--ask", "x", "--frame-size", "big"), "WIDTHxHEIGHT"),
         (("{camera}", "--ask", "x", "--frame-size", "33x32"), "multiples of 32"),
         (("{camera}", "--ask", "x", "--fps", -1), "setting fps"),
-        (("rtsp://user:secret@127.0.0.1:9/x", "--ask", "x"), "rtsp://"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_1(
@@ -163,7 +165,15 @@ def test_bad_input_is_one_sentence_and_status_1(
     assert result.out == ""
     assert message in result.err
     assert result.err.startswith("costream: ") and result.err.count("\n") == 1
-    assert "secret" not in result.err
+
+
+def test_a_camera_that_is_away_is_one_sentence_and_status_3(costream: Command) -> None:
+    result = costream("run", "rtsp://user:secret@127.0.0.1:9/x", "--ask", "x", "--reconnect", 0)
+    assert (result.status, result.out) == (3, "")
+    assert result.err == (
+        "costream: the camera was lost: can't open rtsp://user:***@127.0.0.1:9/x: "
+        "connection refused\n"
+    )
 
 
 def damaged_copies(clip: Path, folder: Path) -> list[Path]:
