@@ -58,6 +58,7 @@ def test_json_lines_keep_their_contract(
     ]
     for verdict in lines:
         assert set(verdict) == KEYS
+        assert verdict["wall"] is None and verdict["lag"] is None
         assert_adds_up(verdict["tokens"])
         assert [a["ask"] for a in verdict["answers"]] == ["Is it?", "Or not?"]
         assert all(0 <= a["score"] <= 1 for a in verdict["answers"])

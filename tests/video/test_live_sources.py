@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from costream.video.source import close_container, is_live, is_live_by_name, open_container
+from costream.video.source import (
+    close_container,
+    is_live,
+    is_live_by_name,
+    is_real_time,
+    open_container,
+)
 from tests.video.encode import encode, panning
 from tests.video.site import Page, serving
 
@@ -34,6 +40,8 @@ def site(folder):
 def live(source) -> bool:
     container = open_container(source, 5, {})
     try:
+        # Other than pipes, only live sources give pictures as they come about.
+        assert is_real_time(source, container) == is_live(source, container)
         return is_live(source, container)
     finally:
         close_container(container)

@@ -15,7 +15,14 @@ import pytest
 
 from costream.errors import SourceError
 from costream.video import Stream
-from costream.video.source import is_file, is_live_by_name
+from costream.video.source import (
+    close_container,
+    is_file,
+    is_live,
+    is_live_by_name,
+    is_real_time,
+    open_container,
+)
 
 DESCRIPTORS = Path("/proc/self/fd")
 READ = "from costream.video import Stream; print(sum(1 for _ in Stream('-', timeout=1).frames()))"
@@ -62,6 +69,17 @@ def test_a_fifo_is_read_to_the_end_of_its_writer(fifo, transport):
     half = len(data) // 2
     with writing(fifo, data[:half], data[half:], pause=0.3, before=0.3):
         assert frames(fifo) == 60
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_pipe_is_real_time_and_has_an_end(fifo, transport, kind):
+    source = kind(fifo)
+    with writing(fifo, transport.read_bytes()):
+        container = open_container(source, 5, {})
+        assert is_real_time(source, container)
+        assert not is_live(source, container)
+        assert sum(1 for packet in container.demux() if packet.size) == 60
+        close_container(container)
 
 
 def test_a_writer_that_pauses_for_too_long(fifo, transport):
