@@ -1,3 +1,4 @@
+import gc
 import math
 import threading
 import time
@@ -5,7 +6,7 @@ import time
 import pytest
 
 from costream.errors import SettingsError, SourceError, SourceLostError, SourceRefusedError
-from costream.video import Gap, LiveStream, Stream, backoff
+from costream.video import Gap, LiveStream, Stream, backoff, open_source
 
 FPS = 5
 
@@ -181,6 +182,24 @@ def test_closing_ends_the_thread(pan):
     assert not any(thread.name == "costream-live" for thread in threading.enumerate())
 
 
+def test_who_is_forgotten_lets_the_camera_go(pan):
+    def forget():
+        next(LiveStream(Camera(pan, AWAY), patience=math.inf).samples(FPS))
+
+    forget()
+    gc.collect()
+    left = [thread for thread in threading.enumerate() if thread.name == "costream-live"]
+    for thread in left:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in left)
+
+
+def test_the_attempts_are_counted_in_words(monkeypatch):
+    monkeypatch.setattr(backoff, "FIRST", 1.0)
+    with pytest.raises(SourceLostError, match=r"and 1 attempt: can't open"):
+        LiveStream(Camera(AWAY), patience=0.1).open()
+
+
 def test_a_connection_that_waited_is_made_afresh(pan, monkeypatch):
     monkeypatch.setattr("costream.video.live._FRESH", 0.0)
     camera = Camera(pan, pan, AWAY)
@@ -198,3 +217,9 @@ def test_records_come_with_their_sample(pan):
                 assert records[-1].time == pytest.approx(item.time)
     assert threading.current_thread() is threading.main_thread()
     assert 45 < len(records) <= 50
+
+
+@pytest.mark.parametrize("patience", [-1.0, math.nan])
+def test_a_patience_that_is_none_is_told_of_any_source(pan, patience):
+    with pytest.raises(SettingsError, match="can't be kept"):
+        open_source(Camera(pan), patience=patience)

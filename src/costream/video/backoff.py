@@ -21,6 +21,16 @@ JITTER = 0.5
 are not asked for in the same instant."""
 
 
+def check_patience(seconds: float) -> None:
+    """Checks for how long a source is to be waited for.
+
+    Raises:
+        SettingsError: it is negative or no number.
+    """
+    if math.isnan(seconds) or seconds < 0:
+        raise SettingsError(f"a patience of {seconds:g} s can't be kept: choose 0 or more")
+
+
 class Backoff:
     """Delays between attempts, each twice as long as the one before, and an end to patience.
 
@@ -41,8 +51,7 @@ class Backoff:
         clock: Callable[[], float] = monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        if math.isnan(patience) or patience < 0:
-            raise SettingsError(f"a patience of {patience:g} s can't be kept: choose 0 or more")
+        check_patience(patience)
         self.patience = patience
         self._clock = clock
         self._draw = draw
