@@ -83,7 +83,7 @@ class _Formatter(logging.Formatter):
 def _check_output() -> None:
     """Ends the command where standard output is closed: the next file would take its place."""
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # for the process
     if sys.stdout is None:
         sys.stderr.write("costream: standard output is closed: send it to a file or /dev/null\n")
         sys.exit(1)
