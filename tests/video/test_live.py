@@ -209,14 +209,21 @@ def test_a_connection_that_waited_is_made_afresh(pan, monkeypatch):
     assert camera.connections == 2
 
 
-def test_records_come_with_their_sample(pan):
+def test_records_come_with_their_sample_and_go_on_behind_a_gap(pan):
     records = []
-    with LiveStream(Camera(pan), patience=0) as live, pytest.raises(SourceLostError):
+    with (
+        LiveStream(Camera(pan, pan, AWAY), patience=0.3) as live,
+        pytest.raises(SourceLostError),
+    ):
         for item in live.samples(FPS, on_frame=records.append):
             if not isinstance(item, Gap):
                 assert records[-1].time == pytest.approx(item.time)
     assert threading.current_thread() is threading.main_thread()
-    assert 45 < len(records) <= 50
+    assert 90 < len(records) <= 100
+    for what in ("index", "time"):
+        values = [getattr(record, what) for record in records]
+        assert values == sorted(set(values))
+    assert [record.index for record in records[-46:]] == list(range(50, 96))
 
 
 @pytest.mark.parametrize("patience", [-1.0, math.nan])

@@ -334,9 +334,15 @@ class _Reader(threading.Thread):
             self._tick, self._time = sample.tick + offset, sample.time + offset / self._grid.fps
             self._received = now
             placed = replace(sample, tick=self._tick, time=self._time, received=now)
-            self._queue.put(Arrival(placed, tuple(records), thread_time() - begun))
+            known = tuple(self._placed(record, offset) for record in records)
+            self._queue.put(Arrival(placed, known, thread_time() - begun))
             begun = thread_time()
             records.clear()
+
+    def _placed(self, record: FrameRecord, offset: int) -> FrameRecord:
+        """Returns the record of a frame of this connection, ``offset`` ticks later, as of all."""
+        time = record.time + offset / self._grid.fps
+        return replace(record, index=record.index + self._past.frames, time=time)
 
     def _resume(self, first: Sample, now: float) -> int:
         """Returns the ticks by which a connection's samples are moved, and tells of the gap."""
