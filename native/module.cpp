@@ -112,6 +112,8 @@ void bind_reader(nb::module_& module, const char* name, const char* doc) {
 }  // namespace
 
 NB_MODULE(_bitstream, module) {
+  // A thread that waits for a camera may outlive the interpreter, and its reader with it.
+  nb::set_leak_warnings(false);
   module.doc() = "Motion, modes, quantisers and residual energy from the bits of a video stream.";
 
   nb::class_<Picture>(module, "Picture", "What the bits of one coded picture tell, by 4x4 block.")

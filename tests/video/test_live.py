@@ -1,3 +1,4 @@
+import gc
 import math
 import threading
 import time
@@ -5,7 +6,7 @@ import time
 import pytest
 
 from costream.errors import SettingsError, SourceError, SourceLostError, SourceRefusedError
-from costream.video import Gap, LiveStream, Stream, backoff
+from costream.video import Gap, LiveStream, Stream, backoff, open_source
 
 FPS = 5
 
@@ -180,6 +181,24 @@ def test_closing_ends_the_thread(pan):
     assert not any(thread.name == "costream-live" for thread in threading.enumerate())
 
 
+def test_who_is_forgotten_lets_the_camera_go(pan):
+    def forget():
+        next(LiveStream(Camera(pan, AWAY), patience=math.inf).samples(FPS))
+
+    forget()
+    gc.collect()
+    left = [thread for thread in threading.enumerate() if thread.name == "costream-live"]
+    for thread in left:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in left)
+
+
+def test_the_attempts_are_counted_in_words(monkeypatch):
+    monkeypatch.setattr(backoff, "FIRST", 1.0)
+    with pytest.raises(SourceLostError, match=r"and 1 attempt: can't open"):
+        LiveStream(Camera(AWAY), patience=0.1).open()
+
+
 def test_a_connection_that_waited_is_made_afresh(pan, monkeypatch):
     monkeypatch.setattr("costream.video.live._FRESH", 0.0)
     camera = Camera(pan, pan, AWAY)
@@ -189,11 +208,24 @@ def test_a_connection_that_waited_is_made_afresh(pan, monkeypatch):
     assert camera.connections == 2
 
 
-def test_records_come_with_their_sample(pan):
+def test_records_come_with_their_sample_and_go_on_behind_a_gap(pan):
     records = []
-    with LiveStream(Camera(pan), patience=0) as live, pytest.raises(SourceLostError):
+    with (
+        LiveStream(Camera(pan, pan, AWAY), patience=0.3) as live,
+        pytest.raises(SourceLostError),
+    ):
         for item in live.samples(FPS, on_frame=records.append):
             if not isinstance(item, Gap):
                 assert records[-1].time == pytest.approx(item.time)
     assert threading.current_thread() is threading.main_thread()
-    assert 45 < len(records) <= 50
+    assert 90 < len(records) <= 100
+    for what in ("index", "time"):
+        values = [getattr(record, what) for record in records]
+        assert values == sorted(set(values))
+    assert [record.index for record in records[-46:]] == list(range(50, 96))
+
+
+@pytest.mark.parametrize("patience", [-1.0, math.nan])
+def test_a_patience_that_is_none_is_told_of_any_source(pan, patience):
+    with pytest.raises(SettingsError, match="can't be kept"):
+        open_source(Camera(pan), patience=patience)

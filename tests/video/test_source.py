@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from costream.errors import SourceError
+from costream.errors import SourceError, SourceRefusedError
 from costream.video import Stream
 from costream.video.naming import masked, protocol
 from costream.video.source import is_file
@@ -176,3 +176,18 @@ def test_kinds_of_sources(pan):
     with pan.open("rb") as file:
         assert not is_file(file)
         assert masked(file) == "<BufferedReader>"
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "http"])
+@pytest.mark.parametrize(
+    "rest", ["", "/door", "user:p@/door", "h:99999/door", "h:x/door", "[::1/door"]
+)
+def test_who_names_no_host_is_refused_at_once(scheme, rest):
+    with pytest.raises(SourceRefusedError, match="it names no host, or a port that is none"):
+        Stream(f"{scheme}://{rest}").open()
+
+
+@pytest.mark.parametrize("password", ["p[a]ss", "p@ss", "[", "%5B"])
+def test_a_password_is_no_part_of_the_host(password):
+    with pytest.raises(SourceError, match="connection refused"):
+        Stream(f"rtsp://user:{password}@127.0.0.1:1/door", timeout=2).open()

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 
 import typer
 
@@ -42,6 +43,7 @@ def main() -> None:
 
     Status 3 says that a camera was lost.
     """
+    _check_output()
     _write_in_any_locale()
     _quiet_libraries()
     try:
@@ -63,8 +65,9 @@ def main() -> None:
 def _complain(error: CoStreamError | OSError) -> None:
     """Writes an error as one sentence: ours as it is, the system's with the file it is about."""
     sentence = str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        sentence = f"can't use {masked(str(error.filename))}: {plain_reason(error)}"
+    if isinstance(error, OSError):
+        about = "go on" if error.filename is None else f"use {masked(str(error.filename))}"
+        sentence = f"can't {about}: {plain_reason(error)}"
     console = open_console(stderr=True)
     console.print(f"costream: {printable(sentence)}", style="red", soft_wrap=True)
 
@@ -75,6 +78,15 @@ class _Formatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = printable(record.message)
         return super().formatMessage(record)
+
+
+def _check_output() -> None:
+    """Ends the command where standard output is closed: the next file would take its place."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # for the process
+    if sys.stdout is None:
+        sys.stderr.write("costream: standard output is closed: send it to a file or /dev/null\n")
+        sys.exit(1)
 
 
 def _write_in_any_locale() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,8 @@ from costream.inspect import FILM, LIVE_LIMIT, PICTURE, Inspection, inspect_sour
 from costream.printable import printable
 from costream.pruning import DEFAULT_PRUNER
 from costream.video import checked_decoding
+from costream.video.errand import awaited
+from costream.video.source import is_live_by_name
 
 RATE_MARGIN = 0.02
 """Share by which a measured rate may differ from the stated one without both being shown."""
@@ -62,7 +65,8 @@ def inspect_command(
     the others, at one telling moment and over the first minute.
     """
     check_source(source)
-    found = inspect_source(
+    read = partial(
+        inspect_source,
         source,
         fps=fps,
         anchor_every=max(1, round(anchor_every * fps)),
@@ -71,6 +75,7 @@ def inspect_command(
         decode=checked_decoding(decode),
         **access(source, rtsp_transport, timeout, credentials),
     )
+    found = awaited(read) if is_live_by_name(source) else read()
     if as_json:
         typer.echo(json.dumps(found.to_dict()))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import monotonic, thread_time
@@ -12,6 +13,7 @@ from time import monotonic, thread_time
 from costream.errors import SourceError, SourceLostError, SourceRefusedError
 from costream.video.backoff import Backoff, checked_patience
 from costream.video.clock import TickGrid
+from costream.video.errand import awaited
 from costream.video.gap import Gap
 from costream.video.record import FrameRecord, StreamHealth
 from costream.video.sample import Sample, StreamInfo
@@ -121,9 +123,9 @@ class LiveStream:
         if self._info is not None:
             return self
         while self._info is None:
-            stream = self._connect()
             try:
-                self._info = stream.open().info
+                stream = awaited(lambda: self._connect().open(), Stream.close)
+                self._info = stream.info
             except SourceRefusedError:
                 raise
             except SourceError as error:
@@ -188,6 +190,8 @@ class LiveStream:
         # What passed since the source was opened, such as the loading of a model, is not its fault.
         self._backoff.note_frame()
         self._reader = _Reader(self._connect, self._first(), self._backoff, queue, grid)
+        # Whoever forgets to close has the camera let go all the same.
+        weakref.finalize(self, self._reader.leave)
         self._reader.start()
         return self._take(queue, on_frame)
 
@@ -275,9 +279,13 @@ class _Reader(threading.Thread):
         stream = self._stream
         return self._past + stream.health if stream else self._past
 
+    def leave(self) -> None:
+        """Has the thread end, soon."""
+        self._stopped.set()
+
     def stop(self) -> None:
         """Has the thread end, and waits for it a moment."""
-        self._stopped.set()
+        self.leave()
         if self.is_alive() and self is not threading.current_thread():
             self.join(_JOIN)
 
@@ -320,9 +328,15 @@ class _Reader(threading.Thread):
             self._tick, self._time = sample.tick + offset, sample.time + offset / self._grid.fps
             self._received = now
             placed = replace(sample, tick=self._tick, time=self._time, received=now)
-            self._queue.put(Arrival(placed, tuple(records), thread_time() - begun))
+            known = tuple(self._placed(record, offset) for record in records)
+            self._queue.put(Arrival(placed, known, thread_time() - begun))
             begun = thread_time()
             records.clear()
+
+    def _placed(self, record: FrameRecord, offset: int) -> FrameRecord:
+        """Returns the record of a frame of this connection, ``offset`` ticks later, as of all."""
+        time = record.time + offset / self._grid.fps
+        return replace(record, index=record.index + self._past.frames, time=time)
 
     def _resume(self, first: Sample, now: float) -> int:
         """Returns the ticks by which a connection's samples are moved, and tells of the gap."""
@@ -354,9 +368,9 @@ def _severed(sample: Sample) -> Sample:
 def _lost(cause: SourceError, backoff: Backoff) -> SourceLostError:
     if not backoff.patience:
         return SourceLostError(f"the camera was lost: {cause}")
+    attempts = "1 attempt" if backoff.attempts == 1 else f"{backoff.attempts} attempts"
     return SourceLostError(
-        f"the camera was lost: no frame for {backoff.away:.0f} s and {backoff.attempts} attempts: "
-        f"{cause}"
+        f"the camera was lost: no frame for {backoff.away:.0f} s and {attempts}: {cause}"
     )
 
 

@@ -139,6 +139,24 @@ def check_host(url: str, name: str, reach: Reach) -> None:
         door_for(url, name, reach)
 
 
+def named_host(url: str, name: str) -> tuple[str, int | None]:
+    """Returns the host and, where it is stated, the port of a URL.
+
+    Raises:
+        SourceRefusedError: it names no host, or a port that is none.
+    """
+    # A password may hold what no host may, such as brackets.
+    authority = re.split("[/?#]", url.partition("//")[2], maxsplit=1)[0]
+    try:
+        parts = urlsplit(f"//{authority.rpartition('@')[2]}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host:
+        raise SourceRefusedError(f"can't open {name}: it names no host, or a port that is none")
+    return host, port
+
+
 def door_for(url: str, name: str, reach: Reach) -> Door:
     """Returns a door whose home is a URL's host.
 
@@ -146,19 +164,14 @@ def door_for(url: str, name: str, reach: Reach) -> Door:
         SourceRefusedError: the host is not public and has to be, or the URL names none.
         OSError: the host has no address.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if not host:
-        raise SourceRefusedError(f"can't open {name}: it names no host, or a port that is none")
+    host, port = named_host(url, name)
+    scheme = url.partition(":")[0].lower()
     door = Door(name)
     try:
-        door.admit(host, port or _GENERIC.get(parts.scheme, 0), private=reach != "public")
+        door.admit(host, port or _GENERIC.get(scheme, 0), private=reach != "public")
     except OSError:
         # A name that only the proxy knows leads to no private address of ours.
-        if reach == "public" or not (parts.scheme in PORTS and proxy_for(parts.scheme, host)):
+        if reach == "public" or not (scheme in PORTS and proxy_for(scheme, host)):
             raise
     return door
 

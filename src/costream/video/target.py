@@ -19,12 +19,17 @@ from costream.video.credentials import Credentials
 from costream.video.naming import SourceLike, is_path, masked, path_of, plain_reason, protocol
 from costream.video.nested import FolderOpener, Nested, Readable, WebOpener
 from costream.video.pipe import Pipe, is_fifo, unreadable_kind
-from costream.video.reach import Reach
+from costream.video.reach import Reach, named_host
 from costream.video.web import PORTS, Web, WebFile
 
 _RTSP = {"rtsp_transport": "tcp", "analyzeduration": "0", "probesize": "32"}
 """FFmpeg's options for RTSP: a reliable transport, and no second of looking before starting. Not
 ``nobuffer``: it throws away the packets that were looked at, and with them the first keyframe."""
+
+_WITH_HOST = frozenset(
+    {"rtsp", "rtsps", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", *PORTS}
+)
+"""Protocols whose URLs name a host, always. FFmpeg takes what it can't read for this machine."""
 
 _HEAD = 1024
 _HLS_KINDS = frozenset(
@@ -97,6 +102,8 @@ def target_of(
     if not isinstance(source, str):
         return _sealed(cast(BinaryIO, source), masked(source), owned=False)
     url = credentials.into(source) if credentials else source
+    if protocol(source) in _WITH_HOST:
+        named_host(url, masked(source))
     if protocol(source) in PORTS:
         return _web_target(url, timeout, options, reach)
     reaches.check_host(url, masked(source), reach)
