@@ -271,3 +271,23 @@ def test_a_named_pipe_is_left_to_who_reads_it(tmp_path):
     recordings = Recordings(path)
     assert recordings.is_alone
     assert not recordings.advance(0)
+
+
+def test_another_codec_behind_the_first_is_said_to_be_missing(tmp_path, caplog):
+    """H.265 behind H.264 on the same track of a transport stream: FFmpeg goes on with H.264."""
+    first = encode(tmp_path / "a.ts", panning(30))
+    second = encode(tmp_path / "b.ts", panning(40), "libx265")
+    both = tmp_path / "both.ts"
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    with Stream(both) as stream, caplog.at_level("WARNING"):
+        frames = list(stream.frames())
+    assert len(frames) < 70
+    assert [
+        m for m in caplog.messages if "packets that can't be decoded" in m and "is missing" in m
+    ]
+
+
+def test_a_sound_end_is_not_said_to_be_missing(tmp_path, caplog):
+    with Stream(encode(tmp_path / "a.ts", panning(30))) as stream, caplog.at_level("WARNING"):
+        assert len(list(stream.frames())) == 30
+    assert not caplog.messages

@@ -42,6 +42,9 @@ from costream.video.vectors import (
     read_vectors,
 )
 
+LOST_END = 10
+"""Packets in a row at a stream's end, none of which can be decoded, that are more than damage."""
+
 PATIENCE = 180.0
 """Seconds without a picture before a live stream is given up: longer than the key frame interval of
 any camera that one may join in the middle."""
@@ -89,6 +92,7 @@ class Decoder:
             SourceError: the container holds no video, or none that can be decoded.
         """
         self._frames = self._damaged = self._errors = self._undecoded = self._began_at = 0
+        self._failed_since = 0  # packets that could not be decoded since the last picture
         self._ended_early = False
         self.name = name
         self._local = local
@@ -276,6 +280,8 @@ class Decoder:
         if packet is not None and isinstance(packet.opaque, Coded):
             self._displays.note(packet.opaque.order)
         if frames:
+            # What is drained in the end came before the packets that failed.
+            self._failed_since = 0 if packet is not None else self._failed_since
             self._awaits_key = False
             self._patience.reward()
         elif packet is not None:
@@ -293,6 +299,7 @@ class Decoder:
             except av.FFmpegError as worse:
                 error = worse
         if not self._awaits_key:
+            self._failed_since += 1
             self._fail(error)
         return []
 
@@ -362,6 +369,13 @@ class Decoder:
         """
         if self._frames == self._began_at:
             raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
+        if self._failed_since >= LOST_END:
+            logger.warning(
+                "%s ends in %d packets that can't be decoded%s: what they show is missing",
+                self.name,
+                self._failed_since,
+                self._cause(),
+            )
         # Rubbish behind the stated end is not missed.
         unstated = self._demuxer.broke_off and self._extent.stated is None
         if self._local and (unstated or self._extent.is_short()):
