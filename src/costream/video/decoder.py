@@ -371,10 +371,9 @@ class Decoder:
             raise SourceError(f"{self.name} holds no picture that can be decoded{self._cause()}")
         if self._failed_since >= LOST_END:
             logger.warning(
-                "%s ends in %d packets that can't be decoded%s: what they show is missing",
+                "%s ends in %d packets that can't be decoded: what they show is missing",
                 self.name,
                 self._failed_since,
-                self._cause(),
             )
         # Rubbish behind the stated end is not missed.
         unstated = self._demuxer.broke_off and self._extent.stated is None
