@@ -57,8 +57,9 @@ def send(connection: socket.socket, seconds: float) -> None:
 
 def pump(file: BinaryIO, sent: queue.SimpleQueue[bytes]) -> None:
     """Takes all that the camera sends as it sends it; nothing at the end."""
-    while data := file.read(65536):
-        sent.put(data)
+    with suppress(ValueError):  # closed, as the viewer has left
+        while data := file.read(65536):
+            sent.put(data)
     sent.put(b"")
 
 
