@@ -11,7 +11,19 @@ import pytest
 from costream.video.errand import awaited
 from tests.video.silent import silent_url
 
-MAIN = "from costream.cli import main; main()"
+# Whoever starts the tests in the background may have SIGINT ignored, which processes inherit.
+MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from costream.cli import main; main()"
+)
+
+
+@pytest.fixture
+def interrupts():
+    """Has SIGINT raise KeyboardInterrupt, however the tests were started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_result_and_the_error_reach_who_waits():
@@ -28,7 +40,7 @@ def test_other_threads_make_the_call_themselves():
     assert found == [thread]
 
 
-def test_what_comes_after_an_interrupt_is_discarded():
+def test_what_comes_after_an_interrupt_is_discarded(interrupts):
     go, discarded = threading.Event(), threading.Event()
 
     def late():
