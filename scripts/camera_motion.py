@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from costream.evaluate.signal import GRID, SignalSetup, compare_pixels
+from costream.lab.evaluate.signal import GRID, SignalSetup, compare_pixels
+from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, PrunerSettings
-from costream.synth import EncoderSettings, SyntheticCamera, encode
 from costream.video import Picture, Sample, Stream
 
 FPS, FRAMES, MARGIN, SEED = 12.5, 500, 48, 7

@@ -28,15 +28,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from costream.evaluate.detection import detect
-from costream.evaluate.judge import Judge
-from costream.evaluate.signal import GRID
-from costream.evaluate.signal_case import SignalCase, signal_cases
+from costream.lab.evaluate.detection import detect
+from costream.lab.evaluate.judge import Judge
+from costream.lab.evaluate.signal import GRID
+from costream.lab.evaluate.signal_case import SignalCase, signal_cases
+from costream.lab.synth import encode
 from costream.pruning import PRUNERS, KeepMask, LastKept, Pruner, PrunerSettings
 from costream.pruning.anchors import AnchorSchedule
 from costream.pruning.pooling import pool_max
 from costream.pruning.variants import CORRECTED, WitnessedLastKept
-from costream.synth import encode
 from costream.video import ChangeMap, Sample, Stream
 
 FPS, SETTINGS = 2.0, PrunerSettings(anchor_every=80)

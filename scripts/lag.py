@@ -24,7 +24,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from costream.cli.run import STRIDES_WAITING
-from costream.synth import LiveCamera, SyntheticCamera
+from costream.lab.synth import LiveCamera, SyntheticCamera
 
 WARM_UP = 2
 """Windows that are not judged: the first holds a whole window of new frames."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from costream.engine.engine import Engine
 from costream.engine.schedule import HELD_WINDOWS
-from costream.evaluate.speed import Cost, compare
+from costream.lab.evaluate.speed import Cost, compare
 from costream.models import load_model
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
 from costream.settings import EngineSettings

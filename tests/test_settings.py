@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from costream.errors import SettingsError
+from costream.lab.synth import EVENTS
 from costream.models import recommended_settings
 from costream.settings import EngineSettings
-from costream.synth import EVENTS
 
 
 def test_a_correction_does_not_hang_on_the_spelling() -> None:

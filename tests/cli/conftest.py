@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from costream.cli import main
-from costream.synth import EncoderSettings, SyntheticCamera, encode
+from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import pytest
 
 from costream.cli.options import access
 from costream.errors import SettingsError
-from costream.inspect import inspection
-from costream.synth import SyntheticCamera, encode
+from costream.lab.inspect import inspection
+from costream.lab.synth import SyntheticCamera, encode
 from costream.video import Credentials
 from tests.cli.conftest import Command
 from tests.video.site import Page, Site, serving

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from costream.synth import EncoderSettings, SyntheticCamera, encode
+from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.video.bitstream import open_reader
 from tests.cli.conftest import Command
 

@@ -14,7 +14,7 @@ from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.cli.window_block import cut_apart
 from costream.engine.verdict import Answer, FlopCount, TokenCount, Verdict
-from costream.evaluate.datasets.categories import UCF_CRIME
+from costream.lab.evaluate.datasets.categories import UCF_CRIME
 from costream.printable import one_line
 from costream.video import FrameRecord
 from tests.cli.screen import Screen

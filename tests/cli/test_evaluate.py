@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
-from tests.evaluate.conftest import annotated
+from tests.lab.evaluate.conftest import annotated
 
 __all__ = ["annotated"]
 

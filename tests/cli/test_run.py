@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from costream.engine.refresh import REFRESH
+from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models.stock import StockAdapter
 from costream.pruning import PRUNERS
-from costream.synth import EncoderSettings, SyntheticCamera, encode
 from costream.video import decoder
 from tests.cli.conftest import Command
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from costream.train import RECIPES, Recipe, StageRecipe
-from costream.train import run as run_module
-from costream.train import stage as stage_module
+from costream.lab.train import RECIPES, Recipe, StageRecipe
+from costream.lab.train import run as run_module
+from costream.lab.train import stage as stage_module
 from tests.cli.conftest import Command
 
 STAGE = StageRecipe(1, 1, 1e-3, pool=2)

@@ -11,9 +11,9 @@ import pytest
 from costream.engine.engine import Engine
 from costream.engine.watch import Watch
 from costream.errors import SourceLostError
+from costream.lab.synth import LiveCamera, SyntheticCamera
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
-from costream.synth import LiveCamera, SyntheticCamera
 from costream.video import Gap, LiveStream, Stream
 
 STRIDE = 0.2

@@ -10,9 +10,9 @@ import pytest
 
 from costream.engine.engine import Engine
 from costream.engine.resident import Resident
+from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
-from costream.synth import EncoderSettings, SyntheticCamera, encode
 from costream.video import Stream
 
 FPS = 5.0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.engine.wording import meaning
-from costream.synth import EVENTS
+from costream.lab.synth import EVENTS
 
 ASKED = "Is someone's wrong-way car on fire?"
 

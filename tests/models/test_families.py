@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from costream.engine.engine import Engine
 from costream.errors import SourceError
-from costream.evaluate.speed import StockSide
+from costream.lab.evaluate.speed import StockSide
 from costream.models import (
     MODELS,
     SIZES,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from costream.synth import SyntheticCamera
+from costream.lab.synth import SyntheticCamera
 
 MARGIN = 48
 Aim = Sequence[tuple[int, int]]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from costream.evaluate.signal import SignalSetup, compare_pixels
+from costream.lab.evaluate.signal import SignalSetup, compare_pixels
+from costream.lab.synth import EncoderSettings, LightChange, SyntheticCamera, encode
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, KeepMask, PatchGrid, PrunerSettings
-from costream.synth import EncoderSettings, LightChange, SyntheticCamera, encode
 from costream.video import Sample, Stream
 
 from .aimed import MARGIN, aimed, cut, shaking

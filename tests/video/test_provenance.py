@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from costream.synth import encode
+from costream.lab.synth import encode
 from costream.video.provenance import is_synthetic
 
 FRAMES = [np.full((64, 64, 3), value, np.uint8) for value in (0, 100)]

@@ -25,7 +25,7 @@ def bitstream(
     Speed is processor time of FFmpeg's single-threaded decoding over that of reading, both in turn
     in this run.
     """
-    from costream.evaluate.bitstream import rate_reader
+    from costream.lab.evaluate.bitstream import rate_reader
 
     rows = [rate_reader(source) for source in sources]
     if as_json:

@@ -20,7 +20,7 @@ from costream.cli.options import FpsOpt, JsonOpt
 from costream.printable import printable
 
 if TYPE_CHECKING:
-    from costream.evaluate.signal import SignalRow, SignalSetup
+    from costream.lab.evaluate.signal import SignalRow, SignalSetup
 
 MISSED, IDLE = 0.98, 0.7
 """Recall and precision under which the table marks a row."""
@@ -66,9 +66,9 @@ def signal(
     """Judge every pruner as a detector: recall, precision, share kept, and cost.
 
     Generated streams are judged by the synthetic camera's truth, files by pixel comparison. What is
-    counted how stands in [bold]costream.evaluate[/] (judge, detection, overhead).
+    counted how stands in [bold]costream.lab.evaluate[/] (judge, detection, overhead).
     """
-    from costream.evaluate.signal import SignalSetup
+    from costream.lab.evaluate.signal import SignalSetup
 
     setup = SignalSetup(
         fps=fps,
@@ -86,7 +86,7 @@ def signal(
     else:
         _print(rows)
     if out is not None:
-        from costream.evaluate.signal_plots import plot_signal
+        from costream.lab.evaluate.signal_plots import plot_signal
 
         for path in plot_signal(rows, out):
             console.print(printable(f"plot: {path}"), soft_wrap=True)
@@ -95,8 +95,8 @@ def signal(
 def _parts(
     source: list[Path], setup: SignalSetup, quick: bool, console: Console
 ) -> Iterator[list[SignalRow]]:
-    from costream.evaluate.signal import signal_of_case, signal_of_file
-    from costream.evaluate.signal_case import quick_cases, signal_cases
+    from costream.lab.evaluate.signal import signal_of_case, signal_of_file
+    from costream.lab.evaluate.signal_case import quick_cases, signal_cases
 
     for path in source:
         console.print(printable(f"reading {path}"), style="dim", soft_wrap=True)
@@ -132,7 +132,7 @@ def _print(rows: list[SignalRow]) -> None:
 
 
 def _print_evidence(console: Console, rows: list[SignalRow]) -> None:
-    from costream.evaluate.codec_gain import compare_evidence
+    from costream.lab.evaluate.codec_gain import compare_evidence
 
     found = compare_evidence(rows)
     if not found:

@@ -35,7 +35,7 @@ from costream.pruning import DEFAULT_PRUNER
 from costream.settings import EngineSettings
 
 if TYPE_CHECKING:
-    from costream.evaluate.speed import Cost, SpeedReport
+    from costream.lab.evaluate.speed import Cost, SpeedReport
 
 
 COMPARED_SIZE = (224, 224)
@@ -90,7 +90,7 @@ def speed(
     check_model(model)
     from costream.cli.loading import load_engine
     from costream.engine.engine import Engine
-    from costream.evaluate.speed import compare
+    from costream.lab.evaluate.speed import compare
 
     engine = load_engine(model, settings, device)
     if settings.frame_size is None:

@@ -44,8 +44,8 @@ def demo(
     settings = settings_for(model, {"pruner": pruner, "refresh": refresh}, DEFAULTS)
     from costream.cli.display import show_verdicts
     from costream.cli.loading import load_engine
-    from costream.synth import EVENTS, LiveCamera
-    from costream.synth.programme import PROGRAMME, show_programme
+    from costream.lab.synth import EVENTS, LiveCamera
+    from costream.lab.synth.programme import PROGRAMME, show_programme
     from costream.video import Stream
 
     live = LiveCamera(show_programme(seed, seconds), seconds=seconds, realtime=not fast)

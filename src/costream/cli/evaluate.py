@@ -31,10 +31,10 @@ from costream.errors import SettingsError
 from costream.printable import printable
 
 if TYPE_CHECKING:
-    from costream.evaluate.accuracy import AccuracyRow
-    from costream.evaluate.accuracy_report import AccuracyReport
-    from costream.evaluate.datasets import Dataset
-    from costream.evaluate.runner import OnVideo
+    from costream.lab.evaluate.accuracy import AccuracyRow
+    from costream.lab.evaluate.accuracy_report import AccuracyReport
+    from costream.lab.evaluate.datasets import Dataset
+    from costream.lab.evaluate.runner import OnVideo
 
 SHOWN_PROBLEMS = 10
 
@@ -104,12 +104,12 @@ def evaluate(
     settings = settings_for(model, given)
     check_dtype(dtype)
     from costream.cli.loading import load_engine
-    from costream.evaluate.policies import choose_policies
+    from costream.lab.evaluate.policies import choose_policies
 
     chosen = choose_policies(policies.split(",") if policies else [])
     console = open_console(stderr=True)
     annotated = _load(dataset, split, videos, console)
-    from costream.evaluate.evaluation import Evaluation
+    from costream.lab.evaluate.evaluation import Evaluation
 
     unknown = settings.uncalibrated(list(annotated.questions.values()))
     warn_of_embedded(model, annotated.name, unknown, synthetic=annotated.name == "synthetic")
@@ -128,7 +128,7 @@ def evaluate(
 
 
 def _load(dataset: Path | None, split: str, videos: int | None, console: Console) -> Dataset:
-    from costream.evaluate.datasets import load_dataset, synthetic_test_split
+    from costream.lab.evaluate.datasets import load_dataset, synthetic_test_split
 
     if dataset is not None:
         annotated = load_dataset(dataset, split)

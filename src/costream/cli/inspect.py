@@ -23,7 +23,7 @@ from costream.cli.options import (
     TimeoutOpt,
     access,
 )
-from costream.inspect import FILM, LIVE_LIMIT, PICTURE, Inspection, inspect_source
+from costream.lab.inspect import FILM, LIVE_LIMIT, PICTURE, Inspection, inspect_source
 from costream.printable import printable
 from costream.pruning import DEFAULT_PRUNER
 from costream.video import checked_decoding

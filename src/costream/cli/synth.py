@@ -75,8 +75,8 @@ def _write_file(
     gop: int,
     bframes: int,
 ) -> None:
-    from costream.synth import EncoderSettings, SyntheticCamera, encode
-    from costream.synth.encoder import Codec
+    from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
+    from costream.lab.synth.encoder import Codec
 
     width, height = parse_size(size) or (640, 360)
     camera = SyntheticCamera(seed, width=width, height=height, fps=rate)
@@ -88,8 +88,8 @@ def _write_file(
 def _write_dataset(
     folder: Path, split: str, videos: int, seed: int, size: str | None, processes: int
 ) -> None:
-    from costream.synth import write_dataset
-    from costream.synth.dataset import SIZE, Split
+    from costream.lab.synth import write_dataset
+    from costream.lab.synth.dataset import SIZE, Split
 
     made = write_dataset(
         folder,

@@ -32,9 +32,9 @@ def train(
 ) -> None:
     """Train an embedded model on the synthetic world; a run that was cut off goes on."""
     from costream.errors import SettingsError
-    from costream.train import RECIPES, STAGES
-    from costream.train import train as run
-    from costream.train.curves import plot_curves
+    from costream.lab.train import RECIPES, STAGES
+    from costream.lab.train import train as run
+    from costream.lab.train.curves import plot_curves
 
     if model not in RECIPES:
         raise SettingsError(f"unknown recipe {model!r}: choose one of {', '.join(RECIPES)}")

@@ -1,7 +1,0 @@
-"""Annotated videos: UCF-Crime, XD-Violence and sets in their layouts."""
-
-from costream.evaluate.datasets.base import NORMAL, Dataset, Event, Video
-from costream.evaluate.datasets.load import SPLITS, load_dataset
-from costream.evaluate.datasets.synthetic import synthetic_test_split
-
-__all__ = ["NORMAL", "SPLITS", "Dataset", "Event", "Video", "load_dataset", "synthetic_test_split"]

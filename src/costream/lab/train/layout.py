@@ -1,0 +1,170 @@
+"""A full window and its dialogues as one sequence, laid out the way that the engine does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from costream.engine.wording import PUBLISHED_FORM, put
+from costream.lab.synth.events import EVENTS
+from costream.models import FrameGeometry, ModelAdapter, Moment, Segment, VisualTokens
+
+SHARED = -1
+
+FORM = "{ask}"
+"""How the trained models are asked: what to begin an answer with they know, and it costs tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A question on a window, in plain words, and the answer it should get.
+
+    Attributes:
+        question: the question.
+        answer: a sentence that begins with yes or no.
+        whole: whether the sentence is learnt, and not its first token alone.
+    """
+
+    question: str
+    answer: str
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A sequence to learn from.
+
+    Attributes:
+        segments: prompt, frames, then a question with its answer for each dialogue.
+        positions: int64 [axes, tokens].
+        mask: bool [tokens, tokens]: causal, and dialogues don't see each other.
+        sources: int64 [answers], the tokens from which an answer's tokens are told.
+        targets: int64 [answers], what they should tell.
+        first: bool [answers], true for the first token of an answer.
+        ends: int64 [patches], the last token of each temporal patch.
+    """
+
+    segments: list[Segment]
+    positions: Tensor
+    mask: Tensor
+    sources: Tensor
+    targets: Tensor
+    first: Tensor
+    ends: Tensor
+
+
+class PassingCache:
+    """A cache that keeps nothing: a whole sequence is learnt from in one pass."""
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Returns what it is given."""
+        return key_states, value_states
+
+    def get_seq_length(self) -> int:
+        """Returns 0: nothing came before."""
+        return 0
+
+
+def all_words() -> list[str]:
+    """Returns everything that is asked and answered, for the tokenizer to learn from."""
+    alarms = EVENTS.values()
+    questions = [put(question, PUBLISHED_FORM) for alarm in alarms for question in alarm.questions]
+    return [*questions, *(line for alarm in alarms for line in (alarm.yes, alarm.no))]
+
+
+def lay_out(
+    model: ModelAdapter,
+    geometry: FrameGeometry,
+    moments: Sequence[Moment],
+    dialogues: Sequence[Dialogue],
+) -> Layout:
+    """Lays out a full window.
+
+    Args:
+        model: the model that learns.
+        geometry: how frames are cut.
+        moments: where in its epoch each temporal patch stands.
+        dialogues: what is asked and answered.
+    """
+    whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
+    shared = [model.prompt(), *(model.frame(moment, whole, geometry) for moment in moments)]
+    begins = torch.tensor([0, *(segment.span for segment in shared)]).cumsum(0).tolist()
+    answers = [_answer_ids(model, d) for d in dialogues]
+    asked = [model.question(put(d.question, FORM)) for d in dialogues]
+    branches = [_continue(model, q, a) for q, a in zip(asked, answers, strict=True)]
+    segments = [*shared, *branches]
+    behind = model.text_start(begins[1], begins[-2], begins[-1], geometry)
+    starts = [*map(model.start, begins[:-1]), *[behind] * len(branches)]
+    owners = [SHARED] * len(shared) + list(range(len(branches)))
+    return Layout(
+        segments,
+        torch.cat([s.positions + at for s, at in zip(segments, starts, strict=True)], dim=1),
+        _mask(torch.cat([torch.full((len(s),), o) for s, o in zip(segments, owners, strict=True)])),
+        *_targets(sum(map(len, shared)), asked, answers),
+        torch.tensor([len(segment) for segment in shared]).cumsum(0)[1:] - 1,
+    )
+
+
+def hidden_states(model: ModelAdapter, layout: Layout, visuals: Sequence[VisualTokens]) -> Tensor:
+    """Runs the language model over a layout: [tokens, hidden], with gradients where they are on.
+
+    Args:
+        model: the model.
+        layout: the sequence.
+        visuals: the features of its temporal patches, in order.
+    """
+    device, pending = model.kv_shape.device, iter(visuals)
+    embeds = [
+        model.embed(segment, next(pending) if bool(segment.visual.any()) else None)
+        for segment in layout.segments
+    ]
+    return model.forward(
+        torch.cat(embeds),
+        layout.positions.to(device),
+        torch.cat([segment.visual for segment in layout.segments]).to(device),
+        torch.cat([v.deepstack for v in visuals], dim=1),
+        layout.mask.to(device),
+        PassingCache(),
+    )
+
+
+def _answer_ids(model: ModelAdapter, dialogue: Dialogue) -> list[int]:
+    ids: list[int] = model.tokenizer.encode(dialogue.answer, add_special_tokens=False)
+    return [*ids, model.tokenizer.eos_token_id] if dialogue.whole else ids[:1]
+
+
+def _continue(model: ModelAdapter, question: Segment, answer: Sequence[int]) -> Segment:
+    # The last token of an answer is told, and nothing is told from it.
+    more = model.text(answer[:-1])
+    return Segment(
+        torch.cat([question.ids, more.ids]),
+        torch.cat([question.visual, more.visual]),
+        torch.cat([question.positions, more.positions + question.span], dim=1),
+        question.span + more.span,
+    )
+
+
+def _mask(owners: Tensor) -> Tensor:
+    order = torch.arange(len(owners))
+    mine = (owners[None] == SHARED) | (owners[None] == owners[:, None])
+    return (order[None] <= order[:, None]) & mine
+
+
+def _targets(
+    start: int, asked: Sequence[Segment], answers: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    sources: list[int] = []
+    first: list[bool] = []
+    for question, answer in zip(asked, answers, strict=True):
+        tells = start + len(question) - 1
+        sources += range(tells, tells + len(answer))
+        first += [True] + [False] * (len(answer) - 1)
+        start = tells + len(answer)
+    targets = [token for answer in answers for token in answer]
+    return torch.tensor(sources), torch.tensor(targets), torch.tensor(first)

@@ -1,0 +1,44 @@
+"""What the vision encoder makes of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from costream.lab.train.clips import Clip
+from costream.lab.train.view import View
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.video import Picture
+
+Viewed = tuple[Clip, Sequence[int], View | None]
+"""A clip, numbers of its temporal patches, and how it is looked at: as it is, where None."""
+
+
+def encode_patches(
+    model: ModelAdapter, geometry: FrameGeometry, viewed: Sequence[Viewed]
+) -> list[VisualTokens]:
+    """Encodes temporal patches of clips whole, in one pass: with gradients, where they are on."""
+    batch = [patch for clip, numbers, view in viewed
+             for patch in _read(model, geometry, clip, numbers, view)]  # fmt: skip
+    with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
+        return model.encode(batch, geometry)
+
+
+def _read(
+    model: ModelAdapter,
+    geometry: FrameGeometry,
+    clip: Clip,
+    numbers: Sequence[int],
+    view: View | None,
+) -> list[tuple[Tensor, Tensor]]:
+    length = model.temporal_patch
+    frames = np.concatenate([clip.frames[n * length : (n + 1) * length] for n in numbers])
+    if view is not None:
+        frames = view.frames(frames)
+    pictures = [Picture.from_rgb(frame) for frame in frames]
+    whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
+    starts = range(0, len(pictures), length)
+    return [(model.pixels(pictures[at : at + length], geometry), whole) for at in starts]

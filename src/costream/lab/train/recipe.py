@@ -1,0 +1,99 @@
+"""What a training run is: everything that its result follows from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from costream.lab.synth import EventKind
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecipe:
+    """One stage of training.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: runs of four temporal patches (``perception``), close-ups or windows a step.
+        rate: highest learning rate; it rises for a twentieth of the steps and falls as a cosine.
+        pool: clips that a step draws from. They are fresh: with every step some go and others
+            come, and none returns.
+        fresh: how many come with every step.
+        decay: weight decay.
+        often: kinds of event of which twice as many are met as of the others; of what only
+            resembles an event none is left out.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    pool: int = 64
+    fresh: float = 1.0
+    decay: float = 0.05
+    often: tuple[EventKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One training run.
+
+    The vision encoder learns to write into its tokens what each part of the picture shows, in a
+    code that is laid down beforehand, first from whole frames (``perception``), then mostly from
+    close-ups of what is rare (``closeups``). The language model learns to answer from
+    windows written in that code, which cost no rendering (``language``). Neither needs the
+    other, so they can run side by side. At last both learn together on encoded video (``joint``).
+
+    Attributes:
+        size: name of the untrained checkpoint to begin from.
+        perception: the first stage of the vision encoder.
+        closeups: its second.
+        language: the stage of the language model.
+        joint: the stage of both.
+        fps: sampled frames a second.
+        window: seconds of a window.
+        stride: seconds it moves by when it watches.
+        frame_size: (width, height) in pixels that frames are resized to.
+        seed: of clips, weights and batches.
+    """
+
+    size: str
+    perception: StageRecipe
+    closeups: StageRecipe
+    language: StageRecipe
+    joint: StageRecipe
+    fps: float = 2.0
+    window: float = 10.0
+    stride: float = 2.0
+    frame_size: tuple[int, int] = (384, 224)
+    seed: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the recipe as JSON-ready values."""
+        return asdict(self)
+
+
+RECIPES = {
+    "tiny": Recipe(
+        "tiny",
+        perception=StageRecipe(2600, 8, 1.5e-3),
+        closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
+        language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
+        joint=StageRecipe(
+            5300,
+            8,
+            6e-4,
+            pool=64,
+            fresh=1.5,
+            often=("loitering", "stealing", "abandoned", "fall", "fighting"),
+        ),
+    ),
+    "tiny-internvl": Recipe(
+        "internvl-tiny",
+        perception=StageRecipe(1600, 12, 1.5e-3),
+        closeups=StageRecipe(800, 64, 1.5e-3, pool=96, fresh=0.8),
+        language=StageRecipe(450, 8, 1.5e-3, pool=128, fresh=3.0),
+        joint=StageRecipe(400, 8, 1e-3, pool=64, fresh=1.5),
+        frame_size=(192, 192),
+    ),
+}
+"""Recipes of the models that ship, by the last part of their names."""

@@ -1,0 +1,122 @@
+"""What a trained model says of videos that it did not learn from, and how its scores are evened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from costream.engine.engine import Engine
+from costream.lab.evaluate.metrics import Counts, count_videos
+from costream.lab.evaluate.policies import DEFAULT, POLICIES, REFERENCE
+from costream.lab.synth import draw_recipes
+from costream.lab.synth.events import EVENT_KINDS, EVENTS, EventKind
+from costream.lab.train.clips import all_times, encoded
+from costream.lab.train.recipe import Recipe
+from costream.models import load_model, recommended_settings
+from costream.settings import EngineSettings
+from costream.video import Stream
+
+COMPARED = (REFERENCE, DEFAULT)
+"""The policies under which a model is judged."""
+
+WORKERS = 2
+
+OFFERED = torch.arange(-3.0, 8.0, 0.1)
+"""Log odds of a yes to choose from: those that a model is sure of are far apart."""
+
+BLUR = 0.2
+"""How far the log odds of an answer sway: F1 is averaged over it. Best in cross-validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model says of one video.
+
+    Attributes:
+        happened: the kinds of event in it.
+        highest: for each policy the highest log odds of a yes over all windows, by kind.
+    """
+
+    happened: frozenset[EventKind]
+    highest: Mapping[str, Mapping[EventKind, float]]
+
+
+def judge_validation(model: Path, recipe: Recipe, count: int) -> list[Judged]:
+    """Asks every question of all windows of videos of scenes that are not learnt from.
+
+    Args:
+        model: directory of the checkpoint.
+        recipe: how videos are sampled.
+        count: how many videos.
+    """
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as workers:
+        return list(workers.map(partial(_judge, model, recipe, count), range(count)))
+
+
+def choose_even_odds(judged: Sequence[Judged]) -> dict[EventKind, float]:
+    """Returns for each kind the log odds from which a yes is best taken for one.
+
+    One window of many is enough for a yes, and what a model seldom makes out it tells with less
+    confidence than what it never misses. The best log odds have the highest F1 over videos, of both
+    policies together.
+    """
+    return {kind: _choose(judged, kind) for kind in EVENT_KINDS}
+
+
+def summarise(judged: Sequence[Judged], even: Mapping[EventKind, float]) -> dict[str, float]:
+    """Returns F1 over (video, kind): by policy, and that of full recomputation by kind."""
+    counts = {policy: _count(judged, policy, even) for policy in COMPARED}
+    return {
+        **{policy: sum(c.values(), Counts()).f1 for policy, c in counts.items()},
+        **{kind: counts[REFERENCE][kind].f1 for kind in EVENT_KINDS},
+    }
+
+
+def _judge(folder: Path, recipe: Recipe, count: int, number: int) -> Judged:
+    torch.set_num_threads(1)
+    video = draw_recipes("validation", count, recipe.seed)[number]
+    camera = video.camera()
+    model = load_model(str(folder), device="cpu", dtype=torch.float32)
+    base = EngineSettings.checked(**{**recommended_settings(str(folder)), "calibration": {}})
+    asks = [EVENTS[kind].questions[0] for kind in EVENT_KINDS]
+    highest = {}
+    with encoded(video, camera, all_times(camera, recipe), recipe.fps) as path:
+        for name in COMPARED:
+            # Where all is kept, frames are encoded once: anew they would come out the same.
+            engine = Engine(model, POLICIES[name].settings(base, None))
+            with Stream(path, motion=engine.settings.uses_motion) as stream:
+                said = [[a.score for a in one.answers] for one in engine.watch(stream, asks)]
+            odds = torch.tensor(said, dtype=torch.float64).amax(dim=0).logit(eps=1e-6)
+            highest[name] = dict(zip(EVENT_KINDS, odds.tolist(), strict=True))
+    return Judged(frozenset(event.kind for event in camera.events), highest)
+
+
+def _choose(judged: Sequence[Judged], kind: EventKind) -> float:
+    happened = torch.tensor([kind in one.happened for one in judged])
+    odds = [torch.tensor([one.highest[policy][kind] for one in judged]) for policy in COMPARED]
+    reached = torch.stack([_blurred_f1(happened, one) for one in odds]).mean(dim=0)
+    best = torch.nonzero(reached >= reached.max() - 1e-6).flatten().tolist()
+    return round(float(OFFERED[best[len(best) // 2]]), 2)
+
+
+def _blurred_f1(happened: Tensor, odds: Tensor) -> Tensor:
+    """Returns F1 for each of :data:`OFFERED`; where nothing happened, how seldom it is told."""
+    told: Tensor = torch.special.ndtr((odds - OFFERED[:, None]) / BLUR)
+    if not happened.any():
+        return 1 - told.mean(dim=1)
+    return 2 * told[:, happened].sum(dim=1) / (told.sum(dim=1) + happened.sum())
+
+
+def _count(
+    judged: Sequence[Judged], policy: str, even: Mapping[EventKind, float]
+) -> dict[str, Counts]:
+    said = [{k for k, odds in one.highest[policy].items() if odds >= even[k]} for one in judged]
+    pairs = [(one.happened, told) for one, told in zip(judged, said, strict=True)]
+    return count_videos(pairs, EVENT_KINDS)

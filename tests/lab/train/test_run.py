@@ -1,0 +1,90 @@
+"""A whole run at a size that takes seconds: that it goes through, goes on, and gives a model."""
+
+import json
+
+import pytest
+import torch
+
+from costream.errors import SettingsError
+from costream.lab.synth.events import EVENTS
+from costream.lab.train import Recipe, StageRecipe, train
+from costream.lab.train import run as run_module
+from costream.lab.train.progress import Progress
+from costream.models import load_model
+
+STAGE = StageRecipe(2, 1, 1e-3, pool=2, fresh=0.5)
+RECIPE = Recipe(
+    "test", perception=STAGE, closeups=STAGE, language=STAGE, joint=STAGE, frame_size=(128, 128)
+)
+
+
+@pytest.fixture(autouse=True)
+def few_clips(monkeypatch):
+    monkeypatch.setattr(run_module, "VALIDATION", 1)
+
+
+def moved(folder, stage):
+    begun = load_model(str(folder / "untrained"), device="cpu", dtype=torch.float32).model
+    learnt = torch.load(folder / f"{stage}.pt", weights_only=True)
+    return {name for name, was in begun.state_dict().items() if not torch.equal(learnt[name], was)}
+
+
+def test_stages_learn_apart_and_then_together(tmp_path):
+    assert train(RECIPE, tmp_path, stages=["language"]) == tmp_path
+    with pytest.raises(SettingsError, match="joint needs the stage closeups"):
+        train(RECIPE, tmp_path, stages=["joint"])
+    target = train(RECIPE, tmp_path)
+    seeing, answering = moved(tmp_path, "closeups"), moved(tmp_path, "language")
+    assert moved(tmp_path, "perception") <= seeing
+    assert seeing and answering and seeing.isdisjoint(answering)
+    assert seeing | answering <= moved(tmp_path, "joint")
+    assert len(load_model(str(target), device="cpu").yes_ids)
+    assert json.loads((target / "recipe.json").read_text())["seed"] == RECIPE.seed
+    recommended = json.loads((target / "costream.json").read_text())
+    assert recommended["window"] == RECIPE.window
+    assert recommended["ask_form"] == "{ask}"
+    asked = {question for alarm in EVENTS.values() for question in alarm.questions}
+    assert recommended["calibration"].keys() == asked
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    broken = {**run_module.STAGES, "joint": (stop, ("closeups", "language"))}
+    with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
+        cut.setattr(run_module, "STAGES", broken)
+        train(RECIPE, tmp_path)
+    rest = dict.fromkeys(("perception", "closeups", "language"), (stop, ()))
+    with monkeypatch.context() as watched:
+        watched.setattr(run_module, "STAGES", {**run_module.STAGES, **rest})
+        assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
+
+
+def test_unknown_stages_are_named(tmp_path):
+    with pytest.raises(SettingsError, match="unknown stage 'seeing'"):
+        train(RECIPE, tmp_path, stages=["seeing"])
+
+
+def test_what_stages_learnt_apart_is_joined(model, tmp_path):
+    # The last one of all is tied to the embeddings.
+    progress, names = Progress(tmp_path), list(model.model.state_dict())[:-1]
+    begun = {name: weight.clone() for name, weight in model.model.state_dict().items()}
+    for stage, name in (("one", names[0]), ("other", names[-1])):
+        model.model.state_dict()[name].add_(1)
+        progress.finish(stage, model.model)
+        model.model.load_state_dict(begun)
+    progress.resume(["one", "other"], model.model)
+    for name, weight in model.model.state_dict().items():
+        assert torch.equal(weight, begun[name]) == (name not in (names[0], names[-1]))
+
+
+def test_what_is_learnt_again_is_taken_out_of_the_curves(tmp_path):
+    progress, head = Progress(tmp_path), torch.nn.Linear(1, 1)
+    progress.note("other", 9, {"loss": 1.0})
+    for step in (1, 2):
+        progress.note("one", step, {"loss": 1.0})
+    progress.save("one", 1, {"head": head})
+    assert Progress(tmp_path).restore("one", {"head": head}) == 1
+    points = [json.loads(line) for line in (tmp_path / "curves.jsonl").read_text().splitlines()]
+    assert [(point["stage"], point["step"]) for point in points] == [("other", 9), ("one", 1)]
