@@ -8,7 +8,8 @@
     │   └── SourceLostError       a live source stayed away for longer than its patience
     ├── ModelError                a model is unknown, unsupported or its checkpoint is broken
     ├── SettingsError             an option's value is out of range, or two of them contradict
-    └── IntegrityError            an invariant of the KV store is broken: always a bug of ours
+    ├── PoolExhaustedError        the KV pool has no room left for a window
+    └── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
 
 Every message is one sentence that says what is wrong and, where it helps, what to do next.
 """
@@ -39,4 +40,8 @@ class SettingsError(CoStreamError):
 
 
 class IntegrityError(CoStreamError):
-    """An invariant of the KV store does not hold."""
+    """An invariant of the KV pool does not hold."""
+
+
+class PoolExhaustedError(CoStreamError):
+    """The KV pool has no room for what a window takes, and may not grow."""

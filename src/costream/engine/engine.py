@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
 from costream.embedded import warn_of_embedded
+from costream.engine.ingest import OnFrame, OnGap, read_windows
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
+from costream.engine.runner import ModelRunner
 from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
-from costream.engine.session import Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
-from costream.video import FrameRecord, Gap, Sample, SampleSource
+from costream.video import SampleSource
 from costream.video.provenance import is_synthetic
-
-OnFrame = Callable[[FrameRecord], None]
-"""Told of every native frame as it is decoded."""
-
-OnGap = Callable[[Gap], None]
-"""Told of every gap of a live source, in order with the results."""
 
 
 class Engine:
@@ -56,6 +51,7 @@ class Engine:
             model.temporal_patch,
             recent=self.settings.recent,
         )
+        self.runner = ModelRunner(model, self.settings.chunk)
         self._name = name
         self._pruner = PRUNERS[self.settings.pruner]
         self._refresh = REFRESH[self.settings.refresh](
@@ -122,16 +118,17 @@ class Engine:
         geometry = self.model.geometry(
             stream.info.width, stream.info.height, self.schedule.window, self.settings.frame_size
         )
-        session = Session(
-            self.model,
+        pruner = self._pruner(geometry.grid, self._pruner_settings())
+        return Watch(
+            stream,
             geometry,
-            self._pruner(geometry.grid, self._pruner_settings()),
             self.schedule,
-            epoch=self.settings.epoch,
-            chunk=self.settings.chunk,
-            hold=self.settings.hold,
+            pruner,
+            questions,
+            self._refresh,
+            self.runner,
+            self.settings,
         )
-        return Watch(stream.info, session, questions, self._refresh, self.settings)
 
     def windows(
         self,
@@ -140,11 +137,7 @@ class Engine:
         on_gap: OnGap | None = None,
     ) -> Iterator[tuple[Window, float]]:
         """Yields the stream's windows, each with the processor time spent on reading it."""
-        items = stream.samples(self.settings.fps, on_frame=on_frame)
-        counted = stream.decode_seconds
-        for window in self.schedule.windows(_reporting(items, on_gap)):
-            spent, counted = stream.decode_seconds - counted, stream.decode_seconds
-            yield window, spent
+        return read_windows(stream, self.schedule, on_frame, on_gap)
 
     def _warn(self, name: str, source: str, ask: Sequence[str]) -> None:
         # An open file shows what its owner puts into it, such as the synthetic camera.
@@ -163,10 +156,3 @@ class Engine:
             seed=self.settings.seed,
         )
 
-
-def _reporting(items: Iterator[Sample | Gap], on_gap: OnGap | None) -> Iterator[Sample | Gap]:
-    """Passes items on, and news of gaps once what came before them was dealt with."""
-    for item in items:
-        yield item
-        if on_gap is not None and isinstance(item, Gap):
-            on_gap(item)

@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from costream.engine.prefill import Piece, Prefill
-from costream.engine.resident import Resident
+from costream.engine.cached_patch import CachedPatch
+from costream.engine.page_table import PageTable
 
 
+@dataclass(frozen=True, slots=True)
 class Overlap:
-    """The residents that an earlier window held already, and their tokens in slot order.
+    """The temporal patches that an earlier window held already, and their tokens in slot order.
 
-    It is good for one choice: the next slide, and whatever is computed into the store, end it.
-
-    Args:
-        residents: in order.
-        pieces: the same, as pieces of a pass; residents without tokens have none.
+    Attributes:
+        patches: in order.
+        table: the rows of their tokens.
         start: the window's first tick.
-        prefill: runs the pieces where a policy has to look at fresh keys.
     """
 
-    def __init__(
-        self,
-        residents: Sequence[Resident],
-        pieces: Sequence[Piece],
-        start: int,
-        prefill: Prefill,
-    ) -> None:
-        self.residents = residents
-        self.pieces = pieces
-        self.start = start
-        self._prefill = prefill
+    patches: tuple[CachedPatch, ...]
+    table: PageTable
+    start: int
 
     @property
     def tokens(self) -> int:
-        """Tokens of all residents, labels included."""
-        return sum(resident.tokens for resident in self.residents)
+        """Tokens of all patches, labels included."""
+        return len(self.table.rows)
 
-    def of(self, chosen: Callable[[Resident], bool]) -> Tensor:
-        """Returns the mask that takes residents whole: bool [tokens]."""
-        masks = [torch.full((r.tokens,), chosen(r)) for r in self.residents]
+    def of(self, chosen: Callable[[CachedPatch], bool]) -> Tensor:
+        """Returns the mask that takes patches whole: bool [tokens]."""
+        masks = [torch.full((patch.tokens,), chosen(patch)) for patch in self.patches]
         return torch.cat([torch.empty(0, dtype=torch.bool), *masks])
 
     def highest(self, values: Tensor, share: float) -> Tensor:
@@ -58,29 +49,20 @@ class Overlap:
         return mask
 
     def leading(self, share: float) -> Tensor:
-        """Returns the mask of the first visual tokens of every resident: bool [tokens].
+        """Returns the mask of the first visual tokens of every patch: bool [tokens].
 
         Args:
-            share: of each resident's visual tokens, rounded up.
+            share: of each patch's visual tokens, rounded up.
         """
-        masks = [self._first(piece.segment.visual, share) for piece in self.pieces]
+        segments = [patch.segment for patch in self.patches if patch.segment is not None]
+        masks = [_first(segment.visual, share) for segment in segments]
         return torch.cat([torch.empty(0, dtype=torch.bool), *masks])
 
     def draws(self, seed: int) -> Tensor:
         """Returns random numbers that depend on the seed and the window alone: [tokens]."""
         return torch.from_numpy(np.random.default_rng((seed, self.start)).random(self.tokens))
 
-    def deviations(self) -> Tensor:
-        """Returns how far each token's key at the check layer is from the stored: [tokens]."""
-        return self._prefill.deviations(self.pieces) if self.pieces else torch.empty(0)
 
-    def take(self, mask: Tensor) -> list[Piece]:
-        """Returns the pieces of the chosen tokens, in slot order."""
-        masks = torch.split(mask, [len(piece.segment) for piece in self.pieces])
-        pairs = zip(self.pieces, masks, strict=True)
-        return [piece.take(chosen) for piece, chosen in pairs if chosen.any()]
-
-    @staticmethod
-    def _first(visual: Tensor, share: float) -> Tensor:
-        budget = -int(-share * int(visual.sum()) // 1)
-        return visual & (visual.cumsum(0) <= budget)
+def _first(visual: Tensor, share: float) -> Tensor:
+    budget = -int(-share * int(visual.sum()) // 1)
+    return visual & (visual.cumsum(0) <= budget)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from math import isnan
+from os.path import commonprefix
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from costream.engine.asks import checked_asks
-from costream.engine.prefill import Piece, run_of
-from costream.engine.session import Session
+from costream.engine.page_table import Ints
+from costream.engine.plan import SHARED, take
 from costream.engine.verdict import Answer
 from costream.engine.wording import put
-from costream.models import ModelAdapter
+from costream.models import ModelAdapter, Segment
 from costream.settings import EngineSettings
 
 logger = logging.getLogger("costream")
@@ -32,6 +34,12 @@ class Questions:
         asks: the questions in plain words. ``prompts`` holds them as the model is asked.
         settings: how a question is put, and what its answers' scores are.
 
+    Attributes:
+        pieces: (branch, tokens) of how all questions begin, which is computed once, and of the
+            rest of each.
+        branches: int64 [tokens], the branch of each token, in the order of the pieces.
+        ends: int64 [questions], each question's last token among them.
+
     Raises:
         SettingsError: there is no question, one is empty, or one is not valid Unicode.
     """
@@ -44,37 +52,17 @@ class Questions:
         self._model = model
         self._settings = settings
         self._warned = False
-        self._segments = [model.question(prompt) for prompt in self.prompts]
-        self._branches = torch.cat(
-            [torch.full((len(s),), branch) for branch, s in enumerate(self._segments)]
-        )
+        segments = [model.question(prompt) for prompt in self.prompts]
+        self.spans = [segment.span for segment in segments]
+        self.pieces = _pieces(segments)
+        lengths = [len(segment) for _, segment in self.pieces]
+        self.branches: Ints = np.repeat([branch for branch, _ in self.pieces], lengths)
+        self.ends: Ints = np.cumsum(lengths)[-len(segments) :] - 1
 
     @property
     def tokens(self) -> int:
-        """Tokens of all questions."""
-        return len(self._branches)
-
-    def ask(self, session: Session, slot: int, pieces: Sequence[Piece]) -> Tensor:
-        """Runs what has to be prefilled and all questions, in one pass.
-
-        Args:
-            session: the window; its scratch slots hold the questions until they are released.
-            slot: the first of as many reserved scratch slots as there are :attr:`tokens`.
-            pieces: tokens of the window to compute, in slot order.
-
-        Returns:
-            The logits at each question's first answer token: [questions, vocabulary].
-        """
-        lengths = torch.tensor([len(segment) for segment in self._segments])
-        starts = (lengths.cumsum(0) - lengths + slot).tolist()
-        branches = [
-            Piece(segment, None, session.end_position, run_of(start, len(segment)), branch)
-            for branch, (segment, start) in enumerate(zip(self._segments, starts, strict=True))
-        ]
-        hidden = session.prefill.run([*pieces, *branches], self._branches)
-        ends = lengths.cumsum(0) - self.tokens - 1 + len(hidden)
-        return session.prefill.logits(hidden[ends.to(hidden.device)])
-
+        """Tokens that are computed for all questions."""
+        return len(self.branches)
     def answers(self, scores: Sequence[float], texts: Mapping[int, str]) -> tuple[Answer, ...]:
         """Returns the answers: each question's score with what it means.
 
@@ -118,52 +106,21 @@ class Questions:
         pairs = zip(self.asks, chances, strict=True)
         return [self._settings.calibrated(ask, chance) for ask, chance in pairs]
 
-    def write(
-        self, session: Session, logits: Tensor, chosen: Sequence[int], limit: int
-    ) -> dict[int, list[int]]:
-        """Writes answers greedily, those of all chosen questions side by side.
-
-        Args:
-            session: the window, with the questions still in its scratch slots.
-            logits: those that :meth:`ask` returned.
-            chosen: the questions to answer, by number.
-            limit: most tokens of an answer.
-
-        Returns:
-            The tokens of each answer, by question.
-        """
-        written: dict[int, list[int]] = {branch: [] for branch in chosen}
-        nexts = dict(zip(chosen, self._likeliest(logits[list(chosen)]), strict=True))
-        branches = self._branches
-        while nexts := self._take(nexts, written, limit):
-            slot = session.reserve(len(nexts))
-            branches = torch.cat([branches, torch.tensor(list(nexts))])
-            pieces = [
-                self._next_piece(session, branch, token, len(written[branch]), slot + row)
-                for row, (branch, token) in enumerate(nexts.items())
-            ]
-            rows = session.prefill.logits(session.prefill.run(pieces, branches))
-            nexts = dict(zip(nexts, self._likeliest(rows), strict=True))
-        return written
-
-    def _likeliest(self, logits: Tensor) -> list[int]:
+    def likeliest(self, logits: Tensor) -> list[int]:
         """Returns the likeliest token of each row that an answer may hold."""
         allowed = logits.clone()
         allowed[:, list(self._model.barred_ids)] = -torch.inf
         likeliest: list[int] = allowed.argmax(-1).tolist()
         return likeliest
 
-    def _next_piece(
-        self, session: Session, branch: int, token: int, written: int, slot: int
-    ) -> Piece:
-        position = session.end_position + self._segments[branch].span + written - 1
-        return Piece(self._model.text([token]), None, position, run_of(slot, 1), branch)
 
-    def _take(
-        self, nexts: dict[int, int], written: dict[int, list[int]], limit: int
-    ) -> dict[int, int]:
-        """Adds the next tokens to what is written; returns those that are to be continued."""
-        alive = {b: token for b, token in nexts.items() if token not in self._model.eos_ids}
-        for branch, token in alive.items():
-            written[branch].append(token)
-        return {b: token for b, token in alive.items() if len(written[b]) < limit}
+def _pieces(segments: Sequence[Segment]) -> list[tuple[int, Segment]]:
+    """Cuts questions where they part; each keeps at least its last token."""
+    shared = len(commonprefix([segment.ids.tolist()[:-1] for segment in segments]))
+    heads = [np.arange(len(segment)) < shared for segment in segments]
+    stem = [(SHARED, take(segments[0], heads[0]))] if shared else []
+    rest = [
+        (branch, take(segment, ~head))
+        for branch, (segment, head) in enumerate(zip(segments, heads, strict=True))
+    ]
+    return [*stem, *rest]

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from costream.errors import IntegrityError
 from costream.registry import Registry
 
 if TYPE_CHECKING:
@@ -39,21 +40,30 @@ class RefreshPolicy(ABC):
     """True where every window begins a new epoch: nothing is reused, positions and timestamps
     start again, and the window is what the stock model would see of it."""
 
+    looks: ClassVar[bool] = False
+    """True where the choice needs fresh keys: what is run for them before a window is planned."""
+
     def __init__(self, settings: RefreshSettings) -> None:
         self.settings = settings
 
     @abstractmethod
-    def select(self, overlap: Overlap) -> Tensor:
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
         """Returns the tokens to recompute: bool [tokens of the overlap], on the CPU.
 
         Args:
             overlap: what an earlier window held already.
+            deviations: for a policy that :attr:`looks`, the squared distance of each token's fresh
+                key at :data:`CHECK_LAYER` from the one in the pool: [tokens of the overlap].
         """
 
 
 REFRESH: Registry[RefreshPolicy] = Registry("refresh policy")
 
 DEFAULT_REFRESH = "none"
+
+CHECK_LAYER = 1
+"""The layer whose keys are compared (arXiv 2405.16444): the first whose keys depend on context.
+Those of layer 0 depend on a token and its position alone, so that the stored ones are right."""
 
 PREFIX_FRAMES = 3
 """Frames that ``prefix`` recomputes (arXiv 2604.06036 v4)."""
@@ -65,8 +75,8 @@ class FullRefresh(RefreshPolicy):
 
     rebase = True
 
-    def select(self, overlap: Overlap) -> Tensor:
-        return overlap.of(lambda resident: True)
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
+        return overlap.of(lambda patch: True)
 
 
 @REFRESH.register("anchors")
@@ -76,28 +86,32 @@ class AnchorRefresh(RefreshPolicy):
     Where pruned groups are held, answers differ from full recomputation's as often as without.
     """
 
-    def select(self, overlap: Overlap) -> Tensor:
-        return overlap.of(lambda resident: resident.anchor)
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
+        return overlap.of(lambda patch: patch.anchor)
 
 
 @REFRESH.register("prefix")
 class PrefixRefresh(RefreshPolicy):
     """The window's first frames, whose lost context was the largest share of what they saw."""
 
-    def select(self, overlap: Overlap) -> Tensor:
-        return overlap.of(lambda resident: resident.tick < overlap.start + PREFIX_FRAMES)
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
+        return overlap.of(lambda patch: patch.tick < overlap.start + PREFIX_FRAMES)
 
 
 @REFRESH.register("cacheblend")
 class CacheBlendRefresh(RefreshPolicy):
-    """The share of tokens whose keys at a check layer differ most from those in the store.
+    """The share of tokens whose keys at a check layer differ most from those in the pool.
 
     CacheBlend (arXiv 2405.16444): the layers before the check layer are run for the whole overlap,
     which is what choosing costs. The published share is 15%, over all frames together.
     """
 
-    def select(self, overlap: Overlap) -> Tensor:
-        return overlap.highest(overlap.deviations(), self.settings.share)
+    looks = True
+
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
+        if deviations is None:
+            raise IntegrityError("fresh keys were not looked at")
+        return overlap.highest(deviations, self.settings.share)
 
 
 @REFRESH.register("vlcache")
@@ -108,7 +122,7 @@ class VLCacheRefresh(RefreshPolicy):
     tokens are worth most. The published share varies by layer; here it is one for all layers.
     """
 
-    def select(self, overlap: Overlap) -> Tensor:
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
         return overlap.leading(self.settings.share)
 
 
@@ -116,7 +130,7 @@ class VLCacheRefresh(RefreshPolicy):
 class RandomRefresh(RefreshPolicy):
     """A random share of the tokens: what a choice is worth shows against this."""
 
-    def select(self, overlap: Overlap) -> Tensor:
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
         return overlap.highest(overlap.draws(self.settings.seed), self.settings.share)
 
 
@@ -124,5 +138,5 @@ class RandomRefresh(RefreshPolicy):
 class NoRefresh(RefreshPolicy):
     """Nothing: direct reuse. Until a new epoch, each token is as it was when it came."""
 
-    def select(self, overlap: Overlap) -> Tensor:
-        return overlap.of(lambda resident: False)
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
+        return overlap.of(lambda patch: False)

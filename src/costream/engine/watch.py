@@ -1,97 +1,158 @@
-"""One stream under watch: the body of the engine's main loop."""
+"""One stream under watch: its ingest, its state, its questions, and what is said of a window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import monotonic
+from dataclasses import replace
+from itertools import count
+from time import monotonic, perf_counter
 
+import torch
 from torch import Tensor
 
-from costream.engine.prefill import Piece
+from costream.engine.batch import Batch
+from costream.engine.ingest import Ingest, WindowInput
+from costream.engine.overlap import Overlap
+from costream.engine.plan import Plan, Stream
 from costream.engine.questions import Questions
 from costream.engine.refresh import RefreshPolicy
-from costream.engine.resident import Resident
-from costream.engine.schedule import Window
-from costream.engine.session import Session
+from costream.engine.runner import ModelRunner, Output
+from costream.engine.schedule import Schedule, Window
+from costream.engine.stream_state import StreamState
 from costream.engine.verdict import FlopCount, StageSeconds, TokenCount, Verdict, iso_time
+from costream.models import FrameGeometry, VisualTokens
+from costream.pruning import Pruner
 from costream.settings import EngineSettings
-from costream.video import StreamInfo
+from costream.video import SampleSource
+
+_KEYS = count()
 
 
 class Watch:
-    """A stream, its session and its questions. One thread uses it.
+    """A stream and its questions. The thread of its engine uses it.
 
     Args:
-        info: what is known of the stream.
-        session: its state.
+        source: what is watched.
+        geometry: how its pictures are cut.
+        schedule: window and stride.
+        pruner: the stream's pruner.
         questions: what is asked of every window.
         refresh: what is recomputed when the window slides.
+        runner: the engine's.
         settings: the engine's.
     """
 
     def __init__(
         self,
-        info: StreamInfo,
-        session: Session,
+        source: SampleSource,
+        geometry: FrameGeometry,
+        schedule: Schedule,
+        pruner: Pruner,
         questions: Questions,
         refresh: RefreshPolicy,
+        runner: ModelRunner,
         settings: EngineSettings,
     ) -> None:
-        self.info = info
-        self.session = session
+        self.source = source
         self.questions = questions
+        self.ingest = Ingest(source, pruner, runner.model.pixels, geometry, schedule)
+        self.stream = Stream(
+            next(_KEYS),
+            runner.model,
+            geometry,
+            schedule,
+            runner.prompt,
+            settings.hold,
+            settings.epoch,
+        )
+        self.state = StreamState(self.stream, runner.pool)
+        self._pruner = pruner
         self._refresh = refresh
+        self._runner = runner
         self._settings = settings
         self._received: float | None = None
 
     def step(self, window: Window, decoding: float = 0.0) -> Verdict:
-        """Moves the window and answers the questions on it.
+        """Moves the window and answers the questions on it, with nothing else in the batch.
 
         Args:
             window: the next position, with the frames that are new in it.
             decoding: seconds spent on getting it.
         """
-        session, questions = self.session, self.questions
-        window = window.last(session.schedule.recent)
-        self._received = window.received or self._received
-        seconds = StageSeconds(decode=decoding)
+        plan, output = self.run(self.ingest.prepare(window, decoding))
+        return self.commit(plan, output)
 
-        with seconds.measure("vision"):
-            arrivals = session.encode(window.arrivals)
+    def run(self, window: WindowInput) -> tuple[Plan, Output]:
+        """Plans a window and runs it, with nothing else in the batch."""
+        window, encoded = self.look(window)
+        plan = self.plan(window)
+        (output,) = self._runner.run(Batch([plan]), [encoded])
+        return plan, output
 
-        with seconds.measure("prefill"):
-            logits, pieces = self.prefill(window, arrivals)
-            scores = questions.scores(logits)
-
-        with seconds.measure("generate"):
-            chosen = [n for n, score in enumerate(scores) if self._wants_text(score)]
-            limit = self._settings.max_text_tokens
-            written = questions.write(session, logits, chosen, limit) if chosen else {}
-
-        session.release()
-        tokens = self._count_tokens(arrivals, pieces)
-        return self._verdict(window, tokens, scores, written, seconds)
-
-    def prefill(self, window: Window, arrivals: Sequence[Resident]) -> tuple[Tensor, list[Piece]]:
-        """Moves the window and runs what is new in it, what is refreshed, and the questions.
+    def look(self, window: WindowInput) -> tuple[WindowInput, list[VisualTokens] | None]:
+        """Encodes a window before it is planned, where the pruner wants to see features.
 
         Returns:
-            The logits at each question's first answer token, [questions, vocabulary], and the
-            pieces that were computed. The questions stay in the store until it is released.
+            The window with what is left, and its features; None where they are not there yet.
         """
-        session = self.session
-        residents = session.slide(window, arrivals)
-        anew = self._refresh.rebase or session.epoch_is_over or not residents
-        if anew:
-            session.rebase()
-        # Reserving may move all slots, so it comes before any piece is made.
-        slot = session.reserve(self.questions.tokens)
-        overlap = session.overlap(residents, window.start)
-        refreshed = overlap.pieces if anew else overlap.take(self._refresh.select(overlap))
-        exact = self._refresh.rebase
-        new = session.pieces(arrivals) if exact else session.arriving(residents, arrivals)
-        pieces = [*refreshed, *new]
-        return self.questions.ask(session, slot, pieces), pieces
+        if not self._pruner.after_vision:
+            return window, None
+        visuals = self._runner.encode(self.stream, window)
+        keeps = [frame.keep for frame in window.frames]
+        features = [visual.embeds.float().cpu().numpy() for visual in visuals]
+        frames, left = [], []
+        for frame, after, visual in zip(
+            window.frames, self._pruner.thin(keeps, features), visuals, strict=True
+        ):
+            frames.append(replace(frame, keep=after))
+            left.append(visual.take(torch.from_numpy(after.groups[frame.keep.groups])))
+        return replace(window, frames=tuple(frames)), left
+
+    def plan(self, window: WindowInput) -> Plan:
+        """Plans a window.
+
+        Raises:
+            PoolExhaustedError: the pool has too few rows for it.
+        """
+        self._survey = 0
+
+        def select(overlap: Overlap) -> Tensor:
+            if not self._refresh.looks:
+                return self._refresh.select(overlap, None)
+            survey = self.state.survey(window)
+            self._survey = self._runner.survey_flops(survey)
+            return self._refresh.select(overlap, self._runner.deviations(survey))
+
+        return self.state.plan(window, self.questions, select, exact=self._refresh.rebase)
+
+    def commit(self, plan: Plan, output: Output) -> Verdict:
+        """Writes what is wanted in words, moves on to the window and says what came of it."""
+        begun = perf_counter()
+        scores = self.questions.scores(output.logits)
+        chosen = [n for n, score in enumerate(scores) if self._wants_text(score)]
+        written = self._write(plan, output, chosen) if chosen else {}
+        seconds = StageSeconds(
+            decode=plan.window.decode_seconds,
+            vision=plan.window.prune_seconds + output.vision_seconds,
+            prefill=output.prefill_seconds,
+            generate=perf_counter() - begun,
+        )
+        self.state.commit(plan)
+        self._received = plan.window.received or self._received
+        return self._verdict(plan, output, scores, written, seconds)
+
+    def close(self) -> None:
+        """Frees what the stream has of the pool and of the encoder's memory."""
+        self.state.close()
+        self._runner.forget(self.stream)
+
+    def _write(self, plan: Plan, output: Output, chosen: Sequence[int]) -> dict[int, list[int]]:
+        pick = self.questions.likeliest
+        firsts = dict(zip(chosen, pick(output.logits[list(chosen)]), strict=True))
+        limit = self._settings.max_text_tokens
+        written, flops = self._runner.write(plan, firsts, self.questions.spans, pick, limit)
+        output.flops += flops
+        return written
 
     def _wants_text(self, score: float) -> bool:
         above = self._settings.text_above
@@ -99,65 +160,61 @@ class Watch:
 
     def _verdict(
         self,
-        window: Window,
-        tokens: TokenCount,
+        plan: Plan,
+        output: Output,
         scores: Sequence[float],
         written: dict[int, list[int]],
         seconds: StageSeconds,
     ) -> Verdict:
-        residents, fps = self.session.residents, self._settings.fps
+        patches, fps, window = plan.state.patches, self.stream.schedule.fps, plan.window
+        texts = {number: self._runner.model.decode(ids) for number, ids in written.items()}
         return Verdict(
-            stream=self.info.source,
+            stream=self.source.info.source,
             index=window.index,
             start=window.start / fps,
             end=window.end / fps,
-            answers=self.questions.answers(scores, self._texts(written)),
-            frames=sum(r.frames for r in residents),
-            anchors=sum(r.frames for r in residents if r.anchor),
-            damaged=sum(r.damaged for r in residents),
-            motion=self.info.motion,
-            tokens=tokens,
+            answers=self.questions.answers(scores, texts),
+            frames=sum(p.frames for p in patches),
+            anchors=sum(p.frames for p in patches if p.anchor),
+            damaged=sum(p.damaged for p in patches),
+            motion=self.source.info.motion,
+            tokens=_count_tokens(plan),
             flops=FlopCount(
                 full=self._full_flops(sum(map(len, written.values()))),
-                spent=self.session.meter.take(),
-                asking=self._asking_flops(),
+                spent=output.flops + self._survey,
+                asking=self._asking_flops(plan),
             ),
             seconds=seconds,
             wall=None if self._received is None else iso_time(self._received),
             lag=None if self._received is None else monotonic() - self._received,
         )
 
-    def _texts(self, written: dict[int, list[int]]) -> dict[int, str]:
-        return {number: self.session.model.decode(ids) for number, ids in written.items()}
-
-    def _count_tokens(self, arrivals: Sequence[Resident], computed: Sequence[Piece]) -> TokenCount:
-        residents, grid = self.session.residents, self.session.geometry.grid
-        kept = sum(r.keep.kept for r in residents)
-        held = sum(int(r.held.sum()) for r in residents)
-        prefilled = sum(piece.visual_tokens for piece in computed)
-        copied = sum(len(piece.copies) for piece in computed if piece.copies)
-        return TokenCount(
-            full=len(residents) * grid.groups,
-            encoded=sum(r.encoded for r in arrivals),
-            kept=kept,
-            held=held,
-            prefilled=prefilled,
-            copied=copied,
-            reused=kept + held - prefilled - copied,
-        )
-
-    def _asking_flops(self) -> int:
+    def _asking_flops(self, plan: Plan) -> int:
         """What the questions' own tokens cost in the pass that answered them."""
-        store, tokens = self.session.store, self.questions.tokens
-        keys = store.end - store.first + tokens
-        return self.session.model.text_flops(tokens, keys, logits=len(self.questions.asks))
+        tokens, asks = self.questions.tokens, len(self.questions.asks)
+        return self._runner.model.text_flops(tokens, len(plan.keys), logits=asks)
 
     def _full_flops(self, written: int) -> int:
         """What the window costs from nothing: all patches, all tokens, the same answers."""
-        session, model = self.session, self.session.model
-        grid = session.geometry.grid
-        patches = [grid.rows * grid.cols] * len(session.residents)
-        tokens = session.full_tokens + self.questions.tokens
+        model, grid = self._runner.model, self.stream.geometry.grid
+        patches = [grid.rows * grid.cols] * len(self.state.window.patches)
+        tokens = self.state.full_tokens + self.questions.tokens
         prefill = model.text_flops(tokens, tokens, logits=len(self.questions.asks))
         writing = model.text_flops(written, tokens, logits=written)
         return model.vision_flops(patches, patches) + prefill + writing
+
+
+def _count_tokens(plan: Plan) -> TokenCount:
+    patches = plan.state.patches
+    kept = sum(patch.keep.kept for patch in patches)
+    held = sum(int(patch.carried.sum()) for patch in patches)
+    prefilled = sum(piece.visual_tokens for piece in plan.pieces)
+    return TokenCount(
+        full=sum(len(patch.shown) for patch in patches),
+        encoded=sum(frame.encoded for frame in plan.window.frames),
+        kept=kept,
+        held=held,
+        prefilled=prefilled,
+        copied=plan.referring,
+        reused=kept + held - prefilled - plan.referring,
+    )

@@ -6,8 +6,8 @@ from pkgutil import iter_modules
 from costream.checkpoints import EMBEDDED_MODEL, recommended_settings
 from costream.models.base import (
     MODELS,
+    Attention,
     FrameGeometry,
-    KVCache,
     KVShape,
     ModelAdapter,
     Moment,
@@ -15,6 +15,7 @@ from costream.models.base import (
     VisualTokens,
 )
 from costream.models.load import load_model
+from costream.models.rotation import Rotation
 from costream.models.untrained import SIZES, ModelSize, write_untrained
 from costream.models.vision_memory import VisionMemory
 
@@ -26,12 +27,13 @@ __all__ = [
     "EMBEDDED_MODEL",
     "MODELS",
     "SIZES",
+    "Attention",
     "FrameGeometry",
-    "KVCache",
     "KVShape",
     "ModelAdapter",
     "ModelSize",
     "Moment",
+    "Rotation",
     "Segment",
     "VisionMemory",
     "VisualTokens",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
+from costream.models.rotation import Rotation
 from costream.models.vision_memory import VisionMemory
 from costream.pruning import PatchGrid
 from costream.registry import Registry
@@ -98,35 +99,45 @@ class VisualTokens:
 
 @dataclass(frozen=True, slots=True)
 class KVShape:
-    """Shape of the language model's cache: ``layers`` times [kv_heads, tokens, head_dim]."""
+    """What the language model keeps of a token.
+
+    Attributes:
+        layers: its layers.
+        kv_heads: heads of keys and values in each.
+        head_dim: their width.
+        hidden: width of a token's input embedding.
+        deepstack: further features of a visual token, as wide as its embedding.
+        dtype: of all of it.
+        device: where it lies.
+    """
 
     layers: int
     kv_heads: int
     head_dim: int
+    hidden: int
+    deepstack: int
     dtype: torch.dtype
     device: torch.device
 
 
-class KVCache(Protocol):
-    """What the attention layers of ``transformers`` call with the keys and values they computed."""
+class Attention(Protocol):
+    """How the layers of a language model attend. Who keeps keys and values decides what is seen."""
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Takes the layer's new keys and values, returns those to attend to.
+    def attend(
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, scale: float
+    ) -> Tensor:
+        """Takes what a layer computed of a pass's tokens, returns what they gather.
 
         Args:
-            key_states: [1, kv_heads, queries, head_dim], rotated to their positions.
-            value_states: same shape.
-            layer_idx: the layer.
-            *args: unused, as are ``kwargs``: what releases of ``transformers`` hand over to caches
-                of their own, such as the options of the forward pass.
-            **kwargs: unused.
-        """
-        ...
+            layer: the layer.
+            queries: [heads, tokens, head_dim], rotated to their positions.
+            keys: [kv_heads, tokens, head_dim], rotated to their positions.
+            values: same shape.
+            scale: what products of queries and keys are multiplied by.
 
-    def get_seq_length(self) -> int:
-        """Returns the number of tokens that can be attended to."""
+        Returns:
+            [tokens, heads, head_dim].
+        """
         ...
 
 
@@ -285,18 +296,20 @@ class ModelAdapter(ABC):
         positions: Tensor,
         visual: Tensor,
         deepstack: Tensor | None,
-        mask: Tensor,
-        cache: KVCache,
+        attention: Attention,
+        *,
+        until: int | None = None,
     ) -> Tensor:
-        """Runs the language model and returns its last hidden states: [queries, hidden].
+        """Runs the language model and returns its last hidden states: [tokens, hidden].
 
         Args:
-            embeds: [queries, hidden].
-            positions: int64 [axes, queries].
-            visual: bool [queries], where DeepStack features are added.
-            deepstack: [levels, visual queries, hidden], or None where no query is visual.
-            mask: bool [queries, keys], true where a query may look.
-            cache: takes the new keys, returns those to attend to.
+            embeds: [tokens, hidden], those of several sequences behind each other.
+            positions: int64 [axes, tokens].
+            visual: bool [tokens], where DeepStack features are added.
+            deepstack: [levels, visual tokens, hidden], or None where no token is visual.
+            attention: how its layers attend: it tells the sequences apart.
+            until: the layer whose attention is the last that is run, for what it sees of keys;
+                what is returned then means nothing. All layers where None.
         """
 
     @abstractmethod
@@ -326,12 +339,11 @@ class ModelAdapter(ABC):
         """
 
     @abstractmethod
-    def move_keys(self, keys: Tensor, distance: int | Tensor) -> Tensor:
-        """Rotates keys along the stream, by what :meth:`start` says of ``distance``.
+    def rotation(self, distances: Tensor) -> Rotation:
+        """Returns what moves keys along the stream, by what :meth:`start` says of a distance.
 
         Args:
-            keys: [..., tokens, head_dim].
-            distance: in positions; one for all tokens, or int64 [tokens].
+            distances: int64 [tokens], in positions.
         """
 
     @abstractmethod

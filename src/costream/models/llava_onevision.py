@@ -142,9 +142,8 @@ class LlavaOnevisionAdapter(StockAdapter):
 
     def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
         embeds = super().embed(segment, visual)
-        if visual is None:
-            breaks = (segment.ids == self._video).to(embeds.device)
-            embeds[breaks] = self.model.model.image_newline.to(embeds.dtype)
+        breaks = ((segment.ids == self._video) & ~segment.visual).to(embeds.device)
+        embeds[breaks] = self.model.model.image_newline.to(embeds.dtype)
         return embeds
 
     @torch.inference_mode()

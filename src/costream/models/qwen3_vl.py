@@ -113,7 +113,7 @@ class Qwen3VLAdapter(StockAdapter):
         kept = [groups.repeat_interleave(group) for _, groups in batch]
         lengths = [int(mask.sum()) for mask in kept]
         if not any(lengths):
-            return [self.no_tokens(levels=len(self.vision.deepstack_merger_list)) for _ in batch]
+            return [self.no_tokens() for _ in batch]
         index = torch.cat([mask.nonzero().squeeze(1) for mask in kept])
         values = torch.cat([pixels[mask] for (pixels, _), mask in zip(batch, kept, strict=True)])
         indices, weights, rows_cols = self._places(geometry.grid)

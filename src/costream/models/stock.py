@@ -7,9 +7,9 @@ family adds its vision encoder, its preprocessing and the layout of a frame.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from inspect import signature
 from typing import Any, ClassVar
 
 import torch
@@ -18,9 +18,10 @@ from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from costream.errors import ModelError, SettingsError
+from costream.models.attention import AttentionAlone, delegate_attention
 from costream.models.base import (
+    Attention,
     FrameGeometry,
-    KVCache,
     KVShape,
     ModelAdapter,
     Moment,
@@ -31,6 +32,7 @@ from costream.models.chat import ChatFormat
 from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.flops import attention_flops, linear_flops
 from costream.models.quantised import plain_config, quantisation
+from costream.models.rotation import Rotation
 from costream.models.tokens import Tokens
 
 logger = logging.getLogger("costream")
@@ -67,7 +69,7 @@ class StockAdapter(ModelAdapter):
         chat = ChatFormat.of(tokenizer, video)
         self._before, self._after = chat.before, chat.after
         self.barred_ids = self._close_thought(chat.thought)
-        self._cache_option = cache_option(self.language.forward)
+        delegate_attention(self.language)
         _hold_frequencies(self.language.rotary_emb)
 
     def prompt(self) -> Segment:
@@ -106,19 +108,32 @@ class StockAdapter(ModelAdapter):
         positions: Tensor,
         visual: Tensor,
         deepstack: Tensor | None,
-        mask: Tensor,
-        cache: KVCache,
+        attention: Attention,
+        *,
+        until: int | None = None,
     ) -> Tensor:
-        hidden: Tensor = self.language(
-            inputs_embeds=embeds[None],
-            # The stock classes' own forms: [batch, queries], or [axes, batch, queries].
-            position_ids=positions if self.axes == 1 else positions[:, None],
-            attention_mask=mask[None, None],
-            use_cache=True,
-            **{self._cache_option: cache},
-            **self.visual_options(visual, deepstack),
-        ).last_hidden_state
+        with self._ending_at(until):
+            hidden: Tensor = self.language(
+                inputs_embeds=embeds[None],
+                # The stock classes' own forms: [batch, tokens], or [axes, batch, tokens].
+                position_ids=positions if self.axes == 1 else positions[:, None],
+                use_cache=False,
+                attention=attention,
+                **self.visual_options(visual, deepstack),
+            ).last_hidden_state
         return hidden[0]
+
+    @contextmanager
+    def _ending_at(self, layer: int | None) -> Iterator[None]:
+        """Leaves the language model's layers out that lie behind the attention of one."""
+        layers = self.language.layers
+        if layer is not None:
+            last = AttentionAlone(layers[layer])
+            self.language.layers = nn.ModuleList([*layers[:layer], last])
+        try:
+            yield
+        finally:
+            self.language.layers = layers
 
     def visual_options(self, visual: Tensor, deepstack: Tensor | None) -> dict[str, Any]:
         """Returns what else the family's language model takes: see :meth:`forward`."""
@@ -135,14 +150,9 @@ class StockAdapter(ModelAdapter):
         logits[..., answers] = functional.linear(hidden.float(), head.weight[answers].float())
         return logits
 
-    def move_keys(self, keys: Tensor, distance: int | Tensor) -> Tensor:
+    def rotation(self, distances: Tensor) -> Rotation:
         frequencies = self.moving_frequencies()
-        angle = torch.as_tensor(distance, device=frequencies.device)[..., None] * frequencies
-        cos, sin = (torch.cat([turn, turn], dim=-1) for turn in (angle.cos(), angle.sin()))
-        wide = keys.float()
-        first, second = wide.chunk(2, dim=-1)
-        moved: Tensor = wide * cos + torch.cat([-second, first], dim=-1) * sin
-        return moved.to(keys.dtype)
+        return Rotation.by(distances.to(frequencies.device), frequencies)
 
     def moving_frequencies(self) -> Tensor:
         """Returns the rotary frequencies that a shift along the stream turns: [head_dim / 2]."""
@@ -174,11 +184,11 @@ class StockAdapter(ModelAdapter):
         """Returns the ids of segments as the stock class takes them: int64 [1, tokens]."""
         return torch.cat([segment.ids for segment in segments]).to(self.kv_shape.device)[None]
 
-    def no_tokens(self, levels: int = 0) -> VisualTokens:
+    def no_tokens(self) -> VisualTokens:
         """Returns the visual tokens of a temporal patch that was pruned whole."""
-        shape, hidden = self.kv_shape, int(self.text_config.hidden_size)
-        empty = torch.empty(levels, 0, hidden, dtype=shape.dtype, device=shape.device)
-        return VisualTokens(torch.empty(0, hidden, dtype=shape.dtype, device=shape.device), empty)
+        shape = self.kv_shape
+        empty = torch.empty(1 + shape.deepstack, 0, shape.hidden, dtype=shape.dtype)
+        return VisualTokens(*(part.to(shape.device) for part in (empty[0], empty[1:])))
 
     def check_length(self, tokens: int, limit: int | None = None) -> None:
         """Checks that a window of that many tokens is one that the model was made for.
@@ -246,11 +256,6 @@ _TEXT_MODELS = ("qwen2", "qwen3", "qwen3_moe")
 """Language models whose byte-level tokenizer never joins text across a frame's end."""
 
 
-def cache_option(forward: Callable[..., Any]) -> str:
-    """Returns by which name a stock class takes its cache: ``past_key_values`` before 5.24."""
-    return "cache" if "cache" in signature(forward).parameters else "past_key_values"
-
-
 def _kv_shape(model: Any) -> KVShape:
     text = model.config.text_config
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -258,6 +263,8 @@ def _kv_shape(model: Any) -> KVShape:
         layers=text.num_hidden_layers,
         kv_heads=text.num_key_value_heads,
         head_dim=width,
+        hidden=int(text.hidden_size),
+        deepstack=len(getattr(model.config.vision_config, "deepstack_visual_indexes", ())),
         # Of what passes through the layers, which quantised weights do not have: norms are plain.
         dtype=model.model.language_model.norm.weight.dtype,
         device=model.device,

@@ -157,7 +157,7 @@ def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -
     motion = engine.settings.uses_motion
     with Stream(source, motion=False) as plain, Stream(source, motion=motion) as stream:
         watch = engine.open(stream, [ask])
-        side = StockSide(engine.model, watch.questions, watch.session.geometry, engine.settings.fps)
+        side = StockSide(engine.model, watch.questions, watch.stream.geometry, engine.settings.fps)
         pairs = zip(engine.windows(plain), engine.windows(stream), strict=True)
         for (stock_window, stock_decode), (window, decode) in islice(pairs, windows):
             score, seconds = side.step(stock_window)
@@ -169,7 +169,7 @@ def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -
             scores.append((score, verdict.answers[0].score))
         if not stock:
             raise SourceError(f"{stream.info.source} holds no frame to compare on")
-        setup = _setup(engine, stream.info, watch.session.geometry, ask)
+        setup = _setup(engine, stream.info, watch.stream.geometry, ask)
     return SpeedReport(setup, tuple(stock), tuple(costream), tuple(scores))
 
 

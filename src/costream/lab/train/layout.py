@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from costream.engine.wording import PUBLISHED_FORM, put
 from costream.lab.synth.events import EVENTS
@@ -57,18 +57,24 @@ class Layout:
     ends: Tensor
 
 
-class PassingCache:
-    """A cache that keeps nothing: a whole sequence is learnt from in one pass."""
+class MaskedAttention:
+    """Attention of a whole sequence that is learnt from in one pass.
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Returns what it is given."""
-        return key_states, value_states
+    Args:
+        mask: bool [tokens, tokens], true where a token sees another.
+    """
 
-    def get_seq_length(self) -> int:
-        """Returns 0: nothing came before."""
-        return 0
+    def __init__(self, mask: Tensor) -> None:
+        self._mask = mask
+
+    def attend(
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, scale: float
+    ) -> Tensor:
+        """Returns what the tokens gather: [tokens, heads, head_dim]."""
+        mixed: Tensor = functional.scaled_dot_product_attention(
+            queries[None], keys[None], values[None], self._mask, scale=scale, enable_gqa=True
+        )
+        return mixed[0].transpose(0, 1)
 
 
 def all_words() -> list[str]:
@@ -129,8 +135,7 @@ def hidden_states(model: ModelAdapter, layout: Layout, visuals: Sequence[VisualT
         layout.positions.to(device),
         torch.cat([segment.visual for segment in layout.segments]).to(device),
         torch.cat([v.deepstack for v in visuals], dim=1),
-        layout.mask.to(device),
-        PassingCache(),
+        MaskedAttention(layout.mask.to(device)),
     )
 
 

@@ -1,4 +1,4 @@
-"""One temporal patch that lives in the window: its tokens, their features and their slots."""
+"""One temporal patch of a stream's window: its masks, its tokens and where they are."""
 
 from __future__ import annotations
 
@@ -9,38 +9,32 @@ import torch
 from torch import Tensor
 
 from costream.errors import IntegrityError
-from costream.models import Segment, VisualTokens
+from costream.models import Segment
 from costream.pruning import KeepMask
 
 
-@dataclass(slots=True)
-class Resident:
-    """A temporal patch in the window.
-
-    The session that holds it owns it; only the fields from ``segment`` on ever
-    change, when it enters the window, an epoch begins, or the store moves its slots.
+@dataclass(frozen=True, slots=True)
+class CachedPatch:
+    """A temporal patch in the window, whose tokens the pool has.
 
     Attributes:
         ticks: ticks of its first and its last frame.
         frames: how many frames it has.
         keep: which groups are kept.
-        held: the groups beside them that stay in sight as they last were: bool [groups].
-        visual: the features of both, in the order of groups, needed again whenever the tokens are
-            recomputed.
+        carried: the groups beside them that are carried over: bool [groups].
         encoded: groups that were run through the vision encoder; more than are kept where the
             pruner looks at features.
         damaged: frames in whose interval the decoder met errors.
         segment: its tokens, or None where no group is shown.
         label_tokens: its tokens that are not visual, counted even where it has no segment.
-        position: position of the segment's start in the epoch.
-        slot: slot of its first token.
+        position: position of the segment's start.
+        slot: logical slot of its first token.
     """
 
     ticks: tuple[int, int]
     frames: int
     keep: KeepMask
-    held: Tensor
-    visual: VisualTokens
+    carried: Tensor
     encoded: int
     damaged: int
     segment: Segment | None = None
@@ -66,24 +60,24 @@ class Resident:
     @property
     def shown(self) -> Tensor:
         """The groups that the language model sees: bool [groups]."""
-        return self.kept | self.held
+        return self.kept | self.carried
 
     @property
     def tokens(self) -> int:
-        """Slots it takes in the store."""
+        """Logical slots it takes."""
         return 0 if self.segment is None else len(self.segment)
 
 
-def check_layout(residents: Sequence[Resident], start: int) -> None:
-    """Checks that residents fill the store from ``start`` on, in order of ticks and positions.
+def check_layout(patches: Sequence[CachedPatch], start: int) -> None:
+    """Checks that patches fill the slots from ``start`` on, in order of ticks and positions.
 
     Raises:
         IntegrityError: there is a gap, an overlap or a disorder.
     """
     slot = start
-    for before, resident in zip([None, *residents], residents, strict=False):
-        if resident.slot != slot:
-            raise IntegrityError(f"tick {resident.tick} lies at slot {resident.slot}, not {slot}")
-        if before and (before.tick, before.position) >= (resident.tick, resident.position):
-            raise IntegrityError(f"tick {resident.tick} does not follow tick {before.tick}")
-        slot += resident.tokens
+    for before, patch in zip([None, *patches], patches, strict=False):
+        if patch.slot != slot:
+            raise IntegrityError(f"tick {patch.tick} lies at slot {patch.slot}, not {slot}")
+        if before and (before.tick, before.position) >= (patch.tick, patch.position):
+            raise IntegrityError(f"tick {patch.tick} does not follow tick {before.tick}")
+        slot += patch.tokens

@@ -1,0 +1,125 @@
+"""Plans of several streams, packed: one pass of the language model computes tokens of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from costream.engine.page_table import Ints
+from costream.engine.plan import Keys, Piece, Plan, concatenate
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPieces:
+    """What of one stream is in a pass.
+
+    Attributes:
+        keys: what its tokens look at.
+        pieces: its tokens, in the order of keys.
+    """
+
+    keys: Keys
+    pieces: tuple[Piece, ...]
+
+    @property
+    def places(self) -> Ints:
+        """The place of each token among the stream's keys: int64 [tokens]."""
+        return concatenate([piece.keys for piece in self.pieces])
+
+    @property
+    def branches(self) -> Ints:
+        """The question of each token, or SHARED: int64 [tokens]."""
+        return concatenate([np.full(len(p.segment), p.branch) for p in self.pieces])
+
+    @property
+    def tokens(self) -> int:
+        """How many there are."""
+        return sum(len(piece.segment) for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Tokens that go through the language model together.
+
+    Attributes:
+        streams: what of each stream there is.
+    """
+
+    streams: tuple[StreamPieces, ...]
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The pieces of all streams, in order."""
+        return [piece for stream in self.streams for piece in stream.pieces]
+
+    @property
+    def ids(self) -> Tensor:
+        """Token numbers: int64 [tokens]."""
+        return torch.cat([piece.segment.ids for piece in self.pieces])
+
+    @property
+    def visual(self) -> Tensor:
+        """Which tokens are visual: bool [tokens]."""
+        return torch.cat([piece.segment.visual for piece in self.pieces])
+
+    @property
+    def positions(self) -> Tensor:
+        """Where they stand: int64 [axes, tokens]."""
+        return torch.cat([p.segment.positions + p.position for p in self.pieces], dim=1)
+
+    @property
+    def rows(self) -> Ints:
+        """The rows that they are computed into: int64 [tokens]."""
+        return concatenate([piece.rows for piece in self.pieces])
+
+    @property
+    def sources(self) -> Ints:
+        """The rows that have the features of visual tokens: int64 [visual tokens]."""
+        return concatenate([piece.sources for piece in self.pieces])
+
+
+class Batch:
+    """The windows that are run together.
+
+    Args:
+        plans: one a stream at most.
+    """
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self.plans = tuple(plans)
+
+    def passes(self, limit: int) -> Iterator[Pass]:
+        """Yields passes of about as many tokens as ``limit``. Pieces are not cut.
+
+        Cutting between pieces is exact: a token depends only on keys before its own, and those are
+        final in all layers once an earlier pass has been run.
+        """
+        return passes_of([(plan.keys, plan.pieces) for plan in self.plans], limit)
+
+    @property
+    def ends(self) -> list[Ints]:
+        """Each plan's last tokens of questions, among the tokens of all passes."""
+        begins = np.cumsum([0, *(plan.tokens for plan in self.plans)])
+        return [plan.ends + begin for plan, begin in zip(self.plans, begins, strict=False)]
+
+
+def passes_of(streams: Sequence[tuple[Keys, Sequence[Piece]]], limit: int) -> Iterator[Pass]:
+    """Yields passes over the pieces of streams: see :meth:`Batch.passes`."""
+    waiting: list[StreamPieces] = []
+    tokens = 0
+    for keys, pieces in streams:
+        taken: list[Piece] = []
+        for piece in pieces:
+            if tokens >= limit:
+                yield Pass(tuple([*waiting, StreamPieces(keys, tuple(taken))]))
+                waiting, taken, tokens = [], [], 0
+            taken.append(piece)
+            tokens += len(piece.segment)
+        if taken:
+            waiting.append(StreamPieces(keys, tuple(taken)))
+    if waiting:
+        yield Pass(tuple(waiting))

@@ -1,0 +1,146 @@
+"""What comes from a camera, ready for the engine: windows with masks and the kept patches' pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from torch import Tensor
+
+from costream.engine.schedule import Schedule, Tubelet, Window
+from costream.models import FrameGeometry
+from costream.pruning import KeepMask, Pruner
+from costream.video import FrameRecord, Gap, Picture, Sample, SampleSource
+
+OnFrame = Callable[[FrameRecord], None]
+"""Told of every native frame as it is decoded."""
+
+OnGap = Callable[[Gap], None]
+"""Told of every gap of a live source, in order with the results."""
+
+Cut = Callable[[Sequence[Picture], FrameGeometry], Tensor]
+"""Cuts the patches of the frames of one temporal patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameInput:
+    """One temporal patch.
+
+    Attributes:
+        ticks: ticks of its first and its last frame.
+        frames: how many frames it has.
+        keep: the merge groups that are kept.
+        pixels: their patches.
+        encoded: groups that the vision encoder sees; more than are kept where the pruner looks at
+            features.
+        damaged: frames in whose interval the decoder met errors.
+    """
+
+    ticks: tuple[int, int]
+    frames: int
+    keep: KeepMask
+    pixels: Tensor
+    encoded: int
+    damaged: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowInput:
+    """A position of the window, and what is new in it.
+
+    Attributes:
+        index: its number.
+        start: first tick in it.
+        end: first tick behind it.
+        frames: the temporal patches that no earlier window held, in order.
+        received: of a live source, when the last of its frames was received, on the clock of
+            ``time.monotonic``.
+        decode_seconds: processor time spent on reading it.
+        prune_seconds: time spent on pruning and cutting it.
+    """
+
+    index: int
+    start: int
+    end: int
+    frames: tuple[FrameInput, ...]
+    received: float | None
+    decode_seconds: float
+    prune_seconds: float
+
+
+class Ingest:
+    """Reads one stream and prunes it. One thread uses it.
+
+    Args:
+        stream: what to read. The caller closes it.
+        pruner: the stream's.
+        cut: cuts the patches of frames.
+        geometry: how they are cut.
+        schedule: window and stride.
+    """
+
+    def __init__(
+        self,
+        stream: SampleSource,
+        pruner: Pruner,
+        cut: Cut,
+        geometry: FrameGeometry,
+        schedule: Schedule,
+    ) -> None:
+        self.stream = stream
+        self.geometry = geometry
+        self._pruner = pruner
+        self._cut = cut
+        self._schedule = schedule
+
+    def windows(
+        self, on_frame: OnFrame | None = None, on_gap: OnGap | None = None
+    ) -> Iterator[WindowInput]:
+        """Yields the windows of the stream until it ends."""
+        for window, seconds in read_windows(self.stream, self._schedule, on_frame, on_gap):
+            yield self.prepare(window, seconds)
+
+    def prepare(self, window: Window, decode_seconds: float = 0.0) -> WindowInput:
+        """Prunes what is new in a window and cuts out what is kept."""
+        begun = perf_counter()
+        window = window.last(self._schedule.recent)
+        frames = tuple(self._frame(tubelet) for tubelet in window.arrivals)
+        spent = perf_counter() - begun
+        return WindowInput(
+            window.index, window.start, window.end, frames, window.received, decode_seconds, spent
+        )
+
+    def _frame(self, tubelet: Tubelet) -> FrameInput:
+        samples = tubelet.samples
+        keep = self._pruner.decide(samples)
+        return FrameInput(
+            ticks=(samples[0].tick, samples[-1].tick),
+            frames=len(samples),
+            keep=keep,
+            pixels=self._cut([sample.picture for sample in samples], self.geometry),
+            encoded=keep.kept,
+            damaged=sum(sample.change.damaged for sample in samples),
+        )
+
+
+def read_windows(
+    stream: SampleSource,
+    schedule: Schedule,
+    on_frame: OnFrame | None = None,
+    on_gap: OnGap | None = None,
+) -> Iterator[tuple[Window, float]]:
+    """Yields a stream's windows, each with the processor time spent on reading it."""
+    items = stream.samples(schedule.fps, on_frame=on_frame)
+    counted = stream.decode_seconds
+    for window in schedule.windows(_reporting(items, on_gap)):
+        spent, counted = stream.decode_seconds - counted, stream.decode_seconds
+        yield window, spent
+
+
+def _reporting(items: Iterator[Sample | Gap], on_gap: OnGap | None) -> Iterator[Sample | Gap]:
+    """Passes items on, and news of gaps once what came before them was dealt with."""
+    for item in items:
+        yield item
+        if on_gap is not None and isinstance(item, Gap):
+            on_gap(item)

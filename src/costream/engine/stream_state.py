@@ -1,0 +1,157 @@
+"""The state of one watched stream: what its window holds, and how the next one is planned.
+
+It knows no weights and no device. Positions and timestamps only grow along a stream, so that
+nothing that was computed has to be written again when the window slides; now and then they begin
+again (a *rebase*), and then all rows are recomputed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from costream.engine.cached_patch import check_layout
+from costream.engine.carry_over import CarryOver
+from costream.engine.draft import Draft
+from costream.engine.ingest import WindowInput
+from costream.engine.kv_pool import KVPool
+from costream.engine.overlap import Overlap
+from costream.engine.page_table import Ints, PageTable
+from costream.engine.plan import Keys, Piece, Plan, Stream, Survey, WindowState
+from costream.engine.questions import Questions
+from costream.errors import PoolExhaustedError
+
+Select = Callable[[Overlap], Tensor]
+"""Names the tokens of an overlap to recompute: bool [tokens of the overlap]."""
+
+
+class StreamState:
+    """A stream's window, and the references that it holds on rows of the pool.
+
+    Args:
+        stream: what is the same for all of its windows.
+        pool: the pool.
+    """
+
+    def __init__(self, stream: Stream, pool: KVPool) -> None:
+        self.stream = stream
+        self._pool = pool
+        self.window = WindowState(
+            (), PageTable(), CarryOver.nothing(stream.groups), stream.prompt.tokens, 0
+        )
+
+    @property
+    def full_tokens(self) -> int:
+        """Tokens of prompt and window if nothing were pruned."""
+        patches = self.window.patches
+        labels = sum(patch.label_tokens for patch in patches)
+        return self.stream.prompt.tokens + labels + len(patches) * self.stream.groups
+
+    @property
+    def rows(self) -> int:
+        """Rows of the pool that it refers to."""
+        return len(np.unique(np.concatenate(self.window.referred)))
+
+    def rebases(self, window: WindowInput) -> bool:
+        """Whether positions begin again with a window."""
+        return self.window.position > self.stream.limit or not self._overlap(window).patches
+
+    def survey(self, window: WindowInput) -> Survey:
+        """Returns the overlap with a window as tokens to compute, for a look at fresh keys."""
+        overlap, stream = self._overlap(window), self.stream
+        patches = [patch for patch in overlap.patches if patch.segment is not None]
+        first = overlap.patches[0].position if overlap.patches else self.window.position
+        moved = np.full(stream.prompt.tokens, first - stream.prompt.tokens)
+        pieces = []
+        for patch in patches:
+            assert patch.segment is not None
+            rows, _ = overlap.table.entries(patch.slot, patch.tokens)
+            begin = stream.prompt.tokens + patch.slot - overlap.table.first
+            pieces.append(
+                Piece(
+                    patch.segment,
+                    stream.layout.start(patch.position),
+                    np.arange(begin, begin + patch.tokens),
+                    rows,
+                    rows[patch.segment.visual.numpy()],
+                )
+            )
+        keys = Keys(
+            np.concatenate([stream.prompt.rows, overlap.table.rows]),
+            np.concatenate([moved, overlap.table.distances]),
+            np.empty(0, np.int64),
+        )
+        return Survey(tuple(pieces), keys)
+
+    def plan(
+        self, window: WindowInput, questions: Questions, select: Select, *, exact: bool = False
+    ) -> Plan:
+        """Plans a window. The state stays what it is until the plan is committed.
+
+        Args:
+            window: what is new.
+            questions: what is asked.
+            select: names what is recomputed of the overlap.
+            exact: begin positions again and compute every token.
+
+        Raises:
+            PoolExhaustedError: the pool has too few rows; none is taken then.
+        """
+        overlap, rebase = self._overlap(window), exact or self.rebases(window)
+        draft = Draft(
+            self.stream, self._pool, self.window, overlap, rebase=rebase, exact=exact
+        )
+        try:
+            if rebase:
+                ticks = [patch.tick for patch in overlap.patches]
+                draft.begin_again([*ticks, *(f.ticks[0] for f in window.frames), window.start][0])
+            else:
+                draft.refresh(select(overlap))
+            for frame in window.frames:
+                draft.arrive(frame)
+            return draft.finish(window, questions)
+        except PoolExhaustedError:
+            for rows in draft.taken:
+                self._pool.release(rows)
+            raise
+
+    def commit(self, plan: Plan) -> None:
+        """Moves on to a window that was run, and frees what it no longer refers to."""
+        before, self.window = self.window, plan.state
+        for rows in self.window.referred:
+            self._pool.retain(rows)
+        for rows in before.referred:
+            self._pool.release(rows)
+        self._pool.release(plan.taken)
+
+    def abandon(self, plan: Plan) -> None:
+        """Gives the rows of a plan back that was not run."""
+        self._pool.release(plan.taken)
+
+    def close(self) -> None:
+        """Frees all rows: the stream is watched no longer."""
+        for rows in self.window.referred:
+            self._pool.release(rows)
+        self.window = WindowState(
+            (), PageTable(), CarryOver.nothing(self.stream.groups), self.window.position, 0
+        )
+
+    def check_integrity(self) -> list[Ints]:
+        """Checks that patches lie in their slots without gap or overlap, in order.
+
+        Returns:
+            The rows that the state refers to.
+
+        Raises:
+            IntegrityError: they don't.
+        """
+        check_layout(self.window.patches, self.window.table.first)
+        return self.window.referred
+
+    def _overlap(self, window: WindowInput) -> Overlap:
+        before = self.window
+        patches = tuple(patch for patch in before.patches if patch.tick >= window.start)
+        first = patches[0].slot if patches else before.table.end
+        return Overlap(patches, before.table.since(first), window.start)
