@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 
 from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
 
@@ -71,3 +72,24 @@ class FakeStream:
 
     def samples(self, fps: float, *, on_frame: object = None) -> Iterator[Sample]:
         yield from self._samples
+
+
+class MaskedAttention:
+    """Attention of one sequence under a mask; notes which layers asked."""
+
+    def __init__(self, mask: torch.Tensor) -> None:
+        self.mask = mask
+        self.layers: list[int] = []
+
+    def attend(
+        self,
+        layer: int,
+        queries: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        scale: float,
+    ) -> torch.Tensor:
+        self.layers.append(layer)
+        return torch.nn.functional.scaled_dot_product_attention(
+            queries[None], keys[None], values[None], self.mask, scale=scale, enable_gqa=True
+        )[0].transpose(0, 1)

@@ -13,6 +13,7 @@ from costream.engine.engine import Engine
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from costream.video import Picture
+from tests.engine.driving import advance
 from tests.fakes import FakeStream, samples_of
 
 TOLERANCE = 1e-3
@@ -29,11 +30,7 @@ def logits_of_windows(
     engine = Engine(model, settings)
     watch = engine.open(stream, ASKS)
     for window, _ in engine.windows(stream):
-        arrivals = watch.session.encode(window.arrivals)
-        logits, _ = watch.prefill(window, arrivals)
-        watch.session.release()
-        watch.session.check_integrity()
-        yield window.start, logits
+        yield window.start, advance(watch, window)
 
 
 class Published(Protocol):

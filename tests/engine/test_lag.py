@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from costream.engine.engine import Engine
-from costream.engine.watch import Watch
+from costream.engine.stream_state import StreamState
 from costream.errors import SourceLostError
 from costream.lab.synth import LiveCamera, SyntheticCamera
 from costream.models import ModelAdapter
@@ -28,13 +28,13 @@ SLACK = 1.0
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every window takes five strides."""
-    prefill = Watch.prefill
+    plan = StreamState.plan
 
-    def slowly(self, window, arrivals):
+    def slowly(self, *args, **options):
         time.sleep(WORK)
-        return prefill(self, window, arrivals)
+        return plan(self, *args, **options)
 
-    monkeypatch.setattr(Watch, "prefill", slowly)
+    monkeypatch.setattr(StreamState, "plan", slowly)
 
 
 def test_lag_is_bounded_and_what_is_skipped_is_told(model: ModelAdapter, slow: None) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from costream.engine.cached_patch import CachedPatch
 from costream.engine.engine import Engine
-from costream.engine.resident import Resident
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
@@ -54,11 +54,11 @@ def changed_groups(empty: np.ndarray, taken: np.ndarray, shape: tuple[int, int])
     return counts > 0.05 * gap.size / counts.size
 
 
-def follow(residents: list[Resident], newest: np.ndarray) -> None:
+def follow(patches: Sequence[CachedPatch], newest: np.ndarray) -> None:
     """Moves on the tick at which each group was encoded that the window's last frames show."""
-    for resident in residents:
-        assert resident.shown.all()
-        newest[resident.keep.groups] = resident.tick
+    for patch in patches:
+        assert patch.shown.all()
+        newest[patch.keep.groups] = patch.tick
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
@@ -81,12 +81,12 @@ def test_it_is_in_the_tokens_of_every_window(
         newest: np.ndarray | None = None
         for window, _ in engine.windows(stream):
             verdict = watch.step(window)
-            shape = watch.session.residents[0].keep.groups.shape
+            shape = watch.state.window.patches[0].keep.groups.shape
             where = changed_groups(empty, taken, shape)
             assert where.sum() >= 2
             if newest is None:
                 newest = np.full(shape, -1)
-            follow(watch.session.residents, newest)
+            follow(watch.state.window.patches, newest)
             if verdict.end > ARRIVES + 1:
                 # Its tokens show the visitor, and after he has left the empty place.
                 since = LEAVES if verdict.end > LEAVES + 1 else ARRIVES

@@ -67,10 +67,12 @@ def test_writing_stops_at_the_end_token(model: ModelAdapter) -> None:
     stream = FakeStream(samples_of(noise_pictures(6)))
     watch = engine.open(stream, ["Is it?", "Or not?"])
     (window, _) = next(engine.windows(stream))
-    logits, _ = watch.prefill(window, watch.session.encode(window.arrivals))
-    ends = logits.clone()
+    plan, output = watch.run(watch.ingest.prepare(window))
+    ends = output.logits.clone()
     ends[0, min(model.eos_ids)] = 1e9
-    written = watch.questions.write(watch.session, ends, [0, 1], limit=4)
+    output.logits = ends
+    watch._settings = SETTINGS.model_copy(update={"max_text_tokens": 4})
+    written = watch._write(plan, output, [0, 1])
     assert written[0] == []
     assert len(written[1]) == 4
 

@@ -81,7 +81,7 @@ def test_small_pictures_are_enlarged(model: ModelAdapter, width: int, height: in
 def test_the_benchmark_s_stock_side_is_what_the_engine_equals(model: ModelAdapter) -> None:
     full = engine(model, pruner="none", refresh="full")
     watch = full.open(stream(), ["Is it?"])
-    side = StockSide(model, watch.questions, watch.session.geometry, fps=2)
+    side = StockSide(model, watch.questions, watch.stream.geometry, fps=2)
     for window, _ in full.windows(stream()):
         verdict = watch.step(window)
         score, _ = side.step(window)

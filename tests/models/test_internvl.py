@@ -18,10 +18,12 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 from transformers.models.internvl.processing_internvl import InternVLProcessor
 
 from costream.engine.engine import Engine
+from costream.engine.plan import Plan
 from costream.errors import ModelError, SettingsError
 from costream.models import FrameGeometry, ModelAdapter, Moment, load_model, write_untrained
 from costream.models.untrained import SIZES
 from costream.settings import EngineSettings
+from tests.engine.driving import run
 from tests.engine.golden import (
     ASKS,
     PROMPT,
@@ -225,12 +227,13 @@ def test_moved_keys_are_those_computed_at_the_other_place(
         cos, sin = model.language.rotary_emb(keys, torch.arange(start, start + 5)[None])
         return keys * cos + torch.cat([-keys[..., 8:], keys[..., :8]], dim=-1) * sin
 
-    moved = model.move_keys(rotate(3), distance)
+    turn = model.rotation(torch.full((5,), distance))
+    moved = turn.apply(rotate(3).transpose(0, 1)).transpose(0, 1)
     assert torch.allclose(moved, rotate(3 + distance), atol=5e-3 if distance > 1000 else 1e-4)
 
 
-def labels(session) -> list[str]:
-    texts = [session.model.tokenizer.decode(r.segment.ids) for r in session.residents]
+def labels(model: ModelAdapter, plan: Plan) -> list[str]:
+    texts = [model.tokenizer.decode(patch.segment.ids) for patch in plan.state.patches]
     return [text.partition(":")[0] for text in texts]
 
 
@@ -242,9 +245,8 @@ def test_frames_are_numbered_through_the_epoch(
     engine, stream = Engine(model, settings), FakeStream(samples_of(squares(12)))
     watch = engine.open(stream, ASKS)
     for number, (window, _) in zip(first, engine.windows(stream), strict=True):
-        watch.prefill(window, watch.session.encode(window.arrivals))
-        watch.session.release()
-        assert labels(watch.session) == [f"Frame{n}" for n in range(number, number + 8)]
+        plan, _ = run(watch, window)
+        assert labels(model, plan) == [f"Frame{n}" for n in range(number, number + 8)]
 
 
 def test_late_numbers_are_all_that_a_grown_epoch_changes(model: ModelAdapter, path: Path) -> None:

@@ -252,7 +252,9 @@ def test_moved_keys_are_those_computed_later_at_the_same_place(
         cos, sin = model.language.rotary_emb(keys, places[:, None])
         return keys * cos + torch.cat([-keys[..., 8:], keys[..., :8]], dim=-1) * sin
 
-    assert torch.allclose(model.move_keys(rotate(3), distance), rotate(3 + distance), atol=2e-4)
+    turn = model.rotation(torch.full((5,), distance))
+    moved = turn.apply(rotate(3).transpose(0, 1)).transpose(0, 1)
+    assert torch.allclose(moved, rotate(3 + distance), atol=2e-4)
 
 
 def test_flops_are_those_that_torch_counts(model: ModelAdapter, path: Path) -> None:

@@ -134,7 +134,8 @@ def test_moved_keys_are_those_computed_at_the_other_place(
         half = torch.cat([-keys[..., 8:], keys[..., :8]], dim=-1)
         return keys * cos + half * sin
 
-    moved = model.move_keys(rotate(3), distance)
+    turn = model.rotation(torch.full((5,), distance))
+    moved = turn.apply(rotate(3).transpose(0, 1)).transpose(0, 1)
     assert torch.allclose(moved, rotate(3 + distance), atol=5e-3 if distance > 1000 else 1e-4)
 
 

@@ -168,14 +168,16 @@ def test_an_answer_begins_no_thought(model: ModelAdapter, name: str) -> None:
     stream = FakeStream(samples_of(noise_pictures(4, width=size[0], height=size[1])))
     watch = engine.open(stream, ["Is it?"])
     window, _ = next(engine.windows(stream))
-    logits = watch.prefill(window, watch.session.encode(window.arrivals))[0].clone()
+    plan, output = watch.run(watch.ingest.prepare(window))
+    logits = output.logits = output.logits.clone()
     think = model.tokens.id_of("<think>")
     second = int(logits[0].argmax())
     if think is None:
         assert not model.barred_ids
         return
     logits[0, think] = 1e9
-    (written,) = watch.questions.write(watch.session, logits, [0], limit=1).values()
+    watch._settings = settings.model_copy(update={"max_text_tokens": 1})
+    (written,) = watch._write(plan, output, [0]).values()
     assert written == ([second] if name == THINKING else [think])
 
 

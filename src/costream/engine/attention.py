@@ -210,7 +210,5 @@ def _block(
     if seen > scratch:
         owners = torch.from_numpy(keys.branches[: seen - scratch]).to(device)[None]
         visible[:, scratch:] &= (owners == SHARED) | (owners == owner)
-    mask = torch.zeros(visible.shape, dtype=dtype, device=device).masked_fill_(
-        ~visible, -torch.inf
-    )
+    mask = torch.zeros(visible.shape, dtype=dtype, device=device).masked_fill_(~visible, -torch.inf)
     return Block(begin, end, seen, mask)

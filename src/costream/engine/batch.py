@@ -115,7 +115,7 @@ def passes_of(streams: Sequence[tuple[Keys, Sequence[Piece]]], limit: int) -> It
         taken: list[Piece] = []
         for piece in pieces:
             if tokens >= limit:
-                yield Pass(tuple([*waiting, StreamPieces(keys, tuple(taken))]))
+                yield Pass((*waiting, StreamPieces(keys, tuple(taken))))
                 waiting, taken, tokens = [], [], 0
             taken.append(piece)
             tokens += len(piece.segment)

@@ -46,7 +46,8 @@ class CarryOver:
     @property
     def referred(self) -> Ints:
         """The rows that it refers to."""
-        return self.rows[self.rows != NOWHERE]
+        referred: Ints = self.rows[self.rows != NOWHERE]
+        return referred
 
     def moved(self, groups: npt.NDArray[np.bool_], rows: Ints, positions: Ints) -> CarryOver:
         """Returns it with other rows for some groups: bool [groups] and a row for each of them."""

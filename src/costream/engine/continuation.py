@@ -26,10 +26,10 @@ class Continuation:
         branches: the questions that are answered.
     """
 
-    def __init__(
-        self, pool: KVPool, view: KeyView, keys: Keys, branches: Sequence[int]
-    ) -> None:
-        gathered = [pool.gather(layer, view.rows, view.rotation) for layer in range(pool.shape.layers)]
+    def __init__(self, pool: KVPool, view: KeyView, keys: Keys, branches: Sequence[int]) -> None:
+        gathered = [
+            pool.gather(layer, view.rows, view.rotation) for layer in range(pool.shape.layers)
+        ]
         owners = np.concatenate([np.full(len(keys) - len(keys.branches), SHARED), keys.branches])
         seen = {b: torch.from_numpy((owners == SHARED) | (owners == b)) for b in branches}
         self._layers = [
@@ -49,11 +49,17 @@ class Continuation:
         for row, branch in enumerate(self._turn):
             here = slice(row, row + 1)
             held = self._layers[layer][branch]
-            seen = (torch.cat([held[0], keys[:, here]], 1), torch.cat([held[1], values[:, here]], 1))
+            seen = (
+                torch.cat([held[0], keys[:, here]], 1),
+                torch.cat([held[1], values[:, here]], 1),
+            )
             self._layers[layer][branch] = seen
             mixed.append(
                 scaled_dot_product_attention(
-                    queries[None, :, here], seen[0][None], seen[1][None], scale=scale,
+                    queries[None, :, here],
+                    seen[0][None],
+                    seen[1][None],
+                    scale=scale,
                     enable_gqa=True,
                 )[0].transpose(0, 1)
             )

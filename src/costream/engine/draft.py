@@ -168,9 +168,7 @@ class Draft:
         shown = patch.shown
         # The segment is laid out even where everything was pruned: its span keeps the distances
         # between the frames around it what they are in the unpruned video.
-        segment = self._stream.layout.frame(
-            self._moment(patch.ticks), shown, self._stream.geometry
-        )
+        segment = self._stream.layout.frame(self._moment(patch.ticks), shown, self._stream.geometry)
         visual_tokens = int(shown.sum())
         patch = replace(
             patch,

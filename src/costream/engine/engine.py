@@ -155,4 +155,3 @@ class Engine:
             keep=self.settings.keep,
             seed=self.settings.seed,
         )
-

@@ -1,4 +1,4 @@
-"""What comes from a camera, ready for the engine: windows with masks and the kept patches' pixels."""
+"""What comes from a camera, ready for the engine: windows, masks and kept patches."""
 
 from __future__ import annotations
 

@@ -103,9 +103,7 @@ class KVPool:
         """
         self._kv[layer].index_copy_(0, rows, torch.stack([keys, values]).permute(2, 0, 1, 3))
 
-    def gather(
-        self, layer: int, rows: Tensor, rotation: Rotation | None
-    ) -> tuple[Tensor, Tensor]:
+    def gather(self, layer: int, rows: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor]:
         """Collects one layer's keys and values, keys rotated to where they are referred to.
 
         Args:
@@ -151,7 +149,8 @@ class KVPool:
         if not np.array_equal(counts, self._counts):
             wrong = int(np.flatnonzero(counts != self._counts)[0])
             raise IntegrityError(
-                f"row {wrong} is referred to {counts[wrong]} times and counted {self._counts[wrong]}"
+                f"row {wrong} is referred to {counts[wrong]} times "
+                f"and counted {self._counts[wrong]}"
             )
         if sorted(self._free) != np.flatnonzero(counts == 0).tolist():
             raise IntegrityError("the free rows are not those without a reference")

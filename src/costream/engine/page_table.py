@@ -56,7 +56,10 @@ class PageTable:
 
     def replaced(self, slot: int, rows: Ints, distances: Ints) -> PageTable:
         """Returns the table with other entries from a slot on."""
-        new, begin = PageTable(self.first, self.rows.copy(), self.distances.copy()), slot - self.first
+        new, begin = (
+            PageTable(self.first, self.rows.copy(), self.distances.copy()),
+            slot - self.first,
+        )
         new.rows[begin : begin + len(rows)] = rows
         new.distances[begin : begin + len(rows)] = distances
         return new

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from math import isnan
-from os.path import commonprefix
 
 import numpy as np
 import torch
@@ -63,6 +63,7 @@ class Questions:
     def tokens(self) -> int:
         """Tokens that are computed for all questions."""
         return len(self.branches)
+
     def answers(self, scores: Sequence[float], texts: Mapping[int, str]) -> tuple[Answer, ...]:
         """Returns the answers: each question's score with what it means.
 
@@ -116,7 +117,8 @@ class Questions:
 
 def _pieces(segments: Sequence[Segment]) -> list[tuple[int, Segment]]:
     """Cuts questions where they part; each keeps at least its last token."""
-    shared = len(commonprefix([segment.ids.tolist()[:-1] for segment in segments]))
+    columns = zip(*(segment.ids.tolist()[:-1] for segment in segments), strict=False)
+    shared = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, columns))
     heads = [np.arange(len(segment)) < shared for segment in segments]
     stem = [(SHARED, take(segments[0], heads[0]))] if shared else []
     rest = [

@@ -100,9 +100,7 @@ class StreamState:
             PoolExhaustedError: the pool has too few rows; none is taken then.
         """
         overlap, rebase = self._overlap(window), exact or self.rebases(window)
-        draft = Draft(
-            self.stream, self._pool, self.window, overlap, rebase=rebase, exact=exact
-        )
+        draft = Draft(self.stream, self._pool, self.window, overlap, rebase=rebase, exact=exact)
         try:
             if rebase:
                 ticks = [patch.tick for patch in overlap.patches]

@@ -71,6 +71,8 @@ class Watch:
         self._runner = runner
         self._settings = settings
         self._received: float | None = None
+        self._survey_flops = 0
+        self._plan_seconds = 0.0
 
     def step(self, window: Window, decoding: float = 0.0) -> Verdict:
         """Moves the window and answers the questions on it, with nothing else in the batch.
@@ -114,16 +116,18 @@ class Watch:
         Raises:
             PoolExhaustedError: the pool has too few rows for it.
         """
-        self._survey = 0
+        begun, self._survey_flops = perf_counter(), 0
 
         def select(overlap: Overlap) -> Tensor:
             if not self._refresh.looks:
                 return self._refresh.select(overlap, None)
             survey = self.state.survey(window)
-            self._survey = self._runner.survey_flops(survey)
+            self._survey_flops = self._runner.survey_flops(survey)
             return self._refresh.select(overlap, self._runner.deviations(survey))
 
-        return self.state.plan(window, self.questions, select, exact=self._refresh.rebase)
+        plan = self.state.plan(window, self.questions, select, exact=self._refresh.rebase)
+        self._plan_seconds = perf_counter() - begun
+        return plan
 
     def commit(self, plan: Plan, output: Output) -> Verdict:
         """Writes what is wanted in words, moves on to the window and says what came of it."""
@@ -134,7 +138,7 @@ class Watch:
         seconds = StageSeconds(
             decode=plan.window.decode_seconds,
             vision=plan.window.prune_seconds + output.vision_seconds,
-            prefill=output.prefill_seconds,
+            prefill=self._plan_seconds + output.prefill_seconds,
             generate=perf_counter() - begun,
         )
         self.state.commit(plan)
@@ -181,7 +185,7 @@ class Watch:
             tokens=_count_tokens(plan),
             flops=FlopCount(
                 full=self._full_flops(sum(map(len, written.values()))),
-                spent=output.flops + self._survey,
+                spent=output.flops + self._survey_flops,
                 asking=self._asking_flops(plan),
             ),
             seconds=seconds,
