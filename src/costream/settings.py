@@ -45,6 +45,8 @@ class EngineSettings(BaseModel):
         epoch: positions after which all is recomputed and positions begin again. Attention sees
             differences only, but their rounding grows with the positions.
         chunk: tokens run through the language model at a time; bounds memory, not results.
+        batch: tokens of the language model after which no further stream's window is run together
+            with others; bounds how long an answer waits for those of others, not results.
         seed: seed of rules that draw at random.
     """
 
@@ -70,6 +72,7 @@ class EngineSettings(BaseModel):
     max_text_tokens: int = Field(64, ge=1)
     epoch: int = Field(65536, ge=1)
     chunk: int = Field(2048, ge=1)
+    batch: int = Field(4096, ge=1)
     seed: int = 0
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from costream.engine.page_table import Ints
 from costream.engine.plan import Keys, Piece, Plan, concatenate
+from costream.models import VisualTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,15 @@ class Batch:
 
     Args:
         plans: one a stream at most.
+        encoded: for each plan the features of its new patches, where these were encoded for
+            planning already.
     """
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(
+        self, plans: Sequence[Plan], encoded: Sequence[list[VisualTokens] | None] | None = None
+    ) -> None:
         self.plans = tuple(plans)
+        self.encoded = tuple(encoded or [None] * len(plans))
 
     def passes(self, limit: int) -> Iterator[Pass]:
         """Yields passes of about as many tokens as ``limit``. Pieces are not cut.

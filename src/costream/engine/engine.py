@@ -8,13 +8,17 @@ from typing import Any
 import torch
 
 from costream.embedded import warn_of_embedded
+from costream.engine.bell import Bell
+from costream.engine.feed import Feed, feed_of
 from costream.engine.ingest import OnFrame, OnGap, read_windows
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.runner import ModelRunner
 from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
+from costream.engine.scheduler import Scheduler
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
+from costream.errors import CoStreamError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
@@ -23,7 +27,7 @@ from costream.video.provenance import is_synthetic
 
 
 class Engine:
-    """Watches streams with one model. Streams watched at the same time need a thread each.
+    """Watches streams with one model, as many at a time as there are. One thread uses it.
 
     Args:
         model: the loaded model.
@@ -85,19 +89,22 @@ class Engine:
 
     def watch(
         self,
-        stream: SampleSource,
+        stream: SampleSource | Sequence[SampleSource],
         ask: Sequence[str],
         *,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
     ) -> Iterator[Verdict]:
-        """Returns a verdict for each position of the window, until the stream ends.
+        """Returns a verdict for each position of the window, until all streams have ended.
+
+        The windows of several streams are run together. A stream that fails ends alone: its error
+        is raised when the others have ended as well.
 
         Args:
             stream: what to watch, a :class:`~costream.video.Stream` or a
-                :class:`~costream.video.LiveStream`. The caller closes it. Opened with
-                ``motion=engine.settings.uses_motion``, it extracts motion vectors only for a
-                pruner that looks at them.
+                :class:`~costream.video.LiveStream`, or several of them. The caller closes
+                it. Opened with ``motion=engine.settings.uses_motion``, it extracts motion vectors
+                only for a pruner that looks at them.
             ask: questions whose answer is yes or no.
             on_frame: called with the record of every native frame as it is decoded.
             on_gap: called with every gap of a live source.
@@ -106,11 +113,34 @@ class Engine:
             SettingsError: at once: there is no question, one is empty or no valid Unicode.
             SourceError: at once or while iterating: the stream can't be read.
         """
-        watch = self.open(stream, ask)
-        if self._name is not None:
-            self._warn(self._name, stream.info.source, ask)
-        windows = self.windows(stream, on_frame, on_gap)
-        return (watch.step(window, decoding) for window, decoding in windows)
+        streams = stream if isinstance(stream, Sequence) else [stream]
+        watches = [self.open(one, ask) for one in streams]
+        for one in streams if self._name is not None else ():
+            self._warn(str(self._name), one.info.source, ask)
+        return self._run(watches, on_frame, on_gap)
+
+    def _run(
+        self, watches: Sequence[Watch], on_frame: OnFrame | None, on_gap: OnGap | None
+    ) -> Iterator[Verdict]:
+        """The main loop."""
+        errors: list[CoStreamError] = []
+        bell = Bell()
+
+        def note(feed: Feed, error: CoStreamError | None) -> None:
+            if error is not None:
+                errors.append(error)
+
+        scheduler = Scheduler(self.settings.batch, note, bell)
+        try:
+            for watch in watches:
+                scheduler.add(feed_of(watch, bell, on_frame, on_gap, alone=len(watches) == 1))
+            while batch := scheduler.take():
+                outputs = self.runner.run(batch)
+                yield from scheduler.commit(batch, outputs)
+        finally:
+            scheduler.close()
+        for error in errors:
+            raise error
 
     def open(self, stream: SampleSource, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""

@@ -77,21 +77,10 @@ class ModelRunner:
         return self.model.encode(jobs, stream.geometry, memory)
 
     @torch.inference_mode()
-    def run(
-        self, batch: Batch, encoded: Sequence[list[VisualTokens] | None] | None = None
-    ) -> list[Output]:
-        """Encodes and prefills a batch.
-
-        Args:
-            batch: the plans.
-            encoded: for each plan the features of its new patches, where these were encoded for
-                planning already.
-
-        Returns:
-            What came of each plan, in order.
-        """
+    def run(self, batch: Batch) -> list[Output]:
+        """Encodes and prefills a batch; returns what came of each plan, in order."""
         begun = perf_counter()
-        for plan, visuals in zip(batch.plans, encoded or [None] * len(batch.plans), strict=True):
+        for plan, visuals in zip(batch.plans, batch.encoded, strict=True):
             self._store(plan, self.encode(plan.stream, plan.window) if visuals is None else visuals)
         between = perf_counter()
         hidden = torch.cat([self._compute(part) for part in batch.passes(self._chunk)])

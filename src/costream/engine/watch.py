@@ -88,7 +88,7 @@ class Watch:
         """Plans a window and runs it, with nothing else in the batch."""
         window, encoded = self.look(window)
         plan = self.plan(window)
-        (output,) = self._runner.run(Batch([plan]), [encoded])
+        (output,) = self._runner.run(Batch([plan], [encoded]))
         return plan, output
 
     def look(self, window: WindowInput) -> tuple[WindowInput, list[VisualTokens] | None]:

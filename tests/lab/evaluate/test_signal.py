@@ -19,8 +19,7 @@ from costream.lab.evaluate.signal import (
 from costream.lab.evaluate.signal_case import RAMPS, SignalCase, quick_cases, signal_cases
 from costream.lab.synth import EncoderSettings, LightChange, SyntheticCamera
 from costream.pruning import CHANGE_RULES, KeepMask, PatchGrid, Pruner, PrunerSettings
-
-from ..fakes import noise_pictures, samples_of
+from tests.fakes import noise_pictures, samples_of
 
 GRID = PatchGrid(8, 8, 2)
 CLIPS = Path(__file__).parents[4] / "shared" / "clips"

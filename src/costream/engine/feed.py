@@ -1,0 +1,157 @@
+"""Where the windows of a watch wait for the engine."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from time import monotonic
+
+from costream.engine.bell import Bell
+from costream.engine.ingest import OnFrame, OnGap, WindowInput
+from costream.engine.watch import Watch
+
+
+class Feed(ABC):
+    """The windows of one watch, one at a time.
+
+    Args:
+        watch: the watch.
+        windows: its windows.
+    """
+
+    def __init__(self, watch: Watch, windows: Iterator[WindowInput]) -> None:
+        self.watch = watch
+        self._windows = windows
+        self._waiting: WindowInput | None = None
+        self._begun = monotonic()
+
+    @abstractmethod
+    def peek(self) -> WindowInput | None:
+        """Returns the window that waits, or None where none does.
+
+        Raises:
+            CoStreamError: the stream can't be read any further. It is raised once.
+        """
+
+    @abstractmethod
+    def pop(self) -> None:
+        """Takes the window that waits away."""
+
+    @property
+    @abstractmethod
+    def ended(self) -> bool:
+        """Whether no window waits and none will."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the reading."""
+
+    def deadline(self, window: WindowInput) -> float:
+        """When a window is due, on the clock of ``time.monotonic``: a stride after it ends.
+
+        A file's windows end as if it were played from the moment on at which it was opened.
+        """
+        schedule = self.watch.stream.schedule
+        ends = self._begun + window.end / schedule.fps
+        return (window.received or ends) + schedule.stride / schedule.fps
+
+
+class PulledFeed(Feed):
+    """Reads a window when the engine asks for it, in its thread: for files."""
+
+    _done = False
+
+    def peek(self) -> WindowInput | None:
+        if self._waiting is None and not self._done:
+            # A stream that fails has ended, too.
+            self._done = True
+            self._waiting = next(self._windows, None)
+            self._done = self._waiting is None
+        return self._waiting
+
+    def pop(self) -> None:
+        self._waiting = None
+
+    @property
+    def ended(self) -> bool:
+        return self._done and self._waiting is None
+
+    def close(self) -> None:
+        self._done = True
+
+
+class ThreadedFeed(Feed):
+    """Reads in a thread of its own: for live sources.
+
+    One window waits at most, and the thread with the next one until that is taken. What comes from
+    the camera meanwhile is bounded by its own queue, which skips the oldest frames.
+
+    Args:
+        watch: the watch.
+        windows: its windows.
+        bell: rung when a window waits or the stream has ended.
+    """
+
+    def __init__(self, watch: Watch, windows: Iterator[WindowInput], bell: Bell) -> None:
+        super().__init__(watch, windows)
+        self._bell = bell
+        self._room = threading.Semaphore(1)
+        self._error: Exception | None = None
+        self._done = self._closed = False
+        threading.Thread(target=self._read, name="costream-ingest", daemon=True).start()
+
+    def peek(self) -> WindowInput | None:
+        if self._waiting is None and self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return self._waiting
+
+    def pop(self) -> None:
+        self._waiting = None
+        self._room.release()
+
+    @property
+    def ended(self) -> bool:
+        return self._done and self._waiting is None and self._error is None
+
+    def close(self) -> None:
+        self._closed = True
+        self._room.release()
+
+    def _read(self) -> None:
+        try:
+            for window in self._windows:
+                self._room.acquire()
+                if self._closed:
+                    return
+                self._waiting = window
+                self._bell.ring()
+        except Exception as error:  # raised again where the engine takes it
+            self._error = error
+        finally:
+            self._done = True
+            self._bell.ring()
+
+
+def feed_of(
+    watch: Watch,
+    bell: Bell,
+    on_frame: OnFrame | None = None,
+    on_gap: OnGap | None = None,
+    *,
+    alone: bool = False,
+) -> Feed:
+    """Returns a watch's windows, read by the engine's thread or by one of their own.
+
+    Args:
+        watch: the watch.
+        bell: see :class:`ThreadedFeed`.
+        on_frame: told of every native frame as it is decoded.
+        on_gap: told of every gap of a live source.
+        alone: nothing else is watched, so that waiting for this keeps nobody waiting.
+    """
+    windows = watch.ingest.windows(on_frame, on_gap)
+    if watch.source.info.live and not alone:
+        return ThreadedFeed(watch, windows, bell)
+    return PulledFeed(watch, windows)
