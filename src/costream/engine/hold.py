@@ -16,7 +16,7 @@ from torch import Tensor
 from costream.engine.prefill import Piece
 from costream.engine.resident import Resident
 from costream.engine.store import Copies
-from costream.models import VisionMemory, VisualTokens
+from costream.models import EncoderMemory, VisualTokens
 
 NOWHERE = -1
 """Slot of a group that the store does not hold."""
@@ -35,7 +35,7 @@ class FeatureMemory:
 
     def __init__(self, groups: int) -> None:
         self.known = torch.zeros(groups, dtype=torch.bool)
-        self.vision = VisionMemory()
+        self.vision = EncoderMemory()
         self._embeds = torch.empty(0)
         self._deepstack = torch.empty(0)
 

@@ -17,7 +17,7 @@ from costream.engine.prefill import FlopMeter, Piece, Prefill, run_of
 from costream.engine.resident import Resident, check_layout
 from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.store import KVStore
-from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
+from costream.models import EncodeJob, FrameGeometry, ModelAdapter, Moment, VisualTokens
 from costream.pruning import KeepMask, Pruner
 
 
@@ -92,13 +92,8 @@ class Session:
             The new residents, not yet in the window.
         """
         keeps = [self._pruner.decide(tubelet.samples) for tubelet in tubelets]
-        masks = [torch.from_numpy(keep.groups.reshape(-1)) for keep in keeps]
-        pixels = [
-            self.model.pixels([s.picture for s in tubelet.samples], self.geometry)
-            for tubelet in tubelets
-        ]
-        memory = None if self._memory is None else self._memory.vision
-        visuals = self.model.encode(list(zip(pixels, masks, strict=True)), self.geometry, memory)
+        jobs = [self._job(t, keep) for t, keep in zip(tubelets, keeps, strict=True)]
+        visuals = self.model.encode(jobs)
         encoded = [len(visual) for visual in visuals]
         if self._pruner.after_vision:
             keeps, visuals = self._thin(keeps, visuals)
@@ -203,6 +198,12 @@ class Session:
         """
         self.store.check_integrity()
         check_layout(self.residents, self.store.start)
+
+    def _job(self, tubelet: Tubelet, keep: KeepMask) -> EncodeJob:
+        pictures, kept = [s.picture for s in tubelet.samples], keep.groups.reshape(-1)
+        patches = self.model.preprocessing.patches(pictures, kept, self.geometry)
+        memory = None if self._memory is None else self._memory.vision
+        return EncodeJob(torch.from_numpy(patches), torch.from_numpy(kept), self.geometry, memory)
 
     def _thin(
         self, keeps: Sequence[KeepMask], visuals: Sequence[VisualTokens]

@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 from costream.checkpoints import EMBEDDED_MODEL, recommended_settings
 from costream.models.base import (
     MODELS,
-    FrameGeometry,
+    EncodeJob,
     KVCache,
     KVShape,
     ModelAdapter,
@@ -14,9 +14,10 @@ from costream.models.base import (
     Segment,
     VisualTokens,
 )
+from costream.models.encoder_memory import EncoderMemory
 from costream.models.load import load_model
 from costream.models.untrained import SIZES, ModelSize, write_untrained
-from costream.models.vision_memory import VisionMemory
+from costream.preprocessing import FrameGeometry, Preprocessing
 
 # Each module of this folder that holds a family registers it and its untrained sizes.
 for _module in iter_modules(__path__):
@@ -26,14 +27,16 @@ __all__ = [
     "EMBEDDED_MODEL",
     "MODELS",
     "SIZES",
+    "EncodeJob",
+    "EncoderMemory",
     "FrameGeometry",
     "KVCache",
     "KVShape",
     "ModelAdapter",
     "ModelSize",
     "Moment",
+    "Preprocessing",
     "Segment",
-    "VisionMemory",
     "VisualTokens",
     "load_model",
     "recommended_settings",

@@ -1,9 +1,9 @@
-"""What a vision encoder remembers of a stream: pruned patches stay in sight of those beside them.
+"""Keys and values that a vision encoder keeps of a stream, for the patches that are pruned.
 
 A patch that is pruned is not run through the encoder. Left out of attention altogether, it would be
 missing from what its neighbours see, and a walker in an empty frame is not a walker in a street. So
-the encoder keeps, in each layer, the keys and values that every place of the picture had last.
-Places don't move, so these need no rotation.
+each layer keeps the keys and values that every place of the picture had last. Places don't move,
+so these need no rotation.
 """
 
 from __future__ import annotations
@@ -17,117 +17,146 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-REMEMBERING = "costream_remembering"
-"""Name under which ``transformers`` knows :func:`remembering_attention`."""
+MEMORY_ATTENTION = "costream_encoder_memory"
+"""Name under which ``transformers`` knows :func:`memory_attention`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """One sequence of an attention layer: what of it is fresh, and what it sees.
+class EncoderMemory:
+    """Keys and values of one stream's picture, by layer. One thread uses it.
 
-    Attributes:
-        fresh: int64 [queries], the places of its tokens, in order.
-        seen: int64 [keys], the places that they see, those of its tokens among them.
+    All frames of the stream have the same places: patches, and what else the encoder attends to.
     """
-
-    fresh: Tensor
-    seen: Tensor
-
-
-class VisionMemory:
-    """Keys and values of one stream's picture, by layer. One thread uses it."""
 
     def __init__(self) -> None:
         self._known = torch.empty(0, dtype=torch.bool)
-        self._layers: dict[Hashable, tuple[Tensor, Tensor]] = {}
+        self._layers: dict[Hashable, Tensor] = {}
 
-    def look(self, frames: Sequence[Tensor]) -> list[Tensor]:
-        """Takes note of frames that are about to be encoded.
+    @property
+    def bytes(self) -> int:
+        """Bytes that are allocated on all devices; none before the first frame is encoded."""
+        held = [self._known, *self._layers.values()]
+        return sum(tensor.untyped_storage().nbytes() for tensor in held)
+
+    def extend(self, fresh: Tensor) -> Tensor:
+        """Adds the places of a frame that is about to be encoded.
 
         Args:
-            frames: the places of each that are encoded, bool [places], in order.
+            fresh: bool [places], those that are encoded.
 
         Returns:
-            The places known once each of them is encoded: bool [places].
+            The places whose keys and values are known then: bool [places].
         """
-        if not len(self._known):
-            self._known = torch.zeros_like(frames[0])
-        known = []
-        for fresh in frames:
-            self._known = self._known | fresh
-            known.append(self._known)
-        return known
+        self._known = self._known | fresh if len(self._known) else fresh.clone()
+        return self._known
 
-    def complete(
-        self, layer: Hashable, glance: Glance, keys: Tensor, values: Tensor
+    def update(
+        self, layer: Hashable, sequence: SequenceMetadata, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Takes in one sequence's fresh keys and values.
+        """Stores one sequence's fresh keys and values and returns those that it attends to.
 
         Args:
             layer: the layer.
-            glance: where they belong and what is seen from there.
+            sequence: the places of its tokens and of what they attend to.
             keys: [1, heads, queries, head_dim].
             values: same shape.
 
         Returns:
-            Those of all places that are seen: [1, heads, keys, head_dim].
+            Keys and values of all places attended to: [1, heads, keys, head_dim].
         """
         if layer not in self._layers:
             _, heads, _, width = keys.shape
-            blank = keys.new_zeros(1, heads, len(self._known), width)
-            self._layers[layer] = blank, blank.clone()
-        fresh, seen = glance.fresh.to(keys.device), glance.seen.to(keys.device)
-        held_keys, held_values = self._layers[layer]
-        held_keys.index_copy_(2, fresh, keys)
-        held_values.index_copy_(2, fresh, values)
-        # Where all is fresh, the sequence's own order is as good as that of the places.
-        if len(fresh) == len(seen):
+            self._layers[layer] = keys.new_zeros(2, heads, len(self._known), width)
+        stored = self._layers[layer]
+        stored[0].index_copy_(1, sequence.fresh, keys[0])
+        stored[1].index_copy_(1, sequence.fresh, values[0])
+        if sequence.seen is None:
             return keys, values
-        return held_keys.index_select(2, seen), held_values.index_select(2, seen)
+        seen = stored.index_select(2, sequence.seen)
+        return seen[:1], seen[1:]
 
 
-class Recollection:
-    """A memory in one call of a vision encoder: it knows which sequences each layer goes through.
+@dataclass(frozen=True, slots=True)
+class SequenceMetadata:
+    """What one sequence of a packed encoder call attends to.
+
+    Attributes:
+        memory: its stream's, or None where the sequence attends to itself alone.
+        fresh: int64 [queries], the places of its tokens, in their order.
+        seen: int64 [keys], the places that they attend to, their own among them; None where those
+            are its own and no others.
+    """
+
+    memory: EncoderMemory | None
+    fresh: Tensor
+    seen: Tensor | None
+
+    @classmethod
+    def of(cls, memory: EncoderMemory | None, fresh: Tensor, known: Tensor) -> SequenceMetadata:
+        """Returns the metadata of a sequence whose own places are among those known."""
+        return cls(memory, fresh, None if len(fresh) == len(known) else known)
+
+
+class AttentionMetadata:
+    """What the sequences of one packed encoder call attend to, layer by layer.
+
+    It serves one call. Sequences of one stream come in order of time: in each layer a sequence
+    stores its keys and values before the next one reads, so that none sees a later frame.
 
     Args:
-        memory: the stream's; without one, a sequence sees itself alone.
-        glances: by layer, its sequences in order.
+        layers: by layer, the sequences that its attention goes through, in order.
+        device: where the encoder runs. Indices are uploaded once and not by layer.
     """
 
     def __init__(
-        self, memory: VisionMemory | None, glances: Mapping[Hashable, Sequence[Glance]]
+        self, layers: Mapping[Hashable, Sequence[SequenceMetadata]], device: torch.device
     ) -> None:
-        self._memory = memory
-        self._glances: dict[Hashable, Iterator[Glance]] = {
-            layer: iter(sequences) for layer, sequences in glances.items()
+        kinds = {id(sequences): sequences for sequences in layers.values()}
+        uploaded = {key: _upload(sequences, device) for key, sequences in kinds.items()}
+        self._pending: dict[Hashable, Iterator[SequenceMetadata]] = {
+            layer: iter(uploaded[id(sequences)]) for layer, sequences in layers.items()
         }
 
-    def complete(self, layer: Hashable, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Completes the next sequence of a layer: see :meth:`VisionMemory.complete`."""
-        if self._memory is None:
+    @classmethod
+    def of_frames(
+        cls,
+        frames: Sequence[tuple[EncoderMemory | None, Tensor]],
+        layers: Iterable[Hashable],
+        device: torch.device,
+    ) -> AttentionMetadata:
+        """Returns the metadata of layers in which every frame attends to all of itself.
+
+        Args:
+            frames: for each frame its stream's memory and its places that are encoded, bool
+                [places]; one without any has no sequence.
+            layers: the layers.
+            device: where the encoder runs.
+        """
+        sequences = []
+        for memory, mask in frames:
+            known = mask if memory is None else memory.extend(mask)
+            if mask.any():
+                sequences.append(SequenceMetadata.of(memory, places(mask), places(known)))
+        return cls(dict.fromkeys(layers, sequences), device)
+
+    def attended(self, layer: Hashable, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns what a layer's next sequence attends to: see :meth:`EncoderMemory.update`."""
+        sequence = next(self._pending[layer])
+        if sequence.memory is None:
             return keys, values
-        return self._memory.complete(layer, next(self._glances[layer]), keys, values)
+        return sequence.memory.update(layer, sequence, keys, values)
 
 
-def recall(
-    memory: VisionMemory | None, frames: Sequence[Tensor], layers: Iterable[Hashable]
-) -> Recollection:
-    """Returns the recollection of layers in which every frame sees all of itself.
-
-    Args:
-        memory: the stream's, or None.
-        frames: the places of each that are encoded, bool [places], in order; those without any
-            have no sequence.
-        layers: the layers.
-    """
-    if memory is None:
-        return Recollection(None, {})
-    glances = [
-        Glance(places(fresh), places(known))
-        for fresh, known in zip(frames, memory.look(frames), strict=True)
-        if fresh.any()
+def _upload(sequences: Sequence[SequenceMetadata], device: torch.device) -> list[SequenceMetadata]:
+    """Moves the indices of sequences to a device, all of them at once."""
+    nothing = torch.empty(0, dtype=torch.int64)
+    parts = [part for s in sequences for part in (s.fresh, nothing if s.seen is None else s.seen)]
+    if not parts:
+        return []
+    moved = torch.split(torch.cat(parts).to(device), [len(part) for part in parts])
+    return [
+        SequenceMetadata(s.memory, fresh, None if s.seen is None else seen)
+        for s, fresh, seen in zip(sequences, moved[::2], moved[1::2], strict=True)
     ]
-    return Recollection(memory, dict.fromkeys(layers, glances))
 
 
 def places(mask: Tensor) -> Tensor:
@@ -135,26 +164,26 @@ def places(mask: Tensor) -> Tensor:
     return mask.nonzero().squeeze(1)
 
 
-def remembering_attention(
+def memory_attention(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    recollection: Recollection | None = None,
+    attention_metadata: AttentionMetadata | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of stock vision encoders; with a recollection, over what is remembered as well."""
-    if recollection is not None:
-        key, value = recollection.complete(module, key, value)
+    """Attention of stock vision encoders; with metadata, over what their memories hold as well."""
+    if attention_metadata is not None:
+        key, value = attention_metadata.attended(module, key, value)
     mixed, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     return mixed, None
 
 
 def set_attention(encoder: PreTrainedModel) -> None:
-    """Lets a stock vision encoder attend by :func:`remembering_attention`.
+    """Lets a stock vision encoder attend by :func:`memory_attention`.
 
-    It takes a ``recollection`` with every call then.
+    It takes ``attention_metadata`` with every call then.
     """
-    AttentionInterface.register(REMEMBERING, remembering_attention)
-    encoder.set_attn_implementation(REMEMBERING)
+    AttentionInterface.register(MEMORY_ATTENTION, memory_attention)
+    encoder.set_attn_implementation(MEMORY_ATTENTION)

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-from costream.errors import ModelError, SettingsError
+from costream.errors import ModelError
 from costream.models.base import (
-    FrameGeometry,
     KVCache,
     KVShape,
     ModelAdapter,
@@ -32,6 +31,7 @@ from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.flops import attention_flops, linear_flops
 from costream.models.quantised import plain_config, quantisation
 from costream.models.tokens import Tokens
+from costream.preprocessing import FrameGeometry
 
 logger = logging.getLogger("costream")
 
@@ -179,23 +179,6 @@ class StockAdapter(ModelAdapter):
         shape, hidden = self.kv_shape, int(self.text_config.hidden_size)
         empty = torch.empty(levels, 0, hidden, dtype=shape.dtype, device=shape.device)
         return VisualTokens(torch.empty(0, hidden, dtype=shape.dtype, device=shape.device), empty)
-
-    def check_length(self, tokens: int, limit: int | None = None) -> None:
-        """Checks that a window of that many tokens is one that the model was made for.
-
-        Args:
-            tokens: those of the window.
-            limit: the most; as many as there are positions, where each takes one.
-
-        Raises:
-            SettingsError: it is longer.
-        """
-        limit = limit or int(self.text_config.max_position_embeddings)
-        if tokens > limit:
-            raise SettingsError(
-                f"a window takes {tokens} visual tokens and this model at most {limit}: "
-                "shorten the window, lower the sampling rate or choose smaller frames"
-            )
 
     @cached_property
     def _token_flops(self) -> int:
