@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "costream"
 STATIONS = (
     "video",
     "pruning",
+    "preprocessing",
     "models",
     "engine",
     "lab.synth",

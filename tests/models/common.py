@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from hypothesis import HealthCheck, settings
 
-from costream.models import FrameGeometry
+from costream.models import EncodeJob, EncoderMemory, FrameGeometry, ModelAdapter
+from costream.video import Picture
 
 quick = settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -15,3 +18,15 @@ quick = settings(
 def whole(geometry: FrameGeometry) -> torch.Tensor:
     """Returns the mask that keeps every group."""
     return torch.ones(geometry.grid.groups, dtype=torch.bool)
+
+
+def job_of(
+    model: ModelAdapter,
+    pictures: Sequence[Picture],
+    kept: torch.Tensor,
+    geometry: FrameGeometry,
+    memory: EncoderMemory | None = None,
+) -> EncodeJob:
+    """Returns the job of encoding the kept groups of one temporal patch."""
+    patches = model.preprocessing.patches(pictures, kept.numpy(), geometry)
+    return EncodeJob(torch.from_numpy(patches), kept, geometry, memory)

@@ -16,15 +16,15 @@ from costream.lab.evaluate.speed import StockSide
 from costream.models import (
     MODELS,
     SIZES,
+    EncoderMemory,
     ModelAdapter,
-    VisionMemory,
     load_model,
     write_untrained,
 )
 from costream.settings import EngineSettings
 from costream.video import Picture
 from tests.fakes import FakeStream, noise_pictures, samples_of
-from tests.models.common import quick
+from tests.models.common import job_of, quick
 
 TESTED = [name for name in SIZES if "test" in name]
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
@@ -43,8 +43,7 @@ def engine(model: ModelAdapter, **values: object) -> Engine:
 
 def size_of(model: ModelAdapter) -> tuple[int, int]:
     """The family's tile, or small frames that all grids divide."""
-    side = getattr(getattr(model, "pixel_settings", None), "width", 224)
-    return side, side
+    return getattr(model.preprocessing, "tile", (224, 224))
 
 
 def stream() -> FakeStream:
@@ -120,15 +119,12 @@ def test_what_stands_still_is_seen_by_what_moves_as_in_a_whole_frame(
     """Where a pruned patch looks as it did, the others come out as if it had been encoded."""
     geometry = model.geometry(224, 224, 8, size_of(model))
     (picture,) = noise_pictures(1)
-    pixels = model.pixels([picture] * model.temporal_patch, geometry)
+    shown = [picture] * model.temporal_patch
     groups, draw = geometry.grid.groups, torch.Generator().manual_seed(seed)
     kept = [torch.rand(groups, generator=draw) < share for _ in range(3)]
-    memory = VisionMemory()
-    whole, *pruned = model.encode(
-        [(pixels, mask) for mask in (torch.ones(groups, dtype=torch.bool), *kept)],
-        geometry,
-        memory,
-    )
+    memory = EncoderMemory()
+    masks = (torch.ones(groups, dtype=torch.bool), *kept)
+    whole, *pruned = model.encode([job_of(model, shown, m, geometry, memory) for m in masks])
     for mask, tokens in zip(kept, pruned, strict=True):
         assert torch.allclose(tokens.embeds, whole.embeds[mask], atol=1e-5)
         assert torch.allclose(tokens.deepstack, whole.deepstack[:, mask], atol=1e-5)
@@ -137,14 +133,14 @@ def test_what_stands_still_is_seen_by_what_moves_as_in_a_whole_frame(
 def test_what_was_last_seen_is_what_is_remembered(model: ModelAdapter) -> None:
     """From call to call, and of the newest frame: the rest of the picture has changed twice."""
     geometry = model.geometry(224, 224, 8, size_of(model))
-    frames = [model.pixels([p] * model.temporal_patch, geometry) for p in noise_pictures(2)]
+    frames = [[p] * model.temporal_patch for p in noise_pictures(2)]
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
     some = torch.arange(geometry.grid.groups) % 3 == 0
-    memory = VisionMemory()
-    for pixels in frames:
-        model.encode([(pixels, whole)], geometry, memory)
-    (expected,) = model.encode([(frames[1], whole)], geometry)
-    (tokens,) = model.encode([(frames[1], some)], geometry, memory)
+    memory = EncoderMemory()
+    for shown in frames:
+        model.encode([job_of(model, shown, whole, geometry, memory)])
+    (expected,) = model.encode([job_of(model, frames[1], whole, geometry)])
+    (tokens,) = model.encode([job_of(model, frames[1], some, geometry, memory)])
     assert torch.allclose(tokens.embeds, expected.embeds[some], atol=1e-5)
-    (alone,) = model.encode([(frames[1], some)], geometry)
+    (alone,) = model.encode([job_of(model, frames[1], some, geometry)])
     assert not torch.allclose(alone.embeds, expected.embeds[some], atol=3e-5)

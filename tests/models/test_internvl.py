@@ -33,7 +33,7 @@ from tests.engine.golden import (
     logits_of_windows,
 )
 from tests.fakes import FakeStream, noise_pictures, samples_of
-from tests.models.common import quick, whole
+from tests.models.common import job_of, quick, whole
 
 MEAN, STD = (torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
 
@@ -173,12 +173,9 @@ def test_pruned_patches_are_gone_and_the_others_keep_their_places(
     model: ModelAdapter, geometry: FrameGeometry, rows: list[list[bool]]
 ) -> None:
     pictures = squares(len(rows))
-    batch = [
-        (model.pixels([picture], geometry), torch.tensor(row))
-        for picture, row in zip(pictures, rows, strict=True)
-    ]
-    encoded = model.encode(batch, geometry)
-    for picture, (_, kept), tokens in zip(pictures, batch, encoded, strict=True):
+    masks = [torch.tensor(row) for row in rows]
+    jobs = [job_of(model, [p], kept, geometry) for p, kept in zip(pictures, masks, strict=True)]
+    for picture, kept, tokens in zip(pictures, masks, model.encode(jobs), strict=True):
         assert tokens.embeds.shape == (int(kept.sum()), 64)
         assert tokens.deepstack.shape[:2] == (0, int(kept.sum()))
         assert torch.allclose(tokens.embeds, masked_encoder(model, picture, kept), atol=1e-5)

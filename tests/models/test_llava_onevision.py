@@ -29,7 +29,7 @@ from tests.engine.golden import (
     logits_of_windows,
 )
 from tests.fakes import FakeStream, noise_pictures, samples_of
-from tests.models.common import quick, whole
+from tests.models.common import job_of, quick, whole
 
 SIDE = 100
 
@@ -174,12 +174,9 @@ def test_patches_of_no_kept_token_are_gone_and_the_others_keep_their_places(
     model: ModelAdapter, geometry: FrameGeometry, rows: list[list[bool]]
 ) -> None:
     pictures = squares(len(rows))
-    batch = [
-        (model.pixels([picture], geometry), torch.tensor(row))
-        for picture, row in zip(pictures, rows, strict=True)
-    ]
-    encoded = model.encode(batch, geometry)
-    for picture, (_, kept), tokens in zip(pictures, batch, encoded, strict=True):
+    masks = [torch.tensor(row) for row in rows]
+    jobs = [job_of(model, [p], kept, geometry) for p, kept in zip(pictures, masks, strict=True)]
+    for picture, kept, tokens in zip(pictures, masks, model.encode(jobs), strict=True):
         assert tokens.embeds.shape == (int(kept.sum()), 64)
         if kept.any():
             assert torch.allclose(tokens.embeds, masked_tokens(model, picture, kept), atol=1e-5)
@@ -190,10 +187,10 @@ def test_the_real_grid_shares_its_middle(tmp_path: Path) -> None:
     model = load_model(str(write_untrained(tmp_path, size)), device="cpu")
     geometry = model.geometry(640, 480, 1, None)
     assert geometry.grid.group_shape == (14, 14)
-    one = torch.eye(196, dtype=torch.bool)
-    made_of = model._patches_of(one, geometry.grid)
-    assert made_of.sum(1).tolist() == [4] * 196
-    shared = made_of.sum(0).view(27, 27)
+    one = np.eye(196, dtype=np.bool_)
+    made_of = np.stack([model.preprocessing.cut_mask(kept, geometry) for kept in one])
+    assert made_of.sum((1, 2)).tolist() == [4] * 196
+    shared = made_of.sum(0)
     assert shared[13, 13] == 4
     assert (shared[13, :13] == 2).all() and (shared[:13, 14:] == 1).all()
 

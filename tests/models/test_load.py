@@ -177,7 +177,7 @@ def test_preprocessing_is_read_where_newer_and_older_checkpoints_have_it(
     file.unlink()
     name = "processor_config.json" if part else "preprocessor_config.json"
     (path / name).write_text(json.dumps({part: values} if part else values))
-    assert load_model(str(path), device="cpu").pixel_settings.mean == (0.5, 0.5, 0.5)
+    assert load_model(str(path), device="cpu").preprocessing.mean == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(

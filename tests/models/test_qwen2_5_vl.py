@@ -29,7 +29,7 @@ from tests.engine.golden import (
     logits_of_windows,
 )
 from tests.fakes import FakeStream, noise_pictures, samples_of
-from tests.models.common import quick, whole
+from tests.models.common import job_of, quick, whole
 from tests.models.published import tokenizer_of
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
@@ -232,11 +232,10 @@ def masked_encoder(model, pixels: Tensor, kept: Tensor) -> Tensor:
 def test_pruned_patches_are_gone_and_windows_hold_what_is_left_of_them(
     model: ModelAdapter, geometry: FrameGeometry, rows: list[list[bool]]
 ) -> None:
-    batch = [
-        (model.pixels([picture], geometry), torch.tensor(row))
-        for picture, row in zip(pictures(len(rows)), rows, strict=True)
-    ]
-    for (pixels, kept), tokens in zip(batch, model.encode(batch, geometry), strict=True):
+    shown, masks = pictures(len(rows)), [torch.tensor(row) for row in rows]
+    jobs = [job_of(model, [p], kept, geometry) for p, kept in zip(shown, masks, strict=True)]
+    for picture, kept, tokens in zip(shown, masks, model.encode(jobs), strict=True):
+        pixels = model.pixels([picture], geometry)
         assert tokens.embeds.shape == (int(kept.sum()), 64)
         assert torch.allclose(tokens.embeds, masked_encoder(model, pixels, kept), atol=1e-5)
 

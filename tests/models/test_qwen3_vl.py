@@ -15,7 +15,7 @@ from costream.errors import SettingsError
 from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
 from costream.models.qwen3_vl import _video_ids
 from tests.fakes import noise_pictures
-from tests.models.common import quick, whole
+from tests.models.common import job_of, quick, whole
 from tests.models.published import FORMS, Published
 
 masks = st.lists(st.lists(st.booleans(), min_size=12, max_size=12), min_size=1, max_size=4)
@@ -60,12 +60,10 @@ def masked_encoder(model, pixels: torch.Tensor, kept: torch.Tensor) -> VisualTok
 def test_pruned_patches_are_gone_and_the_others_keep_their_places(
     model: ModelAdapter, geometry: FrameGeometry, rows: list[list[bool]]
 ) -> None:
-    batch = [
-        (model.pixels([picture], geometry), torch.tensor(row))
-        for picture, row in zip(noise_pictures(len(rows)), rows, strict=True)
-    ]
-    for (pixels, kept), tokens in zip(batch, model.encode(batch, geometry), strict=True):
-        expected = masked_encoder(model, pixels, kept)
+    shown, masks = noise_pictures(len(rows)), [torch.tensor(row) for row in rows]
+    jobs = [job_of(model, [p], kept, geometry) for p, kept in zip(shown, masks, strict=True)]
+    for picture, kept, tokens in zip(shown, masks, model.encode(jobs), strict=True):
+        expected = masked_encoder(model, model.pixels([picture], geometry), kept)
         assert tokens.embeds.shape == (int(kept.sum()), 64)
         assert torch.allclose(tokens.embeds, expected.embeds, atol=1e-5)
         assert torch.allclose(tokens.deepstack, expected.deepstack, atol=1e-5)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 from costream.engine.schedule import Schedule, Tubelet, Window
-from costream.models import FrameGeometry
+from costream.preprocessing import FrameGeometry, Preprocessing
 from costream.pruning import KeepMask, Pruner
-from costream.video import FrameRecord, Gap, Picture, Sample, SampleSource
+from costream.video import FrameRecord, Gap, Sample, SampleSource
 
 OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame as it is decoded."""
 
 OnGap = Callable[[Gap], None]
 """Told of every gap of a live source, in order with the results."""
-
-Cut = Callable[[Sequence[Picture], FrameGeometry], Tensor]
-"""Cuts the patches of the frames of one temporal patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,8 @@ class FrameInput:
         ticks: ticks of its first and its last frame.
         frames: how many frames it has.
         keep: the merge groups that are kept.
-        pixels: their patches.
+        patches: uint8 [kept patches, values], cut out of the resized frames: see
+            :meth:`~costream.preprocessing.Preprocessing.patches`.
         encoded: groups that the vision encoder sees; more than are kept where the pruner looks at
             features.
         damaged: frames in whose interval the decoder met errors.
@@ -40,7 +39,7 @@ class FrameInput:
     ticks: tuple[int, int]
     frames: int
     keep: KeepMask
-    pixels: Tensor
+    patches: npt.NDArray[np.uint8]
     encoded: int
     damaged: int
 
@@ -75,7 +74,7 @@ class Ingest:
     Args:
         stream: what to read. The caller closes it.
         pruner: the stream's.
-        cut: cuts the patches of frames.
+        preprocessing: cuts the patches of frames.
         geometry: how they are cut.
         schedule: window and stride.
     """
@@ -84,14 +83,14 @@ class Ingest:
         self,
         stream: SampleSource,
         pruner: Pruner,
-        cut: Cut,
+        preprocessing: Preprocessing,
         geometry: FrameGeometry,
         schedule: Schedule,
     ) -> None:
         self.stream = stream
         self.geometry = geometry
         self._pruner = pruner
-        self._cut = cut
+        self._preprocessing = preprocessing
         self._schedule = schedule
 
     def windows(
@@ -113,12 +112,13 @@ class Ingest:
 
     def _frame(self, tubelet: Tubelet) -> FrameInput:
         samples = tubelet.samples
-        keep = self._pruner.decide(samples)
+        keep, pictures = self._pruner.decide(samples), [sample.picture for sample in samples]
+        kept = keep.groups.reshape(-1)
         return FrameInput(
             ticks=(samples[0].tick, samples[-1].tick),
             frames=len(samples),
             keep=keep,
-            pixels=self._cut([sample.picture for sample in samples], self.geometry),
+            patches=self._preprocessing.patches(pictures, kept, self.geometry),
             encoded=keep.kept,
             damaged=sum(sample.change.damaged for sample in samples),
         )

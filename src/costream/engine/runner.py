@@ -20,12 +20,19 @@ from costream.engine.attention import (
 )
 from costream.engine.batch import Batch, Pass, StreamPieces, passes_of
 from costream.engine.continuation import Continuation
-from costream.engine.ingest import WindowInput
+from costream.engine.ingest import FrameInput, WindowInput
 from costream.engine.kv_pool import KVPool
 from costream.engine.page_table import Ints
-from costream.engine.plan import Keys, Piece, Plan, Prompt, Stream, Survey
+from costream.engine.plan import Keys, Piece, Plan, Prompt, Stream, Survey, concatenate
 from costream.engine.refresh import CHECK_LAYER
-from costream.models import Attention, ModelAdapter, Segment, VisionMemory, VisualTokens
+from costream.models import (
+    Attention,
+    EncodeJob,
+    EncoderMemory,
+    ModelAdapter,
+    Segment,
+    VisualTokens,
+)
 
 Pick = Callable[[Tensor], list[int]]
 """Names the next token of each row of logits, [rows, vocabulary]."""
@@ -61,27 +68,24 @@ class ModelRunner:
         self.model = model
         self.pool = KVPool(model.kv_shape, limit=limit)
         self._chunk = chunk
-        self._memories: dict[int, VisionMemory] = {}
+        self._memories: dict[int, EncoderMemory] = {}
         self.prompt = self._compute_prompt()
 
     @torch.inference_mode()
-    def encode(self, stream: Stream, window: WindowInput) -> list[VisualTokens]:
-        """Runs the vision encoder on a window's new patches: features of each one's kept groups."""
-        jobs = [
-            (frame.pixels, torch.from_numpy(frame.keep.groups.reshape(-1)))
-            for frame in window.frames
-        ]
-        memory = None
-        if stream.hold:
-            memory = self._memories.setdefault(stream.key, VisionMemory())
-        return self.model.encode(jobs, stream.geometry, memory)
+    def encode(self, windows: Sequence[tuple[Stream, WindowInput]]) -> list[VisualTokens]:
+        """Runs the vision encoder on the new patches of some streams' windows, in one call.
+
+        Returns:
+            The features of each temporal patch's kept groups: those of all windows, in order.
+        """
+        jobs = [self._job(stream, frame) for stream, window in windows for frame in window.frames]
+        return self.model.encode(jobs) if jobs else []
 
     @torch.inference_mode()
     def run(self, batch: Batch) -> list[Output]:
         """Encodes and prefills a batch; returns what came of each plan, in order."""
         begun = perf_counter()
-        for plan, visuals in zip(batch.plans, batch.encoded, strict=True):
-            self._store(plan, self.encode(plan.stream, plan.window) if visuals is None else visuals)
+        self._encode(batch)
         between = perf_counter()
         hidden = torch.cat([self._compute(part) for part in batch.passes(self._chunk)])
         ends = [torch.from_numpy(ends).to(hidden.device) for ends in batch.ends]
@@ -184,11 +188,33 @@ class ModelRunner:
             self._compute(Pass((StreamPieces(keys, (piece,)),)))
         return Prompt(segment, rows)
 
-    def _store(self, plan: Plan, visuals: Sequence[VisualTokens]) -> None:
-        """Puts features into the rows of their tokens."""
-        for rows, visual in zip(plan.encode, visuals, strict=True):
-            if len(rows):
-                self.pool.write_features(self._placed(rows), visual)
+    def _job(self, stream: Stream, frame: FrameInput) -> EncodeJob:
+        memory = None
+        if stream.hold:
+            memory = self._memories.setdefault(stream.key, EncoderMemory())
+        kept = torch.from_numpy(frame.keep.groups.reshape(-1))
+        return EncodeJob(torch.from_numpy(frame.patches), kept, stream.geometry, memory)
+
+    def _encode(self, batch: Batch) -> None:
+        """Puts the features of what is new into the rows of its tokens."""
+        waiting = [
+            plan
+            for plan, encoded in zip(batch.plans, batch.encoded, strict=True)
+            if encoded is None
+        ]
+        visuals = self.encode([(plan.stream, plan.window) for plan in waiting])
+        rows = [rows for plan in waiting for rows in plan.encode]
+        for plan, encoded in zip(batch.plans, batch.encoded, strict=True):
+            if encoded is not None:
+                visuals, rows = [*visuals, *encoded], [*rows, *plan.encode]
+        if any(map(len, rows)):
+            self.pool.write_features(
+                self._placed(concatenate(rows)),
+                VisualTokens(
+                    torch.cat([visual.embeds for visual in visuals]),
+                    torch.cat([visual.deepstack for visual in visuals], dim=1),
+                ),
+            )
 
     def _compute(self, part: Pass) -> Tensor:
         """Computes keys and values of a pass into the pool: its last hidden states."""

@@ -55,7 +55,7 @@ class Watch:
     ) -> None:
         self.source = source
         self.questions = questions
-        self.ingest = Ingest(source, pruner, runner.model.pixels, geometry, schedule)
+        self.ingest = Ingest(source, pruner, runner.model.preprocessing, geometry, schedule)
         self.stream = Stream(
             next(_KEYS),
             runner.model,
@@ -99,7 +99,7 @@ class Watch:
         """
         if not self._pruner.after_vision:
             return window, None
-        visuals = self._runner.encode(self.stream, window)
+        visuals = self._runner.encode([(self.stream, window)])
         keeps = [frame.keep for frame in window.frames]
         features = [visual.embeds.float().cpu().numpy() for visual in visuals]
         frames, left = [], []

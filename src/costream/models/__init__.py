@@ -7,17 +7,18 @@ from costream.checkpoints import EMBEDDED_MODEL, recommended_settings
 from costream.models.base import (
     MODELS,
     Attention,
-    FrameGeometry,
+    EncodeJob,
     KVShape,
     ModelAdapter,
     Moment,
     Segment,
     VisualTokens,
 )
+from costream.models.encoder_memory import EncoderMemory
 from costream.models.load import load_model
 from costream.models.rotation import Rotation
 from costream.models.untrained import SIZES, ModelSize, write_untrained
-from costream.models.vision_memory import VisionMemory
+from costream.preprocessing import FrameGeometry, Preprocessing
 
 # Each module of this folder that holds a family registers it and its untrained sizes.
 for _module in iter_modules(__path__):
@@ -28,14 +29,16 @@ __all__ = [
     "MODELS",
     "SIZES",
     "Attention",
+    "EncodeJob",
+    "EncoderMemory",
     "FrameGeometry",
     "KVShape",
     "ModelAdapter",
     "ModelSize",
     "Moment",
+    "Preprocessing",
     "Rotation",
     "Segment",
-    "VisionMemory",
     "VisualTokens",
     "load_model",
     "recommended_settings",

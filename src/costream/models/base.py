@@ -1,9 +1,10 @@
 """The contract of a model adapter: what the engine needs to know of one VLM family.
 
-An adapter wraps the stock ``transformers`` classes with their weights unchanged. It turns pictures
-into visual tokens for the merge groups that are kept, lays out prompt, video and question as
-tokens with positions, and runs the language model over whatever tokens the engine hands it. It
-knows nothing of windows, caches or policies.
+An adapter wraps the stock ``transformers`` classes with their weights unchanged. It turns patches
+of kept merge groups into visual tokens, lays out prompt, video and question as tokens with
+positions, and runs the language model over whatever tokens the engine hands it. It knows nothing
+of windows, caches or policies. How pictures become patches is its ``preprocessing``'s to say, which
+serves without the adapter.
 """
 
 from __future__ import annotations
@@ -13,30 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
+from costream.models.encoder_memory import EncoderMemory
+from costream.models.pixels import normalise
 from costream.models.rotation import Rotation
-from costream.models.vision_memory import VisionMemory
-from costream.pruning import PatchGrid
+from costream.preprocessing import FrameGeometry, Preprocessing
 from costream.registry import Registry
 from costream.video import Picture
-
-
-@dataclass(frozen=True, slots=True)
-class FrameGeometry:
-    """How frames are cut for the vision encoder.
-
-    Attributes:
-        grid: patches and merge groups of one temporal patch.
-        width: width in pixels that a frame is resized to.
-        height: height in pixels that a frame is resized to.
-    """
-
-    grid: PatchGrid
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +61,24 @@ class Segment:
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeJob:
+    """Kept patches of one temporal patch of one stream, to be run through the vision encoder.
+
+    Attributes:
+        patches: uint8 [kept patches, values], as :meth:`Preprocessing.patches` cuts them.
+        kept: bool [groups], on the CPU: the merge groups that are encoded.
+        geometry: how they were cut.
+        memory: keys and values of its stream: places that are not encoded are attended to as they
+            last were. None: they are not attended to.
+    """
+
+    patches: Tensor
+    kept: Tensor
+    geometry: FrameGeometry
+    memory: EncoderMemory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,8 @@ class ModelAdapter(ABC):
     model_types: ClassVar[tuple[str, ...]]
     """The ``model_type`` values of ``config.json`` that this family serves."""
 
-    temporal_patch: int
-    """Frames that share one grid and become one set of visual tokens."""
+    preprocessing: Preprocessing
+    """How pictures become patches."""
 
     model: Any
     """The stock ``transformers`` model."""
@@ -188,52 +194,48 @@ class ModelAdapter(ABC):
             ModelError: the checkpoint lacks files or weights.
         """
 
-    @abstractmethod
+    @property
+    def temporal_patch(self) -> int:
+        """Frames that share one grid and become one set of visual tokens."""
+        return self.preprocessing.temporal_patch
+
     def geometry(
         self, width: int, height: int, frames: int, size: tuple[int, int] | None
     ) -> FrameGeometry:
-        """Returns how pictures of ``width`` x ``height`` are cut, by the published preprocessing.
+        """Returns how pictures are cut: see :meth:`Preprocessing.geometry`."""
+        return self.preprocessing.geometry(width, height, frames, size)
 
-        Args:
-            width: displayed width of the stream, in pixels.
-            height: displayed height of the stream, in pixels.
-            frames: frames in a window, which may share a pixel budget.
-            size: (width, height) to resize to instead.
-
-        Raises:
-            SettingsError: ``size`` does not fit the patch grid.
-            SourceError: the pictures are over 200 times as long one way as the other.
-        """
-
-    @abstractmethod
     def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Returns the frame size that fits the model and is next to another: (width, height)."""
+        """Returns the frame size next to another: see :meth:`Preprocessing.nearest_size`."""
+        return self.preprocessing.nearest_size(size)
 
-    @abstractmethod
     def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
-        """Returns the patches of one temporal patch, normalised: float32 [patches, values].
-
-        Patches come group by group, as the encoder's merger wants them.
+        """Returns all patches of one temporal patch as :meth:`stock_logits` takes them.
 
         Args:
             pictures: one to ``temporal_patch`` frames; a missing last one repeats its predecessor.
             geometry: how they are cut.
+
+        Returns:
+            float32 [patches, values], normalised, on the CPU.
         """
+        whole = np.ones(geometry.grid.groups, np.bool_)
+        patches = self.preprocessing.patches(pictures, whole, geometry)
+        return normalise(torch.from_numpy(patches), self.preprocessing)
 
     @abstractmethod
-    def encode(
-        self,
-        batch: Sequence[tuple[Tensor, Tensor]],
-        geometry: FrameGeometry,
-        memory: VisionMemory | None = None,
-    ) -> list[VisualTokens]:
-        """Runs the vision encoder on kept groups only, all of the batch in one packed call.
+    def encode(self, jobs: Sequence[EncodeJob]) -> list[VisualTokens]:
+        """Runs the vision encoder on kept patches only, those of all jobs in one packed call.
+
+        Jobs don't see each other but through a memory that they share: a frame then attends to
+        what its stream's earlier ones left there, and to nothing of later ones.
 
         Args:
-            batch: for each temporal patch its :meth:`pixels` and bool [groups], the kept groups.
-            geometry: how they were cut.
-            memory: what the encoder remembers of the stream: the places that are not encoded stay
-                in sight of the others as they last were. Without one, they are not seen.
+            jobs: temporal patches of any streams, of any geometries; those of one stream in order
+                of time.
+
+        Returns:
+            The tokens of each job, in order.
         """
 
     @abstractmethod

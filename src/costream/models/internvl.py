@@ -24,25 +24,18 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from costream.errors import ModelError, SettingsError
-from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.errors import ModelError
+from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.encoder_memory import AttentionMetadata, places
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.packing import Complete, packed_attention
+from costream.models.packing import Attended, packed_attention
 from costream.models.patch_embedding import embed_patches
-from costream.models.pixels import (
-    TileSettings,
-    check_shape,
-    frames_to_tensor,
-    nearest_multiple,
-    patchify,
-    unpatchify,
-)
+from costream.models.pixels import TileSettings, normalise, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
-from costream.models.vision_memory import Recollection, VisionMemory, recall
+from costream.preprocessing import FrameGeometry, TilePreprocessing
 from costream.pruning import PatchGrid
-from costream.video import Picture
 
 
 @MODELS.register("internvl")
@@ -56,7 +49,6 @@ class InternVLAdapter(StockAdapter):
     """
 
     model_types = ("internvl",)
-    temporal_patch = 1
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerBase, pixels: TileSettings
@@ -70,11 +62,19 @@ class InternVLAdapter(StockAdapter):
             raise ModelError("the checkpoint's chat template has no line break after a video")
         # It closes the last frame, as those between the frames close the others.
         self._after = self._after[1:]
-        self.pixel_settings = pixels
         self.vision = model.model.vision_tower
         self.projector = model.model.multi_modal_projector
         self.patch: int = model.config.vision_config.patch_size[0]
         self.merge: int = round(1 / model.config.downsample_ratio)
+        self.preprocessing = TilePreprocessing(
+            patch=self.patch,
+            merge=self.merge,
+            temporal_patch=1,
+            mean=pixels.mean,
+            std=pixels.std,
+            context=int(self.text_config.max_position_embeddings),
+            tile=(pixels.width, pixels.height),
+        )
 
     @classmethod
     def load(
@@ -87,50 +87,20 @@ class InternVLAdapter(StockAdapter):
         )
         return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
 
-    def geometry(
-        self, width: int, height: int, frames: int, size: tuple[int, int] | None
-    ) -> FrameGeometry:
-        factor = self.patch * self.merge
-        check_shape(width, height)
-        tile = size or (self.pixel_settings.width, self.pixel_settings.height)
-        if tile[0] != tile[1] or tile[0] <= 0 or tile[0] % factor:
-            raise SettingsError(
-                f"frame size {tile[0]}x{tile[1]} does not fit this model: it takes squares whose "
-                f"side is a multiple of {factor}"
-            )
-        grid = PatchGrid(tile[1] // self.patch, tile[0] // self.patch, self.merge)
-        self.check_length(frames * grid.groups)
-        return FrameGeometry(grid, width=tile[0], height=tile[1])
-
-    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        side = round((size[0] * size[1]) ** 0.5)
-        return nearest_multiple((side, side), self.patch * self.merge)
-
-    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
-        frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
-        return patchify(frames, self.patch, self.merge, self.pixel_settings)
-
-    def encode(
-        self,
-        batch: Sequence[tuple[Tensor, Tensor]],
-        geometry: FrameGeometry,
-        memory: VisionMemory | None = None,
-    ) -> list[VisualTokens]:
-        group = self.merge**2
-        groups = [int(kept.sum()) for _, kept in batch]
+    def encode(self, jobs: Sequence[EncodeJob]) -> list[VisualTokens]:
+        groups = [int(job.kept.sum()) for job in jobs]
         if not any(groups):
-            return [self.no_tokens() for _ in batch]
-        frames = [
-            self._embed_patches(pixels, kept.repeat_interleave(group), geometry.grid)
-            for (pixels, kept), count in zip(batch, groups, strict=True)
-            if count
-        ]
-        lengths = [len(frame) for frame in frames]
+            return [self.no_tokens() for _ in jobs]
+        encoded = [job for job, count in zip(jobs, groups, strict=True) if count]
+        kept = [job.kept.repeat_interleave(self.merge**2) for job in encoded]
         # Each frame has its class token in front.
-        places = [functional.pad(kept.repeat_interleave(group), (1, 0), value=True)
-                  for _, kept in batch if kept.any()]  # fmt: skip
-        recollection = recall(memory, places, self.vision.encoder.layer)
-        hidden = self._run_encoder(torch.cat(frames), lengths, recollection)
+        frames = [(job.memory, functional.pad(mask, (1, 0), value=True))
+                  for job, mask in zip(encoded, kept, strict=True)]  # fmt: skip
+        lengths = [int(mask.sum()) for _, mask in frames]
+        metadata = AttentionMetadata.of_frames(
+            frames, self.vision.encoder.layer, self.kv_shape.device
+        )
+        hidden = self._run_encoder(self._embed_patches(encoded, kept), lengths, metadata)
         # Behind the encoder the class token of each frame, its first one, is of no more use.
         patches = torch.cat([frame[1:] for frame in torch.split(hidden, lengths)])
         # A group's patches follow each other, which is the order of the stock pixel shuffle.
@@ -190,35 +160,44 @@ class InternVLAdapter(StockAdapter):
         patch, token, group = (linear_flops(module) for module in modules)
         return patch, token, group
 
-    def _embed_patches(self, pixels: Tensor, kept: Tensor, grid: PatchGrid) -> Tensor:
-        """Returns the class token and the kept patches of a frame: [1 + patches, hidden]."""
-        embeddings, (first, places) = self.vision.embeddings, self._places(grid)
-        values = pixels[kept].to(self.kv_shape.device)
-        patches = embed_patches(embeddings.patch_embeddings.projection, values)
-        kept = kept.to(places.device)
-        return torch.cat([first, patches + places[kept]])
+    def _embed_patches(self, jobs: Sequence[EncodeJob], kept: Sequence[Tensor]) -> Tensor:
+        """Returns the class token and the kept patches of each frame: [tokens, hidden].
+
+        Args:
+            jobs: those of which something is kept.
+            kept: their patches, bool [patches] each.
+        """
+        project = self.vision.embeddings.patch_embeddings.projection
+        values = torch.cat([job.patches for job in jobs]).to(self.kv_shape.device)
+        patches = embed_patches(project, normalise(values, self.preprocessing))
+        tokens: list[Tensor] = []
+        parts = torch.split(patches, [len(job.patches) for job in jobs])
+        for job, part, mask in zip(jobs, parts, kept, strict=True):
+            first, added = self._places(job.geometry.grid)
+            tokens += [first, part + added[places(mask).to(added.device)]]
+        return torch.cat(tokens)
 
     def _run_encoder(
-        self, hidden: Tensor, lengths: Sequence[int], recollection: Recollection
+        self, hidden: Tensor, lengths: Sequence[int], metadata: AttentionMetadata
     ) -> Tensor:
         """Runs the encoder's layers over frames that don't see each other: [tokens, hidden]."""
         for layer in self.vision.encoder.layer:
-            complete = partial(recollection.complete, layer)
+            attended = partial(metadata.attended, layer)
             rows = layer.layernorm_before(hidden)
-            mixed = self._attend(layer.attention, rows, lengths, complete)
+            mixed = self._attend(layer.attention, rows, lengths, attended)
             hidden = hidden + layer.lambda_1 * mixed
             hidden = hidden + layer.lambda_2 * layer.mlp(layer.layernorm_after(hidden))
         normed: Tensor = self.vision.layernorm(hidden)
         return normed
 
     def _attend(
-        self, attention: Any, rows: Tensor, lengths: Sequence[int], complete: Complete
+        self, attention: Any, rows: Tensor, lengths: Sequence[int], attended: Attended
     ) -> Tensor:
         """The stock attention, which knows no packed sequences, over packed sequences."""
         queries = attention.q_norm(attention.q_proj(rows))
         keys = attention.k_norm(attention.k_proj(rows))
         values = attention.v_proj(rows)
-        mixed = packed_attention(queries, keys, values, attention.num_heads, lengths, complete)
+        mixed = packed_attention(queries, keys, values, attention.num_heads, lengths, attended)
         projected: Tensor = attention.projection_layer(mixed)
         return projected
 

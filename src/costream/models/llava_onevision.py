@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 from transformers import (
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
@@ -23,18 +22,18 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from costream.errors import ModelError, SettingsError
-from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.errors import ModelError
+from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.encoder_memory import AttentionMetadata, places
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.packing import Complete, packed_attention
+from costream.models.packing import Attended, packed_attention
 from costream.models.patch_embedding import embed_patches
-from costream.models.pixels import TileSettings, check_shape, frames_to_tensor, patchify, unpatchify
+from costream.models.pixels import TileSettings, normalise, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
-from costream.models.vision_memory import Recollection, VisionMemory, recall
+from costream.preprocessing import FrameGeometry, PooledPreprocessing
 from costream.pruning import PatchGrid
-from costream.video import Picture
 
 _TAPS = 4
 """Most patches that a pooled token is made of: two rows by two columns."""
@@ -54,7 +53,6 @@ class LlavaOnevisionAdapter(StockAdapter):
     """
 
     model_types = ("llava_onevision",)
-    temporal_patch = 1
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerBase, pixels: TileSettings
@@ -64,10 +62,18 @@ class LlavaOnevisionAdapter(StockAdapter):
         super().__init__(model, tokenizer, video)
         # The placeholder of the line break behind the last frame.
         self._after = video + self._after
-        self.pixel_settings = pixels
         self.vision = model.model.vision_tower
         config = model.config.vision_config
         self.patch: int = config.patch_size
+        self.preprocessing = PooledPreprocessing(
+            patch=self.patch,
+            merge=1,
+            temporal_patch=1,
+            mean=pixels.mean,
+            std=pixels.std,
+            context=int(self.text_config.max_position_embeddings),
+            tile=(pixels.width, pixels.height),
+        )
         self.side: int = config.image_size // config.patch_size
         depth, layer = config.num_hidden_layers, model.config.vision_feature_layer
         self.layers = self.vision.encoder.layers[: layer if layer >= 0 else depth + 1 + layer]
@@ -87,51 +93,25 @@ class LlavaOnevisionAdapter(StockAdapter):
         model = load_weights(family, path, config, device=device, dtype=dtype)
         return cls(model, load_tokenizer(path), read_preprocessing(path, TileSettings.parse))
 
-    def geometry(
-        self, width: int, height: int, frames: int, size: tuple[int, int] | None
-    ) -> FrameGeometry:
-        tile = (self.pixel_settings.width, self.pixel_settings.height)
-        if size not in (None, tile):
-            raise SettingsError(
-                f"frame size {size[0]}x{size[1]} does not fit this model: "
-                f"it takes {tile[0]}x{tile[1]} and nothing else"
-            )
-        check_shape(width, height)
-        tokens = -(-self.side // 2)
-        grid = PatchGrid(tokens, tokens, merge=1)
-        self.check_length(frames * grid.groups)
-        return FrameGeometry(grid, width=tile[0], height=tile[1])
-
-    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        return self.pixel_settings.width, self.pixel_settings.height
-
-    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
-        frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
-        # The encoder's convolution does not reach the pixels behind the last whole patch.
-        reach = self.side * self.patch
-        return patchify(frames[..., :reach, :reach], self.patch, 1, self.pixel_settings)
-
-    def encode(
-        self,
-        batch: Sequence[tuple[Tensor, Tensor]],
-        geometry: FrameGeometry,
-        memory: VisionMemory | None = None,
-    ) -> list[VisualTokens]:
-        tokens = [int(kept.sum()) for _, kept in batch]
+    def encode(self, jobs: Sequence[EncodeJob]) -> list[VisualTokens]:
+        tokens = [int(job.kept.sum()) for job in jobs]
         if not any(tokens):
-            return [self.no_tokens() for _ in batch]
-        kept = torch.stack([kept for _, kept in batch]).to(self.kv_shape.device)
-        patches = self._patches_of(kept, geometry.grid)
-        pixels = torch.stack([pixels for pixels, _ in batch]).to(self.kv_shape.device)
-        hidden = self._embed_patches(pixels[patches], patches)
-        lengths = [n for n in patches.sum(1).tolist() if n]
+            return [self.no_tokens() for _ in jobs]
+        device, masks = self.kv_shape.device, [self.patches_of(job) for job in jobs]
+        # Where the patches of all jobs stand among those of whole frames: [patches].
+        at = places(torch.cat(masks)).to(device)
+        hidden = self._embed_patches(jobs, at % self.side**2)
+        frames = [(job.memory, mask) for job, mask in zip(jobs, masks, strict=True)]
+        metadata = AttentionMetadata.of_frames(frames, self.layers, device)
+        lengths = [len(job.patches) for job in jobs if len(job.patches)]
         features = self.model.model.multi_modal_projector(
-            self._run_encoder(hidden, lengths, recall(memory, patches.cpu().unbind(), self.layers))
+            self._run_encoder(hidden, lengths, metadata)
         )
         # What no kept token is made of may hold anything: its own tokens are not taken.
-        whole = features.new_zeros(*patches.shape, features.shape[-1])
-        whole[patches] = features
-        embeds = self.model.model.apply_pooling(whole)[kept]
+        whole = features.new_zeros(len(jobs) * self.side**2, features.shape[-1])
+        whole = whole.index_copy(0, at, features).view(len(jobs), self.side**2, -1)
+        pooled = self.model.model.apply_pooling(whole).flatten(0, 1)
+        embeds = pooled[places(torch.cat([job.kept for job in jobs])).to(device)]
         parts = torch.split(embeds, tokens)
         return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in parts]
 
@@ -183,49 +163,42 @@ class LlavaOnevisionAdapter(StockAdapter):
         modules = (self.vision.embeddings, self.layers, self.model.model.multi_modal_projector)
         return sum(linear_flops(module) for module in modules)
 
-    def _patches_of(self, kept: Tensor, grid: PatchGrid) -> Tensor:
-        """Returns the patches that kept tokens are made of: bool [frames, patches].
+    def patches_of(self, job: EncodeJob) -> Tensor:
+        """Returns the patches that a job's kept tokens are made of: bool [patches]."""
+        mask = self.preprocessing.cut_mask(job.kept.numpy(), job.geometry)
+        return torch.from_numpy(mask.reshape(-1))
+
+    def _embed_patches(self, jobs: Sequence[EncodeJob], at: Tensor) -> Tensor:
+        """Returns the embeddings of patches at their places in a frame: [kept patches, hidden].
 
         Args:
-            kept: bool [frames, tokens].
-            grid: the grid of tokens.
-        """
-        # Pooling is the same along rows and columns: [tokens of a side, patches of a side].
-        unit = torch.eye(self.side, device=kept.device)
-        taps = interpolate(unit[None], size=grid.rows, mode="linear")[0].T.gt(0).float()
-        tokens = kept.view(-1, grid.rows, grid.cols).float()
-        return (taps.T @ tokens @ taps).gt(0).flatten(1)
-
-    def _embed_patches(self, values: Tensor, patches: Tensor) -> Tensor:
-        """Returns the embeddings of patches at their places: [kept patches, hidden].
-
-        Args:
-            values: [kept patches, values].
-            patches: bool [frames, patches], which those are.
+            jobs: those whose patches they are.
+            at: int64 [kept patches], their places.
         """
         embeddings = self.vision.embeddings
-        embedded = embed_patches(embeddings.patch_embedding, values)
-        places: Tensor = embeddings.position_embedding(patches.nonzero()[:, 1])
-        return embedded + places
+        values = torch.cat([job.patches for job in jobs]).to(at.device)
+        embedded = embed_patches(embeddings.patch_embedding, normalise(values, self.preprocessing))
+        added: Tensor = embeddings.position_embedding(at)
+        return embedded + added
 
     def _run_encoder(
-        self, hidden: Tensor, lengths: Sequence[int], recollection: Recollection
+        self, hidden: Tensor, lengths: Sequence[int], metadata: AttentionMetadata
     ) -> Tensor:
         """Runs the encoder's layers over frames that don't see each other: [tokens, hidden]."""
         for layer in self.layers:
-            complete = partial(recollection.complete, layer)
+            attended = partial(metadata.attended, layer)
             rows = layer.layer_norm1(hidden)
-            hidden = hidden + self._attend(layer.self_attn, rows, lengths, complete)
+            hidden = hidden + self._attend(layer.self_attn, rows, lengths, attended)
             hidden = hidden + layer.mlp(layer.layer_norm2(hidden))
         return hidden
 
     def _attend(
-        self, attention: Any, rows: Tensor, lengths: Sequence[int], complete: Complete
+        self, attention: Any, rows: Tensor, lengths: Sequence[int], attended: Attended
     ) -> Tensor:
         """The stock attention, which knows no packed sequences, over packed sequences."""
         queries, keys = attention.q_proj(rows), attention.k_proj(rows)
         values, heads = attention.v_proj(rows), attention.num_heads
-        mixed = packed_attention(queries, keys, values, heads, lengths, complete)
+        mixed = packed_attention(queries, keys, values, heads, lengths, attended)
         projected: Tensor = attention.out_proj(mixed)
         return projected
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-Complete = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Takes one sequence's keys and values, [1, heads, tokens, head_dim], and returns all it sees."""
+Attended = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Takes one sequence's keys and values, [1, heads, tokens, head_dim], and returns all that it
+attends to."""
 
 
 def packed_attention(
@@ -18,7 +19,7 @@ def packed_attention(
     values: Tensor,
     heads: int,
     lengths: Sequence[int],
-    complete: Complete,
+    attended: Attended,
 ) -> Tensor:
     """Returns the attention of sequences that don't see each other: [tokens, heads * head_dim].
 
@@ -28,14 +29,14 @@ def packed_attention(
         values: same shape.
         heads: number of heads.
         lengths: tokens of each sequence.
-        complete: returns what each sequence in turn sees, from its own keys and values.
+        attended: returns what each sequence in turn attends to, from its own keys and values.
     """
     parts = [
         torch.split(_heads_first(rows, heads), list(lengths), dim=2)
         for rows in (queries, keys, values)
     ]
     mixed = [
-        scaled_dot_product_attention(asking, *complete(keys, values))
+        scaled_dot_product_attention(asking, *attended(keys, values))
         for asking, keys, values in zip(*parts, strict=True)
     ]
     return torch.cat(mixed, dim=2)[0].transpose(0, 1).flatten(1)

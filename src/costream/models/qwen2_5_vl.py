@@ -22,30 +22,21 @@ from transformers import (
 )
 from transformers.vision_utils import get_vision_position_ids
 
-from costream.errors import SettingsError
-from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
-from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.patch_embedding import embed_by_matmul
-from costream.models.pixels import (
-    check_shape,
-    fit,
-    fit_frame,
-    frames_to_tensor,
-    nearest_multiple,
-    patchify,
-)
-from costream.models.stock import StockAdapter
-from costream.models.untrained import SIZES, ModelSize
-from costream.models.vision_memory import (
-    Glance,
-    Recollection,
-    VisionMemory,
+from costream.models.encoder_memory import (
+    AttentionMetadata,
+    SequenceMetadata,
     places,
     set_attention,
 )
+from costream.models.flops import linear_flops, packed_attention_flops
+from costream.models.patch_embedding import embed_by_matmul
+from costream.models.pixels import normalise
+from costream.models.stock import StockAdapter
+from costream.models.untrained import SIZES, ModelSize
+from costream.preprocessing import FrameGeometry, QwenPreprocessing
 from costream.pruning import PatchGrid
-from costream.video import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +86,19 @@ class Qwen25VLAdapter(StockAdapter):
     ) -> None:
         self._video = int(model.config.video_token_id)
         super().__init__(model, tokenizer, str(tokenizer.convert_ids_to_tokens(self._video)))
-        self.frame_settings = frame_settings
         self.vision = model.model.visual
         config = model.config.vision_config
         self.patch: int = config.patch_size
         self.merge: int = config.spatial_merge_size
-        self.temporal_patch = config.temporal_patch_size
+        self.preprocessing = QwenPreprocessing(
+            patch=self.patch,
+            merge=self.merge,
+            temporal_patch=config.temporal_patch_size,
+            mean=frame_settings.mean,
+            std=frame_settings.std,
+            context=self._context(),
+            pixels=(frame_settings.min_pixels, frame_settings.max_pixels),
+        )
         set_attention(self.vision)
         embed_by_matmul(self.vision.patch_embed)
 
@@ -114,51 +112,27 @@ class Qwen25VLAdapter(StockAdapter):
         )
         return cls(model, load_tokenizer(path), read_preprocessing(path, _FrameSettings.parse))
 
-    def geometry(
-        self, width: int, height: int, frames: int, size: tuple[int, int] | None
-    ) -> FrameGeometry:
-        factor = self.patch * self.merge
-        check_shape(width, height)
-        fitted = size or self._fit(width, height, frames)
-        if any(side <= 0 or side % factor for side in fitted):
-            raise SettingsError(
-                f"frame size {fitted[0]}x{fitted[1]} does not fit this model: "
-                f"both sides must be multiples of {factor}"
-            )
-        grid = PatchGrid(fitted[1] // self.patch, fitted[0] // self.patch, self.merge)
-        self.check_length(-(-frames // self.temporal_patch) * grid.groups, self._context())
-        return FrameGeometry(grid, width=fitted[0], height=fitted[1])
-
-    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        return nearest_multiple(size, self.patch * self.merge)
-
-    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
-        frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
-        return patchify(frames, self.patch, self.merge, self.frame_settings)
-
-    def encode(
-        self,
-        batch: Sequence[tuple[Tensor, Tensor]],
-        geometry: FrameGeometry,
-        memory: VisionMemory | None = None,
-    ) -> list[VisualTokens]:
+    def encode(self, jobs: Sequence[EncodeJob]) -> list[VisualTokens]:
         device, group = self.kv_shape.device, self.merge**2
-        groups = [int(kept.sum()) for _, kept in batch]
+        groups = [int(job.kept.sum()) for job in jobs]
         if not any(groups):
-            return [self.no_tokens() for _ in batch]
-        patches = [kept.repeat_interleave(group) for _, kept in batch]
-        values = torch.cat([pixels[kept] for (pixels, _), kept in zip(batch, patches, strict=True)])
-        rows_cols, windows = self._places(geometry.grid)
-        order, window_bounds = _in_windows([windows[kept] for _, kept in batch])
+            return [self.no_tokens() for _ in jobs]
+        values = torch.cat([job.patches for job in jobs]).to(device)
+        grids = [self._places(job.geometry.grid) for job in jobs]
+        windows = [of[job.kept] for job, (_, of) in zip(jobs, grids, strict=True)]
+        rows_cols = [of[job.kept.repeat_interleave(group)]
+                     for job, (of, _) in zip(jobs, grids, strict=True)]  # fmt: skip
+        order, window_bounds = _in_windows(windows)
         frame_bounds = torch.tensor([0, *(n for n in groups if n)]).cumsum(0)
         out = self.vision(
-            values.to(device, self.kv_shape.dtype),
+            normalise(values, self.preprocessing).to(self.kv_shape.dtype),
             grid_thw=None,
-            position_ids=torch.cat([rows_cols[kept] for kept in patches]).to(device),
-            cu_seqlens=(frame_bounds * group).to(device, torch.int32),
+            position_ids=torch.cat(rows_cols).to(device),
+            # Bounds stay on the CPU: each layer reads the lengths there.
+            cu_seqlens=(frame_bounds * group).to(torch.int32),
             window_index=order.to(device),
-            cu_window_seqlens=(window_bounds * group).to(device, torch.int32),
-            recollection=self._recall(memory, patches, windows),
+            cu_window_seqlens=(window_bounds * group).to(torch.int32),
+            attention_metadata=self._attention_metadata(jobs),
         )
         embeds = torch.split(out.pooler_output, groups)
         return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in embeds]
@@ -229,35 +203,26 @@ class Qwen25VLAdapter(StockAdapter):
         patch = linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks)
         return patch, linear_flops(self.vision.merger)
 
-    def _recall(
-        self, memory: VisionMemory | None, frames: Sequence[Tensor], windows: Tensor
-    ) -> Recollection:
-        """Returns the recollection of layers that see windows, and of those that see frames.
-
-        Args:
-            memory: the stream's, or None.
-            frames: the patches of each that are encoded, bool [patches].
-            windows: the attention window of every group, int64 [groups].
-        """
-        if memory is None:
-            return Recollection(None, {})
-        near: list[Glance] = []
-        far: list[Glance] = []
-        of_patch = windows.repeat_interleave(self.merge**2)
-        for fresh, known in zip(frames, memory.look(frames), strict=True):
-            parts = [
-                Glance(places(fresh & inside), places(known & inside))
-                for inside in (of_patch == window for window in torch.unique(of_patch[fresh]))
-            ]
-            near += parts
+    def _attention_metadata(self, jobs: Sequence[EncodeJob]) -> AttentionMetadata:
+        """Returns what is attended to in layers that see windows, and in those that see frames."""
+        near: list[SequenceMetadata] = []
+        far: list[SequenceMetadata] = []
+        for job in jobs:
+            _, windows = self._places(job.geometry.grid)
+            of_patch = windows.repeat_interleave(self.merge**2)
+            mask = job.kept.repeat_interleave(self.merge**2)
+            known = places(mask if job.memory is None else job.memory.extend(mask))
+            fresh, seen = _by_window(places(mask), of_patch), _by_window(known, of_patch)
+            near += [SequenceMetadata.of(job.memory, part, seen[n]) for n, part in fresh.items()]
             # The encoder goes through a frame window by window.
-            if parts:
-                far.append(Glance(torch.cat([part.fresh for part in parts]), places(known)))
-        whole = self.model.config.vision_config.fullatt_block_indexes
-        return Recollection(
-            memory,
-            {block.attn: far if layer in whole else near
+            if fresh:
+                whole = torch.cat(list(fresh.values()))
+                far.append(SequenceMetadata.of(job.memory, whole, known))
+        layers = self.model.config.vision_config.fullatt_block_indexes
+        return AttentionMetadata(
+            {block.attn: far if layer in layers else near
              for layer, block in enumerate(self.vision.blocks)},
+            self.kv_shape.device,
         )  # fmt: skip
 
     @cached_property
@@ -267,12 +232,6 @@ class Qwen25VLAdapter(StockAdapter):
     def _time(self, index: int, moment: Moment) -> int:
         """Returns the position in time of the temporal patch of that index, from the video's."""
         return int(index * self.model.config.vision_config.tokens_per_second * moment.interval)
-
-    def _fit(self, width: int, height: int, frames: int) -> tuple[int, int]:
-        """Returns the (width, height) that users get: of the video tools, then of the processor."""
-        settings, factor = self.frame_settings, self.patch * self.merge
-        fitted = fit(width, height, frames, factor)
-        return fit_frame(*fitted, factor, settings.min_pixels, settings.max_pixels)
 
     def _context(self) -> int:
         """Returns the tokens that a window may take.
@@ -306,6 +265,18 @@ class Qwen25VLAdapter(StockAdapter):
         windows = (row[:, None] * across + col).flatten()
         thw = torch.tensor([[1, grid.rows, grid.cols]])
         return get_vision_position_ids(thw, self.merge), windows
+
+
+def _by_window(patches: Tensor, windows: Tensor) -> dict[int, Tensor]:
+    """Returns patches by their attention window, those of a window in the order that they have.
+
+    Args:
+        patches: int64 [patches].
+        windows: the window of every patch of the grid, int64.
+    """
+    ordered = patches[windows[patches].argsort(stable=True)]
+    numbers, counts = torch.unique_consecutive(windows[ordered], return_counts=True)
+    return dict(zip(numbers.tolist(), torch.split(ordered, counts.tolist()), strict=True))
 
 
 def _in_windows(frames: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -26,24 +26,16 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from costream.errors import SettingsError
-from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.encoder_memory import AttentionMetadata, places, set_attention
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
-from costream.models.pixels import (
-    PixelSettings,
-    check_shape,
-    fit,
-    frames_to_tensor,
-    nearest_multiple,
-    patchify,
-)
+from costream.models.pixels import PixelSettings, normalise
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
-from costream.models.vision_memory import VisionMemory, recall, set_attention
+from costream.preprocessing import FrameGeometry, QwenPreprocessing
 from costream.pruning import PatchGrid
-from costream.video import Picture
 
 
 @MODELS.register("qwen3_vl")
@@ -63,12 +55,17 @@ class Qwen3VLAdapter(StockAdapter):
             tokenizer.convert_ids_to_tokens(token) for token in _video_ids(model.config)
         )
         super().__init__(model, tokenizer, f"{start}{video}{end}")
-        self.pixel_settings = pixels
         self.vision = model.model.visual
         vision = model.config.vision_config
-        self.patch: int = vision.patch_size
         self.merge: int = vision.spatial_merge_size
-        self.temporal_patch = vision.temporal_patch_size
+        self.preprocessing = QwenPreprocessing(
+            patch=vision.patch_size,
+            merge=self.merge,
+            temporal_patch=vision.temporal_patch_size,
+            mean=pixels.mean,
+            std=pixels.std,
+            context=None,
+        )
         set_attention(self.vision)
         embed_by_matmul(self.vision.patch_embed)
 
@@ -82,51 +79,22 @@ class Qwen3VLAdapter(StockAdapter):
         model = load_weights(family, path, config, device=device, dtype=dtype)
         return cls(model, load_tokenizer(path), read_preprocessing(path, PixelSettings.parse))
 
-    def geometry(
-        self, width: int, height: int, frames: int, size: tuple[int, int] | None
-    ) -> FrameGeometry:
-        factor = self.patch * self.merge
-        check_shape(width, height)
-        fitted = size or fit(width, height, frames, factor)
-        if any(side <= 0 or side % factor for side in fitted):
-            raise SettingsError(
-                f"frame size {fitted[0]}x{fitted[1]} does not fit this model: "
-                f"both sides must be multiples of {factor}"
-            )
-        grid = PatchGrid(fitted[1] // self.patch, fitted[0] // self.patch, self.merge)
-        return FrameGeometry(grid, width=fitted[0], height=fitted[1])
-
-    def nearest_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        return nearest_multiple(size, self.patch * self.merge)
-
-    def pixels(self, pictures: Sequence[Picture], geometry: FrameGeometry) -> Tensor:
-        frames = frames_to_tensor(pictures, geometry.width, geometry.height, self.temporal_patch)
-        return patchify(frames, self.patch, self.merge, self.pixel_settings)
-
-    def encode(
-        self,
-        batch: Sequence[tuple[Tensor, Tensor]],
-        geometry: FrameGeometry,
-        memory: VisionMemory | None = None,
-    ) -> list[VisualTokens]:
+    def encode(self, jobs: Sequence[EncodeJob]) -> list[VisualTokens]:
         device, group = self.kv_shape.device, self.merge**2
-        kept = [groups.repeat_interleave(group) for _, groups in batch]
+        kept = [job.kept.repeat_interleave(group) for job in jobs]
         lengths = [int(mask.sum()) for mask in kept]
         if not any(lengths):
-            return [self.no_tokens() for _ in batch]
-        index = torch.cat([mask.nonzero().squeeze(1) for mask in kept])
-        values = torch.cat([pixels[mask] for (pixels, _), mask in zip(batch, kept, strict=True)])
-        indices, weights, rows_cols = self._places(geometry.grid)
-        # An empty sequence between two others would be one more call of the attention kernel.
-        bounds = torch.tensor([0, *(n for n in lengths if n)]).cumsum(0)
+            return [self.no_tokens() for _ in jobs]
+        values = torch.cat([job.patches for job in jobs]).to(device)
+        frames = [(job.memory, mask) for job, mask in zip(jobs, kept, strict=True)]
+        blocks = [block.attn for block in self.vision.blocks]
         out = self.vision(
-            values.to(device, self.kv_shape.dtype),
+            normalise(values, self.preprocessing).to(self.kv_shape.dtype),
             grid_thw=None,
-            interp_indices=indices[index].to(device),
-            interp_weights=weights[index].to(device),
-            position_ids=rows_cols[index].to(device),
-            cu_seqlens=bounds.to(device, torch.int32),
-            recollection=recall(memory, kept, [block.attn for block in self.vision.blocks]),
+            **self._positions(jobs, kept, device),
+            # On the CPU: each layer reads the lengths there.
+            cu_seqlens=_bounds(lengths),
+            attention_metadata=AttentionMetadata.of_frames(frames, blocks, device),
         )
         tokens = [n // group for n in lengths]
         embeds = torch.split(out.pooler_output, tokens)
@@ -186,6 +154,20 @@ class Qwen3VLAdapter(StockAdapter):
         patch = linear_flops(self.vision.patch_embed) + linear_flops(self.vision.blocks)
         return patch, sum(linear_flops(merger) for merger in mergers)
 
+    def _positions(
+        self, jobs: Sequence[EncodeJob], kept: Sequence[Tensor], device: torch.device
+    ) -> dict[str, Tensor]:
+        """Returns where kept patches stand, each in its own job's grid, as the encoder takes it."""
+        indices, weights, rows_cols = (
+            torch.cat([rows[places(mask)] for rows, mask in zip(of_jobs, kept, strict=True)])
+            for of_jobs in zip(*(self._places(job.geometry.grid) for job in jobs), strict=True)
+        )
+        return {
+            "interp_indices": indices.to(device),
+            "interp_weights": weights.to(device),
+            "position_ids": rows_cols.to(device),
+        }
+
     @lru_cache(maxsize=8)  # noqa: B019 - an adapter lives as long as the process
     def _places(self, grid: PatchGrid) -> tuple[Tensor, Tensor, Tensor]:
         """Position embedding taps and weights, and (row, column), of every patch of a grid."""
@@ -198,6 +180,12 @@ class Qwen3VLAdapter(StockAdapter):
             spatial_merge_size=self.merge,
         )
         return indices, weights, get_vision_position_ids(thw, self.merge)
+
+
+def _bounds(lengths: Sequence[int]) -> Tensor:
+    """Returns where sequences begin and end, as ``cu_seqlens`` has it: int32 [sequences + 1]."""
+    # An empty sequence between two others would be one more call of the attention kernel.
+    return torch.tensor([0, *(n for n in lengths if n)]).cumsum(0, dtype=torch.int32)
 
 
 def _video_ids(config: PretrainedConfig) -> tuple[int, int, int]:

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-from costream.errors import ModelError, SettingsError
+from costream.errors import ModelError
 from costream.models.attention import AttentionAlone, delegate_attention
 from costream.models.base import (
     Attention,
-    FrameGeometry,
     KVShape,
     ModelAdapter,
     Moment,
@@ -34,6 +33,7 @@ from costream.models.flops import attention_flops, linear_flops
 from costream.models.quantised import plain_config, quantisation
 from costream.models.rotation import Rotation
 from costream.models.tokens import Tokens
+from costream.preprocessing import FrameGeometry
 
 logger = logging.getLogger("costream")
 
@@ -189,23 +189,6 @@ class StockAdapter(ModelAdapter):
         shape = self.kv_shape
         empty = torch.empty(1 + shape.deepstack, 0, shape.hidden, dtype=shape.dtype)
         return VisualTokens(*(part.to(shape.device) for part in (empty[0], empty[1:])))
-
-    def check_length(self, tokens: int, limit: int | None = None) -> None:
-        """Checks that a window of that many tokens is one that the model was made for.
-
-        Args:
-            tokens: those of the window.
-            limit: the most; as many as there are positions, where each takes one.
-
-        Raises:
-            SettingsError: it is longer.
-        """
-        limit = limit or int(self.text_config.max_position_embeddings)
-        if tokens > limit:
-            raise SettingsError(
-                f"a window takes {tokens} visual tokens and this model at most {limit}: "
-                "shorten the window, lower the sampling rate or choose smaller frames"
-            )
 
     @cached_property
     def _token_flops(self) -> int:

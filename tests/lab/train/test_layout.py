@@ -5,6 +5,7 @@ from costream.lab.synth import WorldCamera
 from costream.lab.train.layout import Dialogue, hidden_states, lay_out
 from costream.models import Moment
 from costream.video import Picture
+from tests.models.common import job_of
 
 MOMENTS = [Moment(n, n + 0.25, 1.0) for n in range(3)]
 DIALOGUES = [
@@ -20,7 +21,8 @@ def window(model):
     frames = [Picture.from_rgb(camera.frame(12 * n)) for n in range(6)]
     pixels = [model.pixels(frames[n : n + 2], geometry) for n in (0, 2, 4)]
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-    return geometry, pixels, model.encode([(p, whole) for p in pixels], geometry)
+    jobs = [job_of(model, frames[n : n + 2], whole, geometry) for n in (0, 2, 4)]
+    return geometry, pixels, model.encode(jobs)
 
 
 def test_each_question_is_answered_as_the_stock_model_answers_it_alone(model, window):

@@ -19,7 +19,7 @@ from costream.lab.synth import Event, Truth, WorldCamera, draw_recipes, encode
 from costream.lab.synth import Recipe as Video
 from costream.lab.train import ranks
 from costream.lab.train.recipe import Recipe, StageRecipe
-from costream.models.pixels import resize
+from costream.preprocessing.reference import resize
 from costream.video import Stream
 
 FRAMES = 32

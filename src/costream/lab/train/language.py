@@ -15,7 +15,7 @@ from costream.lab.train.perception import label_patches
 from costream.lab.train.progress import Progress
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.windows import Example
-from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.models import EncodeJob, FrameGeometry, ModelAdapter, VisualTokens
 from costream.video import Picture
 
 SHORTEST = 3.0
@@ -42,9 +42,10 @@ class LanguageStage(AnswerStage):
     ) -> None:
         super().__init__(model, geometry, code, recipe)
         black = Picture.from_rgb(np.zeros((geometry.height, geometry.width, 3), np.uint8))
-        pixels = model.pixels([black] * model.temporal_patch, geometry)
-        none = torch.zeros(geometry.grid.groups, dtype=torch.bool)
-        self._levels = len(model.encode([(pixels, none)], geometry)[0].deepstack)
+        none = np.zeros(geometry.grid.groups, np.bool_)
+        patches = model.preprocessing.patches([black], none, geometry)
+        job = EncodeJob(torch.from_numpy(patches), torch.from_numpy(none), geometry)
+        self._levels = len(model.encode([job])[0].deepstack)
 
     def learn(self, progress: Progress) -> None:
         make = partial(make_truth, self.recipe)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from costream.lab.train.clips import Clip
 from costream.lab.train.view import View
-from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+from costream.models import EncodeJob, FrameGeometry, ModelAdapter, VisualTokens
 from costream.video import Picture
 
 Viewed = tuple[Clip, Sequence[int], View | None]
@@ -21,10 +20,10 @@ def encode_patches(
     model: ModelAdapter, geometry: FrameGeometry, viewed: Sequence[Viewed]
 ) -> list[VisualTokens]:
     """Encodes temporal patches of clips whole, in one pass: with gradients, where they are on."""
-    batch = [patch for clip, numbers, view in viewed
-             for patch in _read(model, geometry, clip, numbers, view)]  # fmt: skip
+    jobs = [job for clip, numbers, view in viewed
+            for job in _read(model, geometry, clip, numbers, view)]  # fmt: skip
     with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
-        return model.encode(batch, geometry)
+        return model.encode(jobs)
 
 
 def _read(
@@ -33,12 +32,15 @@ def _read(
     clip: Clip,
     numbers: Sequence[int],
     view: View | None,
-) -> list[tuple[Tensor, Tensor]]:
+) -> list[EncodeJob]:
     length = model.temporal_patch
     frames = np.concatenate([clip.frames[n * length : (n + 1) * length] for n in numbers])
     if view is not None:
         frames = view.frames(frames)
     pictures = [Picture.from_rgb(frame) for frame in frames]
-    whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-    starts = range(0, len(pictures), length)
-    return [(model.pixels(pictures[at : at + length], geometry), whole) for at in starts]
+    whole = np.ones(geometry.grid.groups, np.bool_)
+    patches = [
+        model.preprocessing.patches(pictures[at : at + length], whole, geometry)
+        for at in range(0, len(pictures), length)
+    ]
+    return [EncodeJob(torch.from_numpy(cut), torch.from_numpy(whole), geometry) for cut in patches]

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
 from costream.errors import SettingsError
-from costream.models.pixels import (
+from costream.preprocessing.sizes import (
     PixelSettings,
     fit,
     frames_to_tensor,
