@@ -88,8 +88,8 @@ def test_a_limit_is_kept_and_refusing_takes_nothing() -> None:
 
 def test_memory_is_rows_of_keys_values_and_features() -> None:
     pool = KVPool(SHAPE, rows=10)
-    assert pool.row_bytes == 4 * (2 * 2 * 2 * 4 + 2 * 6)
-    assert pool.bytes == 10 * pool.row_bytes
+    assert SHAPE.row_bytes == 4 * (2 * 2 * 2 * 4 + 2 * 6)
+    assert pool.bytes == 10 * SHAPE.row_bytes
 
 
 def test_keys_are_rotated_from_their_row_however_often(model: ModelAdapter) -> None:

@@ -121,7 +121,8 @@ def passes_of(streams: Sequence[tuple[Keys, Sequence[Piece]]], limit: int) -> It
         taken: list[Piece] = []
         for piece in pieces:
             if tokens >= limit:
-                yield Pass((*waiting, StreamPieces(keys, tuple(taken))))
+                rest = [StreamPieces(keys, tuple(taken))] if taken else []
+                yield Pass((*waiting, *rest))
                 waiting, taken, tokens = [], [], 0
             taken.append(piece)
             tokens += len(piece.segment)

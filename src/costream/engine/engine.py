@@ -32,6 +32,9 @@ class Engine:
     Args:
         model: the loaded model.
         settings: how streams are watched.
+        kv_memory: bytes of the KV pool that all streams share; as many as it needs where None.
+        host_memory: bytes of host memory for streams that make room for others in the pool; those
+            beyond it are dropped and recomputed.
         name: the model's name. With that of an embedded one, a warning says what of a stream it
             can't know; without a name nothing is said.
 
@@ -44,6 +47,8 @@ class Engine:
         model: ModelAdapter,
         settings: EngineSettings | None = None,
         *,
+        kv_memory: int | None = None,
+        host_memory: int = 4 << 30,
         name: str | None = None,
     ) -> None:
         self.model = model
@@ -55,7 +60,8 @@ class Engine:
             model.temporal_patch,
             recent=self.settings.recent,
         )
-        self.runner = ModelRunner(model, self.settings.chunk)
+        self.runner = ModelRunner(model, self.settings.chunk, kv_memory)
+        self._host_bytes = host_memory
         self._name = name
         self._pruner = PRUNERS[self.settings.pruner]
         self._refresh = REFRESH[self.settings.refresh](
@@ -130,13 +136,13 @@ class Engine:
             if error is not None:
                 errors.append(error)
 
-        scheduler = Scheduler(self.settings.batch, note, bell)
+        scheduler = Scheduler(self.settings.batch, self._host_bytes, note, bell)
         try:
             for watch in watches:
                 scheduler.add(feed_of(watch, bell, on_frame, on_gap, alone=len(watches) == 1))
             while batch := scheduler.take():
                 outputs = self.runner.run(batch)
-                yield from scheduler.commit(batch, outputs)
+                yield from scheduler.commit(outputs)
         finally:
             scheduler.close()
         for error in errors:

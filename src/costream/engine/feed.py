@@ -43,6 +43,12 @@ class Feed(ABC):
     def ended(self) -> bool:
         """Whether no window waits and none will."""
 
+    @property
+    def next_deadline(self) -> float:
+        """When the window that waits is due; that of the next one where none waits."""
+        stride = self.watch.stream.schedule.stride / self.watch.stream.schedule.fps
+        return monotonic() + stride if self._waiting is None else self.deadline(self._waiting)
+
     @abstractmethod
     def close(self) -> None:
         """Ends the reading."""

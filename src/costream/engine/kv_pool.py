@@ -8,6 +8,7 @@ over from frames that have left it, a plan on its way through the runner.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,27 @@ from costream.errors import IntegrityError, PoolExhaustedError
 from costream.models import KVShape, Rotation, VisualTokens
 
 Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRows:
+    """What rows held, in host memory.
+
+    Attributes:
+        keys_values: [layers, rows, 2, kv_heads, head_dim], or None where only features were saved.
+        features: [1, rows, 1 + levels, hidden].
+    """
+
+    keys_values: Tensor | None
+    features: Tensor
+
+    def __len__(self) -> int:
+        return int(self.features.shape[1])
+
+    @property
+    def bytes(self) -> int:
+        """Host memory that it takes."""
+        return self.features.nbytes + (0 if self.keys_values is None else self.keys_values.nbytes)
 
 
 class KVPool:
@@ -54,11 +76,6 @@ class KVPool:
     def bytes(self) -> int:
         """Memory allocated, in bytes."""
         return self._kv.nbytes + self._features.nbytes
-
-    @property
-    def row_bytes(self) -> int:
-        """Memory of one row, in bytes."""
-        return self.bytes // max(1, self.capacity)
 
     def can_allocate(self, rows: int) -> bool:
         """Whether that many rows are free, or can be had by growing."""
@@ -133,6 +150,19 @@ class KVPool:
         """Returns the features of visual tokens: see :meth:`write_features`."""
         found = self._features[0].index_select(0, rows)
         return VisualTokens(found[:, 0], found[:, 1:].transpose(0, 1))
+
+    def save(self, rows: Rows, *, keys: bool) -> HostRows:
+        """Copies rows to host memory, with or without their keys and values."""
+        placed = torch.from_numpy(rows).to(self.shape.device)
+        kept = self._kv.index_select(1, placed).cpu() if keys else None
+        return HostRows(kept, self._features.index_select(1, placed).cpu())
+
+    def restore(self, rows: Rows, saved: HostRows) -> None:
+        """Copies rows back from host memory."""
+        placed = torch.from_numpy(rows).to(self.shape.device)
+        self._features.index_copy_(1, placed, saved.features.to(self.shape.device))
+        if saved.keys_values is not None:
+            self._kv.index_copy_(1, placed, saved.keys_values.to(self.shape.device))
 
     def check_integrity(self, referred: Sequence[Rows]) -> None:
         """Checks the counts against all references there are.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,16 @@ class WindowState:
     def referred(self) -> list[Ints]:
         """The rows that it refers to."""
         return [self.table.rows, self.carry.referred]
+
+    def mapped(self, rows: Callable[[Ints], Ints]) -> WindowState:
+        """Returns the window with other rows in the place of those that it refers to."""
+        table, carry = self.table, self.carry
+        known = carry.known.numpy()
+        return replace(
+            self,
+            table=PageTable(table.first, rows(table.rows), table.distances),
+            carry=carry.moved(known, rows(carry.referred), carry.positions[known]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,12 @@ class ModelRunner:
     Args:
         model: the model.
         chunk: most tokens that go through the language model together; bounds memory, not results.
-        limit: most rows of the pool; None for as many as there is memory for.
+        kv_memory: bytes of the pool; None for as many as it needs.
     """
 
-    def __init__(self, model: ModelAdapter, chunk: int, limit: int | None = None) -> None:
+    def __init__(self, model: ModelAdapter, chunk: int, kv_memory: int | None = None) -> None:
         self.model = model
+        limit = None if kv_memory is None else kv_memory // model.kv_shape.row_bytes
         self.pool = KVPool(model.kv_shape, limit=limit)
         self._chunk = chunk
         self._memories: dict[int, EncoderMemory] = {}

@@ -26,16 +26,23 @@ class Scheduler:
 
     Args:
         budget: tokens of a batch, after which no further window is taken.
+        host_bytes: host memory for keys and values of streams that were moved out of the pool to
+            make room for others. Beyond it they are dropped, and recomputed when they are back.
         on_end: told of every stream that has ended.
         bell: rung by feeds that are read by other threads.
+
+    Attributes:
+        swaps: how often a stream was moved out of the pool.
     """
 
-    def __init__(self, budget: int, on_end: OnEnd, bell: Bell) -> None:
+    def __init__(self, budget: int, host_bytes: int, on_end: OnEnd, bell: Bell) -> None:
+        self.swaps = 0
         self._budget = budget
+        self._host_bytes = host_bytes
         self._on_end = on_end
         self._bell = bell
         self._feeds: list[Feed] = []
-        self._taken: list[Feed] = []
+        self._taken: list[tuple[Feed, Plan]] = []
 
     def add(self, feed: Feed) -> None:
         """Begins to take a feed's windows."""
@@ -52,23 +59,26 @@ class Scheduler:
         while self._feeds:
             rings = self._bell.rings
             due = sorted(self._due(), key=lambda pair: pair[1].deadline(pair[0]))
-            if due:
-                return self._plan(due)
-            if self._feeds:
+            if due and (batch := self._plan(due)):
+                return batch
+            if self._feeds and not due:
                 self._bell.wait(rings)
         return None
 
-    def commit(self, batch: Batch, outputs: Sequence[Output]) -> list[Verdict]:
-        """Moves the streams of a batch on and returns what came of each."""
+    def commit(self, outputs: Sequence[Output]) -> list[Verdict]:
+        """Moves the streams of the last batch on and returns what came of each."""
         found = []
-        for feed, plan, output in zip(self._taken, batch.plans, outputs, strict=True):
+        for (feed, plan), output in zip(self._taken, outputs, strict=True):
             found.append(feed.watch.commit(plan, output))
             feed.pop()
         self._taken = []
         return found
 
     def close(self) -> None:
-        """Ends all streams."""
+        """Ends all streams, those of a batch that was not committed as well."""
+        for feed, plan in self._taken:
+            feed.watch.state.abandon(plan)
+        self._taken = []
         for feed in list(self._feeds):
             self.remove(feed)
 
@@ -88,20 +98,43 @@ class Scheduler:
         self.remove(feed)
         self._on_end(feed, error)
 
-    def _plan(self, due: Sequence[tuple[WindowInput, Feed]]) -> Batch:
+    def _plan(self, due: Sequence[tuple[WindowInput, Feed]]) -> Batch | None:
+        """Plans windows in order, as many as budget and pool have room for."""
         plans, encoded, tokens = list[Plan](), list[list[VisualTokens] | None](), 0
         for window, feed in due:
             if plans and tokens >= self._budget:
                 break
-            try:
-                looked, features = feed.watch.look(window)
-                plan = feed.watch.plan(looked)
-            except PoolExhaustedError:
-                if not plans:
-                    raise
+            looked, features = feed.watch.look(window)
+            plan = self._planned(feed, looked)
+            if plan is None:
+                # What is planned already goes first: it may free what this window takes.
                 break
             plans.append(plan)
             encoded.append(features)
-            self._taken.append(feed)
+            self._taken.append((feed, plan))
             tokens += plan.tokens
-        return Batch(plans, encoded)
+        return Batch(plans, encoded) if plans else None
+
+    def _planned(self, feed: Feed, window: WindowInput) -> Plan | None:
+        """Plans a window, with room made where there is none; None where that can't be."""
+        while True:
+            try:
+                return feed.watch.plan(window)
+            except PoolExhaustedError as error:
+                if self._make_room(feed):
+                    continue
+                if not self._taken:
+                    self._finish(feed, error)
+                return None
+
+    def _make_room(self, feed: Feed) -> bool:
+        """Moves the stream out of the pool that is due last; says whether there was one."""
+        busy = [feed, *(taken for taken, _ in self._taken)]
+        others = [f for f in self._feeds if f not in busy and f.watch.resident]
+        if not others:
+            return False
+        last = max(others, key=lambda other: other.next_deadline)
+        saved = sum(f.watch.state.saved.bytes for f in self._feeds if f.watch.state.saved)
+        last.watch.state.swap_out(keys=saved < self._host_bytes)
+        self.swaps += 1
+        return True

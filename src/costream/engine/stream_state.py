@@ -16,7 +16,7 @@ from costream.engine.cached_patch import check_layout
 from costream.engine.carry_over import CarryOver
 from costream.engine.draft import Draft
 from costream.engine.ingest import WindowInput
-from costream.engine.kv_pool import KVPool
+from costream.engine.kv_pool import HostRows, KVPool
 from costream.engine.overlap import Overlap
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.plan import Keys, Piece, Plan, Stream, Survey, WindowState
@@ -41,6 +41,9 @@ class StreamState:
         self.window = WindowState(
             (), PageTable(), CarryOver.nothing(stream.groups), stream.prompt.tokens, 0
         )
+        self.rebase_next = False
+        """Whether positions begin again with the next window, whatever it is."""
+        self._saved: HostRows | None = None
 
     @property
     def full_tokens(self) -> int:
@@ -56,7 +59,8 @@ class StreamState:
 
     def rebases(self, window: WindowInput) -> bool:
         """Whether positions begin again with a window."""
-        return self.window.position > self.stream.limit or not self._overlap(window).patches
+        grown = self.window.position > self.stream.limit
+        return self.rebase_next or grown or not self._overlap(window).patches
 
     def survey(self, window: WindowInput) -> Survey:
         """Returns the overlap with a window as tokens to compute, for a look at fresh keys."""
@@ -99,6 +103,7 @@ class StreamState:
         Raises:
             PoolExhaustedError: the pool has too few rows; none is taken then.
         """
+        self.swap_in()
         overlap, rebase = self._overlap(window), exact or self.rebases(window)
         draft = Draft(self.stream, self._pool, self.window, overlap, rebase=rebase, exact=exact)
         try:
@@ -115,8 +120,45 @@ class StreamState:
                 self._pool.release(rows)
             raise
 
+    @property
+    def saved(self) -> HostRows | None:
+        """Its rows, where they are in host memory and not in the pool."""
+        return self._saved
+
+    def swap_out(self, *, keys: bool = True) -> None:
+        """Moves its rows to host memory, which frees them in the pool.
+
+        Args:
+            keys: save keys and values; else only features are, and the window is recomputed when
+                the stream is back.
+        """
+        held = np.unique(np.concatenate(self.window.referred))
+        saved = self._pool.save(held, keys=keys)
+        for rows in self.window.referred:
+            self._pool.release(rows)
+        self.window = self.window.mapped(lambda rows: np.searchsorted(held, rows))
+        self._saved = saved
+        self.rebase_next = self.rebase_next or not keys
+
+    def swap_in(self) -> None:
+        """Moves its rows back into the pool.
+
+        Raises:
+            PoolExhaustedError: there is no room for them.
+        """
+        if self._saved is None:
+            return
+        taken = self._pool.allocate(len(self._saved))
+        self._pool.restore(taken, self._saved)
+        self._saved = None
+        self.window = self.window.mapped(lambda rows: taken[rows])
+        for rows in self.window.referred:
+            self._pool.retain(rows)
+        self._pool.release(taken)
+
     def commit(self, plan: Plan) -> None:
         """Moves on to a window that was run, and frees what it no longer refers to."""
+        self.rebase_next = False
         before, self.window = self.window, plan.state
         for rows in self.window.referred:
             self._pool.retain(rows)
@@ -130,8 +172,9 @@ class StreamState:
 
     def close(self) -> None:
         """Frees all rows: the stream is watched no longer."""
-        for rows in self.window.referred:
+        for rows in self.window.referred if self._saved is None else ():
             self._pool.release(rows)
+        self._saved = None
         self.window = WindowState(
             (), PageTable(), CarryOver.nothing(self.stream.groups), self.window.position, 0
         )
@@ -146,7 +189,7 @@ class StreamState:
             IntegrityError: they don't.
         """
         check_layout(self.window.patches, self.window.table.first)
-        return self.window.referred
+        return self.window.referred if self._saved is None else []
 
     def _overlap(self, window: WindowInput) -> Overlap:
         before = self.window

@@ -141,6 +141,8 @@ class Verdict:
         seconds: time spent.
         wall: of a live source, when the last frame of the window was received: ISO 8601, UTC.
         lag: of a live source, seconds from then to the answers.
+        rebased: whether nothing was reused: positions and timestamps began again with this window,
+            as they do with a stream's first.
     """
 
     stream: str
@@ -157,6 +159,7 @@ class Verdict:
     seconds: StageSeconds = field(default_factory=StageSeconds)
     wall: str | None = None
     lag: float | None = None
+    rebased: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the verdict as JSON-ready values; seconds are rounded to microseconds."""

@@ -71,6 +71,8 @@ class Watch:
         self._runner = runner
         self._settings = settings
         self._received: float | None = None
+        # A window that has to wait for room in the pool is planned again, and not encoded again.
+        self._looked: tuple[WindowInput, list[VisualTokens]] | None = None
         self._survey_flops = 0
         self._plan_seconds = 0.0
 
@@ -99,16 +101,9 @@ class Watch:
         """
         if not self._pruner.after_vision:
             return window, None
-        visuals = self._runner.encode([(self.stream, window)])
-        keeps = [frame.keep for frame in window.frames]
-        features = [visual.embeds.float().cpu().numpy() for visual in visuals]
-        frames, left = [], []
-        for frame, after, visual in zip(
-            window.frames, self._pruner.thin(keeps, features), visuals, strict=True
-        ):
-            frames.append(replace(frame, keep=after))
-            left.append(visual.take(torch.from_numpy(after.groups[frame.keep.groups])))
-        return replace(window, frames=tuple(frames)), left
+        if self._looked is None:
+            self._looked = self._look(window)
+        return self._looked
 
     def plan(self, window: WindowInput) -> Plan:
         """Plans a window.
@@ -142,13 +137,31 @@ class Watch:
             generate=perf_counter() - begun,
         )
         self.state.commit(plan)
+        self._looked = None
         self._received = plan.window.received or self._received
         return self._verdict(plan, output, scores, written, seconds)
+
+    @property
+    def resident(self) -> bool:
+        """Whether the pool holds rows of it."""
+        return self.state.saved is None and bool(self.state.window.patches)
 
     def close(self) -> None:
         """Frees what the stream has of the pool and of the encoder's memory."""
         self.state.close()
         self._runner.forget(self.stream)
+
+    def _look(self, window: WindowInput) -> tuple[WindowInput, list[VisualTokens]]:
+        visuals = self._runner.encode([(self.stream, window)])
+        keeps = [frame.keep for frame in window.frames]
+        features = [visual.embeds.float().cpu().numpy() for visual in visuals]
+        frames, left = [], []
+        for frame, after, visual in zip(
+            window.frames, self._pruner.thin(keeps, features), visuals, strict=True
+        ):
+            frames.append(replace(frame, keep=after))
+            left.append(visual.take(torch.from_numpy(after.groups[frame.keep.groups])))
+        return replace(window, frames=tuple(frames)), left
 
     def _write(self, plan: Plan, output: Output, chosen: Sequence[int]) -> dict[int, list[int]]:
         pick = self.questions.likeliest
@@ -191,6 +204,7 @@ class Watch:
             seconds=seconds,
             wall=None if self._received is None else iso_time(self._received),
             lag=None if self._received is None else monotonic() - self._received,
+            rebased=plan.rebased,
         )
 
     def _asking_flops(self, plan: Plan) -> int:

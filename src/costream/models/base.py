@@ -125,6 +125,12 @@ class KVShape:
     dtype: torch.dtype
     device: torch.device
 
+    @property
+    def row_bytes(self) -> int:
+        """Memory of a token's keys and values in all layers and of its features, in bytes."""
+        keys_values = self.layers * 2 * self.kv_heads * self.head_dim
+        return (keys_values + (1 + self.deepstack) * self.hidden) * self.dtype.itemsize
+
 
 class Attention(Protocol):
     """How the layers of a language model attend. Who keeps keys and values decides what is seen."""

@@ -1,0 +1,226 @@
+"""Streams that share an engine get what each gets alone: joined, left, swapped, short of room."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from costream.engine.bell import Bell
+from costream.engine.engine import Engine
+from costream.engine.feed import Feed, PulledFeed, feed_of
+from costream.engine.scheduler import Scheduler
+from costream.engine.verdict import Verdict
+from costream.errors import PoolExhaustedError, SourceError
+from costream.models import ModelAdapter
+from costream.settings import EngineSettings
+from tests.engine.driving import ScriptedPruner, check_integrity
+from tests.fakes import FakeStream, noise_pictures, samples_of
+
+ASKS = ["Is someone fighting?", "Is it?"]
+TOLERANCE = 1e-4
+"""Largest difference of scores, from the order of float32 sums."""
+
+quick = settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+class Named(FakeStream):
+    def __init__(self, number: int, ticks: int, error: Exception | None = None) -> None:
+        pictures = noise_pictures(ticks + 5 * number)[5 * number :]
+        super().__init__(samples_of(pictures))
+        self.info = replace(self.info, source=f"camera {number}")
+        self._error = error
+
+    def samples(self, fps: float, **options: object) -> Iterator:
+        yield from super().samples(fps, **options)
+        if self._error is not None:
+            raise self._error
+
+
+def engine_of(model: ModelAdapter, kv_memory: int | None = None, **values: object) -> Engine:
+    defaults = {"fps": 2, "window": 6, "stride": 2, "frame_size": (128, 96)}
+    engine = Engine(model, EngineSettings.checked(**{**defaults, **values}), kv_memory=kv_memory)
+    engine._pruner = type("Scripted", (ScriptedPruner,), {"shares": (1.0, 0.2, 0.0, 0.5)})
+    return engine
+
+
+def by_stream(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    found = defaultdict(list)
+    for verdict in verdicts:
+        found[verdict.stream].append(verdict)
+    return found
+
+
+def assert_same(found: Sequence[Verdict], alone: Sequence[Verdict]) -> None:
+    assert [(v.index, v.start, v.end) for v in found] == [(v.index, v.start, v.end) for v in alone]
+    for one, other in zip(found, alone, strict=True):
+        assert one.tokens == other.tokens
+        assert one.flops == other.flops
+        for mine, theirs in zip(one.answers, other.answers, strict=True):
+            assert mine.score == pytest.approx(theirs.score, abs=TOLERANCE)
+
+
+@quick
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=2, max_size=5),
+    batch=st.sampled_from([1, 60, 4096]),
+    chunk=st.sampled_from([1, 50, 2048]),
+)
+def test_streams_together_get_what_each_gets_alone(
+    any_model: ModelAdapter, lengths: list[int], batch: int, chunk: int
+) -> None:
+    engine = engine_of(any_model, batch=batch, chunk=chunk)
+    streams = [Named(number, ticks) for number, ticks in enumerate(lengths)]
+    together = by_stream(list(engine.watch(streams, ASKS)))
+    for number, ticks in enumerate(lengths):
+        alone = list(engine_of(any_model).watch(Named(number, ticks), ASKS))
+        assert_same(together[f"camera {number}"], alone)
+    assert engine.runner.pool.used == engine.runner.prompt.tokens
+
+
+class Hand:
+    """Drives a scheduler by hand."""
+
+    def __init__(self, engine: Engine, host_bytes: int = 1 << 30) -> None:
+        self.engine = engine
+        self.ended: list[tuple[Feed, Exception | None]] = []
+        self.scheduler = Scheduler(
+            engine.settings.batch,
+            host_bytes,
+            lambda feed, error: self.ended.append((feed, error)),
+            Bell(),
+        )
+        self.feeds: dict[int, Feed] = {}
+
+    def join(self, number: int, ticks: int) -> None:
+        feed = feed_of(self.engine.open(Named(number, ticks), ASKS), Bell())
+        self.feeds[number] = feed
+        self.scheduler.add(feed)
+
+    def leave(self, number: int) -> None:
+        feed = self.feeds.pop(number)
+        if feed in self.scheduler._feeds:
+            self.scheduler.remove(feed)
+
+    def step(self) -> list[Verdict]:
+        batch = self.scheduler.take()
+        if batch is None:
+            return []
+        found = self.scheduler.commit(self.engine.runner.run(batch))
+        check_integrity([feed.watch for feed in self.scheduler._feeds] or [self.any_watch()])
+        return found
+
+    def any_watch(self):
+        return self.engine.open(Named(99, 1), ASKS)
+
+
+steps = st.lists(st.sampled_from(["join", "leave", "step", "swap", "step"]), max_size=24)
+
+
+@quick
+@given(steps=steps, seed=st.integers(0, 5))
+def test_joins_leaves_and_swaps_change_no_answer(
+    model: ModelAdapter, steps: list[str], seed: int
+) -> None:
+    hand, found, joined = Hand(engine_of(model)), list[Verdict](), 0
+    for step in ["join", *steps]:
+        if step == "join" and joined < 4:
+            hand.join(joined, 12 + 4 * ((joined + seed) % 5))
+            joined += 1
+        elif step == "leave" and len(hand.feeds) > 1:
+            hand.leave(min(hand.feeds))
+        elif step == "swap":
+            for feed in hand.scheduler._feeds:
+                if feed.watch.resident:
+                    feed.watch.state.swap_out()
+        elif step == "step":
+            found += hand.step()
+    for name, verdicts in by_stream(found).items():
+        number = int(name.rpartition(" ")[2])
+        ticks = 12 + 4 * ((number + seed) % 5)
+        alone = list(engine_of(model).watch(Named(number, ticks), ASKS))
+        assert_same(verdicts, alone[: len(verdicts)])
+    hand.scheduler.close()
+    assert hand.engine.runner.pool.used == hand.engine.runner.prompt.tokens
+
+
+def test_the_earliest_deadline_is_first_and_nobody_starves(model: ModelAdapter) -> None:
+    hand = Hand(engine_of(model, batch=1, stride=1))
+    for number in range(3):
+        hand.join(number, 24)
+    served = [hand.step()[0].stream for _ in range(18)]
+    for begin in range(0, 18, 3):
+        assert len(set(served[begin : begin + 3])) == 3
+
+
+def test_a_stream_that_fails_leaves_the_others_alone(model: ModelAdapter) -> None:
+    broken, whole = Named(0, 14, SourceError("camera 0 stopped")), Named(1, 30)
+    found = []
+    with pytest.raises(SourceError, match="camera 0 stopped"):
+        for verdict in engine_of(model).watch([broken, whole], ASKS):
+            found.append(verdict)
+    alone = list(engine_of(model).watch(Named(1, 30), ASKS))
+    assert_same(by_stream(found)["camera 1"], alone)
+
+
+@quick
+@given(cameras=st.integers(2, 6), room=st.floats(1.1, 3.5), host=st.sampled_from([0, 1 << 30]))
+def test_where_the_pool_is_too_small_for_all_everybody_gets_their_windows(
+    model: ModelAdapter, cameras: int, room: float, host: int
+) -> None:
+    row = model.kv_shape.row_bytes
+    single = engine_of(model)
+    alone = [list(single.watch(Named(number, 24), ASKS)) for number in range(cameras)]
+    needed = 2 * 6 * 20 + 60
+    hand = Hand(engine_of(model, kv_memory=int(room * needed) * row), host)
+    for number in range(cameras):
+        hand.join(number, 24)
+    found: list[Verdict] = []
+    while step := hand.step():
+        found += step
+        pool = hand.engine.runner.pool
+        assert pool.used <= pool.capacity <= pool.limit
+    assert not [error for _, error in hand.ended if error]
+    for number in range(cameras):
+        mine = by_stream(found)[f"camera {number}"]
+        assert [v.index for v in mine] == [v.index for v in alone[number]]
+        if host:
+            assert_same(mine, alone[number])
+
+
+def test_a_stream_that_was_dropped_is_one_that_rebases_there_and_says_so(
+    model: ModelAdapter,
+) -> None:
+    dropped, alone = (Hand(engine_of(model)) for _ in range(2))
+    for hand in (dropped, alone):
+        hand.join(0, 40)
+        for _ in range(3):
+            hand.step()
+    dropped.feeds[0].watch.state.swap_out(keys=False)
+    alone.feeds[0].watch.state.rebase_next = True
+    (one,), (other,) = dropped.step(), alone.step()
+    assert one.rebased and other.rebased
+    assert_same([one], [other])
+    (one,), (other,) = dropped.step(), alone.step()
+    assert not one.rebased
+    assert_same([one], [other])
+
+
+def test_a_stream_that_no_pool_can_carry_is_refused_in_a_sentence(model: ModelAdapter) -> None:
+    engine = engine_of(model, kv_memory=60 * model.kv_shape.row_bytes)
+    with pytest.raises(PoolExhaustedError, match="watch fewer streams, or give it more memory"):
+        list(engine.watch(Named(0, 12), ASKS))
+    assert engine.runner.pool.used == engine.runner.prompt.tokens
+
+
+def test_files_are_read_when_there_is_time_for_them(model: ModelAdapter) -> None:
+    hand = Hand(engine_of(model))
+    hand.join(0, 24)
+    assert isinstance(hand.feeds[0], PulledFeed)
+    assert hand.feeds[0]._waiting is None
