@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from costream.models import (
     SIZES,
     EncodeJob,
     EncoderMemory,
     ModelAdapter,
+    ModelSize,
     VisualTokens,
     load_model,
     write_untrained,
@@ -130,3 +133,44 @@ def test_a_frame_of_which_nothing_is_kept_takes_up_no_memory(model: ModelAdapter
     (tokens,) = model.encode([job_of(model, noise_pictures(1), none, geometry, memory)])
     assert len(tokens) == 0
     assert memory.bytes == 0
+
+
+class Uploads(TorchDispatchMode):
+    """Counts the copies to another device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._to_copy.default:
+            self.count += args[0].device != out.device
+        return out
+
+
+def uploads(path: Path, size: ModelSize, streams: int) -> int:
+    """Returns how often a call uploads to a device from which nothing can be read back."""
+    model = load_model(str(write_untrained(path, size)), device="cpu")
+    model.model.to("meta")
+    model.kv_shape = replace(model.kv_shape, device=torch.device("meta"))
+    geometry = model.geometry(128, 96, 8, size_of(model))
+    (picture,) = noise_pictures(1)
+    masks = [torch.arange(geometry.grid.groups) % (2 + n) == 0 for n in range(2)]
+    jobs = [
+        job_of(model, [picture], mask, geometry, memory)
+        for memory in [EncoderMemory() for _ in range(streams)]
+        for mask in masks
+    ]
+    with Uploads() as uploaded:
+        model.encode(jobs)
+    return uploaded.count
+
+
+@torch.no_grad()
+def test_uploads_are_those_of_a_call_and_nothing_is_waited_for(name: str, tmp_path: Path) -> None:
+    """The meta device has no values: whoever read one back would raise."""
+    size = SIZES[name]
+    few = uploads(tmp_path / "few", replace(size, vision_depth=3), 1)
+    many = uploads(tmp_path / "many", replace(size, vision_depth=5), 4)
+    assert few == many <= 8
