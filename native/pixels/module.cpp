@@ -19,11 +19,11 @@ using Picture = nb::ndarray<const std::uint8_t, nb::shape<-1, -1, 3>, nb::device
 using Mask = nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-// More than any frame; products of two of them fit 32 bits.
-constexpr int kLargest = 1 << 15;
+// More than any frame has; offsets in rows of it fit 32 bits.
+constexpr int kLargest = 1 << 20;
 
-void check_size(int value) {
-  if (value < 1 || value > kLargest) throw nb::value_error("sizes are of 1 to 32768 samples");
+void check_size(std::int64_t value) {
+  if (value < 1 || value > kLargest) throw nb::value_error("sizes are of 1 to 1048576 samples");
 }
 
 void check(const Cutter& cutter, const Picture& frame, const Mask& groups) {
@@ -71,7 +71,7 @@ NB_MODULE(_pixels, module) {
             for (int size : {in_width, in_height, out_width, out_height, patch, merge}) {
               check_size(size);
             }
-            check_size(patch * merge);
+            check_size(static_cast<std::int64_t>(patch) * merge);
             new (self)
                 Cutter(in_width, in_height, out_width, out_height, patch, merge, portable);
           },

@@ -53,6 +53,13 @@ def test_missing_readers_are_unusual(costream: Command, monkeypatch: pytest.Monk
     assert "no bitstream readers, install with a C++ compiler" in lines["unusual"]
 
 
+def test_missing_native_preprocessing_is_unusual(
+    costream: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "costream._pixels", None)
+    assert "no native preprocessing, which is slower" in told(costream)["unusual"]
+
+
 def test_a_package_that_is_broken_is_told(
     costream: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from costream.models import (
     load_model,
     write_untrained,
 )
+from costream.models.pixels import normalise
 from costream.settings import EngineSettings
 from costream.video import Picture
 from tests.fakes import FakeStream, noise_pictures, samples_of
@@ -128,6 +129,19 @@ def test_what_stands_still_is_seen_by_what_moves_as_in_a_whole_frame(
     for mask, tokens in zip(kept, pruned, strict=True):
         assert torch.allclose(tokens.embeds, whole.embeds[mask], atol=1e-5)
         assert torch.allclose(tokens.deepstack, whole.deepstack[:, mask], atol=1e-5)
+
+
+def test_what_is_kept_is_what_the_stock_class_takes(model: ModelAdapter) -> None:
+    """Normalised where it is encoded, it is part of the whole frame's pixels, to the bit."""
+    geometry = model.geometry(300, 200, 8, size_of(model))
+    pictures = noise_pictures(model.temporal_patch, width=300, height=200)
+    kept = torch.arange(geometry.grid.groups) % 3 == 0
+    patches = job_of(model, pictures, kept, geometry).patches
+    cut = model.preprocessing.cut_mask(kept.numpy(), geometry).reshape(-1)
+    mask = torch.from_numpy(cut).repeat_interleave(model.preprocessing.merge**2)
+    assert patches.dtype == torch.uint8
+    pixels = model.pixels(pictures, geometry)
+    assert torch.equal(normalise(patches, model.preprocessing), pixels[mask])
 
 
 def test_what_was_last_seen_is_what_is_remembered(model: ModelAdapter) -> None:

@@ -1,61 +1,12 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
-import torch
-from PIL import Image
-from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from costream.errors import SettingsError
-from costream.preprocessing.sizes import (
-    PixelSettings,
-    fit,
-    frames_to_tensor,
-    nearest_multiple,
-    patchify,
-    resize,
-)
-from tests.fakes import noise_pictures
-
-SETTINGS = PixelSettings((0.5, 0.4, 0.3), (0.5, 0.25, 0.2))
-
-
-def test_patches_are_the_published_processor_s() -> None:
-    frames = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
-    mean, std = (torch.tensor(v)[:, None, None] * 255 for v in (SETTINGS.mean, SETTINGS.std))
-    normalised = (frames.float() - mean) / std
-    published, *grid = Qwen3VLVideoProcessor.patchify(
-        SimpleNamespace(), normalised[None], patch_size=16, merge_size=2, temporal_patch_size=2
-    )
-    assert grid == [1, 4, 6]
-    assert torch.equal(patchify(frames, 16, 2, SETTINGS), published[0])
-
-
-@pytest.mark.parametrize("size", [(224, 160), (64, 96), (640, 480)])
-def test_resizing_is_antialiased_bicubic_as_published(size: tuple[int, int]) -> None:
-    """Pillow's filter is the one that torchvision's was made to match, to a rounding step."""
-    rows, cols = np.mgrid[0:270, 0:480]
-    image = (127 + 120 * np.sin(rows / 9) * np.cos(cols / 13)).astype(np.uint8)
-    rgb = np.stack([image, image[::-1], image[:, ::-1]], axis=-1)
-    ours = resize(torch.from_numpy(rgb).permute(2, 0, 1).contiguous(), *size)
-    pillow = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC))
-    difference = np.abs(ours.permute(1, 2, 0).numpy().astype(int) - pillow.astype(int))
-    assert difference.max() <= 1
-
-
-def test_a_frame_of_the_right_size_is_left_alone() -> None:
-    frame = torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8)
-    assert resize(frame, 96, 64) is frame
-
-
-def test_a_missing_frame_repeats_the_last() -> None:
-    (picture,) = noise_pictures(1)
-    frames = frames_to_tensor([picture], 64, 64, 2)
-    assert frames.shape == (2, 3, 64, 64)
-    assert torch.equal(frames[0], frames[1])
-
+from costream.preprocessing.sizes import MAX_SHAPE, fit, fit_frame, nearest_multiple
 
 TOOL = [
     # What qwen_vl_utils 0.0.14 makes of a source: factor, frames, source, frame.
@@ -107,3 +58,21 @@ def test_the_nearest_size_is_of_whole_groups(
     size: tuple[int, int], factor: int, expected: tuple[int, int]
 ) -> None:
     assert nearest_multiple(size, factor) == expected
+
+
+side = st.integers(1, 5000)
+
+
+@given(width=side, height=side, factor=st.sampled_from([28, 32]), tokens=st.integers(1, 2000))
+def test_sizes_are_those_of_the_published_rule(
+    width: int, height: int, factor: int, tokens: int
+) -> None:
+    bounds = tokens * factor**2, (2 * tokens + 1) * factor**2
+    if max(width, height) > MAX_SHAPE * min(width, height):
+        with pytest.raises(SettingsError, match="choose a frame size"):
+            fit_frame(width, height, factor, *bounds)
+        return
+    published = smart_resize(
+        height, width, factor=factor, min_pixels=bounds[0], max_pixels=bounds[1]
+    )
+    assert fit_frame(width, height, factor, *bounds) == published[::-1]

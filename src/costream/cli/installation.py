@@ -109,6 +109,8 @@ def _readers() -> Fact:
         return "not built", [f"no bitstream readers, install with a C++ compiler: {odd[0]}"]
     missing = [name for name in ("H264Reader", "H265Reader") if not hasattr(native, name)]
     odd += [f"costream._bitstream has no {name}: install again" for name in missing]
+    if _imported("costream._pixels")[0] is None:
+        odd.append("no native preprocessing, which is slower: install with a C++ compiler")
     return "H.264 and H.265, built", odd
 
 

@@ -167,14 +167,17 @@ class InternVLAdapter(StockAdapter):
             jobs: those of which something is kept.
             kept: their patches, bool [patches] each.
         """
-        project = self.vision.embeddings.patch_embeddings.projection
-        values = torch.cat([job.patches for job in jobs]).to(self.kv_shape.device)
+        project, device = self.vision.embeddings.patch_embeddings.projection, self.kv_shape.device
+        values = torch.cat([job.patches for job in jobs]).to(device)
         patches = embed_patches(project, normalise(values, self.preprocessing))
+        lengths = [len(job.patches) for job in jobs]
+        at = torch.cat([places(mask) for mask in kept]).to(device)
         tokens: list[Tensor] = []
-        parts = torch.split(patches, [len(job.patches) for job in jobs])
-        for job, part, mask in zip(jobs, parts, kept, strict=True):
+        for job, part, where in zip(
+            jobs, torch.split(patches, lengths), torch.split(at, lengths), strict=True
+        ):
             first, added = self._places(job.geometry.grid)
-            tokens += [first, part + added[places(mask).to(added.device)]]
+            tokens += [first, part + added[where]]
         return torch.cat(tokens)
 
     def _run_encoder(

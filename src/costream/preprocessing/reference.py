@@ -43,15 +43,17 @@ class ReferenceCutter:
             patches: uint8 [kept patches, 3 * times * patch * patch].
             time: which of the times is written.
         """
-        # A frame that is turned or mirrored has strides that torch does not take.
-        pixels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).contiguous()
+        # A copy: torch takes no frame that is mirrored by its strides.
+        pixels = torch.from_numpy(frame.copy()).permute(2, 0, 1).contiguous()
         rows, cols = groups.shape
         side = self.patch * self.merge
         resized = resize(pixels, *self.size)[:, : rows * side, : cols * side]
         kept = torch.from_numpy(groups.reshape(-1)).repeat_interleave(self.merge**2)
         cut = patchify(resized[None], self.patch, self.merge)[kept]
         area = self.patch**2
-        patches.reshape(len(patches), 3, -1, area)[:, :, time] = cut.view(-1, 3, area).numpy()
+        times = patches.shape[1] // (3 * area)
+        by_time = patches.reshape(len(patches), 3, times, area)
+        by_time[:, :, time] = cut.reshape(len(patches), 3, area).numpy()
 
 
 def resize(frame: Tensor, width: int, height: int) -> Tensor:

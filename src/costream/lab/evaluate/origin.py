@@ -13,13 +13,21 @@ import costream
 from costream.models import ModelAdapter
 from costream.models.fingerprint import fingerprint
 
-DECIDING = ("video", "pruning", "models", "engine", "settings.py", "registry.py")
+DECIDING = (
+    "video",
+    "pruning",
+    "preprocessing",
+    "models",
+    "engine",
+    "settings.py",
+    "registry.py",
+)
 """Stations and modules of the package that decide what is answered."""
 
 LIBRARIES = ("torch", "transformers", "av", "numpy")
 """Libraries that do."""
 
-_NATIVE = "costream._bitstream"
+_NATIVE = ("costream._bitstream", "costream._pixels")
 _RUNNER = "lab/evaluate/runner.py"
 _DIGITS = 16
 
@@ -61,14 +69,15 @@ class Origin:
 
 @lru_cache(maxsize=1)
 def code_fingerprint() -> str:
-    """Returns 16 hexadecimal digits of the code that decides answers, native module included."""
+    """Returns 16 hexadecimal digits of the code that decides answers, native modules included."""
     root = Path(costream.__file__).parent
     digest = hashlib.sha256()
     for file in sorted(_files(root)):
         digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
-    native = util.find_spec(_NATIVE)
-    if native is not None and native.origin is not None:
-        digest.update(Path(native.origin).read_bytes())
+    for name in _NATIVE:
+        native = util.find_spec(name)
+        if native is not None and native.origin is not None:
+            digest.update(Path(native.origin).read_bytes())
     return digest.hexdigest()[:_DIGITS]
 
 
