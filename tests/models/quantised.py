@@ -45,7 +45,7 @@ def write_fp8(path: Path, settings: Mapping[str, Any], *, experts: str = "each")
         numbers, scale = fp8_blocks(weight, block)
         return {name: numbers, f"{name}_scale_inv": scale}
 
-    rewrite(path, settings, quantise)
+    edit_layers(path, settings, quantise)
 
 
 def _each_expert(name: str, weight: Tensor, block: int) -> dict[str, Tensor]:
@@ -69,7 +69,7 @@ def write_fp8_channels(path: Path) -> None:
         return {name: (weight / scale).to(E4M3), f"{name}_scale": scale}
 
     numbers = {"num_bits": 8, "type": "float", "symmetric": True}
-    rewrite(
+    edit_layers(
         path,
         {
             "quant_method": "compressed-tensors",
@@ -88,16 +88,17 @@ def write_fp8_channels(path: Path) -> None:
     )
 
 
-def rewrite(
+def edit_layers(
     path: Path,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any] | None,
     quantise: Callable[[str, Tensor], dict[str, Tensor]],
 ) -> None:
-    """Rewrites what is in the language model's layers, and says so in ``config.json``."""
+    """Rewrites what is in the layers, and says so in ``config.json`` where there are settings."""
     tensors: dict[str, Tensor] = {}
     for name, weight in load_file(path / "model.safetensors").items():
         tensors |= quantise(name, weight) if ".layers." in name else {name: weight}
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((path / "config.json").read_text())
-    config["quantization_config"] = dict(settings)
+    if settings is not None:
+        config["quantization_config"] = dict(settings)
     (path / "config.json").write_text(json.dumps(config))

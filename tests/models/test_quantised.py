@@ -158,11 +158,6 @@ def edit_quantisation(path: Path, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"quant_method": "awq", "bits": 4}, r"by awq, which needs gptqmodel and accelerate: pip"),
-        (
-            {"quant_method": "gptq", "bits": 4},
-            r"needs gptqmodel and optimum and accelerate: pip install gptqmodel optimum accelerate",
-        ),
         (
             {"quant_method": "compressed-tensors"},
             r"needs compressed-tensors and accelerate: pip install 'costream\[quantised\]'",

@@ -1,0 +1,96 @@
+"""Reads checkpoints whose weights are dequantised while they load, on any device."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from transformers.utils import cached_file
+from transformers.utils.hub import get_checkpoint_shard_files
+
+from costream.errors import ModelError
+from costream.models.fp8 import FP8, fp8_weights
+from costream.models.packed import READERS
+
+DEQUANTISED = frozenset({FP8, *READERS})
+"""What weights may be quantised by to be read here."""
+
+_EXPERT = re.compile(r"(.+\.experts)\.(\d+)\.(gate|up|down)_proj\.weight")
+
+
+def read_dequantised(
+    path: str, method: str, values: Mapping[str, Any], dtype: torch.dtype, *, stacked: bool
+) -> dict[str, Tensor]:
+    """Reads a checkpoint of quantised weights into what they stand for.
+
+    Args:
+        path: a directory or a name on the hub.
+        method: one of :data:`DEQUANTISED`.
+        values: the ``quantization_config``.
+        dtype: of the weights that come back.
+        stacked: whether the family's plain checkpoints hold a layer's experts all in one.
+            Quantised ones may hold each on its own.
+
+    Returns:
+        The weights by name.
+
+    Raises:
+        ModelError: there are no weights, or they are packed in a way that is not supported, or a
+            tensor lacks or does not fit the others.
+    """
+    if method == FP8:
+        found = fp8_weights(path, values, dict(_stored(path)))
+    else:
+        found = READERS[method](path, values).weights(dict(_stored(path)))
+    weights = {name: weight.to(dtype).contiguous() for name, weight in found}
+    return _with_experts_in_one(path, weights) if stacked else weights
+
+
+def _stored(path: str) -> Iterator[tuple[str, Tensor]]:
+    for file in _files(path):
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - it is no dict
+                yield name, tensors.get_tensor(name)
+
+
+def _files(path: str) -> list[str]:
+    optional = {"_raise_exceptions_for_missing_entries": False}
+    if (single := cached_file(path, "model.safetensors", **optional)) is not None:
+        return [str(single)]
+    if (index := cached_file(path, "model.safetensors.index.json", **optional)) is not None:
+        files, _ = get_checkpoint_shard_files(path, index)
+        return [str(file) for file in files]
+    raise ModelError(f"can't load the weights of {path!r}: there is no model.safetensors")
+
+
+def _with_experts_in_one(path: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Stacks experts that are stored each on its own: [experts, columns, rows], as published."""
+    counts: dict[str, int] = {}
+    for found in filter(None, map(_EXPERT.fullmatch, weights)):
+        counts[found[1]] = max(counts.get(found[1], 0), int(found[2]) + 1)
+    for layer, count in counts.items():
+        gate, up, down = (
+            _stack(
+                path, weights, [f"{layer}.{number}.{kind}_proj.weight" for number in range(count)]
+            )
+            for kind in ("gate", "up", "down")
+        )
+        weights[f"{layer}.gate_up_proj"] = torch.cat([gate, up], dim=2)
+        weights[f"{layer}.down_proj"] = down
+    return weights
+
+
+def _stack(path: str, weights: dict[str, Tensor], names: list[str]) -> Tensor:
+    """Takes one kind of matrix of all experts, [rows, columns] each, and turns them."""
+    parts: list[Tensor] = []
+    for name in names:
+        if name not in weights:
+            raise ModelError(f"the checkpoint {path!r} lacks {name}")
+        parts.append(weights.pop(name).T)
+        if parts[-1].shape != parts[0].shape:
+            raise ModelError(f"the checkpoint {path!r} has {name} of another shape than {names[0]}")
+    return torch.stack(parts)
