@@ -120,7 +120,7 @@ def write_packed(path: Path, settings: Mapping[str, Any], *, plain: bool = False
     """
 
     def quantise(name: str, weight: Tensor) -> dict[str, Tensor]:
-        if ".experts." in name:
+        if weight.ndim == 3:
             return _experts(name, weight, settings, plain)
         if not name.endswith("proj.weight"):
             return {name: weight}

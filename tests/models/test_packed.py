@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import AutoConfig, AutoModelForImageTextToText
 
 from costream.errors import ModelError
 from costream.models import ModelAdapter, load_model, write_untrained
@@ -123,6 +124,29 @@ def test_every_family_loads(tmp_path: Path, size: str, settings: dict[str, Any])
     assert_same(load_model(str(packed), device="cpu"), load_model(str(plain), device="cpu"))
 
 
+@pytest.mark.parametrize("settings", [AWQ, {**GPTQ, "desc_act": True}])
+def test_experts_that_are_plain_one_by_one_load(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """As of InternVL3.5 30B-A3B, whose plain checkpoints don't stack them."""
+    stored = write_untrained(tmp_path / "stored", "internvl-test")
+    config = json.loads((stored / "config.json").read_text())
+    config["text_config"] |= {"model_type": "qwen3_moe", **EXPERTS}
+    del config["text_config"]["layer_types"]
+    (stored / "config.json").write_text(json.dumps(config))
+    AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(stored)).save_pretrained(
+        stored
+    )
+    path, plain = both(stored, tmp_path, settings)
+    assert_same(load_model(str(path), device="cpu"), load_model(str(plain), device="cpu"))
+    expert = "language_model.model.layers.0.mlp.experts.2.up_proj"
+    edit(path, dict.fromkeys(f"{expert}.{part}" for part in PARTS))
+    assert_refused(path, rf"lacks {expert}.weight$")
+
+
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
+
+PARTS = ("qweight", "qzeros", "scales", "g_idx")
+
+
 def test_the_published_layout_of_a_qwen_loads(tmp_path: Path) -> None:
     """Names, configuration and vocabulary of Qwen2.5-VL, as its AWQ variants have them."""
     packed, plain = both(real.qwen2_5_vl(tmp_path / "stored"), tmp_path, {**AWQ, "group_size": 128})
@@ -154,7 +178,7 @@ def test_layers_with_settings_of_their_own_load(checkpoint: Path, tmp_path: Path
         load_model(str(packed_path), device="cpu")
     left = LAYER.replace("q_proj", "o_proj")
     edit(plain, {f"{left}.weight": stored[f"{left}.weight"]})
-    removed = dict.fromkeys(f"{left}.{part}" for part in ("qweight", "qzeros", "scales", "g_idx"))
+    removed = dict.fromkeys(f"{left}.{part}" for part in PARTS)
     edit(packed_path, {**removed, f"{left}.weight": stored[f"{left}.weight"]})
     configure(
         packed_path,

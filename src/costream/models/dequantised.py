@@ -47,7 +47,10 @@ def read_dequantised(
     else:
         found = READERS[method](path, values).weights(dict(_stored(path)))
     weights = {name: weight.to(dtype).contiguous() for name, weight in found}
-    return _with_experts_in_one(path, weights) if stacked else weights
+    experts = _experts(path, weights)
+    if stacked:
+        _stack(weights, experts)
+    return weights
 
 
 def _stored(path: str) -> Iterator[tuple[str, Tensor]]:
@@ -67,30 +70,38 @@ def _files(path: str) -> list[str]:
     raise ModelError(f"can't load the weights of {path!r}: there is no model.safetensors")
 
 
-def _with_experts_in_one(path: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stacks experts that are stored each on its own: [experts, columns, rows], as published."""
+def _experts(path: str, weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """Returns how many experts a layer has that are stored each on its own, and checks them.
+
+    Raises:
+        ModelError: a matrix of one lacks, or is of another shape than the first one's.
+    """
     counts: dict[str, int] = {}
     for found in filter(None, map(_EXPERT.fullmatch, weights)):
         counts[found[1]] = max(counts.get(found[1], 0), int(found[2]) + 1)
     for layer, count in counts.items():
+        for names in _names(layer, count):
+            for name in names:
+                if name not in weights:
+                    raise ModelError(f"the checkpoint {path!r} lacks {name}")
+                if weights[name].shape != weights[names[0]].shape:
+                    raise ModelError(
+                        f"the checkpoint {path!r} has {name} of another shape than {names[0]}"
+                    )
+    return counts
+
+
+def _names(layer: str, count: int) -> Iterator[list[str]]:
+    """Yields the names of all experts' matrices, kind by kind: gate, up and down."""
+    for kind in ("gate", "up", "down"):
+        yield [f"{layer}.{number}.{kind}_proj.weight" for number in range(count)]
+
+
+def _stack(weights: dict[str, Tensor], experts: Mapping[str, int]) -> None:
+    """Puts experts in one as published: [experts, columns, rows], gate and up side by side."""
+    for layer, count in experts.items():
         gate, up, down = (
-            _stack(
-                path, weights, [f"{layer}.{number}.{kind}_proj.weight" for number in range(count)]
-            )
-            for kind in ("gate", "up", "down")
+            torch.stack([weights.pop(name).T for name in names]) for names in _names(layer, count)
         )
         weights[f"{layer}.gate_up_proj"] = torch.cat([gate, up], dim=2)
         weights[f"{layer}.down_proj"] = down
-    return weights
-
-
-def _stack(path: str, weights: dict[str, Tensor], names: list[str]) -> Tensor:
-    """Takes one kind of matrix of all experts, [rows, columns] each, and turns them."""
-    parts: list[Tensor] = []
-    for name in names:
-        if name not in weights:
-            raise ModelError(f"the checkpoint {path!r} lacks {name}")
-        parts.append(weights.pop(name).T)
-        if parts[-1].shape != parts[0].shape:
-            raise ModelError(f"the checkpoint {path!r} has {name} of another shape than {names[0]}")
-    return torch.stack(parts)

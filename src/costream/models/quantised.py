@@ -21,10 +21,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     AWQ: (),
     GPTQ: (),
 }
-"""What weights may be quantised by, as ``config.json`` names it, and the libraries it needs."""
-
-EXTRA = {"compressed_tensors", "bitsandbytes", "accelerate"}
-"""Those of ``pip install 'costream[quantised]'``."""
+"""What weights may be quantised by, as ``config.json`` names it, and the libraries it needs: those
+of ``pip install 'costream[quantised]'``, or none where we dequantise them ourselves."""
 
 
 def quantisation(config: PretrainedConfig) -> dict[str, Any] | None:
@@ -57,7 +55,7 @@ def method_of(path: str, values: Mapping[str, Any]) -> str:
         names = " and ".join(name.replace("_", "-") for name in missing)
         raise ModelError(
             f"the weights of {path!r} are quantised by {method}, which needs {names}: "
-            f"{_advice(missing)}"
+            "pip install 'costream[quantised]'"
         )
     return method
 
@@ -68,12 +66,6 @@ def _named(values: Mapping[str, Any]) -> str:
         return "bitsandbytes"
     # The library's own configurations name it by an enumeration.
     return str(getattr(said, "value", said))
-
-
-def _advice(missing: list[str]) -> str:
-    if set(missing) <= EXTRA:
-        return "pip install 'costream[quantised]'"
-    return f"pip install {' '.join(missing)}"
 
 
 def plain_config(config: PretrainedConfig) -> PretrainedConfig:
