@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tests.models.quantised import edit_layers
+from tests.models.quantised import each_expert, edit_layers
 
 AWQ: dict[str, Any] = {
     "quant_method": "awq",
@@ -142,16 +142,10 @@ def _matrix(
 def _experts(
     name: str, weight: Tensor, settings: Mapping[str, Any], plain: bool
 ) -> dict[str, Tensor]:
-    """Rounds [experts, inputs, outputs], where gate and up may lie side by side."""
-    layer, _, kind = name.rpartition(".")
-    kinds = ("gate", "up") if "gate_up" in kind else ("down",)
-    parts = [[part.T for part in expert.chunk(len(kinds), 1)] for expert in weight]
-    if plain:
-        values = [torch.cat([rounded(p, settings).values().T for p in each], 1) for each in parts]
-        return {name: torch.stack(values)}
-    tensors: dict[str, Tensor] = {}
-    for number, each in enumerate(parts):
-        for which, part in zip(kinds, each, strict=True):
-            key = f"{layer}.{number}.{which}_proj.weight"
-            tensors |= _matrix(key, part, settings, plain)
-    return tensors
+    """Rounds experts that lie in one: [experts, inputs, outputs]."""
+    parts = list(each_expert(name, weight))
+    if not plain:
+        return {k: t for key, part in parts for k, t in _matrix(key, part, settings, plain).items()}
+    values = [rounded(part, settings).values().T for _, part in parts]
+    of_each = len(parts) // len(weight)
+    return {name: torch.stack(values).unflatten(0, (-1, of_each)).transpose(1, 2).flatten(2)}

@@ -206,6 +206,15 @@ def test_compressed_tensors_load(tmp_path: Path, size: str) -> None:
     assert model.parameters == plain.parameters
 
 
+@needs("compressed_tensors", "accelerate")
+def test_experts_of_compressed_tensors_are_refused(moe_checkpoint: Path, tmp_path: Path) -> None:
+    """Its library leaves experts that the stock class holds all in one as they are stored."""
+    path = copy(moe_checkpoint, tmp_path)
+    write_fp8_channels(path)
+    with pytest.raises(ModelError, match=r"experts quantised each .* of awq, fp8, gptq only: cho"):
+        load_model(str(path), device="cpu")
+
+
 WIDE = {
     # A bitsandbytes block is of 64 numbers: every matrix has to be that wide.
     "dense": Qwen3VLSize(128, 2, 256, 4, 2, 128, 2, 2, (0,)),

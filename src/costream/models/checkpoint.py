@@ -20,7 +20,7 @@ from transformers import (
 
 from costream.checkpoints import find_file, first_line, read_file
 from costream.errors import ModelError
-from costream.models.dequantised import DEQUANTISED, read_dequantised
+from costream.models.dequantised import DEQUANTISED, EXPERT, read_dequantised
 from costream.models.quantised import check_products, method_of, plain_config, quantisation
 
 T = TypeVar("T")
@@ -99,7 +99,13 @@ def _load_quantised(
         # Else its library would do it in the first forward pass.
         values = {**values, "dequantize": True}
     copy.quantization_config = dict(values)
-    return family.from_pretrained(path, config=copy, device_map={"": device}, **options)
+    model, info = family.from_pretrained(path, config=copy, device_map={"": device}, **options)
+    if any(map(EXPERT.search, info["unexpected_keys"])):
+        raise ModelError(
+            f"the checkpoint {path!r} has its experts quantised each on its own, which loads of "
+            f"{', '.join(sorted(DEQUANTISED))} only: choose one of these, or plain weights"
+        )
+    return model, info
 
 
 def _read_generation(path: str) -> GenerationConfig | None:

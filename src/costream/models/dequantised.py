@@ -19,7 +19,8 @@ from costream.models.packed import READERS
 DEQUANTISED = frozenset({FP8, *READERS})
 """What weights may be quantised by to be read here."""
 
-_EXPERT = re.compile(r"(.+\.experts)\.(\d+)\.(gate|up|down)_proj\.weight")
+EXPERT = re.compile(r"(.+\.experts)\.(\d+)\.(gate|up|down)_proj\.weight")
+"""A matrix of an expert that is stored on its own: its layer, number and kind."""
 
 
 def read_dequantised(
@@ -77,7 +78,7 @@ def _experts(path: str, weights: Mapping[str, Tensor]) -> dict[str, int]:
         ModelError: a matrix of one lacks, or is of another shape than the first one's.
     """
     counts: dict[str, int] = {}
-    for found in filter(None, map(_EXPERT.fullmatch, weights)):
+    for found in filter(None, map(EXPERT.fullmatch, weights)):
         counts[found[1]] = max(counts.get(found[1], 0), int(found[2]) + 1)
     for layer, count in counts.items():
         for names in _names(layer, count):
