@@ -225,6 +225,7 @@ def configure(path: Path, **values: Any) -> None:
         (GPTQ, "qweight", lambda t: t[1:], r"q_proj.g_idx of int32 \[64\], which does not fit"),
         (GPTQ, "qweight", lambda t: t[:, 1:], r"q_proj.qweight of int32 \[8, 63\], which does"),
         (GPTQ, "qzeros", lambda t: t[:, 1:], r"q_proj.qzeros of int32 \[2, 7\], which does not"),
+        (GPTQ, "qzeros", lambda t: t[1:], r"q_proj.qzeros of int32 \[1, 8\], which does not fit"),
         (GPTQ, "g_idx", lambda t: t + 1, r"q_proj.g_idx that does not name each of 2 groups$"),
         (GPTQ, "g_idx", lambda t: t * 0, r"q_proj.g_idx that does not name each of 2 groups$"),
         (GPTQ, "qzeros", lambda t: t | 15, r"q_proj.qzeros with a zero point of 0, which the"),
@@ -253,6 +254,23 @@ def test_scales_for_other_groups_are_named(checkpoint: Path, tmp_path: Path) -> 
     write_packed(path, AWQ)
     configure(path, group_size=64)
     assert_refused(path, r"proj.scales of float16 \[\d, \d+\], which does not fit its layer$")
+
+
+def test_a_group_size_that_could_be_another_is_none() -> None:
+    sizes = {"bits": 4, "group_size": 40, "dynamic": {"+:.*up_proj": {"group_size": 48}}}
+    reader = READERS["awq"]("packed", sizes)
+    assert reader.group_size(64, 2) is None
+    assert reader.group_size(96, 2) == 48
+    assert reader.group_size(32, 1) in (40, 48)
+
+
+def test_zero_points_of_0_by_other_writers_are_refused() -> None:
+    """Even those of the layout that GPTQModel writes, which can't be told from spoilt ones."""
+    stored = load_file(PUBLISHED)
+    for meta in ({}, {"quantizer": ["optimum:1.23"]}, {"quantizer": "gptqmodel:0.8.1"}):
+        reader = READERS["gptq"]("packed", {"bits": 4, "meta": meta})
+        with pytest.raises(ModelError, match=r"layer\.qzeros with a zero point of 0, which the f"):
+            dict(reader.weights({f"layer.{p}": stored[f"gptqmodel_v1.{p}"] for p in PARTS}))
 
 
 def test_groups_are_runs_where_they_are_not_stored(checkpoint: Path, tmp_path: Path) -> None:
