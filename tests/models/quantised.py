@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,38 +38,45 @@ def write_fp8(path: Path, settings: Mapping[str, Any], *, experts: str = "each")
     block = settings["weight_block_size"][0]
 
     def quantise(name: str, weight: Tensor) -> dict[str, Tensor]:
-        if ".experts." in name and experts == "each":
-            return _each_expert(name, weight, block)
         if ".experts." not in name and not name.endswith("proj.weight"):
             return {name: weight.to(torch.bfloat16)}
-        numbers, scale = fp8_blocks(weight, block)
-        return {name: numbers, f"{name}_scale_inv": scale}
+        each = weight.ndim == 3 and experts == "each"
+        tensors: dict[str, Tensor] = {}
+        for key, matrix in each_expert(name, weight) if each else [(name, weight)]:
+            tensors[key], tensors[f"{key}_scale_inv"] = fp8_blocks(matrix, block)
+        return tensors
 
-    rewrite(path, settings, quantise)
+    edit_layers(path, settings, quantise)
 
 
-def _each_expert(name: str, weight: Tensor, block: int) -> dict[str, Tensor]:
+def each_expert(name: str, weight: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Yields the matrices [outputs, inputs] of experts that lie in one, by their own names.
+
+    Args:
+        name: of all in one.
+        weight: [experts, inputs, outputs], gate and up side by side.
+    """
     layer, _, kind = name.rpartition(".")
     kinds = ("gate", "up") if "gate_up" in kind else ("down",)
-    tensors: dict[str, Tensor] = {}
     for number, both in enumerate(weight.transpose(1, 2)):
         for part, matrix in zip(kinds, both.chunk(len(kinds)), strict=True):
-            key = f"{layer}.{number}.{part}_proj.weight"
-            tensors[key], tensors[f"{key}_scale_inv"] = fp8_blocks(matrix, block)
-    return tensors
+            yield f"{layer}.{number}.{part}_proj.weight", matrix
 
 
 def write_fp8_channels(path: Path) -> None:
     """The layout of compressed-tensors: FP8 numbers with a scale for each row."""
 
     def quantise(name: str, weight: Tensor) -> dict[str, Tensor]:
-        if not name.endswith("proj.weight"):
+        if not name.endswith("proj.weight") and ".experts." not in name:
             return {name: weight}
-        scale = weight.abs().amax(1, keepdim=True) / LARGEST
-        return {name: (weight / scale).to(E4M3), f"{name}_scale": scale}
+        tensors: dict[str, Tensor] = {}
+        for key, matrix in each_expert(name, weight) if weight.ndim == 3 else [(name, weight)]:
+            scale = matrix.abs().amax(1, keepdim=True) / LARGEST
+            tensors[key], tensors[f"{key}_scale"] = (matrix / scale).to(E4M3), scale
+        return tensors
 
     numbers = {"num_bits": 8, "type": "float", "symmetric": True}
-    rewrite(
+    edit_layers(
         path,
         {
             "quant_method": "compressed-tensors",
@@ -88,16 +95,18 @@ def write_fp8_channels(path: Path) -> None:
     )
 
 
-def rewrite(
+def edit_layers(
     path: Path,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any] | None,
     quantise: Callable[[str, Tensor], dict[str, Tensor]],
 ) -> None:
-    """Rewrites what is in the language model's layers, and says so in ``config.json``."""
+    """Rewrites what is in the layers, and says so in ``config.json`` where there are settings."""
     tensors: dict[str, Tensor] = {}
     for name, weight in load_file(path / "model.safetensors").items():
         tensors |= quantise(name, weight) if ".layers." in name else {name: weight}
-    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    stored = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(stored, path / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((path / "config.json").read_text())
-    config["quantization_config"] = dict(settings)
+    if settings is not None:
+        config["quantization_config"] = dict(settings)
     (path / "config.json").write_text(json.dumps(config))

@@ -158,11 +158,6 @@ def edit_quantisation(path: Path, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"quant_method": "awq", "bits": 4}, r"by awq, which needs gptqmodel and accelerate: pip"),
-        (
-            {"quant_method": "gptq", "bits": 4},
-            r"needs gptqmodel and optimum and accelerate: pip install gptqmodel optimum accelerate",
-        ),
         (
             {"quant_method": "compressed-tensors"},
             r"needs compressed-tensors and accelerate: pip install 'costream\[quantised\]'",
@@ -209,6 +204,15 @@ def test_compressed_tensors_load(tmp_path: Path, size: str) -> None:
     model = load_model(str(path), device="cpu")
     close(model, plain)
     assert model.parameters == plain.parameters
+
+
+@needs("compressed_tensors", "accelerate")
+def test_experts_of_compressed_tensors_are_refused(moe_checkpoint: Path, tmp_path: Path) -> None:
+    """Its library leaves experts that the stock class holds all in one as they are stored."""
+    path = copy(moe_checkpoint, tmp_path)
+    write_fp8_channels(path)
+    with pytest.raises(ModelError, match=r"experts quantised each .* of awq, fp8, gptq only: cho"):
+        load_model(str(path), device="cpu")
 
 
 WIDE = {

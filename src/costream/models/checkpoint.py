@@ -20,14 +20,8 @@ from transformers import (
 
 from costream.checkpoints import find_file, first_line, read_file
 from costream.errors import ModelError
-from costream.models.quantised import (
-    FP8,
-    check_products,
-    method_of,
-    plain_config,
-    quantisation,
-    read_fp8,
-)
+from costream.models.dequantised import DEQUANTISED, EXPERT, read_dequantised
+from costream.models.quantised import check_products, method_of, plain_config, quantisation
 
 T = TypeVar("T")
 
@@ -62,35 +56,33 @@ def load_weights(
     try:
         if values is None or method is None:
             model, info = family.from_pretrained(path, config=config, **options)
-        elif method == FP8:
-            model, info = _load_fp8(family, path, config, values, options)
+        elif method in DEQUANTISED:
+            model, info = _load_dequantised(family, path, config, method, options)
         else:
             model, info = _load_quantised(family, path, config, values, device, options)
     except (*_UNREADABLE, ImportError, TypeError) as error:
         raise ModelError(f"can't load the weights of {path!r}: {first_line(error)}") from error
     _check_weights(path, info)
     model.generation_config = generation or model.generation_config
-    if method in (None, FP8):
+    if method is None or method in DEQUANTISED:
         return model.to(device).eval()
     # The library has put its weights where they belong, and may forbid to move them.
     check_products(path, model.eval(), dtype)
     return model
 
 
-def _load_fp8(
-    family: Any,
-    path: str,
-    config: PretrainedConfig,
-    values: Mapping[str, Any],
-    options: Mapping[str, Any],
+def _load_dequantised(
+    family: Any, path: str, config: PretrainedConfig, method: str, options: Mapping[str, Any]
 ) -> Any:
     dtype = options["dtype"]
     logger.warning(
-        "%s has FP8 weights: they are dequantised to %s and take the memory of plain ones",
+        "%s has %s weights: they are dequantised to %s and take the memory of plain ones",
         path,
+        method.upper(),
         str(dtype).removeprefix("torch."),
     )
-    weights = read_fp8(path, values, dtype, stacked=config.model_type == "qwen3_vl_moe")
+    stacked = config.model_type == "qwen3_vl_moe"
+    weights = read_dequantised(path, method, quantisation(config) or {}, dtype, stacked=stacked)
     return family.from_pretrained(None, config=plain_config(config), state_dict=weights, **options)
 
 
@@ -107,7 +99,13 @@ def _load_quantised(
         # Else its library would do it in the first forward pass.
         values = {**values, "dequantize": True}
     copy.quantization_config = dict(values)
-    return family.from_pretrained(path, config=copy, device_map={"": device}, **options)
+    model, info = family.from_pretrained(path, config=copy, device_map={"": device}, **options)
+    if any(map(EXPERT.search, info["unexpected_keys"])):
+        raise ModelError(
+            f"the checkpoint {path!r} has its experts quantised each on its own, which loads of "
+            f"{', '.join(sorted(DEQUANTISED))} only: choose one of these, or plain weights"
+        )
+    return model, info
 
 
 def _read_generation(path: str) -> GenerationConfig | None:
