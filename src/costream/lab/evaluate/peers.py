@@ -30,7 +30,8 @@ from costream.engine.schedule import Window
 from costream.engine.watch import Watch
 from costream.errors import SourceError
 from costream.lab.evaluate.speed import StockSide
-from costream.lab.evaluate.vllm_peer import VllmPeer, vllm_process, vllm_setup
+from costream.lab.evaluate.vllm_peer import VllmPeer, vllm_setup
+from costream.lab.evaluate.vllm_process import vllm_process
 from costream.models import FrameGeometry
 from costream.video import Stream, StreamInfo
 
