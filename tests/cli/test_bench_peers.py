@@ -95,13 +95,23 @@ FAILURES = {
 
 @pytest.mark.parametrize("program", FAILURES)
 def test_a_vllm_that_fails_is_told_of_in_one_sentence(
-    costream: Command, camera: Path, checkpoint: Path, tmp_path: Path, program: str
+    costream: Command,
+    camera: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
 ) -> None:
+    """Its messages stay where it stopped, and nothing else does."""
     python = interpreter(tmp_path / "python", program)
     options = ("--source", camera, "--model", checkpoint, *SIZES, "--vllm-python", python)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = costream("bench", "peers", *options)
     assert result.status == 1
-    assert FAILURES[program] in result.err.splitlines()[-1]
+    told = result.err.splitlines()[-1]
+    assert FAILURES[program] in told
+    logs = list(tmp_path.glob("costream-vllm-*"))
+    assert [str(log) for log in logs] == ([told.split()[-1]] if "stopped" in told else [])
 
 
 def test_what_vllm_started_ends_with_it(

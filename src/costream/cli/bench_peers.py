@@ -113,7 +113,7 @@ def _print(model: str, report: PeerReport) -> None:
     console, setup = open_console(), report.setup
     count = len(next(iter(report.sides.values())))
     table = Table(title=f"{count - 1} windows of {printable(Path(setup['source']).name)}")
-    for heading in ("a window, mean", "seconds", "of them decoding", "CoStream is faster"):
+    for heading in ("a window, mean", "seconds", "of them decoding", "times CoStream"):
         table.add_column(heading, justify="left" if heading.startswith("a ") else "right")
     ratios = report.ratios
     for side, seconds in report.seconds.items():

@@ -30,7 +30,8 @@ class VllmProcess:
     Args:
         python: an interpreter that has vLLM.
         setup: as :data:`SCRIPT` describes it.
-        folder: where frames and vLLM's messages are put.
+        folder: where frames are put. vLLM's messages go to a file of their own, which stays where
+            vLLM fails.
 
     Raises:
         SettingsError: the interpreter can't be run.
@@ -39,8 +40,10 @@ class VllmProcess:
 
     def __init__(self, python: Path, setup: Mapping[str, Any], folder: Path) -> None:
         self._frames = folder / "frames.npy"
-        self._log = folder / "vllm.log"
-        with self._log.open("w") as log:
+        self._failed = False
+        descriptor, path = tempfile.mkstemp(prefix="costream-vllm-", suffix=".log")
+        self._log = Path(path)
+        with os.fdopen(descriptor, "w") as log:
             try:
                 # A session of its own, so that its own processes can be ended with it.
                 self._process = subprocess.Popen(
@@ -53,6 +56,7 @@ class VllmProcess:
                     start_new_session=True,
                 )
             except OSError as error:
+                self._log.unlink()
                 raise SettingsError(f"can't run {python}: {error.strerror}") from error
         try:
             self.ready = self._exchange(setup)
@@ -86,6 +90,8 @@ class VllmProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if not self._failed:
+            self._log.unlink(missing_ok=True)
 
     def _exchange(self, message: Mapping[str, Any]) -> dict[str, Any]:
         stdin, stdout = _pipe(self._process.stdin), _pipe(self._process.stdout)
@@ -95,7 +101,9 @@ class VllmProcess:
         line = stdout.readline()
         answer: dict[str, Any] = json.loads(line) if line else {"error": self._last_words()}
         if "error" in answer:
-            raise ModelError(f"vLLM stopped: {' '.join(str(answer['error']).split())}")
+            self._failed = True
+            problem = " ".join(str(answer["error"]).split())
+            raise ModelError(f"vLLM stopped: {problem}; its messages are in {self._log}")
         return answer
 
     def _last_words(self) -> str:
