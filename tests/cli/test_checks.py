@@ -17,6 +17,7 @@ from costream.errors import SourceError
 ROOT = Path(__file__).parents[2]
 
 RUN = ("run", "{camera}", "--ask", "Is it?")
+PEERS = ("bench", "peers", "--source", "{camera}")
 
 WRONG = [
     (("run", "missing.mp4", "--ask", "x"), "can't open missing.mp4: no such file"),
@@ -46,6 +47,10 @@ WRONG = [
     (("bench", "{camera}", "--model", "/nowhere"), "unknown model '/nowhere'"),
     (("bench", "bitstream", "missing.mp4"), "no such file"),
     (("bench", "signal", "--anchor-every", "inf"), "--anchor-every takes a positive number"),
+    (("bench", "peers", "--source", "missing.mp4"), "no such file"),
+    (("bench", "peers", "--source", "rtsp://camera/1"), "compared on a file"),
+    ((*PEERS, "--vllm-python", "/nowhere"), "--vllm-python takes a Python interpreter"),
+    ((*PEERS, "--model", "/nowhere"), "unknown model '/nowhere'"),
     (("evaluate", "--dataset", "/nowhere"), "/nowhere is no annotated set"),
     (("evaluate", "--policies", "nope"), "unknown policy 'nope'"),
     (("evaluate", "--model", "/nowhere"), "unknown model '/nowhere'"),

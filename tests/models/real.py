@@ -3,6 +3,12 @@
 Kept as published: token numbers, vocabulary, templates, preprocessing, generation settings, head
 widths, rotary sections, patch sizes. Made smaller, for want of memory and time: depth, hidden
 widths, the number of heads and of experts.
+
+With ``wide``, hidden widths, heads, MLPs and mergers are as published too, and only these are
+smaller: the depth of the text model (2 layers) and of the vision encoder (2 layers, or 3 where it
+has DeepStack levels), the layers that DeepStack or full attention are at, and the number of experts
+(16 instead of 128, of which 8 answer as published). Weights are then bfloat16 on disk. InternVL,
+whose published files here hold no configuration, has the sizes of InternVL3-2B.
 """
 
 from __future__ import annotations
@@ -26,6 +32,16 @@ TEXT = {
     "num_key_value_heads": 2,
 }
 VISION = {"depth": 3, "hidden_size": 256, "intermediate_size": 384, "num_heads": 4}
+EXPERTS = {"num_experts": 8, "moe_intermediate_size": 128}
+WIDE_TEXT = {"num_hidden_layers": 2}
+INTERNVL3_2B = {
+    "num_hidden_layers": 2,
+    "hidden_size": 1536,
+    "intermediate_size": 8960,
+    "num_attention_heads": 12,
+    "num_key_value_heads": 2,
+}
+INTERN_VIT_300M = {"hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096}
 
 
 def published_files(name: str) -> Path:
@@ -35,33 +51,42 @@ def published_files(name: str) -> Path:
     return SHARED / name
 
 
-def qwen3_vl(path: Path, name: str = "Qwen3-VL-4B-Instruct") -> Path:
+def qwen3_vl(path: Path, name: str = "Qwen3-VL-4B-Instruct", *, wide: bool = False) -> Path:
     """Writes a Qwen3-VL, dense or of experts: its name decides."""
     config = _copy(name, path)
-    config["text_config"] |= {**TEXT, "num_experts": 8, "moe_intermediate_size": 128}
-    if "num_experts_per_tok" not in config["text_config"]:
-        del config["text_config"]["num_experts"], config["text_config"]["moe_intermediate_size"]
-    config["vision_config"] |= {
-        **VISION,
-        "out_hidden_size": TEXT["hidden_size"],
-        "deepstack_visual_indexes": [0, 1],
-    }
-    return _write_weights(path, config)
+    text, vision = config["text_config"], config["vision_config"]
+    experts = "num_experts" in text
+    if wide:
+        text |= WIDE_TEXT | ({"num_experts": 16} if experts else {})
+        vision |= {"depth": 3, "deepstack_visual_indexes": [0, 1, 2]}
+    else:
+        text |= TEXT | (EXPERTS if experts else {})
+        vision |= {
+            **VISION,
+            "out_hidden_size": TEXT["hidden_size"],
+            "deepstack_visual_indexes": [0, 1],
+        }
+    return _write_weights(path, config, wide)
 
 
-def qwen2_5_vl(path: Path, name: str = "Qwen2.5-VL-3B-Instruct") -> Path:
+def qwen2_5_vl(path: Path, name: str = "Qwen2.5-VL-3B-Instruct", *, wide: bool = False) -> Path:
     """Writes a Qwen2.5-VL, whose configuration is of the older form without a ``text_config``."""
-    # The width of a head is not said there: it is the hidden width's share.
-    config = _copy(name, path) | TEXT | {"num_attention_heads": 2, "num_key_value_heads": 1}
-    config["vision_config"] |= {
-        **VISION,
-        "out_hidden_size": TEXT["hidden_size"],
-        "fullatt_block_indexes": [1],
-    }
-    return _write_weights(path, config)
+    config = _copy(name, path)
+    if wide:
+        config |= WIDE_TEXT
+        config["vision_config"] |= {"depth": 2, "fullatt_block_indexes": [1]}
+    else:
+        # The width of a head is not said there: it is the hidden width's share.
+        config |= TEXT | {"num_attention_heads": 2, "num_key_value_heads": 1}
+        config["vision_config"] |= {
+            **VISION,
+            "out_hidden_size": TEXT["hidden_size"],
+            "fullatt_block_indexes": [1],
+        }
+    return _write_weights(path, config, wide)
 
 
-def internvl(path: Path) -> Path:
+def internvl(path: Path, *, wide: bool = False) -> Path:
     """Writes an InternVL3 of the ``-hf`` layout around the published tokenizer."""
     _copy("InternVL3-tokenizer", path)
     config = json.loads((path / "tokenizer_config.json").read_text())
@@ -86,14 +111,13 @@ def internvl(path: Path) -> Path:
     (path / "chat_template.jinja").write_text(INTERNVL_TEMPLATE)
     text = {"model_type": "qwen2", "vocab_size": 151680, "max_position_embeddings": 32768}
     rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e6}
+    small_vision = {"hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 256}
     vision = {
         "image_size": [448, 448],
         "patch_size": [14, 14],
-        "hidden_size": 128,
         "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 256,
         "attention_bias": True,
+        **(INTERN_VIT_300M if wide else small_vision),
     }
     return _write_weights(
         path,
@@ -101,10 +125,16 @@ def internvl(path: Path) -> Path:
             "model_type": "internvl",
             "architectures": ["InternVLForConditionalGeneration"],
             "image_token_id": 151667,
-            "text_config": {**text, **TEXT, "rope_parameters": rope, "eos_token_id": 151645},
+            "text_config": {
+                **text,
+                **(INTERNVL3_2B if wide else TEXT),
+                "rope_parameters": rope,
+                "eos_token_id": 151645,
+            },
             "vision_config": vision,
             "tie_word_embeddings": True,
         },
+        wide,
     )
 
 
@@ -129,7 +159,7 @@ def _copy(name: str, path: Path) -> dict[str, Any]:
     return values
 
 
-def _write_weights(path: Path, values: dict[str, Any]) -> Path:
+def _write_weights(path: Path, values: dict[str, Any], wide: bool) -> Path:
     """Draws weights for a configuration, beside its small files as they were published."""
     (path / "config.json").write_text(json.dumps(values))
     generation = path / "generation_config.json"
@@ -137,8 +167,30 @@ def _write_weights(path: Path, values: dict[str, Any]) -> Path:
     config = AutoConfig.from_pretrained(path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        AutoModelForImageTextToText.from_config(config, dtype=torch.float32).save_pretrained(path)
+        (_wide_model if wide else _model)(config).save_pretrained(path)
     # Saving rewrites both in the form of this library's version.
     (path / "config.json").write_text(json.dumps(values))
     generation.write_text(kept)
     return path
+
+
+def _model(config: Any) -> Any:
+    return AutoModelForImageTextToText.from_config(config, dtype=torch.float32)
+
+
+def _wide_model(config: Any) -> Any:
+    """Fills a model from a few million random numbers: the class takes far longer to draw its own.
+
+    The pool's length is a prime, so no two rows of a matrix begin at the same place of it.
+    """
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(config, dtype=torch.bfloat16)
+    model.to_empty(device="cpu").tie_weights()
+    pool = torch.randn(4_999_999).mul_(0.02).bfloat16()
+    for name, weights in model.named_parameters():
+        flat, begin = weights.data.view(-1), int(torch.randint(len(pool), ()))
+        repeats = -(-(begin + len(flat)) // len(pool))
+        flat.copy_(pool.repeat(repeats)[begin : begin + len(flat)])
+        if weights.dim() == 1 and name.endswith("weight"):
+            flat += 1  # A norm's.
+    return model

@@ -3,6 +3,7 @@
 from costream.cli import (
     bench,
     bench_bitstream,
+    bench_peers,
     bench_signal,
     bench_speed,
     demo,
@@ -19,6 +20,7 @@ __all__ = [
     "app",
     "bench",
     "bench_bitstream",
+    "bench_peers",
     "bench_signal",
     "bench_speed",
     "demo",
