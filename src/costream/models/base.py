@@ -107,6 +107,26 @@ class KVShape:
     device: torch.device
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryShape:
+    """Shape of a stream's encoder memory: ``layers`` times keys and values of [places, width].
+
+    Attributes:
+        layers: layers of the vision encoder that are run.
+        places: patches of a whole frame, and its class token where there is one.
+        width: numbers of a key, over all heads.
+    """
+
+    layers: int
+    places: int
+    width: int
+
+    @property
+    def numbers(self) -> int:
+        """Numbers that a memory holds, keys and values of all layers."""
+        return 2 * self.layers * self.places * self.width
+
+
 class KVCache(Protocol):
     """What the attention layers of ``transformers`` call with the keys and values they computed."""
 
@@ -148,6 +168,10 @@ class ModelAdapter(ABC):
 
     parameters: int
     """Weights of the whole model, the shared ones once."""
+
+    deepstack_levels: int = 0
+    """Layers of the language model that visual tokens bring features for, beside their embeddings.
+    """
 
     kv_shape: KVShape
     tokenizer: PreTrainedTokenizerBase
@@ -332,6 +356,14 @@ class ModelAdapter(ABC):
         Args:
             keys: [..., tokens, head_dim].
             distance: in positions; one for all tokens, or int64 [tokens].
+        """
+
+    @abstractmethod
+    def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
+        """Returns what the vision encoder remembers of a stream, by its configuration alone.
+
+        Args:
+            geometry: how the stream's pictures are cut.
         """
 
     @abstractmethod

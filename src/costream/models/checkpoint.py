@@ -45,6 +45,9 @@ def load_weights(
 ) -> Any:
     """Loads a stock class with ``from_pretrained``, in evaluation mode.
 
+    On the device ``meta`` the class is built by its configuration and has shapes alone: no file of
+    weights is read, and quantised ones have the shapes of what they stand for.
+
     Raises:
         ModelError: files are missing or broken, or don't hold the weights that the config asks
             for; or the weights are quantised in a way that can't be loaded here.
@@ -56,6 +59,8 @@ def load_weights(
         # Told below, with the name of a weight.
         "ignore_mismatched_sizes": True,
     }
+    if device.type == "meta":
+        return _without_weights(family, config, dtype)
     generation = _read_generation(path)
     values = quantisation(config)
     method = None if values is None else method_of(path, values)
@@ -75,6 +80,11 @@ def load_weights(
     # The library has put its weights where they belong, and may forbid to move them.
     check_products(path, model.eval(), dtype)
     return model
+
+
+def _without_weights(family: Any, config: PretrainedConfig, dtype: torch.dtype) -> Any:
+    with torch.device("meta"):
+        return family(plain_config(config)).to(dtype).eval()
 
 
 def _load_fp8(

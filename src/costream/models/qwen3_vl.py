@@ -27,7 +27,14 @@ from transformers.vision_utils import (
 )
 
 from costream.errors import SettingsError
-from costream.models.base import MODELS, FrameGeometry, Moment, Segment, VisualTokens
+from costream.models.base import (
+    MODELS,
+    FrameGeometry,
+    MemoryShape,
+    Moment,
+    Segment,
+    VisualTokens,
+)
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
@@ -69,6 +76,7 @@ class Qwen3VLAdapter(StockAdapter):
         self.patch: int = vision.patch_size
         self.merge: int = vision.spatial_merge_size
         self.temporal_patch = vision.temporal_patch_size
+        self.deepstack_levels = len(vision.deepstack_visual_indexes)
         set_attention(self.vision)
         embed_by_matmul(self.vision.patch_embed)
 
@@ -170,6 +178,10 @@ class Qwen3VLAdapter(StockAdapter):
             logits_to_keep=1,
         ).logits
         return logits[0, -1]
+
+    def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
+        config, grid = self.model.config.vision_config, geometry.grid
+        return MemoryShape(config.depth, grid.rows * grid.cols, config.hidden_size)
 
     def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         config, total = self.model.config.vision_config, sum(patches)
