@@ -169,6 +169,9 @@ class ModelAdapter(ABC):
     parameters: int
     """Weights of the whole model, the shared ones once."""
 
+    hidden_size: int
+    """Numbers of a token's embedding."""
+
     deepstack_levels: int = 0
     """Layers of the language model that visual tokens bring features for, beside their embeddings.
     """

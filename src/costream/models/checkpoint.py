@@ -36,8 +36,8 @@ logger = logging.getLogger("costream")
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, HFValidationError, SafetensorError)
 
 
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
-"""Of the byte-level tokenizers that all supported families have."""
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+"""One of them is there: of the byte-level tokenizers that all supported families have."""
 
 
 def load_weights(
@@ -126,7 +126,7 @@ def _read_generation(path: str) -> GenerationConfig | None:
     if text is None:
         return None
     try:
-        return GenerationConfig.from_dict(_parse(path, name, text))
+        return GenerationConfig.from_dict(parse_json(path, name, text))
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{name} of {path!r} can't be used: {first_line(error)}") from error
 
@@ -154,9 +154,9 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: there is none, or it has no chat template.
     """
-    if not any(find_file(path, name) for name in _TOKENIZER_FILES):
+    if not any(find_file(path, name) for name in TOKENIZER_FILES):
         raise ModelError(
-            f"the checkpoint {path!r} has no tokenizer: {_TOKENIZER_FILES[0]} is missing"
+            f"the checkpoint {path!r} has no tokenizer: {TOKENIZER_FILES[0]} is missing"
         )
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
@@ -173,7 +173,9 @@ def _processor_template(path: str) -> str | None:
     if (text := read_file(path, "chat_template.jinja")) is not None:
         return text
     text = read_file(path, "chat_template.json")
-    return None if text is None else str(_parse(path, "chat_template.json", text)["chat_template"])
+    return (
+        None if text is None else str(parse_json(path, "chat_template.json", text)["chat_template"])
+    )
 
 
 def read_preprocessing(path: str, parse: Callable[[dict[str, Any]], T]) -> T:
@@ -191,7 +193,7 @@ def read_preprocessing(path: str, parse: Callable[[dict[str, Any]], T]) -> T:
     """
     for name, part in _PREPROCESSING:
         text = read_file(path, name)
-        values = None if text is None else _parse(path, name, text)
+        values = None if text is None else parse_json(path, name, text)
         if values and part:
             values = values.get(part)
         if values is not None:
@@ -215,7 +217,17 @@ def _settings(
         raise ModelError(f"{name} of {path!r} can't be used: {_problem(error)}") from error
 
 
-def _parse(path: str, name: str, text: str) -> dict[str, Any]:
+def parse_json(path: str, name: str, text: str) -> dict[str, Any]:
+    """Returns what a checkpoint's JSON file holds.
+
+    Args:
+        path: the checkpoint, for messages.
+        name: the file's name, for messages.
+        text: its text.
+
+    Raises:
+        ModelError: it is no JSON.
+    """
     try:
         values: dict[str, Any] = json.loads(text)
     except ValueError as error:

@@ -61,6 +61,7 @@ class StockAdapter(ModelAdapter):
             raise ModelError("language models with sliding-window attention are not supported")
         self.parameters = _parameters(model)
         self.kv_shape = _kv_shape(model)
+        self.hidden_size = int(self.text_config.hidden_size)
         self.yes_ids, self.no_ids = (ids.to(model.device) for ids in answer_ids(tokenizer))
         self.eos_ids = stop_ids(model.generation_config, tokenizer)
         self.tokens = Tokens(tokenizer)
@@ -176,7 +177,7 @@ class StockAdapter(ModelAdapter):
 
     def no_tokens(self, levels: int = 0) -> VisualTokens:
         """Returns the visual tokens of a temporal patch that was pruned whole."""
-        shape, hidden = self.kv_shape, int(self.text_config.hidden_size)
+        shape, hidden = self.kv_shape, self.hidden_size
         empty = torch.empty(levels, 0, hidden, dtype=shape.dtype, device=shape.device)
         return VisualTokens(torch.empty(0, hidden, dtype=shape.dtype, device=shape.device), empty)
 
