@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from costream.cli.quantities import gib
 from costream.engine.camera import SHARES
 from costream.engine.capacity import TOKEN_BUDGET
 from costream.engine.estimate import Estimate
@@ -11,21 +12,26 @@ from costream.models.weights import BITSANDBYTES
 
 def assumptions(found: Estimate) -> list[str]:
     """Returns what of an estimate is assumed, a sentence each."""
-    return [*_of_streams(found), *_of_model(found), *_of_memory(), *_of_speed(found)]
+    return [*_of_streams(found), *_of_model(found), *_of_memory(found), *_of_speed(found)]
 
 
 def _of_streams(found: Estimate) -> list[str]:
     layout = found.streams[0].layout
     shares = ", ".join(f"{share:.0%} ({name})" for name, share in SHARES.items())
     notes = [
-        f"Of the merge groups of a frame or frame pair, {shares} are kept; every "
-        f"{layout.between_anchors}th is an anchor and whole.",
+        f"Of the merge groups of a {_unit(found)}, {shares} are kept; one in "
+        f"{layout.between_anchors} is an anchor and whole.",
         f"{layout.questions} questions of {layout.question} tokens each, as long as "
         f"'{TYPICAL_ASK}', and no text is written.",
     ]
     if len(found.streams) > 1:
         notes.append("Cameras are of all kinds in equal parts: figures of a stream are means.")
     return notes
+
+
+def _unit(found: Estimate) -> str:
+    frames = found.outline.model.temporal_patch
+    return "frame" if frames == 1 else f"temporal patch of {frames} frames"
 
 
 def _of_model(found: Estimate) -> list[str]:
@@ -41,8 +47,11 @@ def _of_model(found: Estimate) -> list[str]:
     return notes
 
 
-def _of_memory() -> list[str]:
+def _of_memory(found: Estimate) -> list[str]:
+    once = min(found.shared_bytes.values())
+    full = [f"What streams share, {gib(once)}, is more than there is: no camera fits."]
     return [
+        *(full if once > found.device.memory else []),
         f"A batch takes {TOKEN_BUDGET} tokens, or one window that is larger; its scratch is an "
         "upper bound for attention that does not write its scores.",
         "What the driver and the allocator take is not counted: give the memory that is free.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -120,7 +121,7 @@ def _print(found: Estimate, title: str, notes: list[str]) -> None:
     table.add_column("groups kept")
     for name, share in SHARES.items():
         table.add_column(f"{name}, {share:.0%}", justify="right")
-    for name, cells in _rows(found).items():
+    for name, cells in [*_memory(found), *_streams(found), *_cameras(found)]:
         table.add_row(dim(name), *cells)
     console.print(table)
     console.print("Assumed:")
@@ -128,24 +129,36 @@ def _print(found: Estimate, title: str, notes: list[str]) -> None:
         console.print(f"- {note}")
 
 
-def _rows(found: Estimate) -> dict[str, list[str]]:
-    """Returns the lines of the table: what each counts, and its figure for every share."""
-    compute = found.by_compute
-    rows = {
-        "weights": [gib(found.outline.weight_bytes)] * len(SHARES),
-        "scratch of a batch": [gib(found.scratch[name].bytes) for name in SHARES],
-        "the prompt": [gib(found.prompt_bytes)] * len(SHARES),
-        "a stream": [gib(found.stream_bytes[name]) for name in SHARES],
-    }
+Row = tuple[str, list[str]]
+"""A line of the table: what it counts, and a figure for every share."""
+
+
+def _memory(found: Estimate) -> list[Row]:
+    """Returns what all streams share, and what one takes."""
+    return [
+        ("weights", [gib(found.outline.weight_bytes)] * len(SHARES)),
+        ("scratch of a batch", [gib(found.scratch[name].bytes) for name in SHARES]),
+        ("the prompt", [gib(found.prompt_bytes)] * len(SHARES)),
+        ("a stream", [gib(found.stream_bytes[name]) for name in SHARES]),
+    ]
+
+
+def _streams(found: Estimate) -> Iterator[Row]:
+    """Yields what makes up a stream of each kind of camera."""
     for stream in found.streams:
         size = f"{stream.geometry.width}x{stream.geometry.height}"
-        rows[f"  {stream.camera} at {size}"] = [gib(stream.costs[name].bytes) for name in SHARES]
-        rows["    rows held"] = [f"{stream.costs[name].rows.held:,}" for name in SHARES]
-        rows["    encoder memory"] = [gib(stream.costs[name].memory) for name in SHARES]
-    return {
-        **rows,
-        "GFLOPs a window": [f"{found.window_flops[name] / 1e9:,.0f}" for name in SHARES],
-        "cameras by memory": [str(found.by_memory[name]) for name in SHARES],
-        "cameras by compute": ["-" if compute is None else str(compute[n]) for n in SHARES],
-        "cameras by decoding": [str(found.by_decoding)] * len(SHARES),
-    }
+        costs = [stream.costs[name] for name in SHARES]
+        yield f"  {stream.camera} at {size}", [gib(cost.bytes) for cost in costs]
+        yield "    rows of tokens", [f"{cost.rows.held:,}" for cost in costs]
+        yield "    vision encoder's memory", [gib(cost.memory) for cost in costs]
+
+
+def _cameras(found: Estimate) -> list[Row]:
+    """Returns what a window costs, and how many cameras fit."""
+    compute = found.by_compute
+    return [
+        ("GFLOPs a window", [f"{found.window_flops[name] / 1e9:,.0f}" for name in SHARES]),
+        ("cameras by memory", [str(found.by_memory[name]) for name in SHARES]),
+        ("cameras by compute", ["-" if compute is None else str(compute[n]) for n in SHARES]),
+        ("cameras by decoding", [str(found.by_decoding)] * len(SHARES)),
+    ]

@@ -18,6 +18,8 @@ DECODED_PIXELS = 1920 * 1080
 
 _FLOAT32_BYTES = 4
 
+_CHANNELS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
@@ -128,22 +130,28 @@ def _text_layer_bytes(model: ModelAdapter) -> int:
     """Returns what the language model holds of a token at a time, at most.
 
     That is the residual beside what one half of a layer reads and writes: the norm, in float32; or
-    queries, keys and values, plain, rotated and half-way; or the MLP, with experts one a copy.
+    queries, keys and values, plain, rotated and half-way; or the MLP, or each chosen expert's.
     """
     config, kv = model.model.config.text_config, model.kv_shape
     queries = config.num_attention_heads * kv.head_dim
     attention = 5 * queries + 4 * kv.kv_heads * kv.head_dim
-    experts = getattr(config, "num_experts_per_tok", 0) or 0
-    each = 2 * model.hidden_size + 4 * (getattr(config, "moe_intermediate_size", 0) or 0)
-    mlp = max(4 * config.intermediate_size, experts * each)
-    return _layer_bytes(model.hidden_size, max(attention, mlp), kv.dtype.itemsize)
+    experts = getattr(config, "num_experts_per_tok", None) or 0
+    expert = 4 * model.hidden_size + 5 * (getattr(config, "moe_intermediate_size", None) or 0)
+    inner = max(attention, 4 * config.intermediate_size, experts * expert)
+    return _layer_bytes(model.hidden_size, inner, kv.dtype.itemsize)
 
 
 def _vision_layer_bytes(model: ModelAdapter, geometry: FrameGeometry) -> int:
-    """Returns the same of the vision encoder, for a patch."""
-    width = model.memory_shape(geometry).width
-    mlp = 4 * model.model.config.vision_config.intermediate_size
-    return _layer_bytes(width, max(9 * width, mlp), model.kv_shape.dtype.itemsize)
+    """Returns the same of the vision encoder, for a patch.
+
+    Beside a layer that is the pixels, in float32 and in the encoder's type, and its place.
+    """
+    shape, itemsize = model.memory_shape(geometry), model.kv_shape.dtype.itemsize
+    mlp = 4 * int(model.model.config.vision_config.intermediate_size)
+    layer = _layer_bytes(shape.width, max(9 * shape.width, mlp), itemsize)
+    frame = _CHANNELS * model.temporal_patch * geometry.width * geometry.height
+    pixels = -(-frame // shape.places) * (_FLOAT32_BYTES + itemsize)
+    return layer + pixels + shape.width * _FLOAT32_BYTES
 
 
 def _layer_bytes(width: int, inner: int, itemsize: int) -> int:

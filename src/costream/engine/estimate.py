@@ -151,6 +151,12 @@ class Estimate:
         return {name: largest([s.scratch[name] for s in self.streams]) for name in SHARES}
 
     @property
+    def shared_bytes(self) -> dict[str, int]:
+        """What all streams share: weights, prompt and scratch, by name of the share."""
+        once = self.outline.weight_bytes + self.prompt_bytes
+        return {name: once + part.bytes for name, part in self.scratch.items()}
+
+    @property
     def stream_bytes(self) -> dict[str, int]:
         """What a stream holds on the device, the mean over the kinds."""
         return self._mean(lambda cost: cost.bytes)
@@ -163,12 +169,9 @@ class Estimate:
     @property
     def by_memory(self) -> dict[str, int]:
         """Cameras that the device has memory for."""
-        once = self.outline.weight_bytes + self.prompt_bytes
         return {
-            name: cameras_by_memory(
-                self.device.memory - once - self.scratch[name].bytes, self._costs(name)
-            )
-            for name in SHARES
+            name: cameras_by_memory(self.device.memory - shared, self._costs(name))
+            for name, shared in self.shared_bytes.items()
         }
 
     @property
