@@ -144,13 +144,13 @@ def _text_layer_bytes(model: ModelAdapter) -> int:
 def _vision_layer_bytes(model: ModelAdapter, geometry: FrameGeometry) -> int:
     """Returns the same of the vision encoder, for a patch.
 
-    Beside a layer that is the pixels, in float32 and in the encoder's type, and its place.
+    Beside a layer that is the pixels, twice in float32 and in the encoder's type, and its place.
     """
     shape, itemsize = model.memory_shape(geometry), model.kv_shape.dtype.itemsize
     mlp = 4 * int(model.model.config.vision_config.intermediate_size)
     layer = _layer_bytes(shape.width, max(9 * shape.width, mlp), itemsize)
     frame = _CHANNELS * model.temporal_patch * geometry.width * geometry.height
-    pixels = -(-frame // shape.places) * (_FLOAT32_BYTES + itemsize)
+    pixels = -(-frame // shape.places) * (2 * _FLOAT32_BYTES + itemsize)
     return layer + pixels + shape.width * _FLOAT32_BYTES
 
 
