@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from costream.cli.quantities import gib, parse_camera, parse_memory
+from costream.cli.quantities import binary_size, parse_camera, parse_memory
 from costream.engine.camera import Camera
 from costream.errors import SettingsError
 
@@ -42,6 +42,15 @@ def test_a_camera_of_another_form_is_refused(text: str) -> None:
         parse_camera(text)
 
 
-def test_memory_is_written_with_two_digits() -> None:
-    assert gib(24 * 2**30) == "24.00 GiB"
-    assert gib(0.09 * 2**30) == "92.2 MiB"
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (24 * 2**30, "24.00 GiB"),
+        (0.1 * 2**30, "0.10 GiB"),
+        (0.09 * 2**30, "92.16 MiB"),
+        (2**20 / 20, "51.20 KiB"),
+        (0, "0.00 KiB"),
+    ],
+)
+def test_memory_is_written_with_two_digits(amount: float, text: str) -> None:
+    assert binary_size(amount) == text

@@ -148,12 +148,13 @@ def test_what_is_missing_is_told_of_the_user_s_directory(checkpoint: Path, tmp_p
         load_outline(str(tmp_path), torch.float32)
 
 
+@pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_tokenizer_s_settings_that_can_t_be_read_are_told(
-    checkpoint: Path, tmp_path: Path
+    checkpoint: Path, tmp_path: Path, text: str
 ) -> None:
     for name in ("config.json", "video_preprocessor_config.json"):
         shutil.copyfile(checkpoint / name, tmp_path / name)
-    (tmp_path / "tokenizer_config.json").write_text("{")
+    (tmp_path / "tokenizer_config.json").write_text(text)
     with pytest.raises(ModelError, match=r"tokenizer_config\.json of .* can't be used"):
         load_outline(str(tmp_path), torch.float32)
 

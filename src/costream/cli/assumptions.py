@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costream.cli.quantities import gib
+from costream.cli.quantities import binary_size
 from costream.engine.camera import SHARES
 from costream.engine.capacity import TOKEN_BUDGET
 from costream.engine.estimate import Estimate
@@ -38,7 +38,8 @@ def _of_model(found: Estimate) -> list[str]:
     notes, kind = [], found.outline.quantised
     if not found.outline.counted:
         notes.append(
-            "The checkpoint has no tokenizer: a digit, a word or a sign counts as one token."
+            "The checkpoint has no tokenizer: a digit, a word or a sign counts as one token, in "
+            "the chat format of its family."
         )
     if kind not in (None, BITSANDBYTES):
         notes.append(f"Weights of the kind {kind} are dequantised when they are loaded.")
@@ -49,7 +50,7 @@ def _of_model(found: Estimate) -> list[str]:
 
 def _of_memory(found: Estimate) -> list[str]:
     once = min(found.shared_bytes.values())
-    full = [f"What streams share, {gib(once)}, is more than there is: no camera fits."]
+    full = [f"What streams share, {binary_size(once)}, is more than there is: no camera fits."]
     return [
         *(full if once > found.device.memory else []),
         f"A batch takes {TOKEN_BUDGET} tokens, or one window that is larger; its scratch is an "

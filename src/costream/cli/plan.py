@@ -23,7 +23,7 @@ from costream.cli.options import (
     parse_size,
     settings_for,
 )
-from costream.cli.quantities import gib, parse_camera, parse_memory
+from costream.cli.quantities import binary_size, parse_camera, parse_memory
 from costream.engine.camera import SHARES
 from costream.printable import printable
 
@@ -136,10 +136,10 @@ Row = tuple[str, list[str]]
 def _memory(found: Estimate) -> list[Row]:
     """Returns what all streams share, and what one takes."""
     return [
-        ("weights", [gib(found.outline.weight_bytes)] * len(SHARES)),
-        ("scratch of a batch", [gib(found.scratch[name].bytes) for name in SHARES]),
-        ("the prompt", [gib(found.prompt_bytes)] * len(SHARES)),
-        ("a stream", [gib(found.stream_bytes[name]) for name in SHARES]),
+        ("weights", [binary_size(found.outline.weight_bytes)] * len(SHARES)),
+        ("scratch of a batch", [binary_size(found.scratch[name].bytes) for name in SHARES]),
+        ("the prompt", [binary_size(found.prompt_bytes)] * len(SHARES)),
+        ("a stream", [binary_size(found.stream_bytes[name]) for name in SHARES]),
     ]
 
 
@@ -148,17 +148,22 @@ def _streams(found: Estimate) -> Iterator[Row]:
     for stream in found.streams:
         size = f"{stream.geometry.width}x{stream.geometry.height}"
         costs = [stream.costs[name] for name in SHARES]
-        yield f"  {stream.camera} at {size}", [gib(cost.bytes) for cost in costs]
+        yield f"  {stream.camera} at {size}", [binary_size(cost.bytes) for cost in costs]
         yield "    rows of tokens", [f"{cost.rows.held:,}" for cost in costs]
-        yield "    vision encoder's memory", [gib(cost.memory) for cost in costs]
+        yield "    vision encoder's memory", [binary_size(cost.memory) for cost in costs]
 
 
 def _cameras(found: Estimate) -> list[Row]:
     """Returns what a window costs, and how many cameras fit."""
     compute = found.by_compute
     return [
-        ("GFLOPs a window", [f"{found.window_flops[name] / 1e9:,.0f}" for name in SHARES]),
+        ("GFLOPs a window", [_billions(found.window_flops[name]) for name in SHARES]),
         ("cameras by memory", [str(found.by_memory[name]) for name in SHARES]),
         ("cameras by compute", ["-" if compute is None else str(compute[n]) for n in SHARES]),
         ("cameras by decoding", [str(found.by_decoding)] * len(SHARES)),
     ]
+
+
+def _billions(flops: int) -> str:
+    billions = flops / 1e9
+    return f"{billions:,.0f}" if billions >= 100 else f"{billions:.3g}"

@@ -50,8 +50,9 @@ def parse_camera(text: str) -> Camera:
     return camera
 
 
-def gib(amount: float) -> str:
-    """Returns bytes as GiB with two digits, or as MiB where that is less than a tenth of one."""
-    if amount < 0.1 * 1024**3:
-        return f"{amount / 1024**2:.1f} MiB"
-    return f"{amount / 1024**3:.2f} GiB"
+def binary_size(amount: float) -> str:
+    """Returns bytes in GiB with two digits, or in MiB or KiB where there are less than a tenth."""
+    for power, unit in ((3, "GiB"), (2, "MiB")):
+        if amount >= 0.1 * 1024**power:
+            return f"{amount / 1024**power:.2f} {unit}"
+    return f"{amount / 1024:.2f} KiB"

@@ -226,12 +226,14 @@ def parse_json(path: str, name: str, text: str) -> dict[str, Any]:
         text: its text.
 
     Raises:
-        ModelError: it is no JSON.
+        ModelError: it is no JSON, or no object of it.
     """
     try:
-        values: dict[str, Any] = json.loads(text)
+        values = json.loads(text)
     except ValueError as error:
         raise ModelError(f"{name} of {path!r} can't be used: {first_line(error)}") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{name} of {path!r} can't be used: it holds no object")
     return values
 
 

@@ -62,7 +62,8 @@ def locate(name: str) -> str:
 def _device(name: str | None) -> torch.device:
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
+        # Read back, which a device without numbers, meta, can't do.
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {name!r} can't be used on this machine") from error
     return device

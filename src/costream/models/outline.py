@@ -27,8 +27,6 @@ _OTHER_FILES = (
     "video_preprocessor_config.json",
     "processor_config.json",
     "preprocessor_config.json",
-    "chat_template.jinja",
-    "chat_template.json",
 )
 
 _IDS = {
@@ -66,9 +64,9 @@ class Outline:
 def load_outline(name: str, dtype: torch.dtype) -> Outline:
     """Loads a model by its configuration alone.
 
-    Where a directory has no tokenizer, a stand-in takes its place: it splits text by the rules that
-    the families' tokenizers have in common (a digit, a word or a sign is a token) and has no other
-    vocabulary.
+    Where a directory has no tokenizer, a stand-in takes its place. It splits text by the rules that
+    the families' tokenizers have in common (a digit, a word or a sign is a token), knows no rarer
+    words, and has the family's chat format.
 
     Args:
         name: as :func:`~costream.models.load_model` takes it.
@@ -79,8 +77,8 @@ def load_outline(name: str, dtype: torch.dtype) -> Outline:
             preprocessing is missing.
     """
     path = locate(name)
-    counted = any(find_file(path, file) for file in TOKENIZER_FILES)
     family, config = choose_family(read_model_type(path)), read_config(path)
+    counted = any(find_file(path, file) for file in TOKENIZER_FILES)
     stored = quantisation(config)
     if counted:
         model = family.load(path, config, device=torch.device(META), dtype=dtype)
@@ -120,7 +118,8 @@ def _longest_text(path: str) -> int:
     name = "tokenizer_config.json"
     text = read_file(path, name)
     said = {} if text is None else parse_json(path, name, text)
-    return int(said.get("model_max_length") or _LONGEST_TEXT)
+    longest = said.get("model_max_length")
+    return int(longest) if isinstance(longest, int | float) else _LONGEST_TEXT
 
 
 def _renumber(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
