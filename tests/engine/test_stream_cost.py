@@ -7,9 +7,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from costream.engine.stream_cost import Rows, RowShape, StreamCost, WindowLayout
+from costream.engine.engine import Engine
+from costream.engine.stream_cost import (
+    TYPICAL_ASK,
+    Rows,
+    RowShape,
+    StreamCost,
+    WindowLayout,
+)
 from costream.models import KVShape, ModelAdapter
 from costream.settings import EngineSettings
+from tests.fakes import FakeStream, noise_pictures, samples_of
 
 QWEN3_VL_8B = KVShape(36, 8, 128, torch.bfloat16, torch.device("meta"))
 
@@ -121,3 +129,16 @@ def test_a_window_costs_what_the_models_passes_cost(model: ModelAdapter) -> None
     # One temporal patch in eight is an anchor.
     expected = passes(8) * 7 / 8 + passes(49) / 8
     assert StreamCost.of(model, geometry, layout, row, 0.15).flops == pytest.approx(expected)
+
+
+def test_a_window_that_is_kept_whole_costs_what_the_engine_spends(any_model: ModelAdapter) -> None:
+    settings = EngineSettings(
+        fps=2, window=4, stride=1, frame_size=(224, 224), pruner="none", epoch=400
+    )
+    stream = FakeStream(samples_of(noise_pictures(14)))
+    *_, last = Engine(any_model, settings).watch(stream, [TYPICAL_ASK])
+    geometry = any_model.geometry(224, 224, 8, (224, 224))
+    layout = WindowLayout.of(any_model, geometry, settings, questions=1)
+    cost = StreamCost.of(any_model, geometry, layout, RowShape.of(any_model), 1.0)
+    # Labels are counted at their longest: a token or two more than here.
+    assert last.flops.spent <= cost.flops < 1.1 * last.flops.spent
