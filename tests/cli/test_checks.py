@@ -16,6 +16,8 @@ from costream.errors import SourceError
 
 ROOT = Path(__file__).parents[2]
 
+PLAN = ("plan", "--gpu-memory", "24GiB", "--source", "640x360@25")
+
 RUN = ("run", "{camera}", "--ask", "Is it?")
 PEERS = ("bench", "peers", "--source", "{camera}")
 
@@ -59,6 +61,14 @@ WRONG = [
     (("synth", "/nowhere/x.mp4"), "can't write /nowhere/x.mp4"),
     (("demo", "--seconds", "-1"), "--seconds takes a positive number, not -1"),
     (("demo", "--model", "/nowhere"), "unknown model '/nowhere'"),
+    (("plan", "--gpu-memory", "24", "--source", "8x8@25"), "write such as 24GiB"),
+    (("plan", "--gpu-memory", "24GiB", "--source", "8x8"), "not of the form WIDTHxHEIGHT@FPS"),
+    ((*PLAN, "--model", "/nowhere"), "unknown model '/nowhere'"),
+    ((*PLAN, "--dtype", "nope"), "unknown dtype 'nope'"),
+    ((*PLAN, "--kv-dtype", "int4"), "unknown type of keys and values 'int4': choose int8"),
+    ((*PLAN, "--window", "2", "--stride", "4"), "shorter than its stride"),
+    ((*PLAN, "--frame-size", "3"), "WIDTHxHEIGHT"),
+    ((*PLAN, "--tflops", "nan"), "--tflops takes a positive number, not nan"),
 ]
 
 

@@ -17,7 +17,7 @@ def test_version(costream: Command) -> None:
     assert costream("--version").out.strip() == package.__version__
 
 
-@pytest.mark.parametrize("command", ["run", "inspect", "demo", "synth", "bench"])
+@pytest.mark.parametrize("command", ["run", "inspect", "demo", "synth", "bench", "plan"])
 def test_every_command_has_help(costream: Command, command: str) -> None:
     result = costream(command, "--help")
     assert result.status == 0

@@ -207,9 +207,10 @@ def test_a_broken_checkpoint_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_a_device_that_is_not_there_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(ModelError, match="can't be used on this machine"):
-        load_model(str(checkpoint), device="cuda:99")
+@pytest.mark.parametrize("device", ["cuda:99", "meta"])
+def test_a_device_that_can_t_compute_is_refused(checkpoint: Path, device: str) -> None:
+    with pytest.raises(ModelError, match=f"'{device}' can't be used on this machine"):
+        load_model(str(checkpoint), device=device)
 
 
 def test_in_half_precision_answers_are_told_apart_in_full(checkpoint: Path) -> None:

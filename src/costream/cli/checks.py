@@ -14,6 +14,9 @@ from costream.video.target import check_path
 DTYPES = ("float32", "bfloat16", "float16")
 """Types of weights and cache, by the names that torch has for them."""
 
+PACKED_DTYPE = "int8"
+"""Type of keys and values that are stored in 8 bits."""
+
 
 def check_source(source: str) -> None:
     """Checks that a source that is a file is there to be read. Opening it tells the rest.
@@ -46,3 +49,16 @@ def check_dtype(dtype: str | None) -> None:
     """
     if dtype is not None and dtype not in DTYPES:
         raise SettingsError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
+
+
+def check_kv_dtype(dtype: str | None) -> None:
+    """Checks the name of a type of stored keys and values, where one is given.
+
+    Raises:
+        SettingsError: there is no such type.
+    """
+    if dtype not in (None, PACKED_DTYPE):
+        raise SettingsError(
+            f"unknown type of keys and values {dtype!r}: choose {PACKED_DTYPE}, or leave it out "
+            "for that of --dtype"
+        )

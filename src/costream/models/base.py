@@ -132,6 +132,26 @@ class KVShape:
         return (keys_values + (1 + self.deepstack) * self.hidden) * self.dtype.itemsize
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryShape:
+    """Shape of a stream's encoder memory: ``layers`` times keys and values of [places, width].
+
+    Attributes:
+        layers: layers of the vision encoder that are run.
+        places: patches of a whole frame, and its class token where there is one.
+        width: numbers of a key, over all heads.
+    """
+
+    layers: int
+    places: int
+    width: int
+
+    @property
+    def numbers(self) -> int:
+        """Numbers that a memory holds, keys and values of all layers."""
+        return 2 * self.layers * self.places * self.width
+
+
 class Attention(Protocol):
     """How the layers of a language model attend. Who keeps keys and values decides what is seen."""
 
@@ -352,6 +372,14 @@ class ModelAdapter(ABC):
 
         Args:
             distances: int64 [tokens], in positions.
+        """
+
+    @abstractmethod
+    def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
+        """Returns what the vision encoder remembers of a stream, by its configuration alone.
+
+        Args:
+            geometry: how the stream's pictures are cut.
         """
 
     @abstractmethod

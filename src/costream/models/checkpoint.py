@@ -30,14 +30,17 @@ logger = logging.getLogger("costream")
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, HFValidationError, SafetensorError)
 
 
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
-"""Of the byte-level tokenizers that all supported families have."""
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+"""One of them is there: of the byte-level tokenizers that all supported families have."""
 
 
 def load_weights(
     family: Any, path: str, config: PretrainedConfig, *, device: torch.device, dtype: torch.dtype
 ) -> Any:
     """Loads a stock class with ``from_pretrained``, in evaluation mode.
+
+    On the device ``meta`` the class is built by its configuration and has shapes alone: no file of
+    weights is read, and quantised ones have the shapes of what they stand for.
 
     Raises:
         ModelError: files are missing or broken, or don't hold the weights that the config asks
@@ -50,6 +53,8 @@ def load_weights(
         # Told below, with the name of a weight.
         "ignore_mismatched_sizes": True,
     }
+    if device.type == "meta":
+        return _without_weights(family, config, dtype)
     generation = _read_generation(path)
     values = quantisation(config)
     method = None if values is None else method_of(path, values)
@@ -69,6 +74,11 @@ def load_weights(
     # The library has put its weights where they belong, and may forbid to move them.
     check_products(path, model.eval(), dtype)
     return model
+
+
+def _without_weights(family: Any, config: PretrainedConfig, dtype: torch.dtype) -> Any:
+    with torch.device("meta"):
+        return family(plain_config(config)).to(dtype).eval()
 
 
 def _load_dequantised(
@@ -114,7 +124,7 @@ def _read_generation(path: str) -> GenerationConfig | None:
     if text is None:
         return None
     try:
-        return GenerationConfig.from_dict(_parse(path, name, text))
+        return GenerationConfig.from_dict(parse_json(path, name, text))
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{name} of {path!r} can't be used: {first_line(error)}") from error
 
@@ -142,9 +152,9 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: there is none, or it has no chat template.
     """
-    if not any(find_file(path, name) for name in _TOKENIZER_FILES):
+    if not any(find_file(path, name) for name in TOKENIZER_FILES):
         raise ModelError(
-            f"the checkpoint {path!r} has no tokenizer: {_TOKENIZER_FILES[0]} is missing"
+            f"the checkpoint {path!r} has no tokenizer: {TOKENIZER_FILES[0]} is missing"
         )
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
@@ -161,7 +171,9 @@ def _processor_template(path: str) -> str | None:
     if (text := read_file(path, "chat_template.jinja")) is not None:
         return text
     text = read_file(path, "chat_template.json")
-    return None if text is None else str(_parse(path, "chat_template.json", text)["chat_template"])
+    return (
+        None if text is None else str(parse_json(path, "chat_template.json", text)["chat_template"])
+    )
 
 
 def read_preprocessing(path: str, parse: Callable[[dict[str, Any]], T]) -> T:
@@ -179,7 +191,7 @@ def read_preprocessing(path: str, parse: Callable[[dict[str, Any]], T]) -> T:
     """
     for name, part in _PREPROCESSING:
         text = read_file(path, name)
-        values = None if text is None else _parse(path, name, text)
+        values = None if text is None else parse_json(path, name, text)
         if values and part:
             values = values.get(part)
         if values is not None:
@@ -203,11 +215,23 @@ def _settings(
         raise ModelError(f"{name} of {path!r} can't be used: {_problem(error)}") from error
 
 
-def _parse(path: str, name: str, text: str) -> dict[str, Any]:
+def parse_json(path: str, name: str, text: str) -> dict[str, Any]:
+    """Returns what a checkpoint's JSON file holds.
+
+    Args:
+        path: the checkpoint, for messages.
+        name: the file's name, for messages.
+        text: its text.
+
+    Raises:
+        ModelError: it is no JSON, or no object of it.
+    """
     try:
-        values: dict[str, Any] = json.loads(text)
+        values = json.loads(text)
     except ValueError as error:
         raise ModelError(f"{name} of {path!r} can't be used: {first_line(error)}") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{name} of {path!r} can't be used: it holds no object")
     return values
 
 

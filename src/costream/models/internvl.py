@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from costream.errors import ModelError
-from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
+from costream.models.base import MODELS, EncodeJob, MemoryShape, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.encoder_memory import AttentionMetadata, places
 from costream.models.flops import linear_flops, packed_attention_flops
@@ -140,6 +140,11 @@ class InternVLAdapter(StockAdapter):
             logits_to_keep=1,
         ).logits
         return logits[0, -1]
+
+    def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
+        config, grid = self.model.config.vision_config, geometry.grid
+        # The class token is remembered, too.
+        return MemoryShape(config.num_hidden_layers, grid.rows * grid.cols + 1, config.hidden_size)
 
     def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         config = self.model.config.vision_config

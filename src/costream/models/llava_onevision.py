@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from costream.errors import ModelError
-from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
+from costream.models.base import MODELS, EncodeJob, MemoryShape, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.encoder_memory import AttentionMetadata, places
 from costream.models.flops import linear_flops, packed_attention_flops
@@ -142,6 +142,10 @@ class LlavaOnevisionAdapter(StockAdapter):
             logits_to_keep=1,
         ).logits
         return logits[0, -1]
+
+    def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
+        config = self.model.config.vision_config
+        return MemoryShape(len(self.layers), self.side**2, config.hidden_size)
 
     def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         """See :meth:`ModelAdapter.vision_flops`: a patch of the grid is a token here.

@@ -41,14 +41,19 @@ def load_model(
     place = _device(device)
     if is_untrained(name):
         logger.warning("%s is not trained: its answers mean nothing", name)
-    path = _path(name)
-    family = _family(_model_type(path))
-    config = _read_config(path)
+    path = locate(name)
+    family = choose_family(read_model_type(path))
+    config = read_config(path)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
     return family.load(path, config, device=place, dtype=dtype)
 
 
-def _path(name: str) -> str:
+def locate(name: str) -> str:
+    """Returns a checkpoint's directory, or its name on the hub. An untrained one is written first.
+
+    Raises:
+        ModelError: there is no such model.
+    """
     if is_untrained(name):
         return str(cached_untrained(name.removeprefix(UNTRAINED_PREFIX)))
     return checkpoint_path(name)
@@ -57,14 +62,19 @@ def _path(name: str) -> str:
 def _device(name: str | None) -> torch.device:
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
+        # Read back, which a device without numbers, meta, can't do.
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {name!r} can't be used on this machine") from error
     return device
 
 
-def _model_type(path: str) -> str:
-    """Reads the family from ``config.json`` itself: ``transformers`` need not know it."""
+def read_model_type(path: str) -> str:
+    """Reads the family from ``config.json`` itself: ``transformers`` need not know it.
+
+    Raises:
+        ModelError: the checkpoint names none, or is not there.
+    """
     if Path(path).is_dir():
         return model_type(path)
     try:
@@ -76,7 +86,12 @@ def _model_type(path: str) -> str:
     return named_type(path, values)
 
 
-def _read_config(path: str) -> PretrainedConfig:
+def read_config(path: str) -> PretrainedConfig:
+    """Reads a checkpoint's configuration.
+
+    Raises:
+        ModelError: it can't be used.
+    """
     try:
         return AutoConfig.from_pretrained(path)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
@@ -85,7 +100,12 @@ def _read_config(path: str) -> PretrainedConfig:
         raise ModelError(f"config.json of {path!r} can't be used: {problem}") from error
 
 
-def _family(model_type: str) -> type[ModelAdapter]:
+def choose_family(model_type: str) -> type[ModelAdapter]:
+    """Returns the adapter's class for the ``model_type`` of a configuration.
+
+    Raises:
+        ModelError: there is none.
+    """
     for name in MODELS:
         if model_type in MODELS[name].model_types:
             return MODELS[name]

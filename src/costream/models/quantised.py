@@ -44,7 +44,7 @@ def method_of(path: str, values: Mapping[str, Any]) -> str:
     Raises:
         ModelError: it is a kind that does not load, or a library that it needs is not installed.
     """
-    method = _named(values)
+    method = kind_of(values)
     if method not in LIBRARIES:
         raise ModelError(
             f"the weights of {path!r} are quantised by {method!r}, which is not supported: choose "
@@ -60,7 +60,8 @@ def method_of(path: str, values: Mapping[str, Any]) -> str:
     return method
 
 
-def _named(values: Mapping[str, Any]) -> str:
+def kind_of(values: Mapping[str, Any]) -> str:
+    """Returns by what weights are quantised, as ``config.json`` says it."""
     said = values.get("quant_method")
     if said is None and (values.get("load_in_4bit") or values.get("load_in_8bit")):
         return "bitsandbytes"

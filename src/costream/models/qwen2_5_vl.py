@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.vision_utils import get_vision_position_ids
 
-from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
+from costream.models.base import MODELS, EncodeJob, MemoryShape, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.encoder_memory import (
     AttentionMetadata,
@@ -179,6 +179,10 @@ class Qwen25VLAdapter(StockAdapter):
             logits_to_keep=1,
         ).logits
         return logits[0, -1]
+
+    def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
+        config, grid = self.model.config.vision_config, geometry.grid
+        return MemoryShape(config.depth, grid.rows * grid.cols, config.hidden_size)
 
     def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         """See :meth:`ModelAdapter.vision_flops`.

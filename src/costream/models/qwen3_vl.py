@@ -26,7 +26,7 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from costream.models.base import MODELS, EncodeJob, Moment, Segment, VisualTokens
+from costream.models.base import MODELS, EncodeJob, MemoryShape, Moment, Segment, VisualTokens
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
 from costream.models.encoder_memory import AttentionMetadata, places, set_attention
 from costream.models.flops import linear_flops, packed_attention_flops
@@ -138,6 +138,10 @@ class Qwen3VLAdapter(StockAdapter):
             logits_to_keep=1,
         ).logits
         return logits[0, -1]
+
+    def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
+        config, grid = self.model.config.vision_config, geometry.grid
+        return MemoryShape(config.depth, grid.rows * grid.cols, config.hidden_size)
 
     def vision_flops(self, patches: Sequence[int], seen: Sequence[int]) -> int:
         config, total = self.model.config.vision_config, sum(patches)

@@ -1,0 +1,58 @@
+"""Quantities as users write them: memory and cameras."""
+
+from __future__ import annotations
+
+import re
+
+from costream.engine.camera import Camera
+from costream.errors import SettingsError
+
+_UNITS = {
+    **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)},
+    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
+}
+
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b)", re.IGNORECASE | re.ASCII)
+
+_CAMERA = re.compile(r"(\d{1,6})x(\d{1,6})@(\d{1,4}(?:\.\d+)?)", re.IGNORECASE | re.ASCII)
+
+
+def parse_memory(text: str) -> int:
+    """Reads an amount of memory, such as ``24GiB``: bytes.
+
+    GiB and its like are powers of 1024, GB and its like of 1000.
+
+    Raises:
+        SettingsError: it is not of that form, or nothing.
+    """
+    found = _MEMORY.fullmatch(text.strip())
+    amount = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
+    if amount < 1:
+        raise SettingsError(
+            f"memory {text!r} is no number with a unit: write such as 24GiB (1024**3 bytes each), "
+            "24GB (10**9) or 24000MB"
+        )
+    return amount
+
+
+def parse_camera(text: str) -> Camera:
+    """Reads a kind of camera, such as ``1920x1080@25``.
+
+    Raises:
+        SettingsError: it is not of that form, or has no pixel or no frame.
+    """
+    found = _CAMERA.fullmatch(text.strip())
+    camera = Camera(int(found[1]), int(found[2]), float(found[3])) if found else Camera(0, 0, 0)
+    if not (camera.width and camera.height and camera.fps):
+        raise SettingsError(
+            f"source {text!r} is not of the form WIDTHxHEIGHT@FPS, such as 1920x1080@25"
+        )
+    return camera
+
+
+def binary_size(amount: float) -> str:
+    """Returns bytes in GiB with two digits, or in MiB or KiB where there are less than a tenth."""
+    for power, unit in ((3, "GiB"), (2, "MiB")):
+        if amount >= 0.1 * 1024**power:
+            return f"{amount / 1024**power:.2f} {unit}"
+    return f"{amount / 1024:.2f} KiB"
