@@ -26,7 +26,8 @@ from costream.engine.capacity import (
 from costream.engine.stream_cost import Rows, RowShape, StreamCost, WindowLayout
 from costream.models import SIZES, ModelAdapter, load_model, write_untrained
 from costream.settings import EngineSettings
-from tests.fakes import noise_pictures
+from tests.fakes import MaskedAttention, noise_pictures
+from tests.models.common import job_of, whole
 
 COST = StreamCost(
     rows=Rows(kept=900, labels=80, before=20, arriving=0, questions=0),
@@ -109,19 +110,6 @@ class Peak(TorchDispatchMode):
         self._alive -= size
 
 
-class NoCache:
-    """Hands fresh keys and values back."""
-
-    def __init__(self, tokens: int) -> None:
-        self._tokens = tokens
-
-    def update(self, keys: Any, values: Any, layer: int, *args: Any, **options: Any) -> Any:
-        return keys, values
-
-    def get_seq_length(self) -> int:
-        return self._tokens
-
-
 WIDER = {
     "layers": 1,
     "hidden": 128,
@@ -145,21 +133,20 @@ def test_a_batch_writes_no_more_than_is_said(tmp_path: Path, name: str, dtype: t
     model: Any = load_model(str(path), device="cpu", dtype=dtype)
 
     tokens = 256
-    embeds = torch.zeros(tokens, model.hidden_size, dtype=dtype)
+    embeds = torch.zeros(tokens, model.kv_shape.hidden, dtype=dtype)
     positions = torch.zeros(model.axes, tokens, dtype=torch.int64)
     visual, mask = torch.zeros(tokens, dtype=torch.bool), torch.ones(tokens, tokens).bool()
     with torch.inference_mode(), Peak() as text:
-        model.forward(embeds, positions, visual, None, mask, NoCache(tokens))
+        model.forward(embeds, positions, visual, None, MaskedAttention(mask))
     # The mask in the type that it is added in is counted beside the layers.
     masks = tokens**2 * (1 + dtype.itemsize)
     assert text.bytes - masks <= tokens * _text_layer_bytes(model) < 2.5 * text.bytes
 
     geometry = model.geometry(320, 180, 4, None)
-    pixels = model.pixels(noise_pictures(1), geometry)
-    batch = [(pixels, torch.ones(geometry.grid.groups, dtype=torch.bool))] * 2
+    jobs = [job_of(model, noise_pictures(1), whole(geometry), geometry)] * 2
     with torch.inference_mode():
-        model.encode(batch, geometry)
+        model.encode(jobs)
         with Peak() as vision:
-            model.encode(batch, geometry)
+            model.encode(jobs)
     said = 2 * model.memory_shape(geometry).places * _vision_layer_bytes(model, geometry)
     assert vision.bytes <= said < 4 * vision.bytes

@@ -19,7 +19,7 @@ from costream.models import KVShape, ModelAdapter
 from costream.settings import EngineSettings
 from tests.fakes import FakeStream, noise_pictures, samples_of
 
-QWEN3_VL_8B = KVShape(36, 8, 128, torch.bfloat16, torch.device("meta"))
+QWEN3_VL_8B = KVShape(36, 8, 128, 4096, 3, torch.bfloat16, torch.device("meta"))
 
 LAYOUT = WindowLayout(
     patches=40,
@@ -36,12 +36,12 @@ LAYOUT = WindowLayout(
 
 def test_a_row_is_keys_and_values_and_features() -> None:
     # 36 layers x 2 x 8 heads x 128 numbers, and an embedding with three levels of DeepStack.
-    plain = RowShape(QWEN3_VL_8B, features=4 * 4096)
+    plain = RowShape(QWEN3_VL_8B)
     assert plain.bytes == 2 * (73_728 + 16_384) == 180_224
     # A byte a number and a scale of two for each of 576 heads.
     assert replace(plain, packed=True).bytes == 73_728 + 2 * 576 + 2 * 16_384 == 107_648
     wide = replace(QWEN3_VL_8B, dtype=torch.float32)
-    assert RowShape(wide, features=4 * 4096).bytes == 2 * plain.bytes
+    assert RowShape(wide).bytes == 2 * plain.bytes
 
 
 def test_a_row_of_a_model_has_its_features(any_model: ModelAdapter) -> None:

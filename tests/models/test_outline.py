@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from costream.errors import ModelError
-from costream.models import SIZES, ModelAdapter, Moment, VisionMemory, load_model, write_untrained
+from costream.models import SIZES, EncoderMemory, ModelAdapter, Moment, load_model, write_untrained
 from costream.models.outline import Outline, load_outline
 from tests.fakes import noise_pictures
+from tests.models.common import job_of, whole
 from tests.models.real import published_files
 from tests.models.test_quantised import WIDE, write_bitsandbytes
 
@@ -61,12 +62,13 @@ def test_passes_cost_what_they_cost_when_it_is_loaded(both: tuple[ModelAdapter, 
 def test_the_encoder_remembers_what_its_shape_says(both: tuple[ModelAdapter, Outline]) -> None:
     loaded, outline = both
     geometry = loaded.geometry(640, 360, 8, None)
-    pixels = loaded.pixels(noise_pictures(1), geometry)
-    memory, whole = VisionMemory(), torch.ones(geometry.grid.groups, dtype=torch.bool)
-    (visual,) = loaded.encode([(pixels, whole)], geometry, memory)
-    held = sum(keys.nbytes + values.nbytes for keys, values in memory._layers.values())
-    assert outline.model.memory_shape(geometry).numbers * 4 == held
-    assert (outline.model.deepstack_levels, outline.model.hidden_size) == (
+    memory = EncoderMemory()
+    job = job_of(loaded, noise_pictures(1), whole(geometry), geometry, memory)
+    (visual,) = loaded.encode([job])
+    # And a byte a place: whether it is known.
+    shape = outline.model.memory_shape(geometry)
+    assert shape.numbers * 4 + shape.places == memory.bytes
+    assert (outline.model.kv_shape.deepstack, outline.model.kv_shape.hidden) == (
         len(visual.deepstack),
         visual.embeds.shape[1],
     )
