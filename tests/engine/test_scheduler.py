@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from costream.engine.bell import Bell
 from costream.engine.engine import Engine
-from costream.engine.feed import Feed, PulledFeed, feed_of
+from costream.engine.feed import Feed, PulledFeed
+from costream.engine.ingest import Reports
 from costream.engine.scheduler import Scheduler
 from costream.engine.verdict import Verdict
-from costream.errors import PoolExhaustedError, SourceError
+from costream.errors import PoolExhaustedError, SettingsError, SourceError
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from tests.engine.driving import ScriptedPruner, check_integrity
@@ -89,31 +90,27 @@ class Hand:
 
     def __init__(self, engine: Engine, host_bytes: int = 1 << 30) -> None:
         self.engine = engine
-        self.ended: list[tuple[Feed, Exception | None]] = []
-        self.scheduler = Scheduler(
-            engine.settings.batch,
-            host_bytes,
-            lambda feed, error: self.ended.append((feed, error)),
-            Bell(),
-        )
+        self.scheduler = Scheduler(engine.settings.batch, host_bytes)
         self.feeds: dict[int, Feed] = {}
 
     def join(self, number: int, ticks: int) -> None:
-        feed = feed_of(self.engine.open(Named(number, ticks), ASKS), Bell())
+        feed = PulledFeed(self.engine.open(Named(number, ticks), ASKS), Reports())
         self.feeds[number] = feed
         self.scheduler.add(feed)
 
     def leave(self, number: int) -> None:
         feed = self.feeds.pop(number)
-        if feed in self.scheduler._feeds:
+        if feed in self.scheduler.feeds:
             self.scheduler.remove(feed)
 
     def step(self) -> list[Verdict]:
-        batch = self.scheduler.take()
+        batch = None
+        while self.scheduler.feeds and batch is None:
+            batch = self.scheduler.take()
         if batch is None:
             return []
         found = self.scheduler.commit(self.engine.runner.run(batch))
-        check_integrity([feed.watch for feed in self.scheduler._feeds] or [self.any_watch()])
+        check_integrity([feed.watch for feed in self.scheduler.feeds] or [self.any_watch()])
         return found
 
     def any_watch(self):
@@ -136,7 +133,7 @@ def test_joins_leaves_and_swaps_change_no_answer(
         elif step == "leave" and len(hand.feeds) > 1:
             hand.leave(min(hand.feeds))
         elif step == "swap":
-            for feed in hand.scheduler._feeds:
+            for feed in hand.scheduler.feeds:
                 if feed.watch.resident:
                     feed.watch.state.swap_out()
         elif step == "step":
@@ -186,7 +183,7 @@ def test_where_the_pool_is_too_small_for_all_everybody_gets_their_windows(
         found += step
         pool = hand.engine.runner.pool
         assert pool.used <= pool.capacity <= pool.limit
-    assert not [error for _, error in hand.ended if error]
+    assert not hand.scheduler.errors
     for number in range(cameras):
         mine = by_stream(found)[f"camera {number}"]
         assert [v.index for v in mine] == [v.index for v in alone[number]]
@@ -224,3 +221,73 @@ def test_files_are_read_when_there_is_time_for_them(model: ModelAdapter) -> None
     hand.join(0, 24)
     assert isinstance(hand.feeds[0], PulledFeed)
     assert hand.feeds[0]._waiting is None
+
+
+class Live(Named):
+    """A camera: read by a thread of its own."""
+
+    def __init__(self, number: int, ticks: int, error: Exception | None = None) -> None:
+        super().__init__(number, ticks, error)
+        self.info = replace(self.info, live=True)
+
+
+def test_live_streams_are_read_by_threads_and_get_the_same(model: ModelAdapter) -> None:
+    streams = [Live(0, 30), Live(1, 22), Named(2, 18)]
+    found = by_stream(list(engine_of(model).watch(streams, ASKS)))
+    for number, ticks in enumerate((30, 22, 18)):
+        alone = list(engine_of(model).watch(Named(number, ticks), ASKS))
+        assert_same(found[f"camera {number}"], alone)
+
+
+def test_a_live_stream_that_fails_leaves_the_others_alone(model: ModelAdapter) -> None:
+    found = []
+    with pytest.raises(SourceError, match="camera 0 is lost"):
+        for verdict in engine_of(model).watch(
+            [Live(0, 14, SourceError("camera 0 is lost")), Live(1, 30)], ASKS
+        ):
+            found.append(verdict)
+    assert [len(verdicts) for verdicts in by_stream(found).values()] == [2, 6]
+
+
+class Absent(Named):
+    """A camera that can't be opened until it is let in."""
+
+    def __init__(self, number: int, error: Exception | None = None) -> None:
+        super().__init__(number, 12)
+        self._info, self.here, self._refusal = self.info, threading.Event(), error
+        del self.info
+
+    def __getattr__(self, name: str) -> object:
+        if name != "info":
+            raise AttributeError(name)
+        assert self.here.wait(20)
+        if self._refusal is not None:
+            raise self._refusal
+        return self._info
+
+
+def test_a_camera_that_is_absent_keeps_no_other_waiting(model: ModelAdapter) -> None:
+    absent, refused = Absent(0), Absent(1, SourceError("camera 1: wrong password"))
+    found = []
+    with pytest.raises(SourceError, match="wrong password"):
+        for verdict in engine_of(model).watch([absent, refused, Named(2, 30)], ASKS):
+            found.append(verdict.stream)
+            if len(found) == 5:
+                absent.here.set()
+                refused.here.set()
+    assert found[:5] == ["camera 2"] * 5
+    assert found.count("camera 0") == 1 and found.count("camera 2") == 6
+
+
+def test_who_stops_listening_ends_all_streams(model: ModelAdapter) -> None:
+    engine = engine_of(model)
+    results = engine.watch([Live(0, 30), Named(1, 30)], ASKS)
+    next(results)
+    results.close()
+    assert engine.runner.pool.used == engine.runner.prompt.tokens
+    assert list(engine.watch(Named(1, 30), ASKS))
+
+
+def test_questions_are_checked_before_cameras_are_opened(model: ModelAdapter) -> None:
+    with pytest.raises(SettingsError, match="a question is empty"):
+        engine_of(model).watch([Absent(0), Absent(1)], [" "])

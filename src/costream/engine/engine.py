@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from costream.embedded import warn_of_embedded
+from costream.engine.asks import checked_asks
 from costream.engine.bell import Bell
-from costream.engine.feed import Feed, feed_of
-from costream.engine.ingest import OnFrame, OnGap, read_windows
+from costream.engine.feed import PulledFeed, feed_of
+from costream.engine.ingest import OnFrame, OnGap, Reports, read_windows
+from costream.engine.joining import Joining
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.runner import ModelRunner
@@ -119,34 +121,63 @@ class Engine:
             SettingsError: at once: there is no question, one is empty or no valid Unicode.
             SourceError: at once or while iterating: the stream can't be read.
         """
-        streams = stream if isinstance(stream, Sequence) else [stream]
-        watches = [self.open(one, ask) for one in streams]
-        for one in streams if self._name is not None else ():
-            self._warn(str(self._name), one.info.source, ask)
-        return self._run(watches, on_frame, on_gap)
+        bell, asks = Bell(), checked_asks(ask)
+        report = Reports(on_frame, on_gap)
+        if isinstance(stream, Sequence):
+            return self._run([], Joining(stream, bell), asks, bell, report)
+        # Opened here: what is wrong with it is told at once.
+        return self._run([self._join(stream, asks)], Joining([], bell), asks, bell, report)
 
     def _run(
-        self, watches: Sequence[Watch], on_frame: OnFrame | None, on_gap: OnGap | None
+        self,
+        watches: Sequence[Watch],
+        joining: Joining,
+        asks: Sequence[str],
+        bell: Bell,
+        report: Reports,
     ) -> Iterator[Verdict]:
-        """The main loop."""
-        errors: list[CoStreamError] = []
-        bell = Bell()
-
-        def note(feed: Feed, error: CoStreamError | None) -> None:
-            if error is not None:
-                errors.append(error)
-
-        scheduler = Scheduler(self.settings.batch, self._host_bytes, note, bell)
+        """The main loop: plan what is due, run it, commit what came of it."""
+        scheduler = Scheduler(self.settings.batch, self._host_bytes)
+        for watch in watches:
+            scheduler.add(PulledFeed(watch, report))
         try:
-            for watch in watches:
-                scheduler.add(feed_of(watch, bell, on_frame, on_gap, alone=len(watches) == 1))
-            while batch := scheduler.take():
-                outputs = self.runner.run(batch)
-                yield from scheduler.commit(outputs)
+            while joining.waiting or scheduler.feeds:
+                rings = bell.rings
+                for stream, error in joining.opened():
+                    self._admit(scheduler, stream, asks, error, bell, report)
+                batch = scheduler.take()
+                if batch is not None:
+                    outputs = self.runner.run(batch)
+                    yield from scheduler.commit(outputs)
+                elif joining.waiting or scheduler.feeds:
+                    bell.wait(rings)
         finally:
             scheduler.close()
-        for error in errors:
-            raise error
+        if scheduler.errors:
+            raise scheduler.errors[0]
+
+    def _admit(
+        self,
+        scheduler: Scheduler,
+        stream: SampleSource,
+        asks: Sequence[str],
+        error: CoStreamError | None,
+        bell: Bell,
+        report: Reports,
+    ) -> None:
+        """Begins to watch one of several streams; one that can't be watched keeps no other."""
+        try:
+            if error is not None:
+                raise error
+            scheduler.add(feed_of(self._join(stream, asks), bell, report))
+        except CoStreamError as reason:
+            scheduler.fail(reason)
+
+    def _join(self, stream: SampleSource, asks: Sequence[str]) -> Watch:
+        watch = self.open(stream, asks)
+        if self._name is not None:
+            self._warn(self._name, stream.info.source, asks)
+        return watch
 
     def open(self, stream: SampleSource, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
@@ -173,7 +204,7 @@ class Engine:
         on_gap: OnGap | None = None,
     ) -> Iterator[tuple[Window, float]]:
         """Yields the stream's windows, each with the processor time spent on reading it."""
-        return read_windows(stream, self.schedule, on_frame, on_gap)
+        return read_windows(stream, self.schedule, Reports(on_frame, on_gap))
 
     def _warn(self, name: str, source: str, ask: Sequence[str]) -> None:
         # An open file shows what its owner puts into it, such as the synthetic camera.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from time import monotonic
 
 from costream.engine.bell import Bell
-from costream.engine.ingest import OnFrame, OnGap, WindowInput
+from costream.engine.ingest import Reports, WindowInput
 from costream.engine.watch import Watch
 
 
@@ -17,12 +16,12 @@ class Feed(ABC):
 
     Args:
         watch: the watch.
-        windows: its windows.
+        reports: who is told while it is read.
     """
 
-    def __init__(self, watch: Watch, windows: Iterator[WindowInput]) -> None:
+    def __init__(self, watch: Watch, reports: Reports) -> None:
         self.watch = watch
-        self._windows = windows
+        self._windows = watch.ingest.windows(reports)
         self._waiting: WindowInput | None = None
         self._begun = monotonic()
 
@@ -95,12 +94,12 @@ class ThreadedFeed(Feed):
 
     Args:
         watch: the watch.
-        windows: its windows.
+        reports: who is told while it is read, in that thread.
         bell: rung when a window waits or the stream has ended.
     """
 
-    def __init__(self, watch: Watch, windows: Iterator[WindowInput], bell: Bell) -> None:
-        super().__init__(watch, windows)
+    def __init__(self, watch: Watch, reports: Reports, bell: Bell) -> None:
+        super().__init__(watch, reports)
         self._bell = bell
         self._room = threading.Semaphore(1)
         self._error: Exception | None = None
@@ -140,24 +139,8 @@ class ThreadedFeed(Feed):
             self._bell.ring()
 
 
-def feed_of(
-    watch: Watch,
-    bell: Bell,
-    on_frame: OnFrame | None = None,
-    on_gap: OnGap | None = None,
-    *,
-    alone: bool = False,
-) -> Feed:
-    """Returns a watch's windows, read by the engine's thread or by one of their own.
-
-    Args:
-        watch: the watch.
-        bell: see :class:`ThreadedFeed`.
-        on_frame: told of every native frame as it is decoded.
-        on_gap: told of every gap of a live source.
-        alone: nothing else is watched, so that waiting for this keeps nobody waiting.
-    """
-    windows = watch.ingest.windows(on_frame, on_gap)
-    if watch.source.info.live and not alone:
-        return ThreadedFeed(watch, windows, bell)
-    return PulledFeed(watch, windows)
+def feed_of(watch: Watch, bell: Bell, reports: Reports) -> Feed:
+    """Returns the windows of one of several watches, as its source is best read."""
+    if watch.source.info.live:
+        return ThreadedFeed(watch, reports, bell)
+    return PulledFeed(watch, reports)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -19,6 +19,19 @@ OnFrame = Callable[[FrameRecord], None]
 
 OnGap = Callable[[Gap], None]
 """Told of every gap of a live source, in order with the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Who is told while streams are read.
+
+    Attributes:
+        on_frame: of every native frame.
+        on_gap: of every gap of a live source.
+    """
+
+    on_frame: OnFrame | None = None
+    on_gap: OnGap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +106,9 @@ class Ingest:
         self._preprocessing = preprocessing
         self._schedule = schedule
 
-    def windows(
-        self, on_frame: OnFrame | None = None, on_gap: OnGap | None = None
-    ) -> Iterator[WindowInput]:
+    def windows(self, reports: Reports) -> Iterator[WindowInput]:
         """Yields the windows of the stream until it ends."""
-        for window, seconds in read_windows(self.stream, self._schedule, on_frame, on_gap):
+        for window, seconds in read_windows(self.stream, self._schedule, reports):
             yield self.prepare(window, seconds)
 
     def prepare(self, window: Window, decode_seconds: float = 0.0) -> WindowInput:
@@ -125,22 +136,21 @@ class Ingest:
 
 
 def read_windows(
-    stream: SampleSource,
-    schedule: Schedule,
-    on_frame: OnFrame | None = None,
-    on_gap: OnGap | None = None,
+    stream: SampleSource, schedule: Schedule, reports: Reports
 ) -> Iterator[tuple[Window, float]]:
     """Yields a stream's windows, each with the processor time spent on reading it."""
-    items = stream.samples(schedule.fps, on_frame=on_frame)
+    items = stream.samples(schedule.fps, on_frame=reports.on_frame)
     counted = stream.decode_seconds
-    for window in schedule.windows(_reporting(items, on_gap)):
+    for window in schedule.windows(_reporting(items, stream, reports.on_gap)):
         spent, counted = stream.decode_seconds - counted, stream.decode_seconds
         yield window, spent
 
 
-def _reporting(items: Iterator[Sample | Gap], on_gap: OnGap | None) -> Iterator[Sample | Gap]:
+def _reporting(
+    items: Iterator[Sample | Gap], stream: SampleSource, on_gap: OnGap | None
+) -> Iterator[Sample | Gap]:
     """Passes items on, and news of gaps once what came before them was dealt with."""
     for item in items:
         yield item
         if on_gap is not None and isinstance(item, Gap):
-            on_gap(item)
+            on_gap(replace(item, stream=stream.info.source))

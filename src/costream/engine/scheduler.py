@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 
 from costream.engine.batch import Batch
-from costream.engine.bell import Bell
 from costream.engine.feed import Feed
 from costream.engine.ingest import WindowInput
 from costream.engine.plan import Plan
@@ -14,8 +14,7 @@ from costream.engine.verdict import Verdict
 from costream.errors import CoStreamError, PoolExhaustedError
 from costream.models import VisualTokens
 
-OnEnd = Callable[[Feed, CoStreamError | None], None]
-"""Told of a stream that has ended, and of the error that ended it."""
+logger = logging.getLogger("costream")
 
 
 class Scheduler:
@@ -28,42 +27,41 @@ class Scheduler:
         budget: tokens of a batch, after which no further window is taken.
         host_bytes: host memory for keys and values of streams that were moved out of the pool to
             make room for others. Beyond it they are dropped, and recomputed when they are back.
-        on_end: told of every stream that has ended.
-        bell: rung by feeds that are read by other threads.
 
     Attributes:
+        feeds: the streams that are watched.
+        errors: what ended streams that did not end by themselves, in order.
         swaps: how often a stream was moved out of the pool.
     """
 
-    def __init__(self, budget: int, host_bytes: int, on_end: OnEnd, bell: Bell) -> None:
+    def __init__(self, budget: int, host_bytes: int) -> None:
+        self.feeds: list[Feed] = []
+        self.errors: list[CoStreamError] = []
         self.swaps = 0
         self._budget = budget
         self._host_bytes = host_bytes
-        self._on_end = on_end
-        self._bell = bell
-        self._feeds: list[Feed] = []
         self._taken: list[tuple[Feed, Plan]] = []
 
     def add(self, feed: Feed) -> None:
-        """Begins to take a feed's windows."""
-        self._feeds.append(feed)
+        """Begins to take a stream's windows."""
+        self.feeds.append(feed)
 
     def remove(self, feed: Feed) -> None:
-        """Takes no further windows of a feed."""
-        self._feeds.remove(feed)
+        """Takes no further windows of a stream."""
+        self.feeds.remove(feed)
         feed.close()
         feed.watch.close()
 
+    def fail(self, error: CoStreamError) -> None:
+        """Notes what ended a stream, and says so while others go on."""
+        self.errors.append(error)
+        if self.feeds:
+            logger.warning("%s; the other streams go on", error)
+
     def take(self) -> Batch | None:
-        """Waits until a window is due; returns those to run now, or None when all have ended."""
-        while self._feeds:
-            rings = self._bell.rings
-            due = sorted(self._due(), key=lambda pair: pair[1].deadline(pair[0]))
-            if due and (batch := self._plan(due)):
-                return batch
-            if self._feeds and not due:
-                self._bell.wait(rings)
-        return None
+        """Returns the windows to run now, or None where none is due. Streams that ended go."""
+        due = sorted(self._due(), key=lambda pair: pair[1].deadline(pair[0]))
+        return self._plan(due) if due else None
 
     def commit(self, outputs: Sequence[Output]) -> list[Verdict]:
         """Moves the streams of the last batch on and returns what came of each."""
@@ -79,24 +77,21 @@ class Scheduler:
         for feed, plan in self._taken:
             feed.watch.state.abandon(plan)
         self._taken = []
-        for feed in list(self._feeds):
+        for feed in list(self.feeds):
             self.remove(feed)
 
     def _due(self) -> Iterator[tuple[WindowInput, Feed]]:
-        for feed in list(self._feeds):
+        for feed in list(self.feeds):
             try:
                 window = feed.peek()
             except CoStreamError as error:
-                self._finish(feed, error)
+                self.remove(feed)
+                self.fail(error)
                 continue
             if window is not None:
                 yield window, feed
             elif feed.ended:
-                self._finish(feed, None)
-
-    def _finish(self, feed: Feed, error: CoStreamError | None) -> None:
-        self.remove(feed)
-        self._on_end(feed, error)
+                self.remove(feed)
 
     def _plan(self, due: Sequence[tuple[WindowInput, Feed]]) -> Batch | None:
         """Plans windows in order, as many as budget and pool have room for."""
@@ -124,17 +119,18 @@ class Scheduler:
                 if self._make_room(feed):
                     continue
                 if not self._taken:
-                    self._finish(feed, error)
+                    self.remove(feed)
+                    self.fail(error)
                 return None
 
     def _make_room(self, feed: Feed) -> bool:
         """Moves the stream out of the pool that is due last; says whether there was one."""
         busy = [feed, *(taken for taken, _ in self._taken)]
-        others = [f for f in self._feeds if f not in busy and f.watch.resident]
+        others = [f for f in self.feeds if f not in busy and f.watch.resident]
         if not others:
             return False
         last = max(others, key=lambda other: other.next_deadline)
-        saved = sum(f.watch.state.saved.bytes for f in self._feeds if f.watch.state.saved)
+        saved = sum(f.watch.state.saved.bytes for f in self.feeds if f.watch.state.saved)
         last.watch.state.swap_out(keys=saved < self._host_bytes)
         self.swaps += 1
         return True

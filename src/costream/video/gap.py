@@ -23,6 +23,7 @@ class Gap:
         cause: what happened, in a clause.
         frames: sampled frames that were skipped; 0 of a source that was away.
         attempts: how often a connection was tried before the source was back.
+        stream: name of the source, where it is told to somebody who watches several.
     """
 
     kind: GapKind
@@ -31,3 +32,4 @@ class Gap:
     cause: str
     frames: int = 0
     attempts: int = 0
+    stream: str | None = None

@@ -1,0 +1,47 @@
+"""Streams that are still being opened: one that is absent keeps no other waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from costream.engine.bell import Bell
+from costream.errors import CoStreamError
+from costream.video import SampleSource
+
+
+class Joining:
+    """Opens streams, each in a thread of its own.
+
+    Args:
+        streams: the streams.
+        bell: rung when one is open or can't be opened.
+
+    Attributes:
+        waiting: how many were not handed over yet.
+    """
+
+    def __init__(self, streams: Sequence[SampleSource], bell: Bell) -> None:
+        self.waiting = len(streams)
+        self._bell = bell
+        self._opened: deque[tuple[SampleSource, CoStreamError | None]] = deque()
+        for stream in streams:
+            threading.Thread(
+                target=self._open, args=(stream,), name="costream-open", daemon=True
+            ).start()
+
+    def opened(self) -> Iterator[tuple[SampleSource, CoStreamError | None]]:
+        """Hands streams over that are open by now, or the error that keeps one from it."""
+        while self._opened:
+            self.waiting -= 1
+            yield self._opened.popleft()
+
+    def _open(self, stream: SampleSource) -> None:
+        error: CoStreamError | None = None
+        try:
+            _ = stream.info
+        except CoStreamError as caught:
+            error = caught
+        self._opened.append((stream, error))
+        self._bell.ring()
