@@ -45,7 +45,7 @@ def main() -> None:
     """
     _check_output()
     _write_in_any_locale()
-    _quiet_libraries()
+    quiet_libraries()
     try:
         app()
     except BrokenPipeError:
@@ -105,7 +105,7 @@ class _StandardError(logging.Handler):
         sys.stderr.flush()
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Leaves standard error to our own warnings."""
     handler = _StandardError()
     handler.setFormatter(_Formatter("costream: %(message)s"))

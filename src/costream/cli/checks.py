@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 import typer
@@ -28,6 +29,19 @@ def check_source(source: str) -> None:
         raise SourceError("the name of the source is empty: name a file, a URL, or - for a pipe")
     if is_file(source):
         check_path(path_of(source), masked(source))
+
+
+def check_sources(sources: Sequence[str]) -> None:
+    """Checks sources as :func:`check_source` does, and that standard input is one of them at most.
+
+    Raises:
+        SourceError: one can't be read.
+        SettingsError: standard input is named twice.
+    """
+    for source in sources:
+        check_source(source)
+    if list(sources).count("-") > 1:
+        raise SettingsError("standard input, -, can be watched only once")
 
 
 def positive(param: typer.CallbackParam, value: float | None) -> float | None:

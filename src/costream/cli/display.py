@@ -16,9 +16,10 @@ from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.engine.verdict import Verdict
+from costream.engine.workers import Load, watch_in_workers
 from costream.printable import printable
 from costream.settings import EngineSettings
-from costream.video import FrameRecord, Gap, LiveStream, Stream, StreamInfo
+from costream.video import DeferredSource, FrameRecord, Gap, LiveStream, Stream, StreamInfo
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
@@ -74,6 +75,49 @@ def show_verdicts(
             display.finish()
     if stream.health.ended_early:
         logger.warning("%s ends before its stated length: it may be cut off", stream.info.source)
+
+
+def show_several(
+    load: Load,
+    sources: Sequence[DeferredSource],
+    ask: Sequence[str],
+    model: str,
+    settings: EngineSettings,
+    workers: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Watches several sources and shows their verdicts on standard output, line by line.
+
+    Args:
+        load: loads an engine, in each worker.
+        sources: what to watch, not opened yet.
+        ask: the questions.
+        model: name of the engine's model.
+        settings: the engine's.
+        workers: processes that share the sources; one is this process.
+        as_json: print JSON lines instead.
+
+    Raises:
+        CoStreamError: once all have ended: one could not be watched to its end.
+    """
+    title = (
+        f"{len(sources)} sources  {workers} workers  model: {model}  "
+        f"pruner: {settings.pruner}  refresh: {settings.refresh}"
+    )
+    calibrated = bool(settings.calibration)
+    display: Display = JsonDisplay("")
+    if not as_json:
+        display = PlainDisplay(open_console(), title, Totals(), calibrated=calibrated, several=True)
+    if workers == 1:
+        verdicts = load().watch(sources, ask, on_gap=display.note)
+    else:
+        verdicts = watch_in_workers(load, sources, ask, workers, on_gap=display.note)
+    try:
+        for verdict in verdicts:
+            display.show(verdict)
+    finally:
+        display.finish()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ class JsonDisplay:
     """One JSON object a line.
 
     Args:
-        source: name of the source.
+        source: name of the source, where there is one alone.
     """
 
     def __init__(self, source: str) -> None:
@@ -34,11 +34,11 @@ class JsonDisplay:
 
     def note(self, gap: Gap) -> None:
         """Prints a gap's line, and warns of it: of skipped frames the first time."""
-        _print_line(gap_values(self._source, gap))
+        _print_line(gap_values(gap.stream or self._source, gap))
         if gap.kind == "skipped" and self._warned_of_skips:
             return
         self._warned_of_skips |= gap.kind == "skipped"
-        logger.warning("%s: %s", self._source, describe_gap(gap))
+        logger.warning("%s: %s", gap.stream or self._source, describe_gap(gap))
 
     def finish(self) -> None:
         """Shows nothing: the last line is the last verdict."""

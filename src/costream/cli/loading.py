@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from costream.cli.checks import check_dtype
@@ -36,3 +37,26 @@ def load_engine(
     logging.disable_progress_bar()
     weights = None if dtype is None else getattr(torch, dtype)
     return Engine(load_model(model, device=device, dtype=weights), settings)
+
+
+def load_worker(
+    model: str, settings: EngineSettings, device: str | None, dtype: str | None
+) -> Engine:
+    """Loads an engine in a process of its own, whose standard error is the command's as well."""
+    from costream.cli.app import quiet_libraries
+
+    quiet_libraries()
+    return load_engine(model, settings, device, dtype)
+
+
+def workers_for(device: str | None, sources: int) -> int:
+    """Returns how many processes share sources: one a core on a CPU, one on a GPU.
+
+    Args:
+        device: a torch device, or None for the first GPU, else the CPU.
+        sources: how many there are.
+    """
+    import torch
+
+    on_cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
+    return min(len(os.sched_getaffinity(0)), sources) if on_cpu else 1

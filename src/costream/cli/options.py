@@ -21,6 +21,18 @@ from costream.video.reach import RTSP_TRANSPORTS
 SourceArg = Annotated[
     str, typer.Argument(help="File, URL (rtsp, rtmp, http, udp ...) or [bold]-[/] for a pipe.")
 ]
+SourcesArg = Annotated[
+    list[str],
+    typer.Argument(help="Files, URLs (rtsp, rtmp, http, udp ...) or [bold]-[/] for a pipe."),
+]
+WorkersOpt = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Processes that share several sources; as many as cores on a CPU, one on a GPU.",
+    ),
+]
 AskOpt = Annotated[
     list[str], typer.Option("--ask", help="A question of yes or no. May be given again.")
 ]

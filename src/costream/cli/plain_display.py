@@ -21,14 +21,22 @@ class PlainDisplay:
         title: what is watched, and how.
         totals: what it comes to.
         calibrated: some questions are calibrated: those that aren't are marked.
+        several: more than one source is watched: lines begin with its name.
     """
 
     def __init__(
-        self, console: Console, title: str, totals: Totals, *, calibrated: bool = False
+        self,
+        console: Console,
+        title: str,
+        totals: Totals,
+        *,
+        calibrated: bool = False,
+        several: bool = False,
     ) -> None:
         self._console = console
         self._title = title
         self._calibrated = calibrated
+        self._several = several
         self.totals = totals
 
     def advance(self, record: FrameRecord) -> None:
@@ -45,7 +53,7 @@ class PlainDisplay:
     def note(self, gap: Gap) -> None:
         """Prints a gap's line."""
         self.totals.note(gap)
-        self._print(describe_gap(gap))
+        self._print(f"{self._name(gap.stream)}{describe_gap(gap)}")
 
     def finish(self) -> None:
         """Prints what was saved."""
@@ -55,7 +63,11 @@ class PlainDisplay:
         mark = "  (not calibrated)" if self._calibrated and not answer.calibrated else ""
         text = f"  {answer.text}" if answer.text else ""
         said = f"{score(answer)} {decision(answer):<3} {answer.ask}{mark}"
-        return f"{span(verdict)}  {said}  [{', '.join(evidence(verdict))}]{text}"
+        where = f"{self._name(verdict.stream)}{span(verdict)}"
+        return f"{where}  {said}  [{', '.join(evidence(verdict))}]{text}"
+
+    def _name(self, stream: str | None) -> str:
+        return f"{stream}  " if self._several and stream else ""
 
     def _print(self, line: str) -> None:
         self._console.print(Text(one_line(line)), soft_wrap=True)

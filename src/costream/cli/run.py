@@ -1,13 +1,14 @@
-"""``costream run``: watch one source."""
+"""``costream run``: watch one source or several."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from costream.cli.app import app
-from costream.cli.checks import check_dtype, check_source
+from costream.cli.checks import check_dtype, check_sources
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
@@ -27,12 +28,13 @@ from costream.cli.options import (
     RefreshShareOpt,
     RtspTransportOpt,
     SizeOpt,
-    SourceArg,
+    SourcesArg,
     StrideOpt,
     TextTokensOpt,
     ThresholdOpt,
     TimeoutOpt,
     WindowOpt,
+    WorkersOpt,
     access,
     parse_size,
     settings_for,
@@ -40,6 +42,7 @@ from costream.cli.options import (
 from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
+from costream.video.naming import masked
 
 STRIDES_WAITING = 2
 """Strides of frames that wait for a run that is behind: those of the window that is due and as many
@@ -48,7 +51,7 @@ again, so that every window has a whole stride of new ones."""
 
 @app.command()
 def run(
-    source: SourceArg,
+    sources: SourcesArg,
     ask: AskOpt,
     model: ModelOpt = "costream/tiny",
     fps: ModelFpsOpt = None,
@@ -75,9 +78,10 @@ def run(
     max_text_tokens: TextTokensOpt = None,
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
+    workers: WorkersOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Watch a camera or file and answer questions on a sliding window.
+    """Watch cameras or files and answer questions on a sliding window.
 
     What is not given is as the model recommends; where it doesn't, 2 frames a second, a window of
     40 s that moves by 8 s, the pruner last-kept and the refresh policy none.
@@ -85,7 +89,7 @@ def run(
     With [bold]--json[/], one JSON object a line for each window, and for each gap of a live source.
 
     A live source (rtsp, rtmp, udp and the like, http without an end) is reconnected when it is
-    lost. Exit status 3 says that it stayed away.
+    lost. Exit status 3 says that it stayed away. Of several sources, one that fails ends alone.
     """
     given = {
         "fps": fps,
@@ -105,22 +109,35 @@ def run(
         **parse_thresholds(threshold or (), ask),
     }
     asks = checked_asks(ask)
-    check_source(source)
+    check_sources(sources)
     check_dtype(dtype)
-    reached = access(source, rtsp_transport, timeout, credentials)
+    reached = [access(source, rtsp_transport, timeout, credentials) for source in sources]
     settings = settings_for(model, given)
-    from costream.cli.display import show_verdicts
-    from costream.cli.loading import load_engine
-    from costream.video import Stream, checked_decoding, open_source
+    from costream.cli.connect import Connect
+    from costream.cli.display import show_several, show_verdicts
+    from costream.cli.loading import load_engine, load_worker, workers_for
+    from costream.video import DeferredSource, checked_decoding, open_source
     from costream.video.provenance import is_synthetic
 
-    def connect() -> Stream:
-        motion = settings.uses_motion
-        return Stream(source, motion=motion, decode=checked_decoding(decode), **reached)
-
-    backlog = STRIDES_WAITING * settings.stride
-    with open_source(connect, patience=reconnect, backlog=backlog) as stream:
-        unknown, ours = settings.uncalibrated(asks), is_synthetic(source)
+    decoding, backlog = checked_decoding(decode), STRIDES_WAITING * settings.stride
+    connects = [
+        Connect(source, settings.uses_motion, decoding, reach)
+        for source, reach in zip(sources, reached, strict=True)
+    ]
+    unknown = settings.uncalibrated(asks)
+    if len(connects) > 1:
+        strange = [source for source in sources if not is_synthetic(source)]
+        name = masked([*strange, *sources][0])
+        warn_of_embedded(model, name, unknown, synthetic=not strange)
+        waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
+        load = partial(load_worker, model, settings, device, dtype)
+        count = workers_for(device, len(waiting)) if workers is None else workers
+        show_several(
+            load, waiting, asks, model, settings, min(count, len(waiting)), as_json=as_json
+        )
+        return
+    with open_source(connects[0], patience=reconnect, backlog=backlog) as stream:
+        ours = is_synthetic(sources[0])
         warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
         engine = load_engine(model, settings, device, dtype)
         show_verdicts(engine, stream, asks, model, as_json=as_json)

@@ -26,7 +26,12 @@ class Totals:
         self.full_flops = self.spent_flops = 0
         self.full_tokens = self.prefilled = 0
         self.seconds = 0.0
-        self.until = 0.0
+        self._ends: dict[str, float] = {}
+
+    @property
+    def until(self) -> float:
+        """Seconds of video up to which windows were answered, of all streams together."""
+        return sum(self._ends.values())
 
     def add(self, verdict: Verdict) -> None:
         """Counts one more window."""
@@ -36,7 +41,7 @@ class Totals:
         self.full_tokens += verdict.tokens.full
         self.prefilled += verdict.tokens.prefilled
         self.seconds += verdict.seconds.total
-        self.until = verdict.end
+        self._ends[verdict.stream] = verdict.end
 
     def note(self, gap: Gap) -> None:
         """Counts a gap of a live source."""

@@ -3,6 +3,7 @@
 from costream.video.access import Access
 from costream.video.agreement import CameraShift
 from costream.video.credentials import Credentials
+from costream.video.deferred import DeferredSource
 from costream.video.gap import Gap
 from costream.video.live import LiveStream, open_source
 from costream.video.picture import Picture
@@ -25,6 +26,7 @@ __all__ = [
     "ChangeMap",
     "Credentials",
     "Decoding",
+    "DeferredSource",
     "FrameRecord",
     "Gap",
     "LiveStream",

@@ -1,0 +1,108 @@
+"""``costream run`` of several sources: all get what each gets alone, in one process or several."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
+
+COMMAND = str(Path(sys.executable).parent / "costream")
+ASK = "Is someone fighting?"
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("videos")
+    paths = []
+    for seed in (1, 2, 3):
+        camera = SyntheticCamera(seed=seed, width=320, height=180, fps=10)
+        frames = (camera.frame(n) for n in range(160))
+        quick = EncoderSettings(preset="ultrafast")
+        paths.append(encode(frames, folder / f"{seed}.mp4", fps=10, settings=quick))
+    return paths
+
+
+def run(*args: object, status: int = 0) -> tuple[str, str]:
+    command = [COMMAND, "run", *map(str, args), "--ask", ASK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == status, done.stderr
+    return done.stdout, done.stderr
+
+
+def windows(output: str) -> dict[str, list[dict]]:
+    found: dict[str, list[dict]] = {}
+    for line in output.splitlines():
+        values = json.loads(line)
+        values.pop("seconds")
+        found.setdefault(values["stream"], []).append(values)
+    return found
+
+
+def test_workers_and_one_process_and_each_alone_say_the_same(videos: list[Path]) -> None:
+    several = windows(run(*videos, "--json", "--workers", 2)[0])
+    together = windows(run(*videos, "--json", "--workers", 1)[0])
+    alone = windows(run(videos[0], "--json")[0])
+    assert set(several) == set(together) == set(map(str, videos))
+    assert alone.keys() == {str(videos[0])}
+    for name, found in several.items():
+        for other in (together[name], alone.get(name, found)):
+            assert len(found) == len(other) == 4
+            for one, two in zip(found, other, strict=True):
+                scores = [w.pop("answers")[0]["score"] for w in (dict(one), dict(two))]
+                assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+                assert {**one, "answers": 0} == {**two, "answers": 0}
+
+
+def test_a_source_that_fails_ends_alone_and_the_status_says_so(
+    videos: list[Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(videos[0].read_bytes()[:400])
+    output, errors = run(videos[1], broken, "--workers", 2, status=1)
+    lines = output.splitlines()
+    assert sum(line.startswith(str(videos[1])) for line in lines) == 4
+    assert "2 sources  2 workers" in lines[0]
+    assert "4 windows, 16 s of video" in lines[-1]
+    assert "broken.mp4: it is not a video" in errors
+
+
+def test_a_source_that_is_not_there_is_told_before_anything_is_loaded(videos: list[Path]) -> None:
+    _, errors = run(videos[0], "missing.mp4", status=1)
+    assert errors == "costream: can't open missing.mp4: no such file or directory\n"
+    _, errors = run("-", "-", status=1)
+    assert "standard input, -, can be watched only once" in errors
+
+
+def test_a_worker_that_is_killed_is_told_of(videos: list[Path]) -> None:
+    command = [COMMAND, "run", *map(str, videos), "--ask", ASK]
+    with subprocess.Popen(
+        [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        worker = _first_child(process.pid)
+        os.kill(worker, signal.SIGKILL)
+        _, errors = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert "a worker process ended with status -9: its cameras are not watched" in errors
+
+
+def _first_child(parent: int) -> int:
+    """Returns a worker of a command, as soon as there is one."""
+    for _ in range(400):
+        for task in Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (task / "stat").read_text().rpartition(")")[2].split()
+                words = (task / "cmdline").read_text()
+            except OSError:
+                continue
+            if int(fields[1]) == parent and "spawn_main" in words:
+                return int(task.name)
+        time.sleep(0.05)
+    raise AssertionError("there is no worker")
