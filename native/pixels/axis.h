@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <vector>
@@ -47,46 +48,56 @@ inline int precision_of(double largest) {
   return precision;
 }
 
-inline Axis::Axis(int in_, int out_) : in(in_), out(out_), first(out_), size(out_) {
+// The inputs that one output is made of, and their exact weights.
+struct Support {
+  int first;
+  std::vector<double> weights;
+};
+
+inline Support support_of(int output, int in, double scale) {
+  const double reach = scale >= 1.0 ? 2.0 * scale : 2.0;
+  const double inverse = scale >= 1.0 ? 1.0 / scale : 1.0;
+  const double center = scale * (output + 0.5);
+  const int low = std::max(static_cast<int>(center - reach + 0.5), 0);
+  const int high = std::min(static_cast<int>(center + reach + 0.5), in);
+  const int most = static_cast<int>(std::ceil(reach)) * 2 + 1;
+  Support support{low, std::vector<double>(std::clamp(high - low, 0, most))};
+  double sum = 0.0;
+  for (std::size_t j = 0; j < support.weights.size(); ++j) {
+    support.weights[j] = bicubic((static_cast<int>(j) + low - center + 0.5) * inverse);
+    sum += support.weights[j];
+  }
+  for (double& weight : support.weights) weight /= sum;
+  return support;
+}
+
+inline std::int16_t rounded(double weight, int precision) {
+  const double value = weight * (1 << precision);
+  return static_cast<std::int16_t>(static_cast<int>(value < 0 ? value - 0.5 : value + 0.5));
+}
+
+inline Axis::Axis(int in_, int out_) : in(in_), out(out_), first(out_), size(out_, 1) {
   if (plain()) {
     // Each output is the input in its place.
     std::iota(first.begin(), first.end(), 0);
-    std::fill(size.begin(), size.end(), 1);
     return;
   }
-  const double scale = static_cast<double>(in) / out;
-  const double support = scale >= 1.0 ? 2.0 * scale : 2.0;
-  const double inverse = scale >= 1.0 ? 1.0 / scale : 1.0;
-  const int most = static_cast<int>(std::ceil(support)) * 2 + 1;
-  std::vector<double> exact(static_cast<std::size_t>(out) * most, 0.0);
+  std::vector<Support> supports;
   double largest = 0.0;
-  int longest = 0;
   for (int i = 0; i < out; ++i) {
-    const double center = scale * (i + 0.5);
-    const int low = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int high = std::min(static_cast<int>(center + support + 0.5), in);
-    first[i] = low;
-    size[i] = std::clamp(high - low, 0, most);
-    double* row = exact.data() + static_cast<std::size_t>(i) * most;
-    double sum = 0.0;
-    for (int j = 0; j < size[i]; ++j) {
-      row[j] = bicubic((j + low - center + 0.5) * inverse);
-      sum += row[j];
-    }
-    for (int j = 0; sum != 0.0 && j < size[i]; ++j) {
-      row[j] /= sum;
-      largest = std::max(largest, row[j]);
-    }
-    longest = std::max(longest, size[i]);
+    supports.push_back(support_of(i, in, static_cast<double>(in) / out));
+    const std::vector<double>& exact = supports.back().weights;
+    first[i] = supports.back().first;
+    size[i] = static_cast<int>(exact.size());
+    largest = std::max(largest, *std::max_element(exact.begin(), exact.end()));
   }
+  const int longest = *std::max_element(size.begin(), size.end());
   taps = (longest + kTapStep - 1) / kTapStep * kTapStep;
   precision = precision_of(largest);
   weights.assign(static_cast<std::size_t>(out) * taps, 0);
   for (int i = 0; i < out; ++i) {
     for (int j = 0; j < size[i]; ++j) {
-      const double value = exact[static_cast<std::size_t>(i) * most + j] * (1 << precision);
-      weights[static_cast<std::size_t>(i) * taps + j] =
-          static_cast<std::int16_t>(static_cast<int>(value < 0 ? value - 0.5 : value + 0.5));
+      weights[static_cast<std::size_t>(i) * taps + j] = rounded(supports[i].weights[j], precision);
     }
   }
 }

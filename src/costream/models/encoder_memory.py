@@ -9,7 +9,7 @@ so these need no rotation.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -61,7 +61,8 @@ class EncoderMemory:
             values: same shape.
 
         Returns:
-            Keys and values of all places attended to: [1, heads, keys, head_dim].
+            Keys and values of all places attended to, [1, heads, keys, head_dim]: valid until the
+            next update.
         """
         if layer not in self._layers:
             _, heads, _, width = keys.shape
@@ -69,9 +70,10 @@ class EncoderMemory:
         stored = self._layers[layer]
         stored[0].index_copy_(1, sequence.fresh, keys[0])
         stored[1].index_copy_(1, sequence.fresh, values[0])
-        if sequence.seen is None:
+        if sequence.alone:
             return keys, values
-        seen = stored.index_select(2, sequence.seen)
+        # Gathering all places would copy them: they are read where they are.
+        seen = stored if sequence.seen is None else stored.index_select(2, sequence.seen)
         return seen[:1], seen[1:]
 
 
@@ -80,20 +82,32 @@ class SequenceMetadata:
     """What one sequence of a packed encoder call attends to.
 
     Attributes:
-        memory: its stream's, or None where the sequence attends to itself alone.
+        memory: its stream's, or None where there is none.
         fresh: int64 [queries], the places of its tokens, in their order.
-        seen: int64 [keys], the places that they attend to, their own among them; None where those
-            are its own and no others.
+        alone: it attends to its own tokens and no others.
+        seen: int64 [keys], the places that it attends to otherwise, its own among them; None where
+            those are all places of the frame.
     """
 
     memory: EncoderMemory | None
     fresh: Tensor
+    alone: bool
     seen: Tensor | None
 
     @classmethod
-    def of(cls, memory: EncoderMemory | None, fresh: Tensor, known: Tensor) -> SequenceMetadata:
-        """Returns the metadata of a sequence whose own places are among those known."""
-        return cls(memory, fresh, None if len(fresh) == len(known) else known)
+    def of(
+        cls, memory: EncoderMemory | None, fresh: Tensor, known: Tensor, frame: int
+    ) -> SequenceMetadata:
+        """Returns the metadata of a sequence.
+
+        Args:
+            memory: its stream's, or None.
+            fresh: int64 [queries], its own places.
+            known: int64 [keys], the places that it attends to, its own among them.
+            frame: places of the whole frame.
+        """
+        alone = len(fresh) == len(known)
+        return cls(memory, fresh, alone, None if alone or len(known) == frame else known)
 
 
 class AttentionMetadata:
@@ -135,7 +149,9 @@ class AttentionMetadata:
         for memory, mask in frames:
             known = mask if memory is None else memory.extend(mask)
             if mask.any():
-                sequences.append(SequenceMetadata.of(memory, places(mask), places(known)))
+                sequences.append(
+                    SequenceMetadata.of(memory, places(mask), places(known), len(mask))
+                )
         return cls(dict.fromkeys(layers, sequences), device)
 
     def attended(self, layer: Hashable, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,7 +170,7 @@ def _upload(sequences: Sequence[SequenceMetadata], device: torch.device) -> list
         return []
     moved = torch.split(torch.cat(parts).to(device), [len(part) for part in parts])
     return [
-        SequenceMetadata(s.memory, fresh, None if s.seen is None else seen)
+        replace(s, fresh=fresh, seen=None if s.seen is None else seen)
         for s, fresh, seen in zip(sequences, moved[::2], moved[1::2], strict=True)
     ]
 

@@ -217,11 +217,14 @@ class Qwen25VLAdapter(StockAdapter):
             mask = job.kept.repeat_interleave(self.merge**2)
             known = places(mask if job.memory is None else job.memory.extend(mask))
             fresh, seen = _by_window(places(mask), of_patch), _by_window(known, of_patch)
-            near += [SequenceMetadata.of(job.memory, part, seen[n]) for n, part in fresh.items()]
+            near += [
+                SequenceMetadata.of(job.memory, part, seen[n], len(mask))
+                for n, part in fresh.items()
+            ]
             # The encoder goes through a frame window by window.
             if fresh:
                 whole = torch.cat(list(fresh.values()))
-                far.append(SequenceMetadata.of(job.memory, whole, known))
+                far.append(SequenceMetadata.of(job.memory, whole, known, len(mask)))
         layers = self.model.config.vision_config.fullatt_block_indexes
         return AttentionMetadata(
             {block.attn: far if layer in layers else near

@@ -37,7 +37,7 @@ def cut_pictures(
     """Resizes pictures and cuts their kept groups.
 
     Args:
-        pictures: one to ``times`` frames of one size; a missing last one repeats its predecessor.
+        pictures: one to ``times`` frames; a missing last one repeats its predecessor.
         groups: bool [rows, cols], the groups that are kept.
         size: (width, height) that pictures are resized to.
         patch: side of a patch in pixels.
