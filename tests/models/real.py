@@ -191,6 +191,6 @@ def _wide_model(config: Any) -> Any:
         flat, begin = weights.data.view(-1), int(torch.randint(len(pool), ()))
         repeats = -(-(begin + len(flat)) // len(pool))
         flat.copy_(pool.repeat(repeats)[begin : begin + len(flat)])
-        if weights.dim() == 1 and name.endswith("weight"):
-            flat += 1  # A norm's.
+        if weights.dim() == 1 and not name.endswith("bias"):
+            flat += 1  # A norm's, or the scale of a layer.
     return model
