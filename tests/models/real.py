@@ -6,9 +6,10 @@ widths, the number of heads and of experts.
 
 With ``wide``, hidden widths, heads, MLPs and mergers are as published too, and only these are
 smaller: the depth of the text model (2 layers) and of the vision encoder (2 layers, or 3 where it
-has DeepStack levels), the layers that DeepStack or full attention are at, and the number of experts
-(16 instead of 128, of which 8 answer as published). Weights are then bfloat16 on disk. InternVL,
-whose published files here hold no configuration, has the sizes of InternVL3-2B.
+has DeepStack levels, of which the two text layers take two), the layers that DeepStack or full
+attention are at, and the number of experts (16 instead of 128, of which 8 answer as published).
+Weights are then bfloat16 on disk. InternVL, whose published files here hold no configuration, has
+the sizes of InternVL3-2B.
 """
 
 from __future__ import annotations
@@ -191,6 +192,6 @@ def _wide_model(config: Any) -> Any:
         flat, begin = weights.data.view(-1), int(torch.randint(len(pool), ()))
         repeats = -(-(begin + len(flat)) // len(pool))
         flat.copy_(pool.repeat(repeats)[begin : begin + len(flat)])
-        if weights.dim() == 1 and name.endswith("weight"):
-            flat += 1  # A norm's.
+        if weights.dim() == 1 and not name.endswith("bias"):
+            flat += 1  # A norm's, or the scale of a layer.
     return model

@@ -133,7 +133,7 @@ def _agreement(pair: str, agreement: Agreement) -> str:
         return f"{names} can't be compared, for they are infinite"
     infinite = f", {agreement.infinite} infinite" if agreement.infinite else ""
     return (
-        f"{names} differ by {agreement.mean:.4f} on average, {agreement.largest:.4f} at most, "
+        f"{names} differ by {agreement.mean:.2g} on average, {agreement.largest:.2g} at most, "
         f"{agreement.flips:.0%} flip{infinite}"
     )
 

@@ -144,15 +144,16 @@ def _weights(name: str) -> str:
 def _complete(model: str, folder: Path) -> str:
     """Returns a model that has the settings for images that vLLM wants beside those for videos."""
     source = Path(model)
-    if not source.is_dir() or (source / "preprocessor_config.json").exists():
+    videos, images = (source / f"{kind}preprocessor_config.json" for kind in ("video_", ""))
+    if images.exists() or not videos.exists():
         return model
     folder.mkdir()
     for file in source.iterdir():
         (folder / file.name).symlink_to(file.resolve())
-    settings = json.loads((source / "video_preprocessor_config.json").read_text())
+    settings = json.loads(videos.read_text())
     settings.pop("video_processor_type", None)
     settings["image_processor_type"] = "Qwen2VLImageProcessorFast"
-    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    (folder / images.name).write_text(json.dumps(settings))
     return str(folder)
 
 
