@@ -62,6 +62,8 @@ void cut(const Cutter& cutter, const Picture& frame, const Mask& groups, const V
 }  // namespace
 
 NB_MODULE(_pixels, module) {
+  // Cutters are cached until the process ends, which is after nanobind looks for leaks.
+  nb::set_leak_warnings(false);
   module.doc() = "Kept patches of frames, resized as published preprocessing resizes whole ones.";
   nb::class_<Cutter>(module, "Cutter", "Resizes and cuts frames of one size. Threads may share it.")
       .def(

@@ -3,6 +3,7 @@
 from costream.cli import (
     bench,
     bench_bitstream,
+    bench_capacity,
     bench_peers,
     bench_signal,
     bench_speed,
@@ -21,6 +22,7 @@ __all__ = [
     "app",
     "bench",
     "bench_bitstream",
+    "bench_capacity",
     "bench_peers",
     "bench_signal",
     "bench_speed",

@@ -141,6 +141,8 @@ class Verdict:
         seconds: time spent.
         wall: of a live source, when the last frame of the window was received: ISO 8601, UTC.
         lag: of a live source, seconds from then to the answers.
+        rows: rows of the KV pool that the stream refers to: tokens that were computed for it and
+            are still of use.
         rebased: whether nothing was reused: positions and timestamps began again with this window,
             as they do with a stream's first.
     """
@@ -159,6 +161,7 @@ class Verdict:
     seconds: StageSeconds = field(default_factory=StageSeconds)
     wall: str | None = None
     lag: float | None = None
+    rows: int = 0
     rebased: bool = False
 
     def to_dict(self) -> dict[str, Any]:

@@ -204,6 +204,7 @@ class Watch:
             seconds=seconds,
             wall=None if self._received is None else iso_time(self._received),
             lag=None if self._received is None else monotonic() - self._received,
+            rows=self.state.rows,
             rebased=plan.rebased,
         )
 
