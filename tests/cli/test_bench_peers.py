@@ -31,6 +31,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> str:
     return sys.executable
 
 
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
 def interpreter(path: Path, program: str) -> Path:
     """Writes what can be run in an interpreter's place; it loads nothing that it finds there."""
     path.write_text(f"#!{sys.executable} -S\n{program}")
@@ -99,13 +104,11 @@ def test_a_vllm_that_fails_is_told_of_in_one_sentence(
     camera: Path,
     checkpoint: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     program: str,
 ) -> None:
     """Its messages stay where it stopped, and nothing else does."""
     python = interpreter(tmp_path / "python", program)
     options = ("--source", camera, "--model", checkpoint, *SIZES, "--vllm-python", python)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = costream("bench", "peers", *options)
     assert result.status == 1
     told = result.err.splitlines()[-1]
