@@ -19,8 +19,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
 demo: setup  ## Watch a live synthetic camera with the embedded model
 	$(BIN)/costream demo
 
+# A process a core, each with one thread: torch's threads would wait for each other's.
 test: setup  ## Run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 bounds: setup  ## Try the oldest and newest versions that pyproject.toml admits
 	VENV=$(VENV) scripts/bounds.sh $(CLIP)

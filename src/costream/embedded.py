@@ -12,7 +12,7 @@ REAL_MODEL = "Qwen/Qwen3-VL-2B-Instruct"
 
 _ADVICE = (
     f"for anything else name a real model: --model {REAL_MODEL} takes 4 GiB of weights and about "
-    "2 GiB a camera on a GPU; on a CPU it takes twice that and seldom keeps up"
+    "1 GiB a quiet camera on a GPU; on a CPU it takes twice that and seldom keeps up"
 )
 
 logger = logging.getLogger("costream")

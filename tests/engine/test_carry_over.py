@@ -106,9 +106,9 @@ def test_after_a_gap_what_is_carried_over_is_computed_from_its_features(
     found = [watch.step(window).tokens for window in windows]
     after = next(n for n, window in enumerate(windows) if window.start > 12)
     # The first patch behind the gap is pruned, and the window holds nothing else.
-    assert (found[after].full, found[after].kept, found[after].held) == (12, 0, 12)
-    assert (found[after].prefilled, found[after].copied) == (12, 0)
-    assert sum(tokens.copied for tokens in found[after + 1 :]) > 0
+    assert (found[after].full, found[after].kept, found[after].carried) == (12, 0, 12)
+    assert (found[after].prefilled, found[after].referring) == (12, 0)
+    assert sum(tokens.referring for tokens in found[after + 1 :]) > 0
 
 
 def test_positions_that_begin_again_adopt_what_has_left_the_window_once(
@@ -160,7 +160,7 @@ def _rows(plan, tick: int) -> torch.Tensor:
 def test_a_group_that_was_never_kept_is_not_shown(model: ModelAdapter) -> None:
     watch, windows = watch_of(model, shares=(0.4, 0.0))
     tokens = watch.step(windows[0]).tokens
-    assert 0 < tokens.kept + tokens.held < tokens.full
+    assert 0 < tokens.kept + tokens.carried < tokens.full
 
 
 @pytest.mark.parametrize("chunk", [1, 30])

@@ -41,8 +41,8 @@ def test_token_counts_add_up(model: ModelAdapter, hold: bool, pruner: str, refre
     assert [(v.start, v.end) for v in verdicts] == [(2 * i, 2 * i + 6) for i in range(8)]
     for verdict in verdicts:
         tokens = verdict.tokens
-        shown = tokens.kept + tokens.held
-        assert tokens.prefilled + tokens.copied + tokens.reused == shown <= tokens.full == 6 * 12
+        shown = tokens.kept + tokens.carried
+        assert tokens.prefilled + tokens.referring + tokens.reused == shown <= tokens.full == 6 * 12
         assert verdict.flops.spent > 0
         assert verdict.frames == 12
         assert 0 <= verdict.answers[0].score <= 1
@@ -53,9 +53,9 @@ def test_token_counts_add_up(model: ModelAdapter, hold: bool, pruner: str, refre
     if pruner == "none":
         assert all(v.tokens.kept == v.tokens.full for v in verdicts)
     elif hold:
-        assert all(v.tokens.kept + v.tokens.held == v.tokens.full for v in verdicts)
+        assert all(v.tokens.kept + v.tokens.carried == v.tokens.full for v in verdicts)
     else:
-        assert all(v.tokens.held == v.tokens.copied == 0 for v in verdicts)
+        assert all(v.tokens.carried == v.tokens.referring == 0 for v in verdicts)
 
 
 def test_savings_are_real(model: ModelAdapter) -> None:
@@ -95,9 +95,9 @@ def test_verdict_is_json(model: ModelAdapter) -> None:
         "full",
         "encoded",
         "kept",
-        "held",
+        "carried",
         "prefilled",
-        "copied",
+        "referring",
         "reused",
     }
     assert set(values["flops"]) == {"full", "spent", "asking"}
@@ -155,7 +155,7 @@ def test_a_frame_size_that_does_not_fit_is_refused(model: ModelAdapter) -> None:
 @pytest.mark.parametrize("name", list(PRUNERS))
 def test_every_registered_rule_runs(model: ModelAdapter, name: str) -> None:
     verdicts = list(engine(model, pruner=name, window=2).watch(still_stream(8), ["Is it?"]))
-    assert [v.tokens.kept + v.tokens.held > 0 for v in verdicts] == [True] * 2
+    assert [v.tokens.kept + v.tokens.carried > 0 for v in verdicts] == [True] * 2
 
 
 def test_pruning_after_the_encoder_saves_nothing_of_the_encoder(model: ModelAdapter) -> None:

@@ -54,24 +54,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """Visual tokens of a window; ``prefilled + copied + reused == kept + held``.
+    """Visual tokens of a window; ``prefilled + referring + reused == kept + carried``.
 
     Attributes:
         full: those of all its frames, unpruned.
         encoded: those that came out of the vision encoder for this window.
         kept: those in the window that were encoded from their own frames.
-        held: those in it that stand for pruned groups, as these last were.
+        carried: those in it that stand for pruned groups, as these last were.
         prefilled: those run through the language model for this window.
-        copied: those of new frames whose keys and values were copied from earlier ones.
-        reused: those taken from the store as they were.
+        referring: those laid out for this window that refer to rows of others instead.
+        reused: those that were there as they are.
     """
 
     full: int
     encoded: int
     kept: int
-    held: int
+    carried: int
     prefilled: int
-    copied: int
+    referring: int
     reused: int
 
 

@@ -226,14 +226,14 @@ class Watch:
 def _count_tokens(plan: Plan) -> TokenCount:
     patches = plan.state.patches
     kept = sum(patch.keep.kept for patch in patches)
-    held = sum(int(patch.carried.sum()) for patch in patches)
+    carried = sum(int(patch.carried.sum()) for patch in patches)
     prefilled = sum(piece.visual_tokens for piece in plan.pieces)
     return TokenCount(
         full=sum(len(patch.shown) for patch in patches),
         encoded=sum(frame.encoded for frame in plan.window.frames),
         kept=kept,
-        held=held,
+        carried=carried,
         prefilled=prefilled,
-        copied=plan.referring,
-        reused=kept + held - prefilled - plan.referring,
+        referring=plan.referring,
+        reused=kept + carried - prefilled - plan.referring,
     )
