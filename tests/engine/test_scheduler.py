@@ -16,6 +16,7 @@ from costream.engine.feed import Feed, PulledFeed
 from costream.engine.ingest import Reports
 from costream.engine.scheduler import Scheduler
 from costream.engine.verdict import Verdict
+from costream.engine.watch import Watch
 from costream.errors import PoolExhaustedError, SettingsError, SourceError
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
@@ -85,6 +86,10 @@ def test_streams_together_get_what_each_gets_alone(
     assert engine.runner.pool.used == engine.runner.prompt.tokens
 
 
+def pulled(watch: Watch) -> Feed:
+    return PulledFeed(watch, watch.ingest.windows(Reports()))
+
+
 class Hand:
     """Drives a scheduler by hand."""
 
@@ -94,7 +99,7 @@ class Hand:
         self.feeds: dict[int, Feed] = {}
 
     def join(self, number: int, ticks: int) -> None:
-        feed = PulledFeed(self.engine.open(Named(number, ticks), ASKS), Reports())
+        feed = pulled(self.engine.open(Named(number, ticks), ASKS))
         self.feeds[number] = feed
         self.scheduler.add(feed)
 

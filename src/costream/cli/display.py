@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from rich.live import Live
@@ -95,7 +95,8 @@ def show_several(
         ask: the questions.
         model: name of the engine's model.
         settings: the engine's.
-        workers: processes that share the sources; one is this process.
+        workers: engines that share the sources, each in a process that reads its own; one is this
+            process, with a process for each source that reads it.
         as_json: print JSON lines instead.
 
     Raises:
@@ -109,15 +110,19 @@ def show_several(
     display: Display = JsonDisplay("")
     if not as_json:
         display = PlainDisplay(open_console(), title, Totals(), calibrated=calibrated, several=True)
-    if workers == 1:
-        verdicts = load().watch(sources, ask, on_gap=display.note)
-    else:
-        verdicts = watch_in_workers(load, sources, ask, workers, on_gap=display.note)
-    try:
-        for verdict in verdicts:
-            display.show(verdict)
-    finally:
-        display.finish()
+    with ExitStack() as stack:
+        if workers == 1:
+            # One engine, and a process for each source that reads it and loads no model.
+            engine = load()
+            streams = [stack.enter_context(closing(engine.ingest(source))) for source in sources]
+            verdicts = engine.watch(streams, ask, on_gap=display.note)
+        else:
+            verdicts = watch_in_workers(load, sources, ask, workers, on_gap=display.note)
+        try:
+            for verdict in verdicts:
+                display.show(verdict)
+        finally:
+            display.finish()
 
 
 @contextmanager

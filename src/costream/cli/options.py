@@ -30,7 +30,7 @@ WorkersOpt = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="Processes that share several sources; as many as cores on a CPU, one on a GPU.",
+        help="Engines that share several sources; as many as cores on a CPU, one on a GPU.",
     ),
 ]
 AskOpt = Annotated[

@@ -10,8 +10,9 @@ import torch
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
 from costream.engine.bell import Bell
-from costream.engine.feed import PulledFeed, feed_of
-from costream.engine.ingest import OnFrame, OnGap, Reports, read_windows
+from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
+from costream.engine.ingest import Ingest, OnFrame, OnGap, Reports, read_windows
+from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.joining import Joining
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
@@ -24,7 +25,7 @@ from costream.errors import CoStreamError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
-from costream.video import SampleSource
+from costream.video import DeferredSource, SampleSource
 from costream.video.provenance import is_synthetic
 
 
@@ -97,7 +98,7 @@ class Engine:
 
     def watch(
         self,
-        stream: SampleSource | Sequence[SampleSource],
+        stream: SampleSource | IngestProcess | Sequence[SampleSource | IngestProcess],
         ask: Sequence[str],
         *,
         on_frame: OnFrame | None = None,
@@ -125,6 +126,8 @@ class Engine:
         report = Reports(on_frame, on_gap)
         if isinstance(stream, Sequence):
             return self._run([], Joining(stream, bell), asks, bell, report)
+        if isinstance(stream, IngestProcess):
+            return self._run([], Joining([stream], bell), asks, bell, report)
         # Opened here: what is wrong with it is told at once.
         return self._run([self._join(stream, asks)], Joining([], bell), asks, bell, report)
 
@@ -139,7 +142,7 @@ class Engine:
         """The main loop: plan what is due, run it, commit what came of it."""
         scheduler = Scheduler(self.settings.batch, self._host_bytes)
         for watch in watches:
-            scheduler.add(PulledFeed(watch, report))
+            scheduler.add(PulledFeed(watch, watch.ingest.windows(report)))
         try:
             while joining.waiting or scheduler.feeds:
                 rings = bell.rings
@@ -159,7 +162,7 @@ class Engine:
     def _admit(
         self,
         scheduler: Scheduler,
-        stream: SampleSource,
+        stream: SampleSource | IngestProcess,
         asks: Sequence[str],
         error: CoStreamError | None,
         bell: Bell,
@@ -169,25 +172,37 @@ class Engine:
         try:
             if error is not None:
                 raise error
-            scheduler.add(feed_of(self._join(stream, asks), bell, report))
+            watch = self._join(stream, asks)
+            if isinstance(stream, IngestProcess):
+                feed: Feed = ThreadedFeed(watch, stream.windows(report), bell)
+            elif stream.info.live:
+                feed = ThreadedFeed(watch, watch.ingest.windows(report), bell)
+            else:
+                feed = PulledFeed(watch, watch.ingest.windows(report))
+            scheduler.add(feed)
         except CoStreamError as reason:
             scheduler.fail(reason)
 
-    def _join(self, stream: SampleSource, asks: Sequence[str]) -> Watch:
+    def _join(self, stream: SampleSource | IngestProcess, asks: Sequence[str]) -> Watch:
         watch = self.open(stream, asks)
         if self._name is not None:
             self._warn(self._name, stream.info.source, asks)
         return watch
 
-    def open(self, stream: SampleSource, ask: Sequence[str]) -> Watch:
+    def open(self, stream: SampleSource | IngestProcess, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
         questions = Questions(self.model, ask, self.settings)
-        geometry = self.model.geometry(
-            stream.info.width, stream.info.height, self.schedule.window, self.settings.frame_size
+        info, preprocessing = stream.info, self.model.preprocessing
+        geometry = preprocessing.geometry(
+            info.width, info.height, self.schedule.window, self.settings.frame_size
         )
         pruner = self._pruner(geometry.grid, self._pruner_settings())
+        ingest = None
+        if not isinstance(stream, IngestProcess):
+            ingest = Ingest(stream, pruner, preprocessing, geometry, self.schedule)
         return Watch(
-            stream,
+            info,
+            ingest,
             geometry,
             self.schedule,
             pruner,
@@ -196,6 +211,21 @@ class Engine:
             self.runner,
             self.settings,
         )
+
+    def ingest(self, source: DeferredSource) -> IngestProcess:
+        """Starts a process that reads a source for this engine: one of the streams to watch.
+
+        Args:
+            source: the source, not opened yet. The caller closes what is returned.
+        """
+        recipe = IngestRecipe(
+            self.model.preprocessing,
+            self.schedule,
+            self.settings.frame_size,
+            self.settings.pruner,
+            self._pruner_settings(),
+        )
+        return IngestProcess(source, recipe)
 
     def windows(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from time import monotonic
 
 from costream.engine.bell import Bell
-from costream.engine.ingest import Reports, WindowInput
+from costream.engine.ingest import WindowInput
 from costream.engine.watch import Watch
 
 
@@ -16,12 +17,12 @@ class Feed(ABC):
 
     Args:
         watch: the watch.
-        reports: who is told while it is read.
+        windows: its windows.
     """
 
-    def __init__(self, watch: Watch, reports: Reports) -> None:
+    def __init__(self, watch: Watch, windows: Iterator[WindowInput]) -> None:
         self.watch = watch
-        self._windows = watch.ingest.windows(reports)
+        self._windows = windows
         self._waiting: WindowInput | None = None
         self._begun = monotonic()
 
@@ -87,19 +88,19 @@ class PulledFeed(Feed):
 
 
 class ThreadedFeed(Feed):
-    """Reads in a thread of its own: for live sources.
+    """Reads in a thread of its own: for live sources, and those that another process reads.
 
     One window waits at most, and the thread with the next one until that is taken. What comes from
     the camera meanwhile is bounded by its own queue, which skips the oldest frames.
 
     Args:
         watch: the watch.
-        reports: who is told while it is read, in that thread.
+        windows: its windows.
         bell: rung when a window waits or the stream has ended.
     """
 
-    def __init__(self, watch: Watch, reports: Reports, bell: Bell) -> None:
-        super().__init__(watch, reports)
+    def __init__(self, watch: Watch, windows: Iterator[WindowInput], bell: Bell) -> None:
+        super().__init__(watch, windows)
         self._bell = bell
         self._room = threading.Semaphore(1)
         self._error: Exception | None = None
@@ -137,10 +138,3 @@ class ThreadedFeed(Feed):
         finally:
             self._done = True
             self._bell.ring()
-
-
-def feed_of(watch: Watch, bell: Bell, reports: Reports) -> Feed:
-    """Returns the windows of one of several watches, as its source is best read."""
-    if watch.source.info.live:
-        return ThreadedFeed(watch, reports, bell)
-    return PulledFeed(watch, reports)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from costream.engine.bell import Bell
+from costream.engine.ingest_process import IngestProcess
 from costream.errors import CoStreamError
 from costream.video import SampleSource
 
@@ -22,22 +23,22 @@ class Joining:
         waiting: how many were not handed over yet.
     """
 
-    def __init__(self, streams: Sequence[SampleSource], bell: Bell) -> None:
+    def __init__(self, streams: Sequence[SampleSource | IngestProcess], bell: Bell) -> None:
         self.waiting = len(streams)
         self._bell = bell
-        self._opened: deque[tuple[SampleSource, CoStreamError | None]] = deque()
+        self._opened: deque[tuple[SampleSource | IngestProcess, CoStreamError | None]] = deque()
         for stream in streams:
             threading.Thread(
                 target=self._open, args=(stream,), name="costream-open", daemon=True
             ).start()
 
-    def opened(self) -> Iterator[tuple[SampleSource, CoStreamError | None]]:
+    def opened(self) -> Iterator[tuple[SampleSource | IngestProcess, CoStreamError | None]]:
         """Hands streams over that are open by now, or the error that keeps one from it."""
         while self._opened:
             self.waiting -= 1
             yield self._opened.popleft()
 
-    def _open(self, stream: SampleSource) -> None:
+    def _open(self, stream: SampleSource | IngestProcess) -> None:
         error: CoStreamError | None = None
         try:
             _ = stream.info

@@ -20,10 +20,11 @@ from costream.engine.runner import ModelRunner, Output
 from costream.engine.schedule import Schedule, Window
 from costream.engine.stream_state import StreamState
 from costream.engine.verdict import FlopCount, StageSeconds, TokenCount, Verdict, iso_time
+from costream.errors import IntegrityError
 from costream.models import FrameGeometry, VisualTokens
 from costream.pruning import Pruner
 from costream.settings import EngineSettings
-from costream.video import SampleSource
+from costream.video import StreamInfo
 
 _KEYS = count()
 
@@ -32,10 +33,11 @@ class Watch:
     """A stream and its questions. The thread of its engine uses it.
 
     Args:
-        source: what is watched.
+        info: what is known of the stream.
+        ingest: reads it, where this process does.
         geometry: how its pictures are cut.
         schedule: window and stride.
-        pruner: the stream's pruner.
+        pruner: a pruner of the stream's rule, for one that looks at features.
         questions: what is asked of every window.
         refresh: what is recomputed when the window slides.
         runner: the engine's.
@@ -44,7 +46,8 @@ class Watch:
 
     def __init__(
         self,
-        source: SampleSource,
+        info: StreamInfo,
+        ingest: Ingest | None,
         geometry: FrameGeometry,
         schedule: Schedule,
         pruner: Pruner,
@@ -53,9 +56,9 @@ class Watch:
         runner: ModelRunner,
         settings: EngineSettings,
     ) -> None:
-        self.source = source
+        self.info = info
         self.questions = questions
-        self.ingest = Ingest(source, pruner, runner.model.preprocessing, geometry, schedule)
+        self._ingest = ingest
         self.stream = Stream(
             next(_KEYS),
             runner.model,
@@ -75,6 +78,13 @@ class Watch:
         self._looked: tuple[WindowInput, list[VisualTokens]] | None = None
         self._survey_flops = 0
         self._plan_seconds = 0.0
+
+    @property
+    def ingest(self) -> Ingest:
+        """What reads the stream in this process."""
+        if self._ingest is None:
+            raise IntegrityError("another process reads this stream")
+        return self._ingest
 
     def step(self, window: Window, decoding: float = 0.0) -> Verdict:
         """Moves the window and answers the questions on it, with nothing else in the batch.
@@ -186,7 +196,7 @@ class Watch:
         patches, fps, window = plan.state.patches, self.stream.schedule.fps, plan.window
         texts = {number: self._runner.model.decode(ids) for number, ids in written.items()}
         return Verdict(
-            stream=self.source.info.source,
+            stream=self.info.source,
             index=window.index,
             start=window.start / fps,
             end=window.end / fps,
@@ -194,7 +204,7 @@ class Watch:
             frames=sum(p.frames for p in patches),
             anchors=sum(p.frames for p in patches if p.anchor),
             damaged=sum(p.damaged for p in patches),
-            motion=self.source.info.motion,
+            motion=self.info.motion,
             tokens=_count_tokens(plan),
             flops=FlopCount(
                 full=self._full_flops(sum(map(len, written.values()))),
