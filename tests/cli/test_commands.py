@@ -152,10 +152,10 @@ def test_bench_without_savings_agrees_with_the_stock_model(
 
 def test_warnings_go_to_standard_error_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """A live display puts itself in its place, so that warnings don't cross its panel."""
-    from costream.cli.app import _quiet_libraries
+    from costream.cli.app import quiet_libraries
 
     logger = logging.getLogger("costream")
-    _quiet_libraries()
+    quiet_libraries()
     replaced = io.StringIO()
     monkeypatch.setattr(sys, "stderr", replaced)
     try:

@@ -30,6 +30,8 @@ KEYS = {
     "seconds",
     "wall",
     "lag",
+    "rows",
+    "rebased",
 }
 SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"
