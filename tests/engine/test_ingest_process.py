@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from costream.engine.engine import Engine
-from costream.errors import SourceError
+from costream.errors import SourceError, StreamError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
@@ -84,9 +86,8 @@ def test_a_process_that_is_killed_ends_its_stream_in_a_sentence(
     engine = engine_of(model)
     with closing(engine.ingest(deferred(videos[0]))) as stream:
         assert stream.info.width == 320
-        stream._process.kill()
-        stream._process.join()
-        with pytest.raises(SourceError, match="a process that reads a camera ended with -9"):
+        os.kill(stream._child.pid, signal.SIGKILL)
+        with pytest.raises(StreamError, match="a process that reads a camera ended with status -9"):
             list(engine.watch(stream, ASKS))
 
 

@@ -6,18 +6,20 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from costream.engine.bell import Bell
 from costream.engine.engine import Engine
-from costream.engine.feed import Feed, PulledFeed
+from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
 from costream.engine.ingest import Reports
 from costream.engine.scheduler import Scheduler
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.errors import PoolExhaustedError, SettingsError, SourceError
+from costream.errors import PoolExhaustedError, SettingsError, SourceError, StreamError
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from tests.engine.driving import ScriptedPruner, check_integrity
@@ -114,7 +116,7 @@ class Hand:
             batch = self.scheduler.take()
         if batch is None:
             return []
-        found = self.scheduler.commit(self.engine.runner.run(batch))
+        found = list(self.scheduler.commit(self.engine.runner.run(batch)))
         check_integrity([feed.watch for feed in self.scheduler.feeds] or [self.any_watch()])
         return found
 
@@ -296,3 +298,26 @@ def test_who_stops_listening_ends_all_streams(model: ModelAdapter) -> None:
 def test_questions_are_checked_before_cameras_are_opened(model: ModelAdapter) -> None:
     with pytest.raises(SettingsError, match="a question is empty"):
         engine_of(model).watch([Absent(0), Absent(1)], [" "])
+
+
+def test_an_error_that_nobody_foresaw_is_its_stream_s_alone(model: ModelAdapter) -> None:
+    absent, broken = Absent(0, ValueError("boom")), Live(1, 14, ZeroDivisionError("half-way"))
+    absent.here.set()
+    found = []
+    with pytest.raises(StreamError, match="that was not foreseen"):
+        for verdict in engine_of(model).watch([absent, broken, Named(2, 30)], ASKS):
+            found.append(verdict.stream)
+    assert found.count("camera 2") == 6 and found.count("camera 1") == 1
+
+
+def test_files_that_are_late_don_t_starve_a_camera(model: ModelAdapter) -> None:
+    hand = Hand(engine_of(model, batch=1))
+    for number in range(2):
+        hand.join(number, 60)
+        hand.feeds[number]._begun -= 10_000
+    camera = ThreadedFeed(hand.engine.open(Live(2, 12), ASKS), iter(()), Bell())
+    window = next(hand.engine.open(Live(2, 12), ASKS).ingest.windows(Reports()))
+    camera._waiting = replace(window, received=monotonic() - 60)
+    hand.scheduler.add(camera)
+    served = [hand.step()[0].stream for _ in range(3)]
+    assert "camera 2" in served

@@ -49,16 +49,17 @@ class KeyView:
 
     Attributes:
         rows: int64 [keys], rows of the pool.
-        rotation: moves them to where they stand.
+        rotation: moves them to where they stand; None where they were all computed there.
     """
 
     rows: Tensor
-    rotation: Rotation
+    rotation: Rotation | None
 
-    def first(self, keys: int) -> KeyView:
-        """Returns the first of them."""
+    def up_to(self, end: int) -> KeyView:
+        """Returns the keys before a place."""
         turn = self.rotation
-        return KeyView(self.rows[:keys], Rotation(turn.cos[:keys], turn.sin[:keys]))
+        part = None if turn is None else Rotation(turn.cos[:end], turn.sin[:end])
+        return KeyView(self.rows[:end], part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +172,8 @@ def attend_block(
 
 def view_of(keys: Keys, rotate: Rotate, device: torch.device) -> KeyView:
     """Brings a plan's keys to the device."""
-    return KeyView(
-        torch.from_numpy(keys.rows).to(device),
-        rotate(torch.from_numpy(keys.distances).to(device)),
-    )
+    rows, distances = (torch.from_numpy(a).to(device) for a in (keys.rows, keys.distances))
+    return KeyView(rows, rotate(distances) if keys.distances.any() else None)
 
 
 def blocks_of(
@@ -203,7 +202,7 @@ def _block(
     end = begin + len(places)
     if len(places) == 1 and branches[0] == SHARED:
         return Block(begin, end, seen, None)
-    # Uploaded once for all layers: two short vectors. The mask is made where it is used.
+    # Once for all layers: two short vectors are uploaded, and the mask is made on the device.
     asking, owner = (torch.from_numpy(array).to(device)[:, None] for array in (places, branches))
     order = torch.arange(seen, device=device)[None]
     visible = order <= asking

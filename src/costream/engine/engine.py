@@ -21,7 +21,7 @@ from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.scheduler import Scheduler
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.errors import CoStreamError
+from costream.errors import CoStreamError, StreamError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
@@ -180,8 +180,8 @@ class Engine:
             else:
                 feed = PulledFeed(watch, watch.ingest.windows(report))
             scheduler.add(feed)
-        except CoStreamError as reason:
-            scheduler.fail(reason)
+        except Exception as reason:  # this stream's alone
+            scheduler.fail(StreamError.of(reason))
 
     def _join(self, stream: SampleSource | IngestProcess, asks: Sequence[str]) -> Watch:
         watch = self.open(stream, asks)

@@ -24,7 +24,12 @@ class Feed(ABC):
         self.watch = watch
         self._windows = windows
         self._waiting: WindowInput | None = None
-        self._begun = monotonic()
+        self._begun = self._read_at = monotonic()
+
+    @property
+    def live(self) -> bool:
+        """Whether it is read while nobody asks for it; others are read by the engine's thread."""
+        return False
 
     @abstractmethod
     def peek(self) -> WindowInput | None:
@@ -56,11 +61,12 @@ class Feed(ABC):
     def deadline(self, window: WindowInput) -> float:
         """When a window is due, on the clock of ``time.monotonic``: a stride after it ends.
 
-        A file's windows end as if it were played from the moment on at which it was opened.
+        A file's windows end as if it were played from the moment on at which it was opened, and not
+        before they were read: a file that is behind must not pass cameras by ever more.
         """
         schedule = self.watch.stream.schedule
-        ends = self._begun + window.end / schedule.fps
-        return (window.received or ends) + schedule.stride / schedule.fps
+        played = max(self._begun + window.end / schedule.fps, self._read_at)
+        return (window.received or played) + schedule.stride / schedule.fps
 
 
 class PulledFeed(Feed):
@@ -73,6 +79,7 @@ class PulledFeed(Feed):
             # A stream that fails has ended, too.
             self._done = True
             self._waiting = next(self._windows, None)
+            self._read_at = monotonic()
             self._done = self._waiting is None
         return self._waiting
 
@@ -107,6 +114,10 @@ class ThreadedFeed(Feed):
         self._done = self._closed = False
         threading.Thread(target=self._read, name="costream-ingest", daemon=True).start()
 
+    @property
+    def live(self) -> bool:
+        return True
+
     def peek(self) -> WindowInput | None:
         if self._waiting is None and self._error is not None:
             error, self._error = self._error, None
@@ -131,6 +142,7 @@ class ThreadedFeed(Feed):
                 self._room.acquire()
                 if self._closed:
                     return
+                self._read_at = monotonic()
                 self._waiting = window
                 self._bell.ring()
         except Exception as error:  # raised again where the engine takes it

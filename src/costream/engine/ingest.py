@@ -18,7 +18,8 @@ OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame as it is decoded."""
 
 OnGap = Callable[[Gap], None]
-"""Told of every gap of a live source, in order with the results."""
+"""Told of every gap of a live source: in order with the results where one stream is watched. Of
+several, as they are read, by the threads that read them, ahead of windows that still wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,27 +6,17 @@ bytes, some hundred kilobytes a window. The process has neither torch nor weight
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from queue import Empty
-from typing import Any
 
+from costream.engine.child import Child, End, Send
 from costream.engine.ingest import Ingest, Reports, WindowInput
 from costream.engine.schedule import Schedule
-from costream.errors import CoStreamError, SourceError
+from costream.errors import SourceError
 from costream.preprocessing import Preprocessing
 from costream.pruning import PRUNERS, PrunerSettings
-from costream.video import DeferredSource, Gap, StreamInfo
-
-WAITING = 2
-"""Windows that wait for the engine. What comes from a camera meanwhile is bounded by its own queue,
-which skips the oldest frames; a file is not read any further."""
-
-_LOOK_EVERY = 0.5
-"""Seconds after which it is looked whether a silent process still lives."""
+from costream.video import DeferredSource, StreamInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +47,6 @@ class IngestRecipe:
         return Ingest(source, pruner, self.preprocessing, geometry, self.schedule)
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """The last message of a process: the error that ended the stream, or None."""
-
-    error: CoStreamError | None
-
-
 class IngestProcess:
     """A stream that another process reads.
 
@@ -73,13 +56,8 @@ class IngestProcess:
     """
 
     def __init__(self, source: DeferredSource, recipe: IngestRecipe) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._messages: Any = context.Queue(maxsize=WAITING)
+        self._child = Child(_ingest, (source, recipe), "a process that reads a camera")
         self._info: StreamInfo | None = None
-        self._process = context.Process(
-            target=_ingest, args=(source, recipe, self._messages), daemon=True
-        )
-        self._process.start()
 
     @property
     def info(self) -> StreamInfo:
@@ -89,19 +67,19 @@ class IngestProcess:
             CoStreamError: it can't be opened.
         """
         if self._info is None:
-            message = self._next()
-            if isinstance(message, _End):
+            message = self._child.receive()
+            if isinstance(message, End):
                 raise message.error or SourceError("a stream ended before it began")
             self._info = message
         return self._info
 
     def windows(self, reports: Reports) -> Iterator[WindowInput]:
-        """Yields the windows of the stream until it ends.
+        """Yields the windows of the stream until it ends. Of frames there are no reports.
 
         Raises:
             CoStreamError: it can't be read any further, or the process died.
         """
-        while not isinstance(message := self._next(), _End):
+        while not isinstance(message := self._child.receive(), End):
             if isinstance(message, WindowInput):
                 yield message
             elif reports.on_gap is not None:
@@ -111,37 +89,13 @@ class IngestProcess:
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.terminate()
-        self._process.join()
-
-    def _next(self) -> Any:
-        while True:
-            try:
-                return self._messages.get(timeout=_LOOK_EVERY)
-            except Empty:
-                status = self._process.exitcode
-            # What it sent last may still be on its way when it has ended.
-            if status is not None and self._messages.empty():
-                return _End(SourceError(f"a process that reads a camera ended with {status}"))
+        self._child.close()
 
 
-def _ingest(source: DeferredSource, recipe: IngestRecipe, messages: Any) -> None:
+def _ingest(send: Send, source: DeferredSource, recipe: IngestRecipe) -> None:
     """The body of the process."""
-    # The parent is told of an interrupt as well, and ends us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def tell(gap: Gap) -> None:
-        messages.put(gap)
-
-    error: CoStreamError | None = None
-    try:
-        with closing(source):
-            ingest = recipe.ingest(source)
-            messages.put(source.info)
-            for window in ingest.windows(Reports(on_gap=tell)):
-                messages.put(window)
-    except CoStreamError as caught:
-        error = caught
-    messages.put(_End(error))
-    messages.close()
-    messages.join_thread()
+    with closing(source):
+        ingest = recipe.ingest(source)
+        send(source.info)
+        for window in ingest.windows(Reports(on_gap=send)):
+            send(window)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from costream.engine.bell import Bell
 from costream.engine.ingest_process import IngestProcess
-from costream.errors import CoStreamError
+from costream.errors import CoStreamError, StreamError
 from costream.video import SampleSource
 
 
@@ -42,7 +42,7 @@ class Joining:
         error: CoStreamError | None = None
         try:
             _ = stream.info
-        except CoStreamError as caught:
-            error = caught
+        except Exception as caught:  # handed over: it is this stream's alone
+            error = StreamError.of(caught)
         self._opened.append((stream, error))
         self._bell.ring()

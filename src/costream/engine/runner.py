@@ -138,7 +138,7 @@ class ModelRunner:
             The tokens of each answer, by question, and the operations spent.
         """
         view = self._view(plan.keys)
-        continuation = Continuation(self.pool, view, plan.keys, list(firsts))
+        continuation = Continuation(self.pool, view, plan.keys, list(firsts), limit)
         written: dict[int, list[int]] = {branch: [] for branch in firsts}
         nexts, flops = firsts, 0
         while nexts := self._continued(nexts, written, limit):
@@ -244,7 +244,7 @@ class ModelRunner:
         found, begin, shape = [], 0, self.pool.shape
         for stream in part.streams:
             places = stream.places
-            view = self._view(stream.keys).first(int(places[-1]) + 1)
+            view = self._view(stream.keys).up_to(int(places[-1]) + 1)
             blocks = blocks_of(
                 begin, places, stream.branches, stream.keys, shape.dtype, shape.device
             )

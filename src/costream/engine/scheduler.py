@@ -11,7 +11,7 @@ from costream.engine.ingest import WindowInput
 from costream.engine.plan import Plan
 from costream.engine.runner import Output
 from costream.engine.verdict import Verdict
-from costream.errors import CoStreamError, PoolExhaustedError
+from costream.errors import CoStreamError, PoolExhaustedError, StreamError
 from costream.models import VisualTokens
 
 logger = logging.getLogger("costream")
@@ -21,7 +21,8 @@ class Scheduler:
     """Takes windows that are due and plans them, the earliest deadline first.
 
     No camera starves: a window's deadline stays where it is while it waits, and later ones of other
-    cameras come behind it. A camera has one window in a batch.
+    cameras come behind it. Of a file that is slower than real time, a window is due a stride after
+    it was read. A camera has one window in a batch.
 
     Args:
         budget: tokens of a batch, after which no further window is taken.
@@ -53,24 +54,23 @@ class Scheduler:
         feed.watch.close()
 
     def fail(self, error: CoStreamError) -> None:
-        """Notes what ended a stream, and says so while others go on."""
+        """Notes what ended a stream. All but the first are told at once; that one is raised."""
         self.errors.append(error)
-        if self.feeds:
-            logger.warning("%s; the other streams go on", error)
+        if self.feeds or len(self.errors) > 1:
+            logger.warning("%s", error)
 
     def take(self) -> Batch | None:
         """Returns the windows to run now, or None where none is due. Streams that ended go."""
         due = sorted(self._due(), key=lambda pair: pair[1].deadline(pair[0]))
         return self._plan(due) if due else None
 
-    def commit(self, outputs: Sequence[Output]) -> list[Verdict]:
-        """Moves the streams of the last batch on and returns what came of each."""
-        found = []
-        for (feed, plan), output in zip(self._taken, outputs, strict=True):
-            found.append(feed.watch.commit(plan, output))
+    def commit(self, outputs: Sequence[Output]) -> Iterator[Verdict]:
+        """Moves the streams of the last batch on and yields what came of each."""
+        for output in outputs:
+            feed, plan = self._taken.pop(0)
+            result = feed.watch.commit(plan, output)
             feed.pop()
-        self._taken = []
-        return found
+            yield result
 
     def close(self) -> None:
         """Ends all streams, those of a batch that was not committed as well."""
@@ -81,12 +81,12 @@ class Scheduler:
             self.remove(feed)
 
     def _due(self) -> Iterator[tuple[WindowInput, Feed]]:
-        for feed in list(self.feeds):
+        waiting = [feed for feed in self.feeds if feed.live]
+        for feed in waiting + [feed for feed in self.feeds if not feed.live]:
             try:
                 window = feed.peek()
-            except CoStreamError as error:
-                self.remove(feed)
-                self.fail(error)
+            except Exception as error:  # this stream's alone
+                self._end(feed, error)
                 continue
             if window is not None:
                 yield window, feed
@@ -99,8 +99,12 @@ class Scheduler:
         for window, feed in due:
             if plans and tokens >= self._budget:
                 break
-            looked, features = feed.watch.look(window)
-            plan = self._planned(feed, looked)
+            try:
+                looked, features = feed.watch.look(window)
+                plan = self._planned(feed, looked)
+            except Exception as error:  # this stream's alone
+                self._end(feed, error)
+                continue
             if plan is None:
                 # What is planned already goes first: it may free what this window takes.
                 break
@@ -111,17 +115,25 @@ class Scheduler:
         return Batch(plans, encoded) if plans else None
 
     def _planned(self, feed: Feed, window: WindowInput) -> Plan | None:
-        """Plans a window, with room made where there is none; None where that can't be."""
+        """Plans a window, with room made where there is none; None where it has to wait for some.
+
+        Raises:
+            PoolExhaustedError: there is no room for it, though nothing else is in the pool.
+        """
         while True:
             try:
                 return feed.watch.plan(window)
-            except PoolExhaustedError as error:
+            except PoolExhaustedError:
                 if self._make_room(feed):
                     continue
-                if not self._taken:
-                    self.remove(feed)
-                    self.fail(error)
-                return None
+                if self._taken:
+                    return None
+                raise
+
+    def _end(self, feed: Feed, error: Exception) -> None:
+        """Ends a stream that can't go on."""
+        self.remove(feed)
+        self.fail(StreamError.of(error))
 
     def _make_room(self, feed: Feed) -> bool:
         """Moves the stream out of the pool that is due last; says whether there was one."""

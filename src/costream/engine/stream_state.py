@@ -21,7 +21,6 @@ from costream.engine.overlap import Overlap
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.plan import Keys, Piece, Plan, Stream, Survey, WindowState
 from costream.engine.questions import Questions
-from costream.errors import PoolExhaustedError
 
 Select = Callable[[Overlap], Tensor]
 """Names the tokens of an overlap to recompute: bool [tokens of the overlap]."""
@@ -115,7 +114,7 @@ class StreamState:
             for frame in window.frames:
                 draft.arrive(frame)
             return draft.finish(window, questions)
-        except PoolExhaustedError:
+        except BaseException:
             for rows in draft.taken:
                 self._pool.release(rows)
             raise

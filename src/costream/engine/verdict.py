@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from math import isnan
-from time import monotonic, perf_counter, time
+from time import monotonic, time
 from typing import Any, Literal
 
 Decision = Literal["yes", "no"]
@@ -106,15 +104,6 @@ class StageSeconds:
     vision: float = 0.0
     prefill: float = 0.0
     generate: float = 0.0
-
-    @contextmanager
-    def measure(self, stage: str) -> Iterator[None]:
-        """Adds the wall time of the ``with`` block to a stage."""
-        begun = perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, stage, getattr(self, stage) + perf_counter() - begun)
 
     @property
     def total(self) -> float:

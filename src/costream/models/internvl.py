@@ -57,6 +57,8 @@ class InternVLAdapter(StockAdapter):
         if missing := [name for name in names if not hasattr(tokenizer, name)]:
             raise ModelError(f"the checkpoint's tokenizer does not say what its {missing[0]} is")
         self._start, self._end, video = (str(getattr(tokenizer, name)) for name in names)
+        # One a geometry; held by the adapter, so that both go together.
+        self._places = lru_cache(maxsize=64)(self._compute_places)
         super().__init__(model, tokenizer, video)
         if not self._after.startswith("\n"):
             raise ModelError("the checkpoint's chat template has no line break after a video")
@@ -209,8 +211,7 @@ class InternVLAdapter(StockAdapter):
         projected: Tensor = attention.projection_layer(mixed)
         return projected
 
-    @lru_cache(maxsize=8)  # noqa: B019 - an adapter lives as long as the process
-    def _places(self, grid: PatchGrid) -> tuple[Tensor, Tensor]:
+    def _compute_places(self, grid: PatchGrid) -> tuple[Tensor, Tensor]:
         """Returns the class token [1, hidden] and what is added to each patch of a whole frame.
 
         The second, [patches, hidden], is in the order of patches: group by group.

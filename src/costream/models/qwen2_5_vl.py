@@ -85,6 +85,8 @@ class Qwen25VLAdapter(StockAdapter):
         self, model: Any, tokenizer: PreTrainedTokenizerBase, frame_settings: _FrameSettings
     ) -> None:
         self._video = int(model.config.video_token_id)
+        # One a geometry; held by the adapter, so that both go together.
+        self._places = lru_cache(maxsize=64)(self._compute_places)
         super().__init__(model, tokenizer, str(tokenizer.convert_ids_to_tokens(self._video)))
         self.vision = model.model.visual
         config = model.config.vision_config
@@ -262,8 +264,7 @@ class Qwen25VLAdapter(StockAdapter):
         moved = [s.positions + b for s, b in zip([prompt, *frames, question], begins, strict=True)]
         return torch.cat(moved, dim=1)
 
-    @lru_cache(maxsize=8)  # noqa: B019 - an adapter lives as long as the process
-    def _places(self, grid: PatchGrid) -> tuple[Tensor, Tensor]:
+    def _compute_places(self, grid: PatchGrid) -> tuple[Tensor, Tensor]:
         """Row and column of every patch of a grid, and the attention window of every group."""
         side = self.model.config.vision_config.window_size // self.merge // self.patch
         rows, cols = grid.group_shape

@@ -54,6 +54,8 @@ class Qwen3VLAdapter(StockAdapter):
         start, video, end = (
             tokenizer.convert_ids_to_tokens(token) for token in _video_ids(model.config)
         )
+        # One a geometry; held by the adapter, so that both go together.
+        self._places = lru_cache(maxsize=64)(self._compute_places)
         super().__init__(model, tokenizer, f"{start}{video}{end}")
         self.vision = model.model.visual
         vision = model.config.vision_config
@@ -172,8 +174,7 @@ class Qwen3VLAdapter(StockAdapter):
             "position_ids": rows_cols.to(device),
         }
 
-    @lru_cache(maxsize=8)  # noqa: B019 - an adapter lives as long as the process
-    def _places(self, grid: PatchGrid) -> tuple[Tensor, Tensor, Tensor]:
+    def _compute_places(self, grid: PatchGrid) -> tuple[Tensor, Tensor, Tensor]:
         """Position embedding taps and weights, and (row, column), of every patch of a grid."""
         thw = torch.tensor([[1, grid.rows, grid.cols]])
         indices, weights = get_vision_interpolation_indices_and_weights(

@@ -52,7 +52,7 @@ class Capacity:
         windows_per_s: how many a second.
         real_time_streams: cameras that this is enough for.
         row_bytes: memory of a stream's rows in the KV pool, the mean over windows.
-        peak_bytes: memory of the largest process, times the workers.
+        peak_bytes: memory of the largest worker so far, times the workers.
         seconds: of a window, by stage, as the workers measured them.
         floor_share: the least processor time of a window, over what the cores had for it.
     """
@@ -93,18 +93,18 @@ def measure(
     Raises:
         SettingsError: a source is too short: it ends before all have begun.
     """
-    seen, begun, ended = list[Verdict](), 0.0, 0.0
-    waiting = len(sources)
+    came: list[tuple[float, Verdict]] = []
+    begun, ended = 0.0, dict[str, float]()
     for verdict in watch(sources):
-        if verdict.index == 0:
-            waiting -= 1
-            begun = perf_counter()
-        elif not waiting:
-            seen.append(verdict)
-            ended = perf_counter()
+        now = perf_counter()
+        came.append((now, verdict))
+        begun = now if verdict.index == 0 else begun
+        ended[verdict.stream] = now
+    end = min(ended.values(), default=0.0)
+    seen = [verdict for at, verdict in came if begun < at <= end]
     if not seen:
         raise SettingsError("no window came once all streams had begun: name longer sources")
-    rate = len(seen) / (ended - begun)
+    rate = len(seen) / (end - begun)
     return Capacity(
         streams=len(sources),
         windows=len(seen),
@@ -142,9 +142,8 @@ def _stages(verdicts: Iterable[Verdict]) -> dict[str, float]:
 
 
 def _peak_bytes(workers: int) -> int:
-    who = resource.RUSAGE_CHILDREN if workers > 1 else resource.RUSAGE_SELF
-    # In KiB, of the largest.
-    return 1024 * resource.getrusage(who).ru_maxrss * workers
+    # In KiB, of the largest that has ended.
+    return 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * workers
 
 
 def _decode_seconds(source: str) -> float:
