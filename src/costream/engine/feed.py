@@ -97,8 +97,9 @@ class PulledFeed(Feed):
 class ThreadedFeed(Feed):
     """Reads in a thread of its own: for live sources, and those that another process reads.
 
-    One window waits at most, and the thread with the next one until that is taken. What comes from
-    the camera meanwhile is bounded by its own queue, which skips the oldest frames.
+    One window waits at most; the thread holds the next one and reads no further until it is taken.
+    What comes from the camera meanwhile is bounded by the camera's own queue, which skips the
+    oldest frames.
 
     Args:
         watch: the watch.

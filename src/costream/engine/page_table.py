@@ -16,7 +16,7 @@ def _none() -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class PageTable:
-    """Rows of consecutive logical slots. Slots only grow along a stream, and so does causality.
+    """Rows of consecutive logical slots. Slots only grow along a stream: a token sees lower ones.
 
     A token that was computed for its slot is a row at distance 0. A carried-over one refers to the
     row of the token that it stands for, and says how many positions behind that it is.

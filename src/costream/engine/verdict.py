@@ -124,7 +124,7 @@ class Verdict:
         frames: frames in it.
         anchors: frames of it that were encoded whole.
         damaged: frames of it in whose interval the decoder met errors.
-        motion: where change evidence came from: ``codec`` or ``none``.
+        motion: where change evidence came from: see ``costream.video.sample.MotionSource``.
         tokens: visual tokens.
         flops: operations.
         seconds: time spent.
