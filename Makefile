@@ -19,9 +19,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
 demo: setup  ## Watch a live synthetic camera with the embedded model
 	$(BIN)/costream demo
 
-# A process a core, each with one thread: torch's threads would wait for each other's.
+# A process a core, each with one thread: torch's threads would wait for each other's. In order, since the
+# files of the fewest tests have the longest ones.
 test: setup  ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bounds: setup  ## Try the oldest and newest versions that pyproject.toml admits
 	VENV=$(VENV) scripts/bounds.sh $(CLIP)

@@ -44,7 +44,8 @@ try() {
   # itself. anyio brings a plugin that some releases of pytest warn of.
   "$bin/pytest" -p no:anyio -p no:cacheprovider tests/engine/test_golden.py tests/models \
     tests/cli/test_run.py tests/video/test_motion.py \
-    --ignore tests/models/test_real_sizes.py -k "not real_clips and (not keep_their_contract or none-)"
+    --ignore tests/models/test_real_sizes.py --ignore tests/models/test_packed.py \
+    --ignore tests/models/test_outline.py -k "not real_clips and (not keep_their_contract or none-)"
 }
 
 clip=${1:+$(realpath "$1")}
