@@ -10,7 +10,7 @@
     ├── SettingsError             an option's value is out of range, or two of them contradict
     ├── PoolExhaustedError        the KV pool has no room left for a window
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
-    └── StreamError               something unforeseen ended a stream: a bug, or a failing machine
+    └── ChildError                something unforeseen ended a process of ours
 
 Every message is one sentence that says what is wrong and, where it helps, what to do next.
 """
@@ -48,12 +48,14 @@ class PoolExhaustedError(CoStreamError):
     """The KV pool has no room for what a window takes, and may not grow."""
 
 
-class StreamError(CoStreamError):
-    """Something unforeseen ended one stream; others go on."""
+class ChildError(CoStreamError):
+    """Something unforeseen ended a process of ours: a bug, or a failing machine."""
 
     @classmethod
     def of(cls, error: Exception) -> CoStreamError:
         """Returns an error as one of ours: itself where it is one."""
         if isinstance(error, CoStreamError):
             return error
-        return cls(f"a stream ended by an error that was not foreseen, {error!r}: please report it")
+        return cls(
+            f"a process ended by an error that was not foreseen, {error!r}: please report it"
+        )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from costream.engine.engine import Engine
-from costream.errors import SourceError, StreamError
+from costream.errors import ChildError, SourceError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
@@ -87,7 +87,7 @@ def test_a_process_that_is_killed_ends_its_stream_in_a_sentence(
     with closing(engine.ingest(deferred(videos[0]))) as stream:
         assert stream.info.width == 320
         os.kill(stream._child.pid, signal.SIGKILL)
-        with pytest.raises(StreamError, match="a process that reads a camera ended with status -9"):
+        with pytest.raises(ChildError, match="a process that reads a camera ended with status -9"):
             list(engine.watch(stream, ASKS))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,11 @@ from costream.cli.console import open_console
 from costream.cli.options import DeviceOpt, DtypeOpt, JsonOpt, ModelOpt, settings_for
 from costream.engine.asks import checked_asks
 from costream.errors import SettingsError
+from costream.settings import EngineSettings
 
 if TYPE_CHECKING:
+    from costream.engine.verdict import Verdict
+    from costream.engine.workers import Load
     from costream.lab.evaluate.capacity import Capacity, Floor
 
 
@@ -52,11 +56,8 @@ def capacity(
     check_sources(source)
     check_model(model)
     settings = settings_for(model, {})
-    from costream.cli.connect import Connect
     from costream.cli.loading import load_engine, load_worker, workers_for
-    from costream.engine.workers import watch_in_workers
     from costream.lab.evaluate.capacity import measure, measure_floor, spread
-    from costream.video import DeferredSource
 
     floor = measure_floor(source[0], settings.stride)
     row_bytes = load_engine(model, settings, device, dtype).model.kv_shape.row_bytes
@@ -65,15 +66,8 @@ def capacity(
     for count in counts:
         shared = min(workers or workers_for(device, count), count)
 
-        def watch(sources: list[str], shared: int = shared) -> object:
-            connects = [
-                Connect(s, settings.uses_motion, "all", {"reach": "local"}) for s in sources
-            ]
-            waiting = [DeferredSource(c, patience=0, backlog=1) for c in connects]
-            return watch_in_workers(load, waiting, asks, shared)
-
         found = measure(
-            watch,  # type: ignore[arg-type]
+            partial(_watch, load, settings, asks, shared),
             spread(source, count),
             stride=settings.stride,
             workers=shared,
@@ -85,6 +79,22 @@ def capacity(
         typer.echo(json.dumps([{**found.to_dict(), "workers": n} for n, found in rows]))
     else:
         _print(model, rows, floor)
+
+
+def _watch(
+    load: Load,
+    settings: EngineSettings,
+    asks: Sequence[str],
+    workers: int,
+    sources: Sequence[str],
+) -> Iterator[Verdict]:
+    from costream.cli.connect import Connect
+    from costream.engine.workers import watch_in_workers
+    from costream.video import DeferredSource
+
+    connects = [Connect(name, settings.uses_motion, "all", {"reach": "local"}) for name in sources]
+    waiting = [DeferredSource(connect, patience=0, backlog=1) for connect in connects]
+    return watch_in_workers(load, waiting, asks, workers)
 
 
 def parse_counts(text: str) -> list[int]:

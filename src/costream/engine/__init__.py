@@ -1,1 +1,1 @@
-"""Windows over a stream, a KV store that outlives them, and the answers."""
+"""Windows over many streams, the KV pool that they share, and the answers."""

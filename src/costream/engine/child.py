@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from costream.errors import CoStreamError, StreamError
+from costream.errors import ChildError, CoStreamError
 
 Send = Callable[[Any], None]
 """Sends a message to the parent; waits while the pipe is full."""
@@ -46,7 +47,7 @@ class Child:
         self.messages, sender = context.Pipe(duplex=False)
         self._process = context.Process(target=_run, args=(sender, body, args), daemon=True)
         # What Ctrl-C means is the parent's to say: the child is not even told while it starts.
-        with _without_interrupts():
+        with _interrupts_ignored():
             self._process.start()
         # The child has the only writer: when it dies, reading ends instead of waiting.
         sender.close()
@@ -64,7 +65,7 @@ class Child:
             self._process.join(_JOIN)
             status = self._process.exitcode
             return End(
-                StreamError(
+                ChildError(
                     f"{self._what} ended with status {status}: it may have been killed for want "
                     "of memory"
                 )
@@ -81,17 +82,17 @@ _JOIN = 5.0
 """Seconds to wait for the status of a child whose pipe has ended."""
 
 
-class _without_interrupts:  # reads as what it does
-    """Ignores SIGINT while a child is made, which inherits that; only the main thread can."""
-
-    def __enter__(self) -> None:
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:
-            self._before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def __exit__(self, *exception: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGINT, self._before)
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignores SIGINT, which a child inherits that is started within; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run(sender: Connection, body: Body, args: tuple[Any, ...]) -> None:
@@ -108,7 +109,7 @@ def _run(sender: Connection, body: Body, args: tuple[Any, ...]) -> None:
     try:
         body(send, *args)
     except Exception as caught:  # told to the parent, and raised there
-        error = StreamError.of(caught)
+        error = ChildError.of(caught)
     send(End(error))
 
 

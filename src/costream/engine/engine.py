@@ -21,7 +21,6 @@ from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.scheduler import Scheduler
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
-from costream.errors import CoStreamError, StreamError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
@@ -164,7 +163,7 @@ class Engine:
         scheduler: Scheduler,
         stream: SampleSource | IngestProcess,
         asks: Sequence[str],
-        error: CoStreamError | None,
+        error: Exception | None,
         bell: Bell,
         report: Reports,
     ) -> None:
@@ -181,7 +180,7 @@ class Engine:
                 feed = PulledFeed(watch, watch.ingest.windows(report))
             scheduler.add(feed)
         except Exception as reason:  # this stream's alone
-            scheduler.fail(StreamError.of(reason))
+            scheduler.fail(reason)
 
     def _join(self, stream: SampleSource | IngestProcess, asks: Sequence[str]) -> Watch:
         watch = self.open(stream, asks)
@@ -243,7 +242,7 @@ class Engine:
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every
-        # Where groups are held, a window shows every place, however old the last anchor is.
+        # Where groups are carried over, a window shows every place, however old the last anchor is.
         window, hold = self.schedule.recent, self.settings.hold
         usual = HELD_WINDOWS * window if hold else window
         every = usual if seconds is None else round(seconds * self.settings.fps)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from costream.engine.bell import Bell
 from costream.engine.ingest_process import IngestProcess
-from costream.errors import CoStreamError, StreamError
 from costream.video import SampleSource
 
 
@@ -26,23 +25,23 @@ class Joining:
     def __init__(self, streams: Sequence[SampleSource | IngestProcess], bell: Bell) -> None:
         self.waiting = len(streams)
         self._bell = bell
-        self._opened: deque[tuple[SampleSource | IngestProcess, CoStreamError | None]] = deque()
+        self._opened: deque[tuple[SampleSource | IngestProcess, Exception | None]] = deque()
         for stream in streams:
             threading.Thread(
                 target=self._open, args=(stream,), name="costream-open", daemon=True
             ).start()
 
-    def opened(self) -> Iterator[tuple[SampleSource | IngestProcess, CoStreamError | None]]:
+    def opened(self) -> Iterator[tuple[SampleSource | IngestProcess, Exception | None]]:
         """Hands streams over that are open by now, or the error that keeps one from it."""
         while self._opened:
             self.waiting -= 1
             yield self._opened.popleft()
 
     def _open(self, stream: SampleSource | IngestProcess) -> None:
-        error: CoStreamError | None = None
+        error: Exception | None = None
         try:
             _ = stream.info
         except Exception as caught:  # handed over: it is this stream's alone
-            error = StreamError.of(caught)
+            error = caught
         self._opened.append((stream, error))
         self._bell.ring()

@@ -83,7 +83,8 @@ class FullRefresh(RefreshPolicy):
 class AnchorRefresh(RefreshPolicy):
     """The frames that were encoded whole: the paper's I-frames (arXiv 2604.06036).
 
-    Where pruned groups are held, answers differ from full recomputation's as often as without.
+    Where pruned groups are carried over, answers differ from those of full recomputation as often
+    as without.
     """
 
     def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:

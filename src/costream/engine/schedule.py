@@ -13,7 +13,7 @@ from costream.errors import SettingsError
 from costream.video import Gap, Sample
 
 HELD_WINDOWS = 2
-"""Windows from one anchor to the next where pruned groups stay in sight."""
+"""Windows from one anchor to the next where pruned groups are carried over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from costream.engine.ingest import WindowInput
 from costream.engine.plan import Plan
 from costream.engine.runner import Output
 from costream.engine.verdict import Verdict
-from costream.errors import CoStreamError, PoolExhaustedError, StreamError
+from costream.errors import CoStreamError, PoolExhaustedError
 from costream.models import VisualTokens
 
 logger = logging.getLogger("costream")
@@ -31,13 +31,13 @@ class Scheduler:
 
     Attributes:
         feeds: the streams that are watched.
-        errors: what ended streams that did not end by themselves, in order.
+        errors: what ended streams that did not end by themselves, in order, as it was raised.
         swaps: how often a stream was moved out of the pool.
     """
 
     def __init__(self, budget: int, host_bytes: int) -> None:
         self.feeds: list[Feed] = []
-        self.errors: list[CoStreamError] = []
+        self.errors: list[Exception] = []
         self.swaps = 0
         self._budget = budget
         self._host_bytes = host_bytes
@@ -53,11 +53,12 @@ class Scheduler:
         feed.close()
         feed.watch.close()
 
-    def fail(self, error: CoStreamError) -> None:
-        """Notes what ended a stream. All but the first are told at once; that one is raised."""
+    def fail(self, error: Exception) -> None:
+        """Notes what ended a stream, for the engine to raise; says so at once beside others."""
         self.errors.append(error)
         if self.feeds or len(self.errors) > 1:
-            logger.warning("%s", error)
+            ours = isinstance(error, CoStreamError)
+            logger.warning("%s", error if ours else f"a stream has ended: {error!r}")
 
     def take(self) -> Batch | None:
         """Returns the windows to run now, or None where none is due. Streams that ended go."""
@@ -133,7 +134,7 @@ class Scheduler:
     def _end(self, feed: Feed, error: Exception) -> None:
         """Ends a stream that can't go on."""
         self.remove(feed)
-        self.fail(StreamError.of(error))
+        self.fail(error)
 
     def _make_room(self, feed: Feed) -> bool:
         """Moves the stream out of the pool that is due last; says whether there was one."""

@@ -4,11 +4,11 @@ from math import inf
 
 import pytest
 
-from costream.lab.evaluate.peers import Agreement, PeerReport, Turn, log_odds
+from costream.lab.evaluate.peers import Agreement, Answered, PeerReport, log_odds
 
 
-def turns(*odds: float) -> tuple[Turn, ...]:
-    return tuple(Turn(0.1, 0.2, value) for value in odds)
+def turns(*odds: float) -> tuple[Answered, ...]:
+    return tuple(Answered(0.1, 0.2, value) for value in odds)
 
 
 @pytest.mark.parametrize(("score", "expected"), [(0.5, 0.0), (0.75, 1.0986), (0.25, -1.0986)])

@@ -29,7 +29,7 @@ from costream.engine.questions import Questions
 from costream.engine.schedule import Window
 from costream.engine.watch import Watch
 from costream.errors import SourceError
-from costream.lab.evaluate.speed import StockSide
+from costream.lab.evaluate.speed import StockSide, Turn
 from costream.lab.evaluate.vllm_peer import VllmPeer, vllm_setup
 from costream.lab.evaluate.vllm_process import vllm_process
 from costream.models import FrameGeometry
@@ -55,23 +55,14 @@ class Peer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Answered(Turn):
     """One side's answer to one window.
 
     Attributes:
-        decode: processor seconds of reading and decoding.
-        model: seconds of all that follows, up to the answer.
         log_odds: of yes against no; infinite where one of them rounds to nothing.
     """
 
-    decode: float
-    model: float
     log_odds: float
-
-    @property
-    def seconds(self) -> float:
-        """Seconds in all."""
-        return self.decode + self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +82,7 @@ class Agreement:
     infinite: int
 
     @classmethod
-    def of(cls, one: Sequence[Turn], other: Sequence[Turn]) -> Agreement:
+    def of(cls, one: Sequence[Answered], other: Sequence[Answered]) -> Agreement:
         """Compares the same windows of two sides."""
         pairs = [(a.log_odds, b.log_odds) for a, b in zip(one, other, strict=True)]
         apart = [abs(a - b) for a, b in pairs if isfinite(a) and isfinite(b)]
@@ -113,7 +104,7 @@ class PeerReport:
     """
 
     setup: dict[str, Any]
-    sides: dict[str, tuple[Turn, ...]]
+    sides: dict[str, tuple[Answered, ...]]
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -222,16 +213,16 @@ def _take_turns(
     watch: Watch,
     peers: Sequence[Peer],
     windows: Iterable[tuple[tuple[Window, float], tuple[Window, float]]],
-) -> dict[str, tuple[Turn, ...]]:
+) -> dict[str, tuple[Answered, ...]]:
     """Returns the turns of all sides; each window is that of the peers and that of CoStream."""
-    turns: dict[str, list[Turn]] = {name: [] for name in (*(peer.name for peer in peers), OURS)}
+    turns: dict[str, list[Answered]] = {name: [] for name in (*(peer.name for peer in peers), OURS)}
     for (whole, decode), (window, our_decode) in windows:
         for peer in peers:
             odds, seconds = peer.step(whole)
-            turns[peer.name].append(Turn(decode, seconds, odds))
+            turns[peer.name].append(Answered(decode, seconds, odds))
         verdict = watch.step(window, our_decode)
         ours, score = verdict.seconds.total - our_decode, verdict.answers[0].score
-        turns[OURS].append(Turn(our_decode, ours, log_odds(score)))
+        turns[OURS].append(Answered(our_decode, ours, log_odds(score)))
     return {side: tuple(of_side) for side, of_side in turns.items()}
 
 

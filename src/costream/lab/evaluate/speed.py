@@ -28,25 +28,34 @@ from costream.video import Stream, StreamInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What one side spent on one window.
+class Turn:
+    """How long one side took for one window.
 
     Attributes:
         decode: processor seconds of reading and decoding.
-        model: seconds of preprocessing, pruning, vision encoder and language model.
-        flops: floating point operations.
-        tokens: visual tokens run through the language model.
+        model: seconds of all that follows, up to the answer.
     """
 
     decode: float
     model: float
-    flops: int
-    tokens: int
 
     @property
     def seconds(self) -> float:
         """Seconds in all."""
         return self.decode + self.model
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Turn):
+    """What one side spent on one window.
+
+    Attributes:
+        flops: floating point operations.
+        tokens: visual tokens run through the language model.
+    """
+
+    flops: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
