@@ -12,24 +12,20 @@ import json
 import sys
 from unittest.mock import patch
 
-from costream.cli import main
+from costream.cli import run_command
 
 HEAVY = ("torch", "transformers", "tokenizers", "huggingface_hub", "matplotlib")
 
 
 def outcome(args: list[str]) -> dict[str, object]:
-    """Runs one command line as ``main`` does."""
+    """Runs one command line as the command does."""
     errors = io.StringIO()
-    status: object = 0
     with (
         patch.object(sys, "argv", ["costream", *args]),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(io.StringIO()),
     ):
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code
+        status = run_command()
     loaded = [name for name in HEAVY if name in sys.modules]
     return {"status": status, "err": errors.getvalue(), "loaded": loaded}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from costream.cli import main
+from costream.cli import run_command
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 
 
@@ -27,14 +27,13 @@ Command = Callable[..., Result]
 def costream(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Command]:
-    """Runs the command line in this process, as ``main`` does."""
+    """Runs the command line in this process, as the command does."""
 
     def run(*args: object) -> Result:
         monkeypatch.setattr("sys.argv", ["costream", *map(str, args)])
-        status = 0
         try:
-            main()
-        except SystemExit as stop:
+            status = run_command()
+        except SystemExit as stop:  # before there is a standard output
             status = stop.code if isinstance(stop.code, int) else 0
         captured = capsys.readouterr()
         return Result(status, captured.out, captured.err)

@@ -16,7 +16,7 @@ from costream.cli import (
     synth,
     train,
 )
-from costream.cli.app import app, main
+from costream.cli.app import app, main, run_command
 
 __all__ = [
     "app",
@@ -33,6 +33,7 @@ __all__ = [
     "main",
     "plan",
     "run",
+    "run_command",
     "synth",
     "train",
 ]

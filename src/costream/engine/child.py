@@ -111,6 +111,8 @@ def _run(sender: Connection, body: Body, args: tuple[Any, ...]) -> None:
     except Exception as caught:  # told to the parent, and raised there
         error = ChildError.of(caught)
     send(End(error))
+    # Not by way of the interpreter's end, which a thread that sits in FFmpeg turns into a fault.
+    os._exit(0)
 
 
 def _end_with_parent() -> None:
