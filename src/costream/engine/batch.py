@@ -11,7 +11,8 @@ from torch import Tensor
 
 from costream.engine.page_table import Ints
 from costream.engine.plan import Keys, Piece, Plan, concatenate
-from costream.models import VisualTokens
+from costream.engine.upload import Upload
+from costream.models import Segment, VisualTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,50 @@ class Pass:
         return concatenate([piece.sources for piece in self.pieces])
 
 
+class SegmentTensors:
+    """A segment for the device, once an upload has moved it there.
+
+    Args:
+        segment: on the host.
+        upload: takes it along.
+    """
+
+    def __init__(self, segment: Segment, upload: Upload) -> None:
+        self._ids = upload.add(segment.ids.numpy())
+        self._visual = upload.add(segment.visual.numpy().astype(np.int64))
+        self._positions = upload.add(segment.positions.numpy().reshape(-1))
+        self._axes = len(segment.positions)
+
+    @property
+    def segment(self) -> Segment:
+        """The segment on the device, at its place."""
+        positions = self._positions.tensor.view(self._axes, -1)
+        return Segment(self._ids.tensor, self._visual.tensor.bool(), positions, span=0)
+
+
+class PassTensors:
+    """A pass for the device, once an upload has moved it there.
+
+    Args:
+        part: the pass.
+        upload: takes along what of it the device needs.
+
+    Attributes:
+        tokens: its tokens and where they stand.
+        rows: the rows that they are computed into.
+        sources: the rows that have the features of its visual tokens; None where it has none.
+        copies: the rows that these have to be copied to; None where they are there already.
+    """
+
+    def __init__(self, part: Pass, upload: Upload) -> None:
+        rows, sources = part.rows, part.sources
+        self.tokens = SegmentTensors(Segment(part.ids, part.visual, part.positions, 0), upload)
+        self.rows = upload.add(rows)
+        self.sources = upload.add(sources) if len(sources) else None
+        visual = rows[part.visual.numpy()]
+        self.copies = None if np.array_equal(visual, sources) else upload.add(visual)
+
+
 class Batch:
     """The windows that are run together.
 
@@ -105,6 +150,11 @@ class Batch:
         final in all layers once an earlier pass has been run.
         """
         return passes_of([(plan.keys, plan.pieces) for plan in self.plans], limit)
+
+    @property
+    def encode(self) -> Ints:
+        """The rows of what is new in all windows: int64 [kept groups]."""
+        return concatenate([rows for plan in self.plans for rows in plan.encode])
 
     @property
     def ends(self) -> list[Ints]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
-from costream.engine.attention import KeyView
+from costream.engine.attention.kernel import KeyView, Rotate
+from costream.engine.attention.sdpa import grouped_attention
 from costream.engine.kv_pool import KVPool
 from costream.engine.plan import SHARED, Keys
+from costream.engine.upload import Upload
 
 
 class Continuation:
@@ -22,28 +23,40 @@ class Continuation:
 
     Args:
         pool: where these are.
-        view: the keys of the window and its questions.
-        keys: the same, with the branch of each.
+        keys: the keys of the window and its questions.
+        rotate: moves keys.
         branches: the questions that are answered.
         limit: most tokens of an answer.
+        upload: takes along what is needed on the device. Once it was moved, :meth:`gather`.
     """
 
     def __init__(
-        self, pool: KVPool, view: KeyView, keys: Keys, branches: Sequence[int], limit: int
+        self,
+        pool: KVPool,
+        keys: Keys,
+        rotate: Rotate,
+        branches: Sequence[int],
+        limit: int,
+        upload: Upload,
     ) -> None:
         owners = np.concatenate([np.full(len(keys) - len(keys.branches), SHARED), keys.branches])
-        seen = {
-            b: torch.from_numpy(((owners == SHARED) | (owners == b)).nonzero()[0]).to(
-                view.rows.device
-            )
-            for b in branches
-        }
-        self._layers = [
-            _with_room(*pool.gather(layer, view.rows, view.rotation), seen, limit)
-            for layer in range(pool.shape.layers)
-        ]
-        self._used = {b: len(places) for b, places in seen.items()}
+        places = {b: ((owners == SHARED) | (owners == b)).nonzero()[0] for b in branches}
+        self._pool = pool
+        self._view = KeyView(keys, rotate, upload)
+        self._limit = limit
+        self._seen = {branch: upload.add(at) for branch, at in places.items()}
+        self._layers: list[dict[int, tuple[Tensor, Tensor]]] = []
+        self._used = {branch: len(at) for branch, at in places.items()}
         self._turn: list[int] = []
+
+    def gather(self) -> None:
+        """Collects the window from the pool."""
+        rows, rotation = self._view.rows, self._view.rotation
+        seen = {branch: places.tensor for branch, places in self._seen.items()}
+        self._layers = [
+            _with_room(*self._pool.gather(layer, rows, rotation), seen, self._limit)
+            for layer in range(self._pool.shape.layers)
+        ]
 
     def turn_to(self, branches: Sequence[int]) -> None:
         """Says whose tokens the next pass holds, in order."""
@@ -67,14 +80,8 @@ class Continuation:
     ) -> Tensor:
         end, (keys, values) = self._used[branch], self._layers[layer][branch]
         keys[:, end - 1], values[:, end - 1] = key, value
-        mixed = scaled_dot_product_attention(
-            query[None, :, None],
-            keys[None, :, :end],
-            values[None, :, :end],
-            scale=scale,
-            enable_gqa=True,
-        )
-        return mixed[0].transpose(0, 1)
+        mixed = grouped_attention(query[:, None], keys[:, :end], values[:, :end], None, scale)
+        return mixed.transpose(0, 1)
 
 
 def _with_room(

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from costream.engine.attention import (
-    KeyProbe,
-    KeyView,
-    PagedAttention,
-    StreamQueries,
-    blocks_of,
-    view_of,
-)
-from costream.engine.batch import Batch, Pass, StreamPieces, passes_of
+from costream.engine.attention.backends import AUTO, backend_for
+from costream.engine.attention.kernel import AttentionKernel, KeyView, StreamTokens
+from costream.engine.attention.paged import KeyProbe, PagedAttention
+from costream.engine.batch import Batch, Pass, PassTensors, SegmentTensors, StreamPieces, passes_of
 from costream.engine.continuation import Continuation
 from costream.engine.ingest import FrameInput, WindowInput
 from costream.engine.kv_pool import KVPool
-from costream.engine.page_table import Ints
 from costream.engine.plan import Keys, Piece, Plan, Prompt, Stream, Survey, concatenate
 from costream.engine.refresh import CHECK_LAYER
+from costream.engine.stage_clock import StageClock
+from costream.engine.upload import Upload, Uploaded
 from costream.models import (
     Attention,
     EncodeJob,
@@ -45,14 +41,26 @@ class Output:
     Attributes:
         logits: [questions, vocabulary], at each question's first answer token, on the device.
         flops: operations that were run for it.
-        vision_seconds: its share of the encoder's time, by patches.
-        prefill_seconds: its share of the language model's, by tokens.
+        clock: of the step that it was part of: the encoder, then the language model.
+        vision_share: its part of the encoder's time, by patches.
+        prefill_share: its part of the language model's, by tokens.
     """
 
     logits: Tensor
     flops: int
-    vision_seconds: float
-    prefill_seconds: float
+    clock: StageClock = field(repr=False)
+    vision_share: float
+    prefill_share: float
+
+    @property
+    def vision_seconds(self) -> float:
+        """Its share of the encoder's time. It waits for the device: read the logits first."""
+        return self.vision_share * self.clock.seconds(0)
+
+    @property
+    def prefill_seconds(self) -> float:
+        """Its share of the language model's time: see :attr:`vision_seconds`."""
+        return self.prefill_share * self.clock.seconds(1)
 
 
 class ModelRunner:
@@ -62,10 +70,21 @@ class ModelRunner:
         model: the model.
         chunk: most tokens that go through the language model together; bounds memory, not results.
         kv_memory: bytes of the pool; None for as many as it needs.
+        attention: name of the attention backend, or ``auto``.
+
+    Raises:
+        SettingsError: there is no such backend.
     """
 
-    def __init__(self, model: ModelAdapter, chunk: int, kv_memory: int | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelAdapter,
+        chunk: int,
+        kv_memory: int | None = None,
+        attention: str = AUTO,
+    ) -> None:
         self.model = model
+        self._backend = backend_for(attention, model.kv_shape.device.type)
         limit = None if kv_memory is None else kv_memory // model.kv_shape.row_bytes
         self.pool = KVPool(model.kv_shape, limit=limit)
         self._chunk = chunk
@@ -85,14 +104,17 @@ class ModelRunner:
     @torch.inference_mode()
     def run(self, batch: Batch) -> list[Output]:
         """Encodes and prefills a batch; returns what came of each plan, in order."""
-        begun = perf_counter()
-        self._encode(batch)
-        between = perf_counter()
-        hidden = torch.cat([self._compute(part) for part in batch.passes(self._chunk)])
-        ends = [torch.from_numpy(ends).to(hidden.device) for ends in batch.ends]
-        logits = self.model.logits(hidden.index_select(0, torch.cat(ends)))
-        parts = torch.split(logits, [len(end) for end in ends])
-        return self._outputs(batch, parts, between - begun, perf_counter() - between)
+        clock, upload = StageClock(self._device), Upload(self._device)
+        steps = [self._paged(part, upload) for part in batch.passes(self._chunk)]
+        rows, ends = upload.add(batch.encode), upload.add(concatenate(batch.ends))
+        upload.move()
+        self._encode(batch, rows)
+        clock.mark()
+        hidden = torch.cat([self._forward(*step) for step in steps])
+        logits = self.model.logits(hidden.index_select(0, ends.tensor))
+        clock.mark()
+        parts = torch.split(logits, [len(plan.ends) for plan in batch.plans])
+        return self._outputs(batch, parts, clock)
 
     @torch.inference_mode()
     def deviations(self, survey: Survey) -> Tensor:
@@ -105,13 +127,13 @@ class ModelRunner:
         tokens = sum(len(piece.segment) for piece in survey.pieces)
         if self.model.kv_shape.layers <= CHECK_LAYER or not tokens:
             return torch.zeros(tokens)
-        found = []
-        for part in passes_of([(survey.keys, survey.pieces)], self._chunk):
-            places = [self._placed(stream.places) for stream in part.streams]
-            probe = KeyProbe(self.pool, CHECK_LAYER, places, self._queries(part))
-            self._forward(part, probe, until=CHECK_LAYER)
-            found.append(probe.deviations)
-        return torch.cat(found)
+        upload = Upload(self._device)
+        parts = passes_of([(survey.keys, survey.pieces)], self._chunk)
+        steps = [self._probe(part, upload) for part in parts]
+        upload.move()
+        for inputs, probe in steps:
+            self._forward(inputs, probe, until=CHECK_LAYER)
+        return torch.cat([probe.deviations for _, probe in steps])
 
     def survey_flops(self, survey: Survey) -> int:
         """Operations of :meth:`deviations`: the layers before the check layer, its projections."""
@@ -137,8 +159,7 @@ class ModelRunner:
         Returns:
             The tokens of each answer, by question, and the operations spent.
         """
-        view = self._view(plan.keys)
-        continuation = Continuation(self.pool, view, plan.keys, list(firsts), limit)
+        continuation = self._continuation(plan.keys, list(firsts), limit)
         written: dict[int, list[int]] = {branch: [] for branch in firsts}
         nexts, flops = firsts, 0
         while nexts := self._continued(nexts, written, limit):
@@ -171,14 +192,11 @@ class ModelRunner:
     ) -> Tensor:
         segment = self.model.text(list(nexts.values()))
         moved = [plan.text_start + spans[b] + len(written[b]) - 1 for b in nexts]
-        hidden = self.model.forward(
-            self.model.embed(segment, None),
-            torch.cat(moved, dim=1).to(self.pool.shape.device),
-            segment.visual.to(self.pool.shape.device),
-            None,
-            attention,
-        )
-        return self.model.logits(hidden)
+        segment = replace(segment, positions=torch.cat(moved, dim=1))
+        upload = Upload(self._device)
+        inputs = SegmentTensors(segment, upload)
+        upload.move()
+        return self.model.logits(self._hidden(inputs.segment, None, attention))
 
     def _compute_prompt(self) -> Prompt:
         segment = self.model.prompt()
@@ -186,7 +204,10 @@ class ModelRunner:
         keys = Keys(rows, np.zeros(len(rows), np.int64), none)
         piece = Piece(segment, self.model.start(0), np.arange(len(rows)), rows, none)
         with torch.inference_mode():
-            self._compute(Pass((StreamPieces(keys, (piece,)),)))
+            upload = Upload(self._device)
+            step = self._paged(Pass((StreamPieces(keys, (piece,)),)), upload)
+            upload.move()
+            self._forward(*step)
         return Prompt(segment, rows)
 
     def _job(self, stream: Stream, frame: FrameInput) -> EncodeJob:
@@ -196,80 +217,89 @@ class ModelRunner:
         kept = torch.from_numpy(frame.keep.groups.reshape(-1))
         return EncodeJob(torch.from_numpy(frame.patches), kept, stream.geometry, memory)
 
-    def _encode(self, batch: Batch) -> None:
+    def _encode(self, batch: Batch, rows: Uploaded) -> None:
         """Puts the features of what is new into the rows of its tokens."""
-        waiting = [
-            plan
-            for plan, encoded in zip(batch.plans, batch.encoded, strict=True)
-            if encoded is None
+        pairs = list(zip(batch.plans, batch.encoded, strict=True))
+        fresh = iter(self.encode([(p.stream, p.window) for p, known in pairs if known is None]))
+        visuals = [
+            visual
+            for plan, known in pairs
+            for visual in (islice(fresh, len(plan.encode)) if known is None else known)
         ]
-        visuals = self.encode([(plan.stream, plan.window) for plan in waiting])
-        rows = [rows for plan in waiting for rows in plan.encode]
-        for plan, encoded in zip(batch.plans, batch.encoded, strict=True):
-            if encoded is not None:
-                visuals, rows = [*visuals, *encoded], [*rows, *plan.encode]
-        if any(map(len, rows)):
+        if len(rows.tensor):
             self.pool.write_features(
-                self._placed(concatenate(rows)),
+                rows.tensor,
                 VisualTokens(
                     torch.cat([visual.embeds for visual in visuals]),
                     torch.cat([visual.deepstack for visual in visuals], dim=1),
                 ),
             )
 
-    def _compute(self, part: Pass) -> Tensor:
-        """Computes keys and values of a pass into the pool: its last hidden states."""
-        rows = self._placed(part.rows)
-        return self._forward(part, PagedAttention(self.pool, rows, self._queries(part)))
+    def _paged(self, part: Pass, upload: Upload) -> tuple[PassTensors, Attention]:
+        """Prepares a pass that computes keys and values into the pool."""
+        inputs, kernel = PassTensors(part, upload), self._kernel(part, upload)
+        return inputs, PagedAttention(self.pool, inputs.rows, kernel)
 
-    def _forward(self, part: Pass, attention: Attention, until: int | None = None) -> Tensor:
-        device, visual = self.pool.shape.device, part.visual
-        embeds, deepstack = self._embed(part, visual, copy=until is None)
+    def _probe(self, part: Pass, upload: Upload) -> tuple[PassTensors, KeyProbe]:
+        """Prepares a pass that looks at fresh keys and writes nothing."""
+        places = [(stream.keys, stream.places) for stream in part.streams]
+        rows = concatenate([keys.rows[at] for keys, at in places])
+        distances = concatenate([keys.distances[at] for keys, at in places])
+        view = KeyView(Keys(rows, distances, rows[:0]), self.model.rotation, upload)
+        probe = KeyProbe(self.pool, CHECK_LAYER, view, self._kernel(part, upload))
+        return PassTensors(part, upload), probe
+
+    def _kernel(self, part: Pass, upload: Upload) -> AttentionKernel:
+        begins = np.cumsum([0, *(stream.tokens for stream in part.streams)])
+        streams = [
+            StreamTokens(int(begin), of.places, of.branches, of.keys, self.model.rotation, upload)
+            for begin, of in zip(begins, part.streams, strict=False)
+        ]
+        return self._backend.plan(self.pool, streams, upload)
+
+    def _forward(
+        self, inputs: PassTensors, attention: Attention, until: int | None = None
+    ) -> Tensor:
+        """Runs a pass: its last hidden states. New rows are given their features."""
+        features = None
+        if inputs.sources is not None:
+            features = self.pool.features(inputs.sources.tensor)
+            if until is None and inputs.copies is not None:
+                self.pool.write_features(inputs.copies.tensor, features)
+        return self._hidden(inputs.tokens.segment, features, attention, until)
+
+    def _hidden(
+        self,
+        tokens: Segment,
+        features: VisualTokens | None,
+        attention: Attention,
+        until: int | None = None,
+    ) -> Tensor:
         return self.model.forward(
-            embeds, part.positions.to(device), visual.to(device), deepstack, attention, until=until
+            self.model.embed(tokens, features),
+            tokens.positions,
+            tokens.visual,
+            None if features is None else features.deepstack,
+            attention,
+            until=until,
         )
 
-    def _embed(self, part: Pass, visual: Tensor, *, copy: bool) -> tuple[Tensor, Tensor | None]:
-        """Returns input embeddings and DeepStack features; lets new rows have their features."""
-        segment, sources = Segment(part.ids, visual, part.positions, span=0), part.sources
-        if not len(sources):
-            return self.model.embed(segment, None), None
-        features = self.pool.features(self._placed(sources))
-        rows = part.rows[visual.numpy()]
-        if copy and not np.array_equal(rows, sources):
-            self.pool.write_features(self._placed(rows), features)
-        return self.model.embed(segment, features), features.deepstack
+    def _continuation(self, keys: Keys, branches: Sequence[int], limit: int) -> Continuation:
+        upload = Upload(self._device)
+        continuation = Continuation(self.pool, keys, self.model.rotation, branches, limit, upload)
+        upload.move()
+        continuation.gather()
+        return continuation
 
-    def _queries(self, part: Pass) -> list[StreamQueries]:
-        found, begin, shape = [], 0, self.pool.shape
-        for stream in part.streams:
-            places = stream.places
-            view = self._view(stream.keys).up_to(int(places[-1]) + 1)
-            blocks = blocks_of(
-                begin, places, stream.branches, stream.keys, shape.dtype, shape.device
-            )
-            found.append(StreamQueries(view, blocks))
-            begin += len(places)
-        return found
+    @property
+    def _device(self) -> torch.device:
+        return self.pool.shape.device
 
-    def _view(self, keys: Keys) -> KeyView:
-        return view_of(keys, self.model.rotation, self.pool.shape.device)
-
-    def _placed(self, array: Ints) -> Tensor:
-        return torch.from_numpy(array).to(self.pool.shape.device)
-
-    def _outputs(
-        self, batch: Batch, logits: Sequence[Tensor], vision: float, prefill: float
-    ) -> list[Output]:
+    def _outputs(self, batch: Batch, logits: Sequence[Tensor], clock: StageClock) -> list[Output]:
         patches = sum(plan.patches for plan in batch.plans) or 1
         tokens = sum(plan.tokens for plan in batch.plans) or 1
         return [
-            Output(
-                part,
-                self._flops(plan),
-                vision * plan.patches / patches,
-                prefill * plan.tokens / tokens,
-            )
+            Output(part, self._flops(plan), clock, plan.patches / patches, plan.tokens / tokens)
             for plan, part in zip(batch.plans, logits, strict=True)
         ]
 

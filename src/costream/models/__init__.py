@@ -18,6 +18,7 @@ from costream.models.encoder_memory import EncoderMemory
 from costream.models.load import load_model
 from costream.models.rotation import Rotation
 from costream.models.untrained import SIZES, ModelSize, write_untrained
+from costream.models.upload import upload
 from costream.preprocessing import FrameGeometry, Preprocessing
 
 # Each module of this folder that holds a family registers it and its untrained sizes.
@@ -42,5 +43,6 @@ __all__ = [
     "VisualTokens",
     "load_model",
     "recommended_settings",
+    "upload",
     "write_untrained",
 ]

@@ -123,8 +123,7 @@ class LlavaOnevisionAdapter(StockAdapter):
     def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
         embeds = super().embed(segment, visual)
         breaks = ((segment.ids == self._video) & ~segment.visual).to(embeds.device)
-        embeds[breaks] = self.model.model.image_newline.to(embeds.dtype)
-        return embeds
+        return torch.where(breaks[:, None], self.model.model.image_newline.to(embeds.dtype), embeds)
 
     @torch.inference_mode()
     def stock_logits(

@@ -32,6 +32,7 @@ from costream.models.encoder_memory import AttentionMetadata, places, set_attent
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import PixelSettings, normalise
+from costream.models.spread import add_at_visual
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
 from costream.preprocessing import FrameGeometry, QwenPreprocessing
@@ -70,6 +71,8 @@ class Qwen3VLAdapter(StockAdapter):
         )
         set_attention(self.vision)
         embed_by_matmul(self.vision.patch_embed)
+        # The stock method indexes with a mask, for which the host waits in each of these layers.
+        self.language._deepstack_process = add_at_visual
 
     @classmethod
     def load(

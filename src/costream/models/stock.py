@@ -32,6 +32,7 @@ from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.flops import attention_flops, linear_flops
 from costream.models.quantised import plain_config, quantisation
 from costream.models.rotation import Rotation
+from costream.models.spread import spread
 from costream.models.tokens import Tokens
 from costream.preprocessing import FrameGeometry
 
@@ -98,9 +99,10 @@ class StockAdapter(ModelAdapter):
 
     def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
         embeds: Tensor = self.language.embed_tokens(segment.ids.to(self.kv_shape.device))
-        if visual is not None:
-            embeds[segment.visual.to(embeds.device)] = visual.embeds.to(embeds.dtype)
-        return embeds
+        if visual is None:
+            return embeds
+        where = segment.visual.to(embeds.device)
+        return torch.where(where[:, None], spread(visual.embeds.to(embeds.dtype), where), embeds)
 
     def forward(
         self,

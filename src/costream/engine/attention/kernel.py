@@ -1,0 +1,137 @@
+"""The attention of one pass: what its tokens look at, and what computes what they gather."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from costream.engine.page_table import Ints
+from costream.engine.plan import SHARED, Keys
+from costream.engine.upload import Upload
+from costream.models import Rotation
+
+Rotate = Callable[[Tensor], Rotation]
+"""Returns what moves keys by distances: ``ModelAdapter.rotation``."""
+
+
+class KeyView:
+    """Keys in the pool that some tokens look at, on the device once an upload has moved them.
+
+    Args:
+        keys: rows of the pool, and how far each key is moved.
+        rotate: moves keys.
+        upload: takes both to the device.
+    """
+
+    def __init__(self, keys: Keys, rotate: Rotate, upload: Upload) -> None:
+        self._rows = upload.add(keys.rows)
+        self._distances = upload.add(keys.distances) if keys.distances.any() else None
+        self._rotate = rotate
+
+    @property
+    def rows(self) -> Tensor:
+        """Rows of the pool: int64 [keys]."""
+        return self._rows.tensor
+
+    @cached_property
+    def rotation(self) -> Rotation | None:
+        """What moves them to where they stand; None where they were all computed there."""
+        return None if self._distances is None else self._rotate(self._distances.tensor)
+
+
+class StreamTokens:
+    """The tokens of one stream in a pass, and what they look at.
+
+    Args:
+        begin: the first of them among the tokens of the pass.
+        places: int64 [tokens], the place of each among the stream's keys; they grow.
+        branches: int64 [tokens], the question of each, or SHARED.
+        keys: the stream's keys. Those behind the last token's are left out.
+        rotate: moves keys.
+        upload: takes to the device what is needed there.
+
+    Attributes:
+        begin: see above.
+        places: see above.
+        branches: see above.
+        owners: int64 [keys], the question of each key, or SHARED.
+        shared: how many keys from the first on are of no question.
+        view: the keys that any of them sees.
+    """
+
+    def __init__(
+        self,
+        begin: int,
+        places: Ints,
+        branches: Ints,
+        keys: Keys,
+        rotate: Rotate,
+        upload: Upload,
+    ) -> None:
+        seen = int(places[-1]) + 1
+        self.begin = begin
+        self.places = places
+        self.branches = branches
+        self.shared = len(keys) - len(keys.branches)
+        owners = [np.full(self.shared, SHARED), keys.branches]
+        self.owners: Ints = np.concatenate(owners)[:seen]
+        self.view = KeyView(
+            Keys(keys.rows[:seen], keys.distances[:seen], keys.branches[:0]), rotate, upload
+        )
+        self._on_device = [upload.add(array) for array in (places, branches, self.owners)]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def keys(self) -> int:
+        """How many keys any of them sees."""
+        return len(self.owners)
+
+    def visible(self, begin: int, end: int, keys: int) -> Tensor:
+        """Returns which of the first keys some of the tokens see, on the device.
+
+        A token sees the keys up to its own that no other question has.
+
+        Args:
+            begin: the first of the tokens, in the stream's own order.
+            end: the one behind the last.
+            keys: how many keys.
+
+        Returns:
+            bool [tokens, keys].
+        """
+        places, branches, owners = (part.tensor for part in self._on_device)
+        order = torch.arange(keys, device=places.device)
+        visible = order <= places[begin:end, None]
+        if keys > self.shared:
+            owner = owners[self.shared : keys]
+            visible[:, self.shared :] &= (owner == SHARED) | (owner == branches[begin:end, None])
+        return visible
+
+
+class AttentionKernel(ABC):
+    """Computes what the tokens of one pass gather, layer by layer."""
+
+    @abstractmethod
+    def run(self, layer: int, queries: Tensor, scale: float) -> Tensor:
+        """Attends to keys and values of the pool, those of the pass's own tokens among them.
+
+        Args:
+            layer: the layer.
+            queries: [heads, tokens, head_dim], of all streams of the pass.
+            scale: of the scores.
+
+        Returns:
+            [tokens, heads, head_dim].
+        """
+
+
+def tokens_of(streams: Sequence[StreamTokens]) -> int:
+    """Returns how many tokens the streams of a pass have together."""
+    return sum(len(stream) for stream in streams)
