@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
+from costream.engine.attention.backends import AUTO, check_attention
 from costream.engine.refresh import DEFAULT_REFRESH, REFRESH
 from costream.engine.wording import PUBLISHED_FORM, meaning
 from costream.errors import SettingsError
@@ -47,6 +48,7 @@ class EngineSettings(BaseModel):
         chunk: tokens run through the language model at a time; bounds memory, not results.
         batch: tokens of the language model after which no further stream's window is run together
             with others; bounds how long an answer waits for those of others, not results.
+        attention: name of the backend that computes the language model's attention, or ``auto``.
         seed: seed of rules that draw at random.
     """
 
@@ -73,12 +75,14 @@ class EngineSettings(BaseModel):
     epoch: int = Field(65536, ge=1)
     chunk: int = Field(2048, ge=1)
     batch: int = Field(4096, ge=1)
+    attention: str = AUTO
     seed: int = 0
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         # Names are looked up here, so that a wrong one is told before a model is loaded.
         _ = PRUNERS[self.pruner], REFRESH[self.refresh]
+        check_attention(self.attention)
         if self.window < self.stride:
             raise SettingsError(
                 f"the window of {self.window:g} s is shorter than its stride of {self.stride:g} s"

@@ -10,6 +10,7 @@ import typer
 
 from costream.checkpoints import recommended_settings
 from costream.cli.checks import positive
+from costream.engine.attention.backends import ATTENTION, AUTO
 from costream.engine.refresh import REFRESH
 from costream.errors import SettingsError
 from costream.pruning import PRUNERS
@@ -106,6 +107,14 @@ ThresholdOpt = Annotated[
         "--threshold",
         help="Score from which an answer is a yes: a number for all questions, QUESTION=NUMBER for "
         "one of them. May be given again (default: as the model recommends, or 0.5).",
+    ),
+]
+AttentionOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--attention",
+        help=f"What computes attention: {', '.join([AUTO, *ATTENTION])} (default: {AUTO}). flex "
+        "never ran on a GPU, and is slow on a CPU.",
     ),
 ]
 DeviceOpt = Annotated[

@@ -12,6 +12,7 @@ from costream.cli.checks import check_dtype, check_sources
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
+    AttentionOpt,
     CredentialsOpt,
     DecodeOpt,
     DeviceOpt,
@@ -78,6 +79,7 @@ def run(
     max_text_tokens: TextTokensOpt = None,
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
+    attention: AttentionOpt = None,
     workers: WorkersOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
@@ -106,6 +108,7 @@ def run(
         "text": text,
         "text_above": text_above,
         "max_text_tokens": max_text_tokens,
+        "attention": attention,
         **parse_thresholds(threshold or (), ask),
     }
     asks = checked_asks(ask)

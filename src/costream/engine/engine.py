@@ -62,7 +62,9 @@ class Engine:
             model.temporal_patch,
             recent=self.settings.recent,
         )
-        self.runner = ModelRunner(model, self.settings.chunk, kv_memory)
+        self.runner = ModelRunner(
+            model, self.settings.chunk, kv_memory, attention=self.settings.attention
+        )
         self._host_bytes = host_memory
         self._name = name
         self._pruner = PRUNERS[self.settings.pruner]

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from costream.models.upload import upload
+
 MEMORY_ATTENTION = "costream_encoder_memory"
 """Name under which ``transformers`` knows :func:`memory_attention`."""
 
@@ -168,7 +170,7 @@ def _upload(sequences: Sequence[SequenceMetadata], device: torch.device) -> list
     parts = [part for s in sequences for part in (s.fresh, nothing if s.seen is None else s.seen)]
     if not parts:
         return []
-    moved = torch.split(torch.cat(parts).to(device), [len(part) for part in parts])
+    moved = torch.split(upload(torch.cat(parts), device), [len(part) for part in parts])
     return [
         replace(s, fresh=fresh, seen=None if s.seen is None else seen)
         for s, fresh, seen in zip(sequences, moved[::2], moved[1::2], strict=True)

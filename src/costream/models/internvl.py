@@ -34,6 +34,7 @@ from costream.models.patch_embedding import embed_patches
 from costream.models.pixels import TileSettings, normalise, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.upload import upload
 from costream.preprocessing import FrameGeometry, TilePreprocessing
 from costream.pruning import PatchGrid
 
@@ -175,10 +176,10 @@ class InternVLAdapter(StockAdapter):
             kept: their patches, bool [patches] each.
         """
         project, device = self.vision.embeddings.patch_embeddings.projection, self.kv_shape.device
-        values = torch.cat([job.patches for job in jobs]).to(device)
+        values = upload(torch.cat([job.patches for job in jobs]), device)
         patches = embed_patches(project, normalise(values, self.preprocessing))
         lengths = [len(job.patches) for job in jobs]
-        at = torch.cat([places(mask) for mask in kept]).to(device)
+        at = upload(torch.cat([places(mask) for mask in kept]), device)
         tokens: list[Tensor] = []
         for job, part, where in zip(
             jobs, torch.split(patches, lengths), torch.split(at, lengths), strict=True

@@ -32,6 +32,7 @@ from costream.models.patch_embedding import embed_patches
 from costream.models.pixels import TileSettings, normalise, unpatchify
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.upload import upload
 from costream.preprocessing import FrameGeometry, PooledPreprocessing
 from costream.pruning import PatchGrid
 
@@ -99,7 +100,7 @@ class LlavaOnevisionAdapter(StockAdapter):
             return [self.no_tokens() for _ in jobs]
         device, masks = self.kv_shape.device, [self.patches_of(job) for job in jobs]
         # Where the patches of all jobs stand among those of whole frames: [patches].
-        at = places(torch.cat(masks)).to(device)
+        at = upload(places(torch.cat(masks)), device)
         hidden = self._embed_patches(jobs, at % self.side**2)
         frames = [(job.memory, mask) for job, mask in zip(jobs, masks, strict=True)]
         metadata = AttentionMetadata.of_frames(frames, self.layers, device)
@@ -111,7 +112,7 @@ class LlavaOnevisionAdapter(StockAdapter):
         whole = features.new_zeros(len(jobs) * self.side**2, features.shape[-1])
         whole = whole.index_copy(0, at, features).view(len(jobs), self.side**2, -1)
         pooled = self.model.model.apply_pooling(whole).flatten(0, 1)
-        embeds = pooled[places(torch.cat([job.kept for job in jobs])).to(device)]
+        embeds = pooled[upload(places(torch.cat([job.kept for job in jobs])), device)]
         parts = torch.split(embeds, tokens)
         return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in parts]
 
@@ -179,7 +180,7 @@ class LlavaOnevisionAdapter(StockAdapter):
             at: int64 [kept patches], their places.
         """
         embeddings = self.vision.embeddings
-        values = torch.cat([job.patches for job in jobs]).to(at.device)
+        values = upload(torch.cat([job.patches for job in jobs]), at.device)
         embedded = embed_patches(embeddings.patch_embedding, normalise(values, self.preprocessing))
         added: Tensor = embeddings.position_embedding(at)
         return embedded + added

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from costream.models.upload import upload
 from costream.preprocessing import Preprocessing
 from costream.pruning import PatchGrid
 
@@ -71,16 +73,21 @@ def normalise(patches: Tensor, preprocessing: Preprocessing) -> Tensor:
         patches: uint8 [patches, values]; values run over channel, time, row, column.
         preprocessing: whose mean and deviation are used.
     """
-    # Published order of operations: the mean and deviation are scaled, not the pixels.
     mean, std = (
-        (torch.tensor(values) * 255.0)[:, None].to(patches.device)
-        for values in (preprocessing.mean, preprocessing.std)
+        _scaled(tuple(values), patches.device) for values in (preprocessing.mean, preprocessing.std)
     )
     channels = len(preprocessing.mean)
     values = patches.to(torch.float32, copy=True)
     values = values.view(len(patches), channels, patches.shape[1] // channels)
     # In place: memory that is touched for the first time costs more than the arithmetic.
     return values.sub_(mean).div_(std).flatten(1)
+
+
+@lru_cache(maxsize=64)
+def _scaled(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Returns a mean or deviation on a device, on the scale of bytes: float32 [channels, 1]."""
+    # Published order of operations: the mean and deviation are scaled, not the pixels.
+    return upload((torch.tensor(values) * 255.0)[:, None], device)
 
 
 def unpatchify(patches: Tensor, patch: int, grid: PatchGrid) -> Tensor:

@@ -35,6 +35,7 @@ from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import normalise
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.upload import upload
 from costream.preprocessing import FrameGeometry, QwenPreprocessing
 from costream.pruning import PatchGrid
 
@@ -119,7 +120,7 @@ class Qwen25VLAdapter(StockAdapter):
         groups = [int(job.kept.sum()) for job in jobs]
         if not any(groups):
             return [self.no_tokens() for _ in jobs]
-        values = torch.cat([job.patches for job in jobs]).to(device)
+        values = upload(torch.cat([job.patches for job in jobs]), device)
         grids = [self._places(job.geometry.grid) for job in jobs]
         windows = [of[job.kept] for job, (_, of) in zip(jobs, grids, strict=True)]
         rows_cols = [of[job.kept.repeat_interleave(group)]
@@ -129,10 +130,10 @@ class Qwen25VLAdapter(StockAdapter):
         out = self.vision(
             normalise(values, self.preprocessing).to(self.kv_shape.dtype),
             grid_thw=None,
-            position_ids=torch.cat(rows_cols).to(device),
+            position_ids=upload(torch.cat(rows_cols), device),
             # Bounds stay on the CPU: each layer reads the lengths there.
             cu_seqlens=(frame_bounds * group).to(torch.int32),
-            window_index=order.to(device),
+            window_index=upload(order, device),
             cu_window_seqlens=(window_bounds * group).to(torch.int32),
             attention_metadata=self._attention_metadata(jobs),
         )

@@ -35,6 +35,7 @@ from costream.models.pixels import PixelSettings, normalise
 from costream.models.spread import add_at_visual
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
+from costream.models.upload import upload
 from costream.preprocessing import FrameGeometry, QwenPreprocessing
 from costream.pruning import PatchGrid
 
@@ -90,7 +91,7 @@ class Qwen3VLAdapter(StockAdapter):
         lengths = [int(mask.sum()) for mask in kept]
         if not any(lengths):
             return [self.no_tokens() for _ in jobs]
-        values = torch.cat([job.patches for job in jobs]).to(device)
+        values = upload(torch.cat([job.patches for job in jobs]), device)
         frames = [(job.memory, mask) for job, mask in zip(jobs, kept, strict=True)]
         blocks = [block.attn for block in self.vision.blocks]
         out = self.vision(
@@ -172,9 +173,9 @@ class Qwen3VLAdapter(StockAdapter):
             for of_jobs in zip(*(self._places(job.geometry.grid) for job in jobs), strict=True)
         )
         return {
-            "interp_indices": indices.to(device),
-            "interp_weights": weights.to(device),
-            "position_ids": rows_cols.to(device),
+            "interp_indices": upload(indices, device),
+            "interp_weights": upload(weights, device),
+            "position_ids": upload(rows_cols, device),
         }
 
     def _compute_places(self, grid: PatchGrid) -> tuple[Tensor, Tensor, Tensor]:

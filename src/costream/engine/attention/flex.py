@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.attention import flex_attention as flex
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import pad
 
@@ -52,7 +53,8 @@ class FlexKernel(AttentionKernel):
         """See :meth:`AttentionKernel.run`."""
         keys, values = self._pool.gather(layer, self._rows, self._rotation)
         filled = pad(queries, (0, 0, 0, self._shape[0] - self._tokens))
-        mixed = _attention(queries.device.type)(
+        attention = _fused() if queries.device.type == "cuda" else _unfused
+        mixed = attention(
             filled[None],
             keys[None],
             values[None],
@@ -205,11 +207,17 @@ def _still(like: Rotation, length: int) -> Rotation:
 
 
 @cache
-def _attention(device: str) -> Callable[..., Any]:
-    """Returns FlexAttention, traced once for all lengths; compiled where there is a GPU for it.
+def _fused() -> Callable[..., Any]:
+    """Returns FlexAttention, compiled once for all lengths. That needs a GPU."""
+    return torch.compile(flex_attention, dynamic=True, fullgraph=True)
 
-    Elsewhere its operators are run one after the other, which writes all scores out: compiling for
-    a CPU needs a C++ compiler.
-    """
-    backend = "inductor" if device == "cuda" else "eager"
-    return torch.compile(flex_attention, dynamic=True, fullgraph=True, backend=backend)
+
+def _unfused(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Any:
+    """FlexAttention in plain operations, which write all scores out: for a CPU."""
+    # Torch would trace these operations first, for seconds, and trace them again for other models.
+    before = flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG
+    flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = True
+    try:
+        return flex_attention(query, key, value, **options)
+    finally:
+        flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = before
