@@ -48,10 +48,17 @@ def assert_stock_logits(
     *,
     stride: float,
     frame_size: tuple[int, int] | None,
+    attention: str = "auto",
 ) -> None:
     """Checks every window of 8 frames that slides over the pictures, two frames a second."""
     settings = EngineSettings(
-        fps=2, window=4, stride=stride, pruner="none", refresh="full", frame_size=frame_size
+        fps=2,
+        window=4,
+        stride=stride,
+        pruner="none",
+        refresh="full",
+        frame_size=frame_size,
+        attention=attention,
     )
     windows = 0
     for start, logits in logits_of_windows(model, settings, FakeStream(samples_of(pictures))):

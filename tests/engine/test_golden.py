@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from costream.engine.attention.backends import ATTENTION
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from tests.engine.golden import (
@@ -30,6 +31,24 @@ def test_unpruned_full_refresh_equals_the_stock_model(
     path: Path = request.getfixturevalue(f"{prefix}checkpoint")
     assert_stock_logits(
         model, Published(path), noise_pictures(16), stride=stride, frame_size=(128, 96)
+    )
+
+
+@pytest.mark.parametrize("attention", list(ATTENTION))
+@pytest.mark.parametrize("kind", ["dense", "moe"])
+def test_it_does_by_every_attention_backend(
+    request: pytest.FixtureRequest, kind: str, attention: str
+) -> None:
+    prefix = "moe_" if kind == "moe" else ""
+    model: ModelAdapter = request.getfixturevalue(f"{prefix}model")
+    path: Path = request.getfixturevalue(f"{prefix}checkpoint")
+    assert_stock_logits(
+        model,
+        Published(path),
+        noise_pictures(12),
+        stride=2,
+        frame_size=(128, 96),
+        attention=attention,
     )
 
 

@@ -88,6 +88,17 @@ def test_streams_together_get_what_each_gets_alone(
     assert engine.runner.pool.used == engine.runner.prompt.tokens
 
 
+@pytest.mark.parametrize("chunk", [50, 2048])
+def test_they_do_by_flex_attention_too(model: ModelAdapter, chunk: int) -> None:
+    engine = engine_of(model, attention="flex", chunk=chunk)
+    lengths = (14, 9, 17)
+    streams = [Named(number, ticks) for number, ticks in enumerate(lengths)]
+    together = by_stream(list(engine.watch(streams, ASKS)))
+    for number, ticks in enumerate(lengths):
+        alone = list(engine_of(model).watch(Named(number, ticks), ASKS))
+        assert_same(together[f"camera {number}"], alone)
+
+
 def pulled(watch: Watch) -> Feed:
     return PulledFeed(watch, watch.ingest.windows(Reports()))
 
