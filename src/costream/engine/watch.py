@@ -136,8 +136,8 @@ class Watch:
 
     def commit(self, plan: Plan, output: Output) -> Verdict:
         """Writes what is wanted in words, moves on to the window and says what came of it."""
-        begun = perf_counter()
         scores = self.questions.scores(output.logits)
+        begun = perf_counter()
         chosen = [n for n, score in enumerate(scores) if self._wants_text(score)]
         written = self._write(plan, output, chosen) if chosen else {}
         seconds = StageSeconds(
