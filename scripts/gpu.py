@@ -86,15 +86,13 @@ def run_part(name: str, part: Part, setup: Setup, seconds: float) -> dict[str, A
     process = multiprocessing.get_context("fork").Process(target=_child, args=(name, part, setup))
     process.start()
     process.join(seconds)
-    if process.is_alive():
+    late = process.is_alive()
+    if late:
         os.killpg(process.pid or 0, signal.SIGKILL)
         process.join()
     found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"notes": {}}
     if found.get("status", "unfinished") == "unfinished":
-        code = process.exitcode
-        found["status"] = (
-            f"ended after {seconds:.0f} s" if code == -signal.SIGKILL else f"died: {code}"
-        )
+        found["status"] = f"ended after {seconds:.0f} s" if late else f"died: {process.exitcode}"
         file.write_text(json.dumps(found, indent=2))
     return found
 
