@@ -49,6 +49,8 @@ class EngineSettings(BaseModel):
         batch: tokens of the language model after which no further stream's window is run together
             with others; bounds how long an answer waits for those of others, not results.
         attention: name of the backend that computes the language model's attention, or ``auto``.
+        capture: write answers by a step of fixed shapes, which a GPU captures once and replays. It
+            keeps a window's keys and values for each answer. It never ran on a GPU.
         seed: seed of rules that draw at random.
     """
 
@@ -76,6 +78,7 @@ class EngineSettings(BaseModel):
     chunk: int = Field(2048, ge=1)
     batch: int = Field(4096, ge=1)
     attention: str = AUTO
+    capture: bool = False
     seed: int = 0
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from torch import Tensor
 from costream.engine.attention.kernel import KeyView, Rotate
 from costream.engine.attention.sdpa import grouped_attention
 from costream.engine.kv_pool import KVPool
+from costream.engine.page_table import Ints
 from costream.engine.plan import SHARED, Keys
 from costream.engine.upload import Upload
 
@@ -39,8 +40,7 @@ class Continuation:
         limit: int,
         upload: Upload,
     ) -> None:
-        owners = np.concatenate([np.full(len(keys) - len(keys.branches), SHARED), keys.branches])
-        places = {b: ((owners == SHARED) | (owners == b)).nonzero()[0] for b in branches}
+        places = seen_by(keys, branches)
         self._pool = pool
         self._view = KeyView(keys, rotate, upload)
         self._limit = limit
@@ -82,6 +82,12 @@ class Continuation:
         keys[:, end - 1], values[:, end - 1] = key, value
         mixed = grouped_attention(query[:, None], keys[:, :end], values[:, :end], None, scale)
         return mixed.transpose(0, 1)
+
+
+def seen_by(keys: Keys, branches: Sequence[int]) -> dict[int, Ints]:
+    """Returns, for each question, the places of the keys that its answer sees: int64 [keys]."""
+    owners = np.concatenate([np.full(len(keys) - len(keys.branches), SHARED), keys.branches])
+    return {b: ((owners == SHARED) | (owners == b)).nonzero()[0] for b in branches}
 
 
 def _with_room(

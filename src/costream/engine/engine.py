@@ -63,7 +63,11 @@ class Engine:
             recent=self.settings.recent,
         )
         self.runner = ModelRunner(
-            model, self.settings.chunk, kv_memory, attention=self.settings.attention
+            model,
+            self.settings.chunk,
+            kv_memory,
+            attention=self.settings.attention,
+            capture=self.settings.capture,
         )
         self._host_bytes = host_memory
         self._name = name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -14,7 +15,8 @@ from costream.engine.attention.backends import AUTO, backend_for
 from costream.engine.attention.kernel import AttentionKernel, KeyView, StreamTokens
 from costream.engine.attention.paged import KeyProbe, PagedAttention
 from costream.engine.batch import Batch, Pass, PassTensors, SegmentTensors, StreamPieces, passes_of
-from costream.engine.continuation import Continuation
+from costream.engine.continuation import Continuation, seen_by
+from costream.engine.fixed_step import FixedStep
 from costream.engine.ingest import FrameInput, WindowInput
 from costream.engine.kv_pool import KVPool
 from costream.engine.plan import Keys, Piece, Plan, Prompt, Stream, Survey, concatenate
@@ -32,6 +34,10 @@ from costream.models import (
 
 Pick = Callable[[Tensor], list[int]]
 """Names the next token of each row of logits, [rows, vocabulary]."""
+
+
+Step = Callable[[Mapping[int, int], Tensor], Tensor]
+"""Appends a token to each of some answers: tokens by question and positions to logits."""
 
 
 @dataclass(slots=True)
@@ -71,6 +77,7 @@ class ModelRunner:
         chunk: most tokens that go through the language model together; bounds memory, not results.
         kv_memory: bytes of the pool; None for as many as it needs.
         attention: name of the attention backend, or ``auto``.
+        capture: answers are written by a step of fixed shapes, on a GPU as a CUDA graph.
 
     Raises:
         SettingsError: there is no such backend.
@@ -82,8 +89,11 @@ class ModelRunner:
         chunk: int,
         kv_memory: int | None = None,
         attention: str = AUTO,
+        capture: bool = False,
     ) -> None:
         self.model = model
+        self._capture = capture
+        self._fixed: FixedStep | None = None
         self._backend = backend_for(attention, model.kv_shape.device.type)
         limit = None if kv_memory is None else kv_memory // model.kv_shape.row_bytes
         self.pool = KVPool(model.kv_shape, limit=limit)
@@ -159,12 +169,12 @@ class ModelRunner:
         Returns:
             The tokens of each answer, by question, and the operations spent.
         """
-        continuation = self._continuation(plan.keys, list(firsts), limit)
+        step = self._step_of(plan.keys, list(firsts), limit)
         written: dict[int, list[int]] = {branch: [] for branch in firsts}
         nexts, flops = firsts, 0
         while nexts := self._continued(nexts, written, limit):
-            continuation.turn_to(list(nexts))
-            logits = self._next_logits(plan, nexts, written, spans, continuation)
+            moved = [plan.text_start + spans[b] + len(written[b]) - 1 for b in nexts]
+            logits = step(nexts, torch.cat(moved, dim=1))
             flops += self.model.text_flops(len(nexts), len(plan.keys), logits=len(nexts))
             nexts = dict(zip(nexts, pick(logits), strict=True))
         return written, flops
@@ -182,21 +192,38 @@ class ModelRunner:
             written[branch].append(token)
         return {b: token for b, token in alive.items() if len(written[b]) < limit}
 
+    def _step_of(self, keys: Keys, branches: Sequence[int], limit: int) -> Step:
+        """Returns what runs one token of each answer."""
+        upload = Upload(self._device)
+        if not self._capture:
+            found = Continuation(self.pool, keys, self.model.rotation, branches, limit, upload)
+            upload.move()
+            found.gather()
+            return partial(self._next_logits, found)
+        places = seen_by(keys, branches)
+        view = KeyView(keys, self.model.rotation, upload)
+        seen = {branch: upload.add(at) for branch, at in places.items()}
+        upload.move()
+        step = self._fixed_step(len(seen), max(map(len, places.values())) + limit)
+        step.begin(self.pool, view, seen)
+        return step.next_logits
+
+    def _fixed_step(self, answers: int, keys: int) -> FixedStep:
+        if self._fixed is None or not self._fixed.fits(answers, keys):
+            # Its memory is free before a larger one takes some.
+            self._fixed = None
+            self._fixed = FixedStep(self.model, answers, keys)
+        return self._fixed
+
     def _next_logits(
-        self,
-        plan: Plan,
-        nexts: dict[int, int],
-        written: dict[int, list[int]],
-        spans: Sequence[int],
-        attention: Attention,
+        self, continuation: Continuation, nexts: Mapping[int, int], positions: Tensor
     ) -> Tensor:
-        segment = self.model.text(list(nexts.values()))
-        moved = [plan.text_start + spans[b] + len(written[b]) - 1 for b in nexts]
-        segment = replace(segment, positions=torch.cat(moved, dim=1))
+        continuation.turn_to(list(nexts))
+        segment = replace(self.model.text(list(nexts.values())), positions=positions)
         upload = Upload(self._device)
         inputs = SegmentTensors(segment, upload)
         upload.move()
-        return self.model.logits(self._hidden(inputs.segment, None, attention))
+        return self.model.logits(self._hidden(inputs.segment, None, continuation))
 
     def _compute_prompt(self) -> Prompt:
         segment = self.model.prompt()
@@ -283,13 +310,6 @@ class ModelRunner:
             attention,
             until=until,
         )
-
-    def _continuation(self, keys: Keys, branches: Sequence[int], limit: int) -> Continuation:
-        upload = Upload(self._device)
-        continuation = Continuation(self.pool, keys, self.model.rotation, branches, limit, upload)
-        upload.move()
-        continuation.gather()
-        return continuation
 
     @property
     def _device(self) -> torch.device:
