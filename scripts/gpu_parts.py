@@ -10,37 +10,35 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
+from scripts.gpu_workload import (
+    ASK,
+    Noise,
+    last_tokens,
+    ours_and_stock,
+    settings_of,
+    size_of,
+    steps_of,
+)
 from torch import Tensor
 from transformers.utils import logging
 from typer.testing import CliRunner
 
 from costream.cli import app
 from costream.engine.attention.backends import ATTENTION
-from costream.engine.attention.kernel import StreamTokens
-from costream.engine.batch import Batch
 from costream.engine.engine import Engine
 from costream.engine.kv_pool import KVPool
-from costream.engine.plan import SHARED, Keys
 from costream.engine.upload import Upload
-from costream.engine.watch import Watch
 from costream.models import (
     SIZES,
     KVShape,
     ModelAdapter,
-    Moment,
-    Rotation,
     load_model,
     write_untrained,
 )
-from costream.settings import EngineSettings
-from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
 
 if TYPE_CHECKING:
     from scripts.gpu import Part, Report, Setup
-
-ASK = "Is someone fighting?"
 
 TOLERANCE = 1e-3
 """Of float32, as a share of the range of logits: that of the golden tests."""
@@ -48,33 +46,6 @@ TOLERANCE = 1e-3
 FAMILIES = [name for name in SIZES if "test" in name]
 
 logging.disable_progress_bar()
-
-
-class Noise:
-    """A source in memory, whose frames have nothing in common.
-
-    Args:
-        frames: how many.
-        size: their (width, height).
-        seed: of the noise.
-    """
-
-    decode_seconds = 0.0
-
-    def __init__(self, frames: int, size: tuple[int, int], seed: int = 0) -> None:
-        rng, shape = np.random.default_rng(seed), (size[1], size[0], 3)
-        self._pictures = [
-            Picture.from_rgb(rng.integers(0, 256, shape, dtype=np.uint8)) for _ in range(frames)
-        ]
-        self.info = StreamInfo(
-            f"noise {seed}", "none", None, *size, rotation=0, frame_rate=None, duration=None,
-            motion="none",
-        )  # fmt: skip
-
-    def samples(self, fps: float, *, on_frame: object = None) -> Iterator[Sample]:
-        """See :class:`~costream.video.SampleSource`."""
-        for tick, picture in enumerate(self._pictures):
-            yield Sample(tick, tick / fps, picture, _nothing_known(picture))
 
 
 def environment(setup: Setup, report: Report) -> None:
@@ -105,7 +76,7 @@ def golden(setup: Setup, report: Report) -> None:
             for attention in ATTENTION:
                 name = f"{size} {str(dtype)[6:]} {attention}"
                 try:
-                    pairs = list(_ours_and_stock(model, attention, 5 if setup.small else 8))
+                    pairs = list(ours_and_stock(model, attention, 5 if setup.small else 8))
                 except Exception as error:  # of this combination alone
                     report.check(name, False, repr(error))
                     continue
@@ -124,7 +95,7 @@ def backends(setup: Setup, report: Report) -> None:
         results = {}
         for name in ATTENTION:
             upload = Upload(torch.device(setup.device))
-            tokens = [_last_tokens(n, window, fresh, upload) for n in range(streams)]
+            tokens = [last_tokens(n, window, fresh, upload) for n in range(streams)]
             kernel = ATTENTION[name]().plan(pool, tokens, upload)
             upload.move()
             run = torch.inference_mode()(partial(kernel.run, 0, queries, 128**-0.5))
@@ -143,7 +114,7 @@ def waits(setup: Setup, report: Report) -> None:
     for size in FAMILIES[:1] if setup.small else FAMILIES:
         path = write_untrained(setup.folder / "checkpoints" / size, size)
         model = load_model(str(path), device=setup.device, dtype=torch.bfloat16)
-        for number, (engine, batch) in enumerate(_steps(model, streams=2)):
+        for number, (engine, batch) in enumerate(steps_of(model, streams=2)):
             # The first step fills caches: position tables, mean and deviation.
             try:
                 with _no_waiting(setup, number > 0):
@@ -158,7 +129,7 @@ def stages(setup: Setup, report: Report) -> None:
     """Times of stages add up to the time on the wall."""
     model = _timed_model(setup)
     wall = told = 0.0
-    for number, (engine, batch) in enumerate(_steps(model, streams=2 if setup.small else 8)):
+    for number, (engine, batch) in enumerate(steps_of(model, streams=2 if setup.small else 8)):
         _synchronise(setup)
         begun = perf_counter()
         outputs = engine.runner.run(batch)
@@ -168,6 +139,24 @@ def stages(setup: Setup, report: Report) -> None:
             told += sum(out.vision_seconds + out.prefill_seconds for out in outputs)
     report.check("stages over wall", 0.8 < told / wall < 1.02, told / wall)
     report.note("seconds of a step", wall / number)
+
+
+def capture(setup: Setup, report: Report) -> None:
+    """Answers written token by token, and by a captured step: the same tokens, and their time."""
+    model, limit = _timed_model(setup, torch.float32), 8 if setup.small else 64
+    written = []
+    for captured in (False, True):
+        engine = Engine(model, settings_of(model, capture=captured))
+        source = Noise(8, size_of(model))
+        watch = engine.open(source, [ASK, "Is someone running?"])
+        window, _ = next(iter(engine.windows(source)))
+        plan, _ = watch.run(watch.ingest.prepare(window))
+        spans, picked = watch.questions.spans, partial(_nth_likeliest, 9)
+        write = partial(engine.runner.write, plan, {0: 5, 1: 7}, spans, picked, limit)
+        written.append(write()[0])
+        name = "captured" if captured else "plain"
+        report.note(f"{name}: ms a token", 1e3 * _seconds(setup, write) / limit)
+    report.check("the same tokens", written[0] == written[1], written)
 
 
 def memory(setup: Setup, report: Report) -> None:
@@ -199,55 +188,10 @@ PARTS: dict[str, Part] = {
     "backends": backends,
     "waits": waits,
     "stages": stages,
+    "capture": capture,
     "memory": memory,
     "capacity": capacity,
 }
-
-
-def _nothing_known(picture: Picture) -> ChangeMap:
-    shape = -(-picture.height // BLOCK), -(-picture.width // BLOCK)
-    field = np.zeros(shape, np.float32)
-    unknown = np.full(shape, np.nan, np.float32)
-    return ChangeMap(
-        motion="none", peak=field, drift=np.zeros((*shape, 2), np.float32), path=field,
-        activity=field, intra=np.zeros(shape, np.bool_), quantiser=unknown, residual=unknown,
-        frames=1, keyframes=0, packet_bytes=1, damaged=False,
-    )  # fmt: skip
-
-
-def _size_of(model: ModelAdapter) -> tuple[int, int]:
-    """The family's tile, or small frames that all grids divide."""
-    size: tuple[int, int] = getattr(model.preprocessing, "tile", (224, 224))
-    return size
-
-
-def _settings(model: ModelAdapter, **values: object) -> EngineSettings:
-    plain = {"fps": 2, "window": 4, "stride": 2, "pruner": "none", "frame_size": _size_of(model)}
-    return EngineSettings.checked(**{**plain, **values})
-
-
-def _ours_and_stock(
-    model: ModelAdapter, attention: str, frames: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields logits of CoStream and of the stock class for each window: [vocabulary]."""
-    engine = Engine(model, _settings(model, refresh="full", attention=attention))
-    source = Noise(frames + 4, _size_of(model))
-    watch, patch, shown = engine.open(source, [ASK]), model.temporal_patch, []
-    for window, _ in engine.windows(source):
-        shown = [(tick, pixels) for tick, pixels in shown if tick >= window.start]
-        for tubelet in window.arrivals:
-            pictures = [sample.picture for sample in tubelet.samples]
-            shown.append((tubelet.tick, model.pixels(pictures, watch.stream.geometry)))
-        plan, output = watch.run(watch.ingest.prepare(window))
-        watch.state.commit(plan)
-        moments = [
-            Moment(n, (tick - shown[0][0] + (patch - 1) / 2) / 2, patch / 2)
-            for n, (tick, _) in enumerate(shown)
-        ]
-        prompt = watch.questions.prompts[0]
-        pixels = [pixels for _, pixels in shown]
-        stock = model.stock_logits(pixels, moments, prompt, watch.stream.geometry)
-        yield output.logits[0].float().cpu(), stock.float().cpu()
 
 
 def _as_near(
@@ -266,44 +210,21 @@ def _gap(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max() / (other.max() - other.min()))
 
 
-def _last_tokens(number: int, window: int, fresh: int, upload: Upload) -> StreamTokens:
-    """The last tokens of a window of which half the keys are carried over."""
-    distances = np.where(np.arange(window) % 2, 16, 0)
-    keys = Keys(np.arange(number * window, (number + 1) * window), distances, distances[:0])
-    frequencies = torch.linspace(1, 1e-3, 64, device=upload.device)
-    places = np.arange(window - fresh, window)
-
-    def rotate(moved: Tensor) -> Rotation:
-        return Rotation.by(moved, frequencies)
-
-    begin = number * fresh
-    return StreamTokens(begin, places, np.full(fresh, SHARED), keys, rotate, upload)
+def _nth_likeliest(nth: int, logits: Tensor) -> list[int]:
+    """Picks what hangs on many logits: an untrained model's likeliest token is its last one."""
+    found: list[int] = logits.topk(nth).indices[:, -1].tolist()
+    return found
 
 
-def _steps(model: ModelAdapter, streams: int) -> Iterator[tuple[Engine, Batch]]:
-    """Yields the windows of some streams together, each to be run before the next is asked for."""
-    engine = Engine(model, _settings(model))
-    sources = [Noise(16, _size_of(model), seed) for seed in range(streams)]
-    watches: list[Watch] = [engine.open(source, [ASK]) for source in sources]
-    for windows in zip(*(engine.windows(source) for source in sources), strict=True):
-        plans = [
-            watch.plan(watch.ingest.prepare(window))
-            for watch, (window, _) in zip(watches, windows, strict=True)
-        ]
-        yield engine, Batch(plans)
-        for watch, plan in zip(watches, plans, strict=True):
-            watch.state.commit(plan)
-
-
-def _timed_model(setup: Setup) -> ModelAdapter:
+def _timed_model(setup: Setup, dtype: torch.dtype | None = None) -> ModelAdapter:
     name = "costream/untrained-" + ("test" if setup.small else "150m")
-    return load_model(name, device=setup.device)
+    return load_model(name, device=setup.device, dtype=dtype)
 
 
 def _watch_noise(setup: Setup, count: int) -> None:
     model = _timed_model(setup)
-    engine = Engine(model, _settings(model, epoch=10**6))
-    sources = [Noise(12, _size_of(model), seed) for seed in range(count)]
+    engine = Engine(model, settings_of(model, epoch=10**6))
+    sources = [Noise(12, size_of(model), seed) for seed in range(count)]
     for _ in engine.watch(sources, [ASK]):
         pass
 
