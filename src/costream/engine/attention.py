@@ -69,10 +69,12 @@ class StreamQueries:
     Attributes:
         view: the keys that any of them sees.
         blocks: its tokens, in order.
+        read: in the last layer, its tokens that are read, in order.
     """
 
     view: KeyView
     blocks: tuple[Block, ...]
+    read: tuple[Block, ...]
 
 
 class PagedAttention:
@@ -94,10 +96,14 @@ class PagedAttention:
     ) -> Tensor:
         """Stores the layer's keys and values, returns what the tokens gather."""
         self._pool.write(layer, self._rows, keys, values)
+        last = layer == self._pool.shape.layers - 1
         mixed = queries.new_empty(queries.shape[1], queries.shape[0], queries.shape[2])
         for stream in self._streams:
+            blocks = stream.read if last else stream.blocks
+            if not blocks:
+                continue
             seen = self._pool.gather(layer, stream.view.rows, stream.view.rotation)
-            for block in stream.blocks:
+            for block in blocks:
                 mixed[block.begin : block.end] = attend_block(queries, *seen, block, scale)
         return mixed
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -35,6 +36,12 @@ class StreamPieces:
     def branches(self) -> Ints:
         """The question of each token, or SHARED: int64 [tokens]."""
         return concatenate([np.full(len(p.segment), p.branch) for p in self.pieces])
+
+    @property
+    def read(self) -> Ints:
+        """Those of its tokens whose last hidden states are read: int64 [read]."""
+        lengths = [len(piece.segment) for piece in self.pieces]
+        return concatenate(offset([piece.read for piece in self.pieces], lengths))
 
     @property
     def tokens(self) -> int:
@@ -73,6 +80,12 @@ class Pass:
         return torch.cat([p.segment.positions + p.position for p in self.pieces], dim=1)
 
     @property
+    def read(self) -> Ints:
+        """Those whose last hidden states are read: int64 [read]."""
+        streams = self.streams
+        return concatenate(offset([s.read for s in streams], [s.tokens for s in streams]))
+
+    @property
     def rows(self) -> Ints:
         """The rows that they are computed into: int64 [tokens]."""
         return concatenate([piece.rows for piece in self.pieces])
@@ -106,11 +119,11 @@ class Batch:
         """
         return passes_of([(plan.keys, plan.pieces) for plan in self.plans], limit)
 
-    @property
-    def ends(self) -> list[Ints]:
-        """Each plan's last tokens of questions, among the tokens of all passes."""
-        begins = np.cumsum([0, *(plan.tokens for plan in self.plans)])
-        return [plan.ends + begin for plan, begin in zip(self.plans, begins, strict=False)]
+
+def offset(indices: Iterable[Ints], lengths: Iterable[int]) -> list[Ints]:
+    """Counts the indices of parts from the first part's beginning on, given the parts' lengths."""
+    begins = accumulate(lengths, initial=0)
+    return [part + begin for part, begin in zip(indices, begins, strict=False)]
 
 
 def passes_of(streams: Sequence[tuple[Keys, Sequence[Piece]]], limit: int) -> Iterator[Pass]:

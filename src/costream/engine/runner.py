@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -89,9 +90,7 @@ class ModelRunner:
         self._encode(batch)
         between = perf_counter()
         hidden = torch.cat([self._compute(part) for part in batch.passes(self._chunk)])
-        ends = [torch.from_numpy(ends).to(hidden.device) for ends in batch.ends]
-        logits = self.model.logits(hidden.index_select(0, torch.cat(ends)))
-        parts = torch.split(logits, [len(end) for end in ends])
+        parts = torch.split(self.model.logits(hidden), [plan.asked for plan in batch.plans])
         return self._outputs(batch, parts, between - begun, perf_counter() - between)
 
     @torch.inference_mode()
@@ -174,7 +173,7 @@ class ModelRunner:
         hidden = self.model.forward(
             self.model.embed(segment, None),
             torch.cat(moved, dim=1).to(self.pool.shape.device),
-            segment.visual.to(self.pool.shape.device),
+            self._placed(np.empty(0, np.int64)),
             None,
             attention,
         )
@@ -218,7 +217,7 @@ class ModelRunner:
             )
 
     def _compute(self, part: Pass) -> Tensor:
-        """Computes keys and values of a pass into the pool: its last hidden states."""
+        """Computes keys and values of a pass into the pool: the hidden states that are read."""
         rows = self._placed(part.rows)
         return self._forward(part, PagedAttention(self.pool, rows, self._queries(part)))
 
@@ -226,7 +225,13 @@ class ModelRunner:
         device, visual = self.pool.shape.device, part.visual
         embeds, deepstack = self._embed(part, visual, copy=until is None)
         return self.model.forward(
-            embeds, part.positions.to(device), visual.to(device), deepstack, attention, until=until
+            embeds,
+            part.positions.to(device),
+            visual.nonzero().squeeze(1).to(device),
+            deepstack,
+            attention,
+            read=self._placed(part.read),
+            until=until,
         )
 
     def _embed(self, part: Pass, visual: Tensor, *, copy: bool) -> tuple[Tensor, Tensor | None]:
@@ -241,15 +246,14 @@ class ModelRunner:
         return self.model.embed(segment, features), features.deepstack
 
     def _queries(self, part: Pass) -> list[StreamQueries]:
-        found, begin, shape = [], 0, self.pool.shape
+        found, begin, asked, shape = [], 0, 0, self.pool.shape
         for stream in part.streams:
-            places = stream.places
+            places, branches, read = stream.places, stream.branches, stream.read
             view = self._view(stream.keys).up_to(int(places[-1]) + 1)
-            blocks = blocks_of(
-                begin, places, stream.branches, stream.keys, shape.dtype, shape.device
-            )
-            found.append(StreamQueries(view, blocks))
-            begin += len(places)
+            cut = partial(blocks_of, keys=stream.keys, dtype=shape.dtype, device=shape.device)
+            blocks = cut(begin, places, branches), cut(asked, places[read], branches[read])
+            found.append(StreamQueries(view, *blocks))
+            begin, asked = begin + len(places), asked + len(read)
         return found
 
     def _view(self, keys: Keys) -> KeyView:
@@ -278,5 +282,7 @@ class ModelRunner:
         shown = {patch.ticks: patch.shown for patch in plan.state.patches}
         patches = [frame.encoded * group for frame in plan.window.frames]
         seen = [max(f.encoded, int(shown[f.ticks].sum())) * group for f in plan.window.frames]
-        language = self.model.text_flops(plan.tokens, len(plan.keys), logits=len(plan.ends))
+        language = self.model.text_flops(
+            plan.tokens, len(plan.keys), logits=plan.asked, read=plan.asked
+        )
         return self.model.vision_flops(patches, seen) + language

@@ -117,10 +117,6 @@ class Qwen3VLAdapter(StockAdapter):
         positions = torch.cat([text.expand(3, -1), places, close.expand(3, -1)], dim=1)
         return Segment(ids, ids == video, positions, span=int(close) + 1)
 
-    def visual_options(self, visual: Tensor, deepstack: Tensor | None) -> dict[str, Any]:
-        features = None if deepstack is None else list(deepstack)
-        return {"visual_pos_masks": visual[None], "deepstack_visual_embeds": features}
-
     @torch.inference_mode()
     def stock_logits(
         self,
