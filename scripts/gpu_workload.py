@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from costream.engine.attention.kernel import StreamTokens
+from costream.engine.attention.kernel import StreamKeys, StreamTokens
 from costream.engine.batch import Batch
 from costream.engine.engine import Engine
 from costream.engine.plan import SHARED, Keys
@@ -95,7 +95,8 @@ def last_tokens(number: int, window: int, fresh: int, upload: Upload) -> StreamT
         return Rotation.by(moved, frequencies)
 
     begin = number * fresh
-    return StreamTokens(begin, places, np.full(fresh, SHARED), keys, rotate, upload)
+    seen = StreamKeys(keys, window, rotate, upload)
+    return StreamTokens(begin, places, np.full(fresh, SHARED), seen, upload)
 
 
 def steps_of(model: ModelAdapter, streams: int) -> Iterator[tuple[Engine, Batch]]:

@@ -80,6 +80,12 @@ class MaskedAttention:
     def __init__(self, mask: torch.Tensor) -> None:
         self.mask = mask
         self.layers: list[int] = []
+        self._read: torch.Tensor | None = None
+
+    def reading(self, read: torch.Tensor) -> MaskedAttention:
+        """Has the tokens that are read, int64 [read], be those that ask in the last layer."""
+        self._read = read
+        return self
 
     def attend(
         self,
@@ -90,6 +96,9 @@ class MaskedAttention:
         scale: float,
     ) -> torch.Tensor:
         self.layers.append(layer)
+        mask = self.mask
+        if self._read is not None and queries.shape[1] == len(self._read) != len(mask):
+            mask = mask[self._read]
         return torch.nn.functional.scaled_dot_product_attention(
-            queries[None], keys[None], values[None], self.mask, scale=scale, enable_gqa=True
+            queries[None], keys[None], values[None], mask, scale=scale, enable_gqa=True
         )[0].transpose(0, 1)

@@ -122,7 +122,7 @@ def test_a_window_costs_what_the_models_passes_cost(model: ModelAdapter) -> None
     def passes(groups: int) -> int:
         vision = model.vision_flops([4 * groups] * 2, [196] * 2)
         queries = 2 * (groups + layout.label) + 2 * layout.question
-        return vision + model.text_flops(queries, layout.tokens, 2)
+        return vision + model.text_flops(queries, layout.tokens, 2, read=2)
 
     whole = StreamCost.of(model, geometry, layout, row, 1.0).flops
     assert whole == passes(49)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costream.models.spread import add_at_visual, spread
+from costream.models.spread import spread
 
 
 @given(mask=st.lists(st.booleans(), min_size=1, max_size=20).filter(any))
@@ -14,13 +14,3 @@ def test_each_visual_token_has_its_own_features(mask: list[bool]) -> None:
     visual = torch.tensor(mask)
     features = torch.randn(int(visual.sum()), 3)
     assert torch.equal(spread(features, visual)[visual], features)
-
-
-@given(mask=st.lists(st.booleans(), min_size=1, max_size=20).filter(any))
-def test_features_are_added_to_visual_tokens_alone(mask: list[bool]) -> None:
-    visual, hidden = torch.tensor(mask)[None], torch.randn(1, len(mask), 3)
-    features = torch.randn(int(visual.sum()), 3)
-    expected = hidden.clone()
-    expected[visual] += features
-    assert torch.equal(add_at_visual(hidden, visual, features), expected)
-    assert not torch.equal(hidden, expected)

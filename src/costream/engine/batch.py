@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -36,6 +37,12 @@ class StreamPieces:
     def branches(self) -> Ints:
         """The question of each token, or SHARED: int64 [tokens]."""
         return concatenate([np.full(len(p.segment), p.branch) for p in self.pieces])
+
+    @property
+    def read(self) -> Ints:
+        """Those of its tokens whose last hidden states are read: int64 [read]."""
+        lengths = [len(piece.segment) for piece in self.pieces]
+        return concatenate(offset([piece.read for piece in self.pieces], lengths))
 
     @property
     def tokens(self) -> int:
@@ -74,6 +81,12 @@ class Pass:
         return torch.cat([p.segment.positions + p.position for p in self.pieces], dim=1)
 
     @property
+    def read(self) -> Ints:
+        """Those whose last hidden states are read: int64 [read]."""
+        streams = self.streams
+        return concatenate(offset([s.read for s in streams], [s.tokens for s in streams]))
+
+    @property
     def rows(self) -> Ints:
         """The rows that they are computed into: int64 [tokens]."""
         return concatenate([piece.rows for piece in self.pieces])
@@ -94,9 +107,16 @@ class SegmentTensors:
 
     def __init__(self, segment: Segment, upload: Upload) -> None:
         self._ids = upload.add(segment.ids.numpy())
-        self._visual = upload.add(segment.visual.numpy().astype(np.int64))
+        visual = segment.visual.numpy()
+        self._visual = upload.add(visual.astype(np.int64))
+        self._visual_at = upload.add(visual.nonzero()[0])
         self._positions = upload.add(segment.positions.numpy().reshape(-1))
         self._axes = len(segment.positions)
+
+    @property
+    def visual_at(self) -> Tensor:
+        """Which of its tokens are visual: int64 [visual tokens]."""
+        return self._visual_at.tensor
 
     @property
     def segment(self) -> Segment:
@@ -115,6 +135,7 @@ class PassTensors:
     Attributes:
         tokens: its tokens and where they stand.
         rows: the rows that they are computed into.
+        read: those whose last hidden states are read.
         sources: the rows that have the features of its visual tokens; None where it has none.
         copies: the rows that these have to be copied to; None where they are there already.
     """
@@ -123,6 +144,7 @@ class PassTensors:
         rows, sources = part.rows, part.sources
         self.tokens = SegmentTensors(Segment(part.ids, part.visual, part.positions, 0), upload)
         self.rows = upload.add(rows)
+        self.read = upload.add(part.read)
         self.sources = upload.add(sources) if len(sources) else None
         visual = rows[part.visual.numpy()]
         self.copies = None if np.array_equal(visual, sources) else upload.add(visual)
@@ -156,11 +178,11 @@ class Batch:
         """The rows of what is new in all windows: int64 [kept groups]."""
         return concatenate([rows for plan in self.plans for rows in plan.encode])
 
-    @property
-    def ends(self) -> list[Ints]:
-        """Each plan's last tokens of questions, among the tokens of all passes."""
-        begins = np.cumsum([0, *(plan.tokens for plan in self.plans)])
-        return [plan.ends + begin for plan, begin in zip(self.plans, begins, strict=False)]
+
+def offset(indices: Iterable[Ints], lengths: Iterable[int]) -> list[Ints]:
+    """Counts the indices of parts from the first part's beginning on, given the parts' lengths."""
+    begins = accumulate(lengths, initial=0)
+    return [part + begin for part, begin in zip(indices, begins, strict=False)]
 
 
 def passes_of(streams: Sequence[tuple[Keys, Sequence[Piece]]], limit: int) -> Iterator[Pass]:

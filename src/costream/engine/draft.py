@@ -120,7 +120,6 @@ class Draft:
     def finish(self, window: WindowInput, questions: Questions) -> Plan:
         """Appends the questions and returns the plan."""
         table, prompt = self._table, self._stream.prompt
-        before = sum(len(piece.segment) for piece in self._pieces)
         rows = self._ask(questions)
         first = self._patches[0].position if self._patches else self._position
         keys = Keys(
@@ -144,7 +143,7 @@ class Draft:
             encode=tuple(self._encode),
             pieces=tuple(self._pieces),
             keys=keys,
-            ends=before + questions.ends,
+            asked=len(questions.asks),
             taken=concatenate(self.taken),
             text_start=self._text_start(),
             referring=self._referring,

@@ -48,6 +48,7 @@ class FixedStep:
         # Of each answer: its token, where its key goes, which row of logits is asked for, position.
         self._inputs = torch.zeros(rows, self._answers, dtype=torch.int64, device=shape.device)
         self._text = torch.zeros(self._answers, dtype=torch.bool, device=shape.device)
+        self._none = torch.zeros(0, dtype=torch.int64, device=shape.device)
         self._order = torch.arange(self._keys, device=shape.device)
         self._mask = torch.empty(0)
         self._slots: dict[int, int] = {}
@@ -119,7 +120,7 @@ class FixedStep:
         self._mask = self._mask.masked_fill_(hidden_keys, -torch.inf)[:, None, None]
         segment = Segment(self._inputs[_ID], self._text, positions, span=0)
         embeds = self._model.embed(segment, None)
-        hidden = self._model.forward(embeds, positions, self._text, None, self)
+        hidden = self._model.forward(embeds, positions, self._none, None, self)
         return self._model.logits(hidden.index_select(0, self._inputs[_ROW]))
 
     def _captured(self) -> Callable[[], Tensor]:

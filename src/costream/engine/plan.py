@@ -42,6 +42,11 @@ class Piece:
     branch: int = SHARED
 
     @property
+    def read(self) -> Ints:
+        """Those of its tokens whose last hidden states are read: the one that ends a question."""
+        return np.array([] if self.branch == SHARED else [len(self.segment) - 1], np.int64)
+
+    @property
     def visual_tokens(self) -> int:
         """How many of its tokens are visual."""
         return len(self.sources)
@@ -158,7 +163,7 @@ class Plan:
         encode: for each new temporal patch the rows of its kept groups, int64 [kept].
         pieces: what the language model computes, in the order of keys; the questions last.
         keys: what that looks at.
-        ends: int64 [questions], each question's last token among all that are computed.
+        asked: how many questions there are.
         taken: rows that this plan took from the pool, those of the questions among them.
         text_start: position at which questions begin, int64 [axes, 1].
         referring: tokens laid out anew that refer to rows of others instead of being computed.
@@ -171,7 +176,7 @@ class Plan:
     encode: tuple[Ints, ...]
     pieces: tuple[Piece, ...]
     keys: Keys
-    ends: Ints
+    asked: int
     taken: Ints
     text_start: Tensor
     referring: int

@@ -38,7 +38,6 @@ class Questions:
         pieces: (branch, tokens) of how all questions begin, which is computed once, and of the
             rest of each.
         branches: int64 [tokens], the branch of each token, in the order of the pieces.
-        ends: int64 [questions], each question's last token among them.
 
     Raises:
         SettingsError: there is no question, one is empty, or one is not valid Unicode.
@@ -57,7 +56,6 @@ class Questions:
         self.pieces = _pieces(segments)
         lengths = [len(segment) for _, segment in self.pieces]
         self.branches: Ints = np.repeat([branch for branch, _ in self.pieces], lengths)
-        self.ends: Ints = np.cumsum(lengths)[-len(segments) :] - 1
 
     @property
     def tokens(self) -> int:

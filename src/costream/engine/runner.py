@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from costream.engine.attention.backends import AUTO, backend_for
-from costream.engine.attention.kernel import AttentionKernel, KeyView, StreamTokens
+from costream.engine.attention.kernel import KeyView, StreamKeys, StreamTokens
 from costream.engine.attention.paged import KeyProbe, PagedAttention
 from costream.engine.batch import Batch, Pass, PassTensors, SegmentTensors, StreamPieces, passes_of
 from costream.engine.continuation import Continuation, seen_by
@@ -28,7 +28,6 @@ from costream.models import (
     EncodeJob,
     EncoderMemory,
     ModelAdapter,
-    Segment,
     VisualTokens,
 )
 
@@ -116,14 +115,13 @@ class ModelRunner:
         """Encodes and prefills a batch; returns what came of each plan, in order."""
         clock, upload = StageClock(self._device), Upload(self._device)
         steps = [self._paged(part, upload) for part in batch.passes(self._chunk)]
-        rows, ends = upload.add(batch.encode), upload.add(concatenate(batch.ends))
+        rows = upload.add(batch.encode)
         upload.move()
         self._encode(batch, rows)
         clock.mark()
-        hidden = torch.cat([self._forward(*step) for step in steps])
-        logits = self.model.logits(hidden.index_select(0, ends.tensor))
+        logits = self.model.logits(torch.cat([self._forward(*step) for step in steps]))
         clock.mark()
-        parts = torch.split(logits, [len(plan.ends) for plan in batch.plans])
+        parts = torch.split(logits, [plan.asked for plan in batch.plans])
         return self._outputs(batch, parts, clock)
 
     @torch.inference_mode()
@@ -223,7 +221,7 @@ class ModelRunner:
         upload = Upload(self._device)
         inputs = SegmentTensors(segment, upload)
         upload.move()
-        return self.model.logits(self._hidden(inputs.segment, None, continuation))
+        return self.model.logits(self._hidden(inputs, None, continuation))
 
     def _compute_prompt(self) -> Prompt:
         segment = self.model.prompt()
@@ -264,8 +262,10 @@ class ModelRunner:
 
     def _paged(self, part: Pass, upload: Upload) -> tuple[PassTensors, Attention]:
         """Prepares a pass that computes keys and values into the pool."""
-        inputs, kernel = PassTensors(part, upload), self._kernel(part, upload)
-        return inputs, PagedAttention(self.pool, inputs.rows, kernel)
+        inputs, (asking, reading) = PassTensors(part, upload), self._tokens(part, upload)
+        kernel = self._backend.plan(self.pool, asking, upload)
+        last = self._backend.plan(self.pool, reading, upload) if reading else None
+        return inputs, PagedAttention(self.pool, inputs.rows, kernel, last)
 
     def _probe(self, part: Pass, upload: Upload) -> tuple[PassTensors, KeyProbe]:
         """Prepares a pass that looks at fresh keys and writes nothing."""
@@ -273,41 +273,48 @@ class ModelRunner:
         rows = concatenate([keys.rows[at] for keys, at in places])
         distances = concatenate([keys.distances[at] for keys, at in places])
         view = KeyView(Keys(rows, distances, rows[:0]), self.model.rotation, upload)
-        probe = KeyProbe(self.pool, CHECK_LAYER, view, self._kernel(part, upload))
-        return PassTensors(part, upload), probe
+        asking, _ = self._tokens(part, upload)
+        kernel = self._backend.plan(self.pool, asking, upload)
+        return PassTensors(part, upload), KeyProbe(self.pool, CHECK_LAYER, view, kernel)
 
-    def _kernel(self, part: Pass, upload: Upload) -> AttentionKernel:
-        begins = np.cumsum([0, *(stream.tokens for stream in part.streams)])
-        streams = [
-            StreamTokens(int(begin), of.places, of.branches, of.keys, self.model.rotation, upload)
-            for begin, of in zip(begins, part.streams, strict=False)
-        ]
-        return self._backend.plan(self.pool, streams, upload)
+    def _tokens(self, part: Pass, upload: Upload) -> tuple[list[StreamTokens], list[StreamTokens]]:
+        """Returns each stream's tokens, and those of them that are read, of streams with any."""
+        asking, reading, begin, asked = list[StreamTokens](), list[StreamTokens](), 0, 0
+        for stream in part.streams:
+            places, branches, read = stream.places, stream.branches, stream.read
+            keys = StreamKeys(stream.keys, int(places[-1]) + 1, self.model.rotation, upload)
+            asking.append(StreamTokens(begin, places, branches, keys, upload))
+            if len(read):
+                reading.append(StreamTokens(asked, places[read], branches[read], keys, upload))
+            begin, asked = begin + len(places), asked + len(read)
+        return asking, reading
 
     def _forward(
         self, inputs: PassTensors, attention: Attention, until: int | None = None
     ) -> Tensor:
-        """Runs a pass: its last hidden states. New rows are given their features."""
+        """Runs a pass: the hidden states that are read. New rows are given their features."""
         features = None
         if inputs.sources is not None:
             features = self.pool.features(inputs.sources.tensor)
             if until is None and inputs.copies is not None:
                 self.pool.write_features(inputs.copies.tensor, features)
-        return self._hidden(inputs.tokens.segment, features, attention, until)
+        return self._hidden(inputs.tokens, features, attention, inputs.read.tensor, until)
 
     def _hidden(
         self,
-        tokens: Segment,
+        tokens: SegmentTensors,
         features: VisualTokens | None,
         attention: Attention,
+        read: Tensor | None = None,
         until: int | None = None,
     ) -> Tensor:
         return self.model.forward(
-            self.model.embed(tokens, features),
-            tokens.positions,
-            tokens.visual,
+            self.model.embed(tokens.segment, features),
+            tokens.segment.positions,
+            tokens.visual_at,
             None if features is None else features.deepstack,
             attention,
+            read=read,
             until=until,
         )
 
@@ -328,5 +335,7 @@ class ModelRunner:
         shown = {patch.ticks: patch.shown for patch in plan.state.patches}
         patches = [frame.encoded * group for frame in plan.window.frames]
         seen = [max(f.encoded, int(shown[f.ticks].sum())) * group for f in plan.window.frames]
-        language = self.model.text_flops(plan.tokens, len(plan.keys), logits=len(plan.ends))
+        language = self.model.text_flops(
+            plan.tokens, len(plan.keys), logits=plan.asked, read=plan.asked
+        )
         return self.model.vision_flops(patches, seen) + language

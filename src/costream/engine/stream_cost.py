@@ -259,4 +259,5 @@ def _flops_at(model: ModelAdapter, geometry: FrameGeometry, layout: WindowLayout
     seen = [layout.groups * group] * layout.arriving
     vision = model.vision_flops([kept * group] * layout.arriving, seen)
     new = layout.arriving * (kept + layout.label) + layout.questions * layout.question
-    return vision + model.text_flops(new, layout.tokens, logits=layout.questions)
+    asked = layout.questions
+    return vision + model.text_flops(new, layout.tokens, logits=asked, read=asked)

@@ -221,14 +221,16 @@ class Watch:
     def _asking_flops(self, plan: Plan) -> int:
         """What the questions' own tokens cost in the pass that answered them."""
         tokens, asks = self.questions.tokens, len(self.questions.asks)
-        return self._runner.model.text_flops(tokens, len(plan.keys), logits=asks)
+        model = self._runner.model
+        return model.text_flops(tokens, len(plan.keys), logits=asks, read=asks)
 
     def _full_flops(self, written: int) -> int:
         """What the window costs from nothing: all patches, all tokens, the same answers."""
         model, grid = self._runner.model, self.stream.geometry.grid
         patches = [grid.rows * grid.cols] * len(self.state.window.patches)
         tokens = self.state.full_tokens + self.questions.tokens
-        prefill = model.text_flops(tokens, tokens, logits=len(self.questions.asks))
+        asks = len(self.questions.asks)
+        prefill = model.text_flops(tokens, tokens, logits=asks, read=asks)
         writing = model.text_flops(written, tokens, logits=written)
         return model.vision_flops(patches, patches) + prefill + writing
 

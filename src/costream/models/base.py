@@ -162,13 +162,14 @@ class Attention(Protocol):
 
         Args:
             layer: the layer.
-            queries: [heads, tokens, head_dim], rotated to their positions.
+            queries: [heads, tokens, head_dim], rotated to their positions; in the last layer, only
+                of tokens that are read.
             keys: [kv_heads, tokens, head_dim], rotated to their positions.
             values: same shape.
             scale: what products of queries and keys are multiplied by.
 
         Returns:
-            [tokens, heads, head_dim].
+            [tokens, heads, head_dim], of the tokens that have queries.
         """
         ...
 
@@ -326,16 +327,19 @@ class ModelAdapter(ABC):
         deepstack: Tensor | None,
         attention: Attention,
         *,
+        read: Tensor | None = None,
         until: int | None = None,
     ) -> Tensor:
-        """Runs the language model and returns its last hidden states: [tokens, hidden].
+        """Runs the language model and returns last hidden states: [read, hidden].
 
         Args:
             embeds: [tokens, hidden], those of several sequences behind each other.
             positions: int64 [axes, tokens].
-            visual: bool [tokens], where DeepStack features are added.
+            visual: int64 [visual tokens], where DeepStack features are added.
             deepstack: [levels, visual tokens, hidden], or None where no token is visual.
             attention: how its layers attend: it tells the sequences apart.
+            read: int64 [read], the tokens whose last hidden states are returned; all where None.
+                Of the others, the last layer computes keys and values alone.
             until: the layer whose attention is the last that is run, for what it sees of keys;
                 what is returned then means nothing. All layers where None.
         """
@@ -392,13 +396,14 @@ class ModelAdapter(ABC):
         """
 
     @abstractmethod
-    def text_flops(self, queries: int, keys: int, logits: int) -> int:
+    def text_flops(self, queries: int, keys: int, logits: int, read: int | None = None) -> int:
         """Returns the FLOPs of one pass of the language model.
 
         Args:
-            queries: tokens run through all layers.
+            queries: tokens run through the layers.
             keys: tokens each of them is compared with, masked ones included.
             logits: tokens whose logits are computed.
+            read: tokens whose last hidden states are read, see :meth:`forward`; all where None.
         """
 
 

@@ -32,7 +32,6 @@ from costream.models.encoder_memory import AttentionMetadata, places, set_attent
 from costream.models.flops import linear_flops, packed_attention_flops
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import PixelSettings, normalise
-from costream.models.spread import add_at_visual
 from costream.models.stock import StockAdapter
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.upload import upload
@@ -72,8 +71,6 @@ class Qwen3VLAdapter(StockAdapter):
         )
         set_attention(self.vision)
         embed_by_matmul(self.vision.patch_embed)
-        # The stock method indexes with a mask, for which the host waits in each of these layers.
-        self.language._deepstack_process = add_at_visual
 
     @classmethod
     def load(
@@ -120,10 +117,6 @@ class Qwen3VLAdapter(StockAdapter):
         close = torch.tensor([lead + max(rows, cols)])
         positions = torch.cat([text.expand(3, -1), places, close.expand(3, -1)], dim=1)
         return Segment(ids, ids == video, positions, span=int(close) + 1)
-
-    def visual_options(self, visual: Tensor, deepstack: Tensor | None) -> dict[str, Any]:
-        features = None if deepstack is None else list(deepstack)
-        return {"visual_pos_masks": visual[None], "deepstack_visual_embeds": features}
 
     @torch.inference_mode()
     def stock_logits(

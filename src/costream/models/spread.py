@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -19,15 +18,3 @@ def spread(features: Tensor, visual: Tensor) -> Tensor:
         [tokens, hidden].
     """
     return features.index_select(0, visual.cumsum(0).sub_(1).clamp_min_(0))
-
-
-def add_at_visual(hidden: Tensor, visual: Tensor, features: Tensor) -> Tensor:
-    """Returns hidden states with features added to those of visual tokens.
-
-    Args:
-        hidden: [batch, tokens, hidden].
-        visual: bool [batch, tokens].
-        features: [visual tokens, hidden].
-    """
-    added = spread(features.to(hidden.dtype), visual.flatten()).view_as(hidden)
-    return torch.where(visual[..., None], hidden + added, hidden)

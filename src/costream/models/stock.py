@@ -7,8 +7,7 @@ family adds its vision encoder, its preprocessing and the layout of a frame.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from costream.errors import ModelError
-from costream.models.attention import AttentionAlone, delegate_attention
 from costream.models.base import (
     Attention,
     KVShape,
@@ -29,6 +27,7 @@ from costream.models.base import (
 )
 from costream.models.chat import ChatFormat
 from costream.models.checkpoint import answer_ids, stop_ids
+from costream.models.decoder import Decoder
 from costream.models.flops import attention_flops, linear_flops
 from costream.models.quantised import plain_config, quantisation
 from costream.models.rotation import Rotation
@@ -70,8 +69,9 @@ class StockAdapter(ModelAdapter):
         chat = ChatFormat.of(tokenizer, video)
         self._before, self._after = chat.before, chat.after
         self.barred_ids = self._close_thought(chat.thought)
-        delegate_attention(self.language)
         _hold_frequencies(self.language.rotary_emb)
+        heads = int(self.text_config.num_attention_heads)
+        self.decoder = Decoder(self.language, heads, self.kv_shape.head_dim)
 
     def prompt(self) -> Segment:
         return self.text(self.ids(self._before))
@@ -112,34 +112,12 @@ class StockAdapter(ModelAdapter):
         deepstack: Tensor | None,
         attention: Attention,
         *,
+        read: Tensor | None = None,
         until: int | None = None,
     ) -> Tensor:
-        with self._ending_at(until):
-            hidden: Tensor = self.language(
-                inputs_embeds=embeds[None],
-                # The stock classes' own forms: [batch, tokens], or [axes, batch, tokens].
-                position_ids=positions if self.axes == 1 else positions[:, None],
-                use_cache=False,
-                attention=attention,
-                **self.visual_options(visual, deepstack),
-            ).last_hidden_state
-        return hidden[0]
-
-    @contextmanager
-    def _ending_at(self, layer: int | None) -> Iterator[None]:
-        """Leaves the language model's layers out that lie behind the attention of one."""
-        layers = self.language.layers
-        if layer is not None:
-            last = AttentionAlone(layers[layer])
-            self.language.layers = nn.ModuleList([*layers[:layer], last])
-        try:
-            yield
-        finally:
-            self.language.layers = layers
-
-    def visual_options(self, visual: Tensor, deepstack: Tensor | None) -> dict[str, Any]:
-        """Returns what else the family's language model takes: see :meth:`forward`."""
-        return {}
+        # The stock classes' own forms: [batch, tokens], or [axes, batch, tokens].
+        where = positions if self.axes == 1 else positions[:, None]
+        return self.decoder.run(embeds, where, visual, deepstack, attention, read=read, until=until)
 
     def logits(self, hidden: Tensor) -> Tensor:
         head = self.model.lm_head
@@ -163,10 +141,15 @@ class StockAdapter(ModelAdapter):
         frequencies: Tensor = self.language.rotary_emb.inv_freq.float()
         return frequencies
 
-    def text_flops(self, queries: int, keys: int, logits: int) -> int:
+    def text_flops(self, queries: int, keys: int, logits: int, read: int | None = None) -> int:
         heads, shape = self.text_config.num_attention_heads, self.kv_shape
-        attention = shape.layers * attention_flops(queries, keys, heads, shape.head_dim)
-        return queries * self._token_flops + attention + logits * self._logits_flops
+        attention = attention_flops(queries, keys, heads, shape.head_dim)
+        layers = queries * self._token_flops + shape.layers * attention
+        unread = 0 if read is None else queries - read
+        skipped = unread * self._reading_flops + attention_flops(
+            unread, keys, heads, shape.head_dim
+        )
+        return layers - skipped + logits * self._logits_flops
 
     def window(
         self, moments: Sequence[Moment], question: str, geometry: FrameGeometry
@@ -197,17 +180,27 @@ class StockAdapter(ModelAdapter):
         return linear_flops(self.language.layers) + self._expert_flops()
 
     @cached_property
+    def _reading_flops(self) -> int:
+        """FLOPs of the last layer's weights that only a token takes whose hidden state is read."""
+        last = self.language.layers[-1]
+        stored = linear_flops(last.self_attn.k_proj) + linear_flops(last.self_attn.v_proj)
+        return linear_flops(last) - stored + self._sparse_flops(last)
+
+    @cached_property
     def _logits_flops(self) -> int:
         return linear_flops(self.model.lm_head)
 
     def _expert_flops(self) -> int:
         """FLOPs a token of the experts and routers, which are bare parameters and not modules."""
+        return sum(self._sparse_flops(layer) for layer in self.language.layers)
+
+    def _sparse_flops(self, layer: Any) -> int:
+        """The same of one layer; none where its MLP is dense."""
         config = self.text_config
-        sparse = sum(hasattr(layer.mlp, "experts") for layer in self.language.layers)
-        if not sparse:
+        if not hasattr(layer.mlp, "experts"):
             return 0
         chosen = 3 * int(config.moe_intermediate_size) * int(config.num_experts_per_tok)
-        return sparse * 2 * int(config.hidden_size) * (chosen + int(config.num_experts))
+        return 2 * int(config.hidden_size) * (chosen + int(config.num_experts))
 
     def _close_thought(self, thought: str | None) -> frozenset[int]:
         """Tells of a thought that is closed empty; returns the token that would begin another."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from costream.engine.attention.kernel import StreamTokens
+from costream.engine.attention.kernel import StreamKeys, StreamTokens
 from costream.engine.kv_pool import KVPool
 from costream.engine.plan import SHARED, Keys
 from costream.engine.upload import Upload
@@ -61,7 +61,8 @@ def rotate(distances: Tensor) -> Rotation:
 def streams_of(cases: Sequence[Case]) -> tuple[list[StreamTokens], Upload]:
     upload, streams, begin = Upload(CPU), [], 0
     for case in cases:
-        streams.append(StreamTokens(begin, case.places, case.branches, case.keys, rotate, upload))
+        keys = StreamKeys(case.keys, int(case.places[-1]) + 1, rotate, upload)
+        streams.append(StreamTokens(begin, case.places, case.branches, keys, upload))
         begin += len(case.places)
     return streams, upload
 

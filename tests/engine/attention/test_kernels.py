@@ -134,18 +134,37 @@ def test_a_lone_token_of_the_video_needs_no_mask() -> None:
 
 
 def test_fresh_keys_are_stored_before_they_are_looked_at() -> None:
-    pool = pool_of(ROWS)
-    found = one_stream(3, 20)
-    streams, upload = streams_of(found)
-    rows = upload.add(found[0].keys.rows[-3:])
-    attention = PagedAttention(pool, rows, ATTENTION["sdpa"]().plan(pool, streams, upload))
-    upload.move()
+    pool, found = pool_of(ROWS), one_stream(3, 20)
+    attention, rows = paged(pool, found, read=found)
     keys, values = torch.randn(2, KV_HEADS, 3, WIDTH, generator=torch.Generator().manual_seed(3))
     queries = queries_of(found)
-    mixed = attention.attend(1, queries, keys, values, SCALE)
-    stored = pool.gather(1, rows.tensor, None)
+    mixed = attention.attend(0, queries, keys, values, SCALE)
+    stored = pool.gather(0, rows, None)
     assert torch.equal(stored[0], keys) and torch.equal(stored[1], values)
-    assert (mixed - gathered(pool, found, queries, 1)).abs().max() < 1e-5
+    assert (mixed - gathered(pool, found, queries, 0)).abs().max() < 1e-5
+
+
+def paged(pool: KVPool, found: list[Case], read: list[Case]) -> tuple[PagedAttention, torch.Tensor]:
+    """Attention of the last tokens of one stream, and their rows."""
+    streams, upload = streams_of(found)
+    rows = upload.add(found[0].keys.rows[found[0].places])
+    last = kernel_of("sdpa", pool, read) if read else None
+    kernel = ATTENTION["sdpa"]().plan(pool, streams, upload)
+    upload.move()
+    return PagedAttention(pool, rows, kernel, last), rows.tensor
+
+
+def test_in_the_last_layer_those_that_are_read_ask_alone() -> None:
+    pool, found = pool_of(ROWS), one_stream(3, 20)
+    read = [Case(found[0].keys, found[0].places[[0, 2]], found[0].branches[[0, 2]])]
+    keys, values = torch.randn(2, KV_HEADS, 3, WIDTH, generator=torch.Generator().manual_seed(3))
+    attention, rows = paged(pool, found, read)
+    queries = queries_of(read)
+    mixed = attention.attend(1, queries, keys, values, SCALE)
+    assert torch.equal(pool.gather(1, rows, None)[0], keys)
+    assert (mixed - gathered(pool, read, queries, 1)).abs().max() < 1e-5
+    attention, _ = paged(pool, found, [])
+    assert attention.attend(1, queries[:, :0], keys, values, SCALE).shape == (0, HEADS, WIDTH)
 
 
 def test_a_probe_compares_keys_where_they_stand_and_writes_nothing() -> None:
@@ -186,5 +205,5 @@ def test_an_upload_moves_arrays_together_and_gives_each_back() -> None:
 def test_what_a_stream_s_tokens_see_is_told_by_place_and_question(found: Case) -> None:
     (stream,), upload = streams_of([found])
     upload.move()
-    seen = stream.visible(0, len(stream), stream.keys)
-    assert torch.equal(seen, torch.from_numpy(visible(found)[:, : stream.keys]))
+    seen = stream.visible(0, len(stream), len(stream.keys))
+    assert torch.equal(seen, torch.from_numpy(visible(found)[:, : len(stream.keys)]))

@@ -43,7 +43,7 @@ class FlexKernel(AttentionKernel):
         self._pool = pool
         self._streams = streams
         self._tokens = tokens_of(streams)
-        self._shape = padded(self._tokens), padded(sum(stream.keys for stream in streams))
+        self._shape = padded(self._tokens), padded(sum(len(stream.keys) for stream in streams))
         self._asking = [upload.add(column) for column in _query_columns(streams, self._shape[0])]
         self._asked = [upload.add(column) for column in _key_columns(streams, self._shape[1])]
         partial, whole = tiles_of(streams)
@@ -90,16 +90,16 @@ class FlexKernel(AttentionKernel):
     @cached_property
     def _rows(self) -> Tensor:
         """The rows of all keys; the padding, which nobody sees, repeats the first."""
-        rows = torch.cat([stream.view.rows for stream in self._streams])
+        rows = torch.cat([stream.keys.view.rows for stream in self._streams])
         return torch.cat([rows, rows[:1].expand(self._shape[1] - len(rows))])
 
     @cached_property
     def _rotation(self) -> Rotation | None:
-        turns = [stream.view.rotation for stream in self._streams]
+        turns = [stream.keys.view.rotation for stream in self._streams]
         if all(turn is None for turn in turns):
             return None
         like = next(turn for turn in turns if turn is not None)
-        lengths = [stream.keys for stream in self._streams]
+        lengths = [len(stream.keys) for stream in self._streams]
         lengths.append(self._shape[1] - sum(lengths))
         parts = [
             _still(like, length) if turn is None else turn
@@ -123,7 +123,7 @@ def tiles_of(streams: Sequence[StreamTokens]) -> tuple[Bools, Bools]:
         Two of bool [tiles of queries, tiles of keys], which have no tile in common. What a tile of
         neither holds nobody sees.
     """
-    shape = tokens_of(streams), sum(stream.keys for stream in streams)
+    shape = tokens_of(streams), sum(len(stream.keys) for stream in streams)
     some, whole = (np.zeros([padded(side) // TILE for side in shape], np.bool_) for _ in range(2))
     first = 0
     for stream in streams:
@@ -131,7 +131,7 @@ def tiles_of(streams: Sequence[StreamTokens]) -> tuple[Bools, Bools]:
         columns, begins, ends, within = _key_tiles(stream, first)
         some[rows, columns] |= begins[None] <= highest[:, None]
         whole[rows, columns] |= (inside[:, None] & within[None]) & (ends[None] <= lowest[:, None])
-        first += stream.keys
+        first += len(stream.keys)
     return some & ~whole, whole
 
 
@@ -147,11 +147,11 @@ def _query_tiles(stream: StreamTokens) -> tuple[slice, Any, Any, Bools]:
 
 def _key_tiles(stream: StreamTokens, first: int) -> tuple[slice, Any, Any, Bools]:
     """Tiles that hold a stream's keys: first and last key, and if all are its and no question's."""
-    end = first + stream.keys
+    end = first + len(stream.keys)
     tiles = slice(first // TILE, -(-end // TILE))
     edges = np.arange(tiles.start, tiles.stop) * TILE
     low, high = np.maximum(edges, first) - first, np.minimum(edges + TILE, end) - first
-    within = (edges >= first) & (edges + TILE <= end) & (high <= stream.shared)
+    within = (edges >= first) & (edges + TILE <= end) & (high <= stream.keys.shared)
     return tiles, low, high - 1, within
 
 
@@ -172,11 +172,11 @@ def _query_columns(streams: Sequence[StreamTokens], length: int) -> list[npt.NDA
 
 def _key_columns(streams: Sequence[StreamTokens], length: int) -> list[npt.NDArray[np.int64]]:
     """Stream, place and question of each key; the padding is of no stream."""
-    numbers = [np.full(stream.keys, n) for n, stream in enumerate(streams)]
+    numbers = [np.full(len(stream.keys), n) for n, stream in enumerate(streams)]
     return [
         _filled(numbers, length, -1),
-        _filled([np.arange(stream.keys) for stream in streams], length, 0),
-        _filled([stream.owners for stream in streams], length, SHARED),
+        _filled([np.arange(len(stream.keys)) for stream in streams], length, 0),
+        _filled([stream.keys.owners for stream in streams], length, SHARED),
     ]
 
 

@@ -44,6 +44,33 @@ class KeyView:
         return None if self._distances is None else self._rotate(self._distances.tensor)
 
 
+class StreamKeys:
+    """The keys of one stream that tokens of a pass look at.
+
+    Args:
+        keys: all of the stream's.
+        end: how many of them, from the first on, any of the tokens sees. Others are left out.
+        rotate: moves keys.
+        upload: takes to the device what is needed there.
+
+    Attributes:
+        owners: int64 [keys], the question of each key, or SHARED.
+        shared: how many from the first on are of no question.
+        view: where they are.
+    """
+
+    def __init__(self, keys: Keys, end: int, rotate: Rotate, upload: Upload) -> None:
+        self.shared = len(keys) - len(keys.branches)
+        owners = [np.full(self.shared, SHARED), keys.branches]
+        self.owners: Ints = np.concatenate(owners)[:end]
+        seen = Keys(keys.rows[:end], keys.distances[:end], keys.branches[:0])
+        self.view = KeyView(seen, rotate, upload)
+        self.on_device = upload.add(self.owners)
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+
 class StreamTokens:
     """The tokens of one stream in a pass, and what they look at.
 
@@ -51,47 +78,21 @@ class StreamTokens:
         begin: the first of them among the tokens of the pass.
         places: int64 [tokens], the place of each among the stream's keys; they grow.
         branches: int64 [tokens], the question of each, or SHARED.
-        keys: the stream's keys. Those behind the last token's are left out.
-        rotate: moves keys.
+        keys: what they look at.
         upload: takes to the device what is needed there.
-
-    Attributes:
-        begin: see above.
-        places: see above.
-        branches: see above.
-        owners: int64 [keys], the question of each key, or SHARED.
-        shared: how many keys from the first on are of no question.
-        view: the keys that any of them sees.
     """
 
     def __init__(
-        self,
-        begin: int,
-        places: Ints,
-        branches: Ints,
-        keys: Keys,
-        rotate: Rotate,
-        upload: Upload,
+        self, begin: int, places: Ints, branches: Ints, keys: StreamKeys, upload: Upload
     ) -> None:
-        seen = int(places[-1]) + 1
         self.begin = begin
         self.places = places
         self.branches = branches
-        self.shared = len(keys) - len(keys.branches)
-        owners = [np.full(self.shared, SHARED), keys.branches]
-        self.owners: Ints = np.concatenate(owners)[:seen]
-        self.view = KeyView(
-            Keys(keys.rows[:seen], keys.distances[:seen], keys.branches[:0]), rotate, upload
-        )
-        self._on_device = [upload.add(array) for array in (places, branches, self.owners)]
+        self.keys = keys
+        self._on_device = [upload.add(places), upload.add(branches)]
 
     def __len__(self) -> int:
         return len(self.places)
-
-    @property
-    def keys(self) -> int:
-        """How many keys any of them sees."""
-        return len(self.owners)
 
     def visible(self, begin: int, end: int, keys: int) -> Tensor:
         """Returns which of the first keys some of the tokens see, on the device.
@@ -106,12 +107,14 @@ class StreamTokens:
         Returns:
             bool [tokens, keys].
         """
-        places, branches, owners = (part.tensor for part in self._on_device)
+        places, branches = (part.tensor for part in self._on_device)
         order = torch.arange(keys, device=places.device)
         visible = order <= places[begin:end, None]
-        if keys > self.shared:
-            owner = owners[self.shared : keys]
-            visible[:, self.shared :] &= (owner == SHARED) | (owner == branches[begin:end, None])
+        if keys > self.keys.shared:
+            owner = self.keys.on_device.tensor[self.keys.shared : keys]
+            visible[:, self.keys.shared :] &= (owner == SHARED) | (
+                owner == branches[begin:end, None]
+            )
         return visible
 
 

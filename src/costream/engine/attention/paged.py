@@ -21,19 +21,31 @@ class PagedAttention:
         pool: where keys and values go and come from.
         rows: int64 [tokens], the row of each token of the pass.
         kernel: computes what the tokens gather.
+        last: the same in the last layer, of those that are read; None where none is.
     """
 
-    def __init__(self, pool: KVPool, rows: Uploaded, kernel: AttentionKernel) -> None:
+    def __init__(
+        self,
+        pool: KVPool,
+        rows: Uploaded,
+        kernel: AttentionKernel,
+        last: AttentionKernel | None,
+    ) -> None:
         self._pool = pool
         self._rows = rows
         self._kernel = kernel
+        self._last = last
 
     def attend(
         self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, scale: float
     ) -> Tensor:
         """Stores the layer's keys and values, returns what the tokens gather."""
         self._pool.write(layer, self._rows.tensor, keys, values)
-        return self._kernel.run(layer, queries, scale)
+        if layer < self._pool.shape.layers - 1:
+            return self._kernel.run(layer, queries, scale)
+        if self._last is None:
+            return queries.new_empty(0, queries.shape[0], queries.shape[2])
+        return self._last.run(layer, queries, scale)
 
 
 class KeyProbe:

@@ -66,7 +66,8 @@ class SdpaKernel(AttentionKernel):
         """See :meth:`AttentionKernel.run`."""
         mixed = queries.new_empty(self._tokens, queries.shape[0], queries.shape[2])
         for stream, blocks in self._streams:
-            keys, values = self._pool.gather(layer, stream.view.rows, stream.view.rotation)
+            view = stream.keys.view
+            keys, values = self._pool.gather(layer, view.rows, view.rotation)
             for block in blocks:
                 begin, end = stream.begin + block.begin, stream.begin + block.end
                 mixed[begin:end] = grouped_attention(

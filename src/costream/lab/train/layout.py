@@ -133,7 +133,7 @@ def hidden_states(model: ModelAdapter, layout: Layout, visuals: Sequence[VisualT
     return model.forward(
         torch.cat(embeds),
         layout.positions.to(device),
-        torch.cat([segment.visual for segment in layout.segments]).to(device),
+        torch.cat([segment.visual for segment in layout.segments]).nonzero().squeeze(1).to(device),
         torch.cat([v.deepstack for v in visuals], dim=1),
         MaskedAttention(layout.mask.to(device)),
     )
