@@ -17,6 +17,7 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 from transformers.models.llava_onevision.processing_llava_onevision import LlavaOnevisionProcessor
 
 from costream.errors import ModelError, SettingsError
+from costream.lab.evaluate.stock_model import ids_of, whole_segments
 from costream.models import FrameGeometry, ModelAdapter, Moment, load_model, write_untrained
 from costream.models.untrained import SIZES
 from costream.settings import EngineSettings
@@ -123,8 +124,8 @@ def test_layout_is_the_stock_processor_s(
     model: ModelAdapter, geometry: FrameGeometry, path: Path
 ) -> None:
     published = Published(path).ids(torch.zeros(3, 3, SIDE, SIDE), "Is it?")
-    segments = model.window([Moment(t, t / 2, 0.5) for t in range(3)], "Is it?", geometry)
-    assert torch.equal(model.ids_of(segments), published)
+    segments = whole_segments(model, [Moment(t, t / 2, 0.5) for t in range(3)], "Is it?", geometry)
+    assert torch.equal(ids_of(segments), published)
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])
     ours = torch.cat([s.positions + b for s, b in zip(segments, starts, strict=True)], dim=1)
     assert torch.equal(ours, torch.arange(published.shape[1])[None])

@@ -18,6 +18,7 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
 from costream.errors import SettingsError
+from costream.lab.evaluate.stock_model import ids_of, positions_of, whole_segments
 from costream.models import FrameGeometry, ModelAdapter, Moment, load_model, write_untrained
 from costream.settings import EngineSettings
 from tests.engine.golden import (
@@ -121,9 +122,11 @@ def test_another_question_or_another_frame_changes_the_logits(model: ModelAdapte
     assert_input_matters(model, pictures(10), WIDE)
 
 
-def positions_of(model: ModelAdapter, geometry: FrameGeometry, frames: int, fps: float) -> Tensor:
+def window_positions(
+    model: ModelAdapter, geometry: FrameGeometry, frames: int, fps: float
+) -> Tensor:
     moments = [Moment(t, (2 * t + 0.5) / fps, 2 / fps) for t in range(frames)]
-    return model._positions(model.window(moments, "Is it?", geometry), geometry)
+    return positions_of(model, whole_segments(model, moments, "Is it?", geometry), geometry)
 
 
 @pytest.mark.parametrize("fps", [2.0, 3.0, 8.0])
@@ -141,9 +144,9 @@ def test_layout_is_the_stock_model_s(
         second_per_grid_ts=torch.tensor([2 / fps]),
     )
     moments = [Moment(t, 0.0, 2 / fps) for t in range(4)]
-    segments = model.window(moments, "Is it?", geometry)
-    assert torch.equal(model.ids_of(segments), ids)
-    assert torch.equal(positions_of(model, geometry, 4, fps), positions[:, 0])
+    segments = whole_segments(model, moments, "Is it?", geometry)
+    assert torch.equal(ids_of(segments), ids)
+    assert torch.equal(window_positions(model, geometry, 4, fps), positions[:, 0])
 
 
 def test_text_follows_the_latest_position_of_a_long_video(
@@ -158,7 +161,7 @@ def test_text_follows_the_latest_position_of_a_long_video(
         video_grid_thw=torch.tensor([grid]),
         second_per_grid_ts=torch.tensor([1.0]),
     )
-    ours = positions_of(model, geometry, 20, 2.0)
+    ours = window_positions(model, geometry, 20, 2.0)
     video = int(published.kinds(ids).nonzero()[-1, 1]) + 1
     assert torch.equal(ours[:, :video], positions[:, 0, :video])
     late = ours[:, video:] - positions[:, 0, video:]

@@ -12,6 +12,7 @@ from transformers import AutoModelForImageTextToText
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
 from costream.errors import SettingsError
+from costream.lab.evaluate.stock_model import ids_of, whole_segments
 from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
 from costream.models.qwen3_vl import _video_ids
 from tests.fakes import noise_pictures
@@ -111,7 +112,7 @@ def test_the_released_form_is_laid_out_and_not_the_one_with_a_pair_around_all_fr
         published._ids(list(range(8)), grid, "Is it?", 2, form)[0].tolist() for form in FORMS
     )
     moments = [Moment(t, t + 0.25, 1.0) for t in range(4)]
-    ours = model.ids_of(model.window(moments, "Is it?", geometry))[0].tolist()
+    ours = ids_of(whole_segments(model, moments, "Is it?", geometry))[0].tolist()
     assert ours == released
     start, _, end = _video_ids(published.model.config)
     before = len(model.prompt())

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from costream.engine.engine import Engine
+from costream.lab.evaluate.stock_model import ids_of, whole_segments
 from costream.models import ModelAdapter, Moment, load_model
 from costream.models.tokens import Tokens
 from costream.settings import EngineSettings
@@ -81,7 +82,7 @@ def test_ids_and_pixels_are_the_stock_processor_s(
     pictures = noise_pictures(8, width=size[0], height=size[1])
     step = model.temporal_patch
     moments = [Moment(t, t + 0.25, 1.0) for t in range(8 // step)]
-    ids = model.ids_of(model.window(moments, "Is it?", geometry))
+    ids = ids_of(whole_segments(model, moments, "Is it?", geometry))
     frames = [picture.rgb() for picture in pictures]
     expected, pixels = stock_inputs(stock, frames)
     assert torch.equal(ids, expected)

@@ -15,7 +15,7 @@ from costream.engine.carry_over import CarryOver
 from costream.engine.ingest import WindowInput
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.schedule import Schedule
-from costream.models import FrameGeometry, ModelAdapter, Segment
+from costream.models import FrameGeometry, Layout, Segment
 
 SHARED = -1
 """Branch of the tokens that every question sees: prompt, video, and how all questions begin."""
@@ -130,7 +130,7 @@ class Stream:
 
     Attributes:
         key: tells the streams of an engine apart.
-        layout: lays out its tokens. Of a model, no more is used.
+        layout: lays out its tokens.
         geometry: how its pictures are cut.
         schedule: window and stride.
         prompt: what every window begins with.
@@ -139,7 +139,7 @@ class Stream:
     """
 
     key: int
-    layout: ModelAdapter
+    layout: Layout
     geometry: FrameGeometry
     schedule: Schedule
     prompt: Prompt

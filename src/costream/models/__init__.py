@@ -4,17 +4,11 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from costream.checkpoints import EMBEDDED_MODEL, recommended_settings
-from costream.models.base import (
-    MODELS,
-    Attention,
-    EncodeJob,
-    KVShape,
-    ModelAdapter,
-    Moment,
-    Segment,
-    VisualTokens,
-)
+from costream.models.base import MODELS, ModelAdapter
+from costream.models.encoder import EncodeJob, Encoder, VisualTokens
 from costream.models.encoder_memory import EncoderMemory
+from costream.models.language import Attention, KVShape, LanguageModel
+from costream.models.layout import Layout, Moment, Segment
 from costream.models.load import load_model
 from costream.models.rotation import Rotation
 from costream.models.untrained import SIZES, ModelSize, write_untrained
@@ -31,9 +25,12 @@ __all__ = [
     "SIZES",
     "Attention",
     "EncodeJob",
+    "Encoder",
     "EncoderMemory",
     "FrameGeometry",
     "KVShape",
+    "LanguageModel",
+    "Layout",
     "ModelAdapter",
     "ModelSize",
     "Moment",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from costream.models.base import Attention
+from costream.models.language import Attention
 
 Turn = tuple[Tensor, Tensor]
 """Cosines and sines of tokens' positions, [tokens, 1, head_dim]; half of the sines negative."""

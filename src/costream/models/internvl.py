@@ -25,13 +25,15 @@ from transformers import (
 )
 
 from costream.errors import ModelError
-from costream.models.base import MODELS, EncodeJob, MemoryShape, Moment, Segment, VisualTokens
+from costream.models.base import MODELS
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.encoder import EncodeJob, MemoryShape, VisualTokens
 from costream.models.encoder_memory import AttentionMetadata, places
 from costream.models.flops import linear_flops, packed_attention_flops
+from costream.models.layout import Moment, Segment
 from costream.models.packing import Attended, packed_attention
 from costream.models.patch_embedding import embed_patches
-from costream.models.pixels import TileSettings, normalise, unpatchify
+from costream.models.pixels import TileSettings, normalise
 from costream.models.stock import StockAdapter, check_text_model
 from costream.models.untrained import SIZES, ModelSize
 from costream.models.upload import upload
@@ -127,22 +129,6 @@ class InternVLAdapter(StockAdapter):
             ]
         )
         return Segment(ids, ids == context, positions[None], span=behind + len(close))
-
-    @torch.inference_mode()
-    def stock_logits(
-        self,
-        pixels: Sequence[Tensor],
-        moments: Sequence[Moment],
-        question: str,
-        geometry: FrameGeometry,
-    ) -> Tensor:
-        frames = [unpatchify(frame, self.patch, geometry.grid) for frame in pixels]
-        logits: Tensor = self.model(
-            input_ids=self.ids_of(self.window(moments, question, geometry)),
-            pixel_values=torch.stack(frames).to(self.kv_shape.device, self.kv_shape.dtype),
-            logits_to_keep=1,
-        ).logits
-        return logits[0, -1]
 
     def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
         config, grid = self.model.config.vision_config, geometry.grid

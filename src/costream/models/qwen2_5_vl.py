@@ -22,8 +22,9 @@ from transformers import (
 )
 from transformers.vision_utils import get_vision_position_ids
 
-from costream.models.base import MODELS, EncodeJob, MemoryShape, Moment, Segment, VisualTokens
+from costream.models.base import MODELS
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.encoder import EncodeJob, MemoryShape, VisualTokens
 from costream.models.encoder_memory import (
     AttentionMetadata,
     SequenceMetadata,
@@ -31,6 +32,7 @@ from costream.models.encoder_memory import (
     set_attention,
 )
 from costream.models.flops import linear_flops, packed_attention_flops
+from costream.models.layout import Moment, Segment
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import normalise
 from costream.models.stock import StockAdapter
@@ -164,25 +166,6 @@ class Qwen25VLAdapter(StockAdapter):
         frequencies[rotary.mrope_section[0] :] = 0
         return frequencies
 
-    @torch.inference_mode()
-    def stock_logits(
-        self,
-        pixels: Sequence[Tensor],
-        moments: Sequence[Moment],
-        question: str,
-        geometry: FrameGeometry,
-    ) -> Tensor:
-        grid, device = geometry.grid, self.kv_shape.device
-        segments = self.window(moments, question, geometry)
-        logits: Tensor = self.model(
-            input_ids=self.ids_of(segments),
-            position_ids=self._positions(segments, geometry)[:, None].to(device),
-            pixel_values_videos=torch.cat(list(pixels)).to(device, self.kv_shape.dtype),
-            video_grid_thw=torch.tensor([[len(pixels), grid.rows, grid.cols]], device=device),
-            logits_to_keep=1,
-        ).logits
-        return logits[0, -1]
-
     def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
         config, grid = self.model.config.vision_config, geometry.grid
         return MemoryShape(config.depth, grid.rows * grid.cols, config.hidden_size)
@@ -253,17 +236,6 @@ class Qwen25VLAdapter(StockAdapter):
         said = int(self.tokenizer.model_max_length)
         # A tokenizer that says nothing says 10**30.
         return max(positions, said) if said < 10**9 else positions
-
-    def _positions(self, segments: Sequence[Segment], geometry: FrameGeometry) -> Tensor:
-        """Returns the positions of a window that begins its epoch: int64 [3, tokens]."""
-        prompt, *frames, question = segments
-        starts = [len(prompt)]
-        for frame in frames:
-            starts.append(starts[-1] + frame.span)
-        begins = [self.start(position) for position in (0, *starts[:-1])]
-        begins.append(self.text_start(starts[0], starts[-2], starts[-1], geometry))
-        moved = [s.positions + b for s, b in zip([prompt, *frames, question], begins, strict=True)]
-        return torch.cat(moved, dim=1)
 
     def _compute_places(self, grid: PatchGrid) -> tuple[Tensor, Tensor]:
         """Row and column of every patch of a grid, and the attention window of every group."""

@@ -26,10 +26,12 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from costream.models.base import MODELS, EncodeJob, MemoryShape, Moment, Segment, VisualTokens
+from costream.models.base import MODELS
 from costream.models.checkpoint import load_tokenizer, load_weights, read_preprocessing
+from costream.models.encoder import EncodeJob, MemoryShape, VisualTokens
 from costream.models.encoder_memory import AttentionMetadata, places, set_attention
 from costream.models.flops import linear_flops, packed_attention_flops
+from costream.models.layout import Moment, Segment
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import PixelSettings, normalise
 from costream.models.stock import StockAdapter
@@ -117,26 +119,6 @@ class Qwen3VLAdapter(StockAdapter):
         close = torch.tensor([lead + max(rows, cols)])
         positions = torch.cat([text.expand(3, -1), places, close.expand(3, -1)], dim=1)
         return Segment(ids, ids == video, positions, span=int(close) + 1)
-
-    @torch.inference_mode()
-    def stock_logits(
-        self,
-        pixels: Sequence[Tensor],
-        moments: Sequence[Moment],
-        question: str,
-        geometry: FrameGeometry,
-    ) -> Tensor:
-        grid, device = geometry.grid, self.kv_shape.device
-        ids = self.ids_of(self.window(moments, question, geometry))
-        logits: Tensor = self.model(
-            input_ids=ids,
-            pixel_values_videos=torch.cat(list(pixels)).to(device, self.kv_shape.dtype),
-            video_grid_thw=torch.tensor([[len(pixels), grid.rows, grid.cols]], device=device),
-            # The processor's code for video tokens is 2.
-            mm_token_type_ids=(ids == self.model.config.video_token_id).int() * 2,
-            logits_to_keep=1,
-        ).logits
-        return logits[0, -1]
 
     def memory_shape(self, geometry: FrameGeometry) -> MemoryShape:
         config, grid = self.model.config.vision_config, geometry.grid

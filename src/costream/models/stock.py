@@ -17,18 +17,14 @@ from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from costream.errors import ModelError
-from costream.models.base import (
-    Attention,
-    KVShape,
-    ModelAdapter,
-    Moment,
-    Segment,
-    VisualTokens,
-)
+from costream.models.base import ModelAdapter
 from costream.models.chat import ChatFormat
 from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.decoder import Decoder
+from costream.models.encoder import VisualTokens
 from costream.models.flops import attention_flops, linear_flops
+from costream.models.language import Attention, KVShape
+from costream.models.layout import Segment
 from costream.models.quantised import plain_config, quantisation
 from costream.models.rotation import Rotation
 from costream.models.spread import spread
@@ -150,24 +146,6 @@ class StockAdapter(ModelAdapter):
             unread, keys, heads, shape.head_dim
         )
         return layers - skipped + logits * self._logits_flops
-
-    def window(
-        self, moments: Sequence[Moment], question: str, geometry: FrameGeometry
-    ) -> list[Segment]:
-        """Returns the segments of a whole window with nothing pruned.
-
-        Args:
-            moments: where each temporal patch stands.
-            question: what is asked.
-            geometry: how frames are cut.
-        """
-        whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-        frames = [self.frame(moment, whole, geometry) for moment in moments]
-        return [self.prompt(), *frames, self.question(question)]
-
-    def ids_of(self, segments: Sequence[Segment]) -> Tensor:
-        """Returns the ids of segments as the stock class takes them: int64 [1, tokens]."""
-        return torch.cat([segment.ids for segment in segments]).to(self.kv_shape.device)[None]
 
     def no_tokens(self) -> VisualTokens:
         """Returns the visual tokens of a temporal patch that was pruned whole."""

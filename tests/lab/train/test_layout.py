@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from costream.lab.evaluate.stock_model import WholeWindow, stock_logits
 from costream.lab.synth import WorldCamera
 from costream.lab.train.layout import Dialogue, hidden_states, lay_out
 from costream.models import Moment
@@ -31,7 +32,7 @@ def test_each_question_is_answered_as_the_stock_model_answers_it_alone(model, wi
     hidden = hidden_states(model, layout, visuals)
     told = model.logits(hidden[layout.sources[layout.first]])
     for logits, dialogue in zip(told, DIALOGUES, strict=True):
-        stock = model.stock_logits(pixels, MOMENTS, dialogue.question, geometry)
+        stock = stock_logits(model, WholeWindow(pixels, MOMENTS, dialogue.question, geometry))
         torch.testing.assert_close(logits, stock, atol=2e-5, rtol=0)
 
 

@@ -23,6 +23,7 @@ from costream.engine.engine import Engine
 from costream.engine.questions import Questions
 from costream.engine.schedule import Window
 from costream.errors import SourceError
+from costream.lab.evaluate.stock_model import WholeWindow, stock_logits
 from costream.models import FrameGeometry, ModelAdapter, Moment
 from costream.video import Stream, StreamInfo
 
@@ -135,12 +136,13 @@ class StockSide:
         for tubelet in window.arrivals:
             pictures = [sample.picture for sample in tubelet.samples]
             self._frames.append((tubelet.tick, self._model.pixels(pictures, self._geometry)))
-        logits = self._model.stock_logits(
+        whole = WholeWindow(
             [pixels for _, pixels in self._frames],
             [self._moment(index, tick) for index, (tick, _) in enumerate(self._frames)],
             self._questions.prompts[0],
             self._geometry,
         )
+        logits = stock_logits(self._model, whole)
         score = self._questions.scores(logits[None])[0]
         return score, perf_counter() - begun
 
