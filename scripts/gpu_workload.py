@@ -14,6 +14,7 @@ from costream.engine.engine import Engine
 from costream.engine.plan import SHARED, Keys
 from costream.engine.upload import Upload
 from costream.engine.watch import Watch
+from costream.lab.evaluate.stock_model import WholeWindow, stock_logits
 from costream.models import ModelAdapter, Moment, Rotation
 from costream.settings import EngineSettings
 from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
@@ -78,9 +79,9 @@ def ours_and_stock(
             Moment(n, (tick - shown[0][0] + (patch - 1) / 2) / 2, patch / 2)
             for n, (tick, _) in enumerate(shown)
         ]
-        prompt = watch.questions.prompts[0]
-        pixels = [pixels for _, pixels in shown]
-        stock = model.stock_logits(pixels, moments, prompt, watch.stream.geometry)
+        pixels, prompt = [pixels for _, pixels in shown], watch.questions.prompts[0]
+        whole = WholeWindow(pixels, moments, prompt, watch.stream.geometry)
+        stock = stock_logits(model, whole)
         yield output.logits[0].float().cpu(), stock.float().cpu()
 
 
