@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -79,17 +81,17 @@ def test_a_limit_is_kept_and_refusing_takes_nothing() -> None:
     pool = KVPool(SHAPE, rows=2, limit=5)
     rows = pool.allocate(4)
     assert pool.can_allocate(1) and not pool.can_allocate(2)
-    with pytest.raises(PoolExhaustedError, match="rows free of 5, and a window takes 2"):
+    with pytest.raises(PoolExhaustedError, match="1 rows free of 5, and a window takes at least 2"):
         pool.allocate(2)
     pool.check_integrity([rows])
     assert pool.capacity <= 5
     assert len(pool.allocate(1)) == 1
 
 
-def test_memory_is_rows_of_keys_values_and_features() -> None:
+def test_memory_is_rows_of_keys_and_values() -> None:
     pool = KVPool(SHAPE, rows=10)
-    assert SHAPE.row_bytes == 4 * (2 * 2 * 2 * 4 + 2 * 6)
-    assert pool.bytes == 10 * SHAPE.row_bytes
+    assert pool.row.bytes == 4 * (2 * 2 * 2 * 4)
+    assert pool.bytes == 10 * pool.row.bytes
 
 
 def test_keys_are_rotated_from_their_row_however_often(model: ModelAdapter) -> None:
@@ -105,14 +107,153 @@ def test_keys_are_rotated_from_their_row_however_often(model: ModelAdapter) -> N
     assert torch.equal(values, keys)
 
 
+def features_of(tokens: int, first: float = 0.0, shape: KVShape = SHAPE) -> VisualTokens:
+    numbers = first + torch.arange(float(tokens * (1 + shape.deepstack) * shape.hidden))
+    parts = numbers.to(shape.dtype).view(1 + shape.deepstack, tokens, shape.hidden)
+    return VisualTokens(parts[0], parts[1:])
+
+
+def assert_features(found: VisualTokens, expected: VisualTokens) -> None:
+    assert torch.equal(found.embeds, expected.embeds)
+    assert torch.equal(found.deepstack, expected.deepstack)
+
+
 def test_features_come_back_with_their_rows() -> None:
     pool = KVPool(SHAPE, rows=8)
-    rows = torch.from_numpy(pool.allocate(3))
-    visual = VisualTokens(torch.arange(18.0).view(3, 6), 100 + torch.arange(18.0).view(1, 3, 6))
+    rows = pool.allocate(3)
+    pool.attach(rows)
+    visual = features_of(3)
     pool.write_features(rows, visual)
-    found = pool.features(rows.flip(0))
+    assert_features(pool.features(rows), visual)
+    found = pool.features(rows[::-1])
     assert torch.equal(found.embeds, visual.embeds.flip(0))
     assert torch.equal(found.deepstack, visual.deepstack.flip(1))
+
+
+def test_rows_of_text_take_no_room_for_features() -> None:
+    pool = KVPool(SHAPE, rows=64)
+    text, visual = pool.allocate(20), pool.allocate(8)
+    assert pool.used == 28
+    pool.attach(visual)
+    # The features of two visual tokens fit a row.
+    assert pool.row.page_features == 2 * pool.row.page_rows
+    assert pool.used == 28 + 4
+    assert (pool.slots(text) == -1).all() and (pool.slots(visual) >= 0).all()
+
+
+def test_a_recomputed_token_shares_the_features_of_the_old_one() -> None:
+    pool = KVPool(SHAPE, rows=64)
+    old = pool.allocate(4)
+    pool.attach(old)
+    pool.write_features(old, features_of(4))
+    new, used = pool.allocate(4), pool.used
+    pool.bind(new, pool.slots(old))
+    assert pool.used == used
+    pool.release(old)
+    assert_features(pool.features(new), features_of(4))
+    pool.release(new)
+    assert pool.used == 0
+
+
+shapes = st.builds(
+    KVShape,
+    layers=st.integers(1, 5),
+    kv_heads=st.integers(1, 2),
+    head_dim=st.sampled_from([4, 8]),
+    hidden=st.sampled_from([4, 12, 40]),
+    deepstack=st.integers(0, 3),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    device=st.just(torch.device("cpu")),
+)
+
+
+@given(
+    shape=shapes,
+    packed=st.booleans(),
+    steps=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=20),
+)
+def test_features_of_any_shape_outlive_growth_sharing_swaps_and_neighbours(
+    shape: KVShape, packed: bool, steps: list[tuple[int, int]]
+) -> None:
+    pool, tokens = KVPool(shape, rows=4, packed=packed), list[tuple[np.ndarray, VisualTokens]]()
+    text = list[np.ndarray]()
+    for number, (count, which) in enumerate(steps):
+        if which < 4 or not tokens:
+            rows, visual = pool.allocate(count), features_of(count, float(number), shape)
+            text.append(pool.allocate(1))
+            pool.attach(rows)
+            pool.write_features(rows, visual)
+            tokens.append((rows, visual))
+        elif which < 6:
+            rows, visual = tokens[which % len(tokens)]
+            new = pool.allocate(len(rows))
+            pool.bind(new, pool.slots(rows))
+            tokens.append((new, visual))
+        elif which < 8:
+            rows, visual = tokens.pop(which % len(tokens))
+            saved = pool.save(rows)
+            pool.release(rows)
+            tokens.append((pool.restore(saved), visual))
+        else:
+            pool.release(tokens.pop(which % len(tokens))[0])
+        fill_text(pool, text)
+        pool.check_integrity([*text, *(rows for rows, _ in tokens)])
+        for rows, visual in tokens:
+            assert_features(pool.features(rows), visual)
+    for rows in [*text, *(rows for rows, _ in tokens)]:
+        pool.release(rows)
+    assert pool.used == 0
+
+
+def fill_text(pool: KVPool, text: list[np.ndarray]) -> None:
+    block = torch.full((pool.shape.kv_heads, 1, pool.shape.head_dim), 3.0, dtype=pool.shape.dtype)
+    for rows in text:
+        for layer in range(pool.shape.layers):
+            pool.write(layer, torch.from_numpy(rows), block, -block)
+
+
+def test_features_that_find_no_room_leave_everything_as_it_was() -> None:
+    pool = KVPool(SHAPE, rows=2, limit=6)
+    rows = pool.allocate(4)
+    with pytest.raises(PoolExhaustedError):
+        pool.attach(np.concatenate([rows, pool.allocate(2)]))
+    pool.check_integrity([rows, np.array([4, 5])])
+    saved = pool.save(rows)
+    with pytest.raises(PoolExhaustedError):
+        pool.restore(saved)
+    pool.check_integrity([rows, np.array([4, 5])])
+
+
+def test_features_that_are_held_outlive_their_rows() -> None:
+    pool = KVPool(SHAPE, rows=16)
+    rows = pool.allocate(3)
+    pool.attach(rows[:2])
+    pool.write_features(rows[:2], features_of(2))
+    slots = pool.slots(rows)
+    pool.retain_slots(slots)
+    pool.release(rows)
+    pool.check_integrity([], [slots])
+    saved = pool.save_features(slots)
+    pool.release_slots(slots)
+    assert pool.used == 0 and len(saved) == 3
+    slots = pool.restore_features(saved)
+    assert slots[2] == -1
+    new = pool.allocate(2)
+    pool.bind(new, slots[:2])
+    pool.release_slots(slots)
+    assert_features(pool.features(new), features_of(2))
+
+
+def test_on_a_gpu_a_pool_with_a_limit_takes_its_memory_at_once() -> None:
+    gpu = replace(SHAPE, device=torch.device("meta"))
+    assert KVPool(gpu, limit=5000).capacity == 5000
+    assert KVPool(gpu).capacity == 1024
+    assert KVPool(SHAPE, limit=5000).capacity == 1024
+
+
+def test_a_pool_that_there_is_no_memory_for_is_refused_in_a_sentence() -> None:
+    with pytest.raises(PoolExhaustedError, match="there is no memory for a KV pool of"):
+        KVPool(SHAPE, rows=1 << 50)
 
 
 def test_wrong_counts_and_broken_values_are_found() -> None:

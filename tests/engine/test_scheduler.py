@@ -218,7 +218,7 @@ def test_a_stream_that_was_dropped_is_one_that_rebases_there_and_says_so(
 
 def test_a_stream_that_no_pool_can_carry_is_refused_in_a_sentence(model: ModelAdapter) -> None:
     engine = engine_of(model, kv_memory=60 * model.kv_shape.row_bytes)
-    with pytest.raises(PoolExhaustedError, match="watch fewer streams, or give it more memory"):
+    with pytest.raises(PoolExhaustedError, match="fewer cameras, shorten --window"):
         list(engine.watch(Named(0, 12), ASKS))
     assert engine.runner.pool.used == engine.runner.prompt.tokens
 
@@ -253,7 +253,8 @@ def test_a_live_stream_that_fails_leaves_the_others_alone(model: ModelAdapter) -
             [Live(0, 14, SourceError("camera 0 is lost")), Live(1, 30)], ASKS
         ):
             found.append(verdict)
-    assert [len(verdicts) for verdicts in by_stream(found).values()] == [1, 6]
+    counts = {name: len(verdicts) for name, verdicts in by_stream(found).items()}
+    assert counts == {"camera 0": 1, "camera 1": 6}
 
 
 class Absent(Named):

@@ -78,9 +78,9 @@ class Pass:
         return concatenate([piece.rows for piece in self.pieces])
 
     @property
-    def sources(self) -> Ints:
-        """The rows that have the features of visual tokens: int64 [visual tokens]."""
-        return concatenate([piece.sources for piece in self.pieces])
+    def visual_rows(self) -> Ints:
+        """The rows of visual tokens, which have their features: int64 [visual tokens]."""
+        return concatenate([piece.visual_rows for piece in self.pieces])
 
 
 class Batch:

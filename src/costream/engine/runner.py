@@ -184,7 +184,7 @@ class ModelRunner:
         segment = self.model.prompt()
         rows, none = self.pool.allocate(len(segment)), np.empty(0, np.int64)
         keys = Keys(rows, np.zeros(len(rows), np.int64), none)
-        piece = Piece(segment, self.model.start(0), np.arange(len(rows)), rows, none)
+        piece = Piece(segment, self.model.start(0), np.arange(len(rows)), rows)
         with torch.inference_mode():
             self._compute(Pass((StreamPieces(keys, (piece,)),)))
         return Prompt(segment, rows)
@@ -210,7 +210,7 @@ class ModelRunner:
                 visuals, rows = [*visuals, *encoded], [*rows, *plan.encode]
         if any(map(len, rows)):
             self.pool.write_features(
-                self._placed(concatenate(rows)),
+                concatenate(rows),
                 VisualTokens(
                     torch.cat([visual.embeds for visual in visuals]),
                     torch.cat([visual.deepstack for visual in visuals], dim=1),
@@ -224,20 +224,17 @@ class ModelRunner:
 
     def _forward(self, part: Pass, attention: Attention, until: int | None = None) -> Tensor:
         device, visual = self.pool.shape.device, part.visual
-        embeds, deepstack = self._embed(part, visual, copy=until is None)
+        embeds, deepstack = self._embed(part, visual)
         return self.model.forward(
             embeds, part.positions.to(device), visual.to(device), deepstack, attention, until=until
         )
 
-    def _embed(self, part: Pass, visual: Tensor, *, copy: bool) -> tuple[Tensor, Tensor | None]:
-        """Returns input embeddings and DeepStack features; lets new rows have their features."""
-        segment, sources = Segment(part.ids, visual, part.positions, span=0), part.sources
-        if not len(sources):
+    def _embed(self, part: Pass, visual: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Returns input embeddings and DeepStack features."""
+        segment, rows = Segment(part.ids, visual, part.positions, span=0), part.visual_rows
+        if not len(rows):
             return self.model.embed(segment, None), None
-        features = self.pool.features(self._placed(sources))
-        rows = part.rows[visual.numpy()]
-        if copy and not np.array_equal(rows, sources):
-            self.pool.write_features(self._placed(rows), features)
+        features = self.pool.features(rows)
         return self.model.embed(segment, features), features.deepstack
 
     def _queries(self, part: Pass) -> list[StreamQueries]:
