@@ -129,6 +129,15 @@ def _print(found: Estimate, title: str, notes: list[str]) -> None:
         console.print(f"- {note}")
 
 
+_PARTS = {
+    "kept": "rows of groups kept",
+    "labels": "rows of labels",
+    "before": "rows from before",
+    "features": "features of these",
+    "encoder_memory": "vision encoder's memory",
+}
+"""What makes up a stream: names of :attr:`StreamCost.parts`, and how they are shown."""
+
 Row = tuple[str, list[str]]
 """A line of the table: what it counts, and a figure for every share."""
 
@@ -149,8 +158,9 @@ def _streams(found: Estimate) -> Iterator[Row]:
         size = f"{stream.geometry.width}x{stream.geometry.height}"
         costs = [stream.costs[name] for name in SHARES]
         yield f"  {stream.camera} at {size}", [binary_size(cost.bytes) for cost in costs]
-        yield "    rows of tokens", [f"{cost.rows.held:,}" for cost in costs]
-        yield "    vision encoder's memory", [binary_size(cost.memory) for cost in costs]
+        for part, name in _PARTS.items():
+            yield f"    {name}", [binary_size(cost.parts[part]) for cost in costs]
+        yield "    more in a batch", [binary_size(cost.passing) for cost in costs]
 
 
 def _cameras(found: Estimate) -> list[Row]:

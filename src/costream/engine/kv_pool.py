@@ -279,8 +279,8 @@ class KVPool:
     def _refusal(self, rows: int) -> str:
         assert self.limit is not None
         return (
-            f"the KV pool has {self.limit - self.used} rows free of {self.limit}, and a window takes "
-            f"at least {rows} more: watch fewer cameras, shorten --window, choose a smaller "
+            f"the KV pool has {self.limit - self.used} rows free of {self.limit}, and a window "
+            f"takes at least {rows} more: watch fewer cameras, shorten --window, choose a smaller "
             "--frame-size, or give the pool more by --kv-memory"
         )
 

@@ -78,3 +78,7 @@ class RowShape:
     def feature_rows(self, tokens: int) -> int:
         """Returns the rows that the features of some visual tokens take, in full pages."""
         return -(-tokens // self.page_features) * self.page_rows
+
+    def with_features(self, tokens: int) -> int:
+        """Returns the memory of some tokens that all have features, in bytes."""
+        return (tokens + self.feature_rows(tokens)) * self.bytes
