@@ -15,7 +15,7 @@ from costream.engine.plan import Plan
 from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.schedule import Window
 from costream.engine.watch import Watch
-from costream.models import ModelAdapter
+from costream.models import ModelAdapter, VisualTokens
 from costream.settings import EngineSettings
 from tests.engine.driving import check_integrity, run, stored
 from tests.fakes import FakeStream, noise_pictures, samples_of
@@ -45,7 +45,7 @@ def slid(model: ModelAdapter, **values: object) -> tuple[Watch, Window, Overlap]
 
 
 def overlap_of(watch: Watch, window: Window) -> Overlap:
-    return watch.state._overlap(watch.ingest.prepare(Window(0, window.start, window.end, ())))
+    return watch.state._since(window.start)
 
 
 def deviations(watch: Watch, window: Window) -> torch.Tensor:
@@ -109,9 +109,9 @@ def test_cacheblend_takes_the_keys_that_are_furthest_off(any_model: ModelAdapter
 def test_looking_at_keys_changes_nothing_in_the_pool(any_model: ModelAdapter) -> None:
     watch, window, overlap = slid(any_model)
     pool = watch._runner.pool
-    before, used = pool._kv.clone(), pool.used
+    before, used = pool._memory._rows.numbers.clone(), pool.used
     assert deviations(watch, window).shape == (overlap.tokens,)
-    assert torch.equal(pool._kv, before) and pool.used == used
+    assert torch.equal(pool._memory._rows.numbers, before) and pool.used == used
 
 
 def test_keys_in_unchanged_context_don_t_deviate(any_model: ModelAdapter) -> None:
@@ -152,7 +152,9 @@ def test_a_refreshed_token_does_not_see_later_ones(model: ModelAdapter, name: st
         looked = deviations(watch, window)
         last = watch.state.window.patches[-1]
         rows, _ = watch.state.window.table.entries(last.slot, last.tokens)
-        watch._runner.pool._features[0, rows] *= sign
+        visual, pool = rows[last.segment.visual.numpy()], watch._runner.pool
+        found = pool.features(visual)
+        pool.write_features(visual, VisualTokens(sign * found.embeds, sign * found.deepstack))
         mask = select(name, overlap, looked=looked)
         mask[-last.tokens :] = True
         planned(watch, Window(0, window.start, window.end, ()), mask)

@@ -280,8 +280,8 @@ class KVPool:
         assert self.limit is not None
         return (
             f"the KV pool has {self.limit - self.used} rows free of {self.limit}, and a window "
-            f"takes at least {rows} more: watch fewer cameras, shorten --window, choose a smaller "
-            "--frame-size, or give the pool more by --kv-memory"
+            f"takes at least {rows} more: give the pool more by --kv-memory, shorten --window, "
+            "choose a smaller --frame-size, or watch fewer cameras with fewer --workers"
         )
 
     def _saved(self, slots: Rows) -> tuple[Tensor, Rows]:

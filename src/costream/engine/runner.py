@@ -25,6 +25,7 @@ from costream.engine.kv_pool import KVPool
 from costream.engine.page_table import Ints
 from costream.engine.plan import Keys, Piece, Plan, Prompt, Stream, Survey, concatenate
 from costream.engine.refresh import CHECK_LAYER
+from costream.engine.row_shape import RowShape
 from costream.models import (
     Attention,
     EncodeJob,
@@ -66,7 +67,7 @@ class ModelRunner:
 
     def __init__(self, model: ModelAdapter, chunk: int, kv_memory: int | None = None) -> None:
         self.model = model
-        limit = None if kv_memory is None else kv_memory // model.kv_shape.row_bytes
+        limit = None if kv_memory is None else kv_memory // RowShape(model.kv_shape).bytes
         self.pool = KVPool(model.kv_shape, limit=limit)
         self._chunk = chunk
         self._memories: dict[int, EncoderMemory] = {}
