@@ -17,7 +17,7 @@ from costream.engine.schedule import Window
 from costream.engine.watch import Watch
 from costream.models import ModelAdapter, VisualTokens
 from costream.settings import EngineSettings
-from tests.engine.driving import check_integrity, run, stored
+from tests.engine.driving import advance, check_integrity, run, stored
 from tests.fakes import FakeStream, noise_pictures, samples_of
 
 PICTURES = noise_pictures(16)
@@ -82,6 +82,8 @@ def test_the_share_is_of_the_whole_overlap(model: ModelAdapter, name: str, share
 
 def test_vlcache_takes_the_first_tokens_of_every_frame(model: ModelAdapter) -> None:
     watch, window, overlap = slid(model)
+    pool = watch._runner.pool
+    slots = pool.slots(overlap.table.rows)
     plan = planned(watch, window, select("vlcache", overlap, 0.15))
     chosen = plan.pieces[: len(overlap.patches)]
     assert [piece.visual_tokens for piece in chosen] == [2] * len(overlap.patches)
@@ -91,8 +93,8 @@ def test_vlcache_takes_the_first_tokens_of_every_frame(model: ModelAdapter) -> N
         assert piece.keys.tolist() == (places + watch._runner.prompt.tokens).tolist()
         positions = patch.segment.positions[:, visual][:, :2]
         assert torch.equal(piece.segment.positions, positions)
-        rows, _ = overlap.table.entries(patch.slot, patch.tokens)
-        assert piece.sources.tolist() == rows[visual.numpy()][:2].tolist()
+        features = slots[places.numpy()]
+        assert pool.slots(piece.visual_rows).tolist() == features.tolist()
 
 
 def test_cacheblend_takes_the_keys_that_are_furthest_off(any_model: ModelAdapter) -> None:
@@ -116,7 +118,7 @@ def test_looking_at_keys_changes_nothing_in_the_pool(any_model: ModelAdapter) ->
 
 def test_keys_in_unchanged_context_don_t_deviate(any_model: ModelAdapter) -> None:
     watch, windows = open_watch(any_model)
-    watch.step(windows[0])
+    advance(watch, windows[0])
     assert deviations(watch, windows[0]).abs().max() < 1e-9
 
 
