@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
@@ -47,6 +47,8 @@ class EngineSettings(BaseModel):
         chunk: tokens run through the language model at a time; bounds memory, not results.
         batch: tokens of the language model after which no further stream's window is run together
             with others; bounds how long an answer waits for those of others, not results.
+        kv_dtype: ``int8`` stores keys and values in 8 bits, with a scale for each head of each row
+            and layer; else they are stored in the type that the model computes in.
         seed: seed of rules that draw at random.
     """
 
@@ -73,6 +75,7 @@ class EngineSettings(BaseModel):
     epoch: int = Field(65536, ge=1)
     chunk: int = Field(2048, ge=1)
     batch: int = Field(4096, ge=1)
+    kv_dtype: Literal["int8"] | None = None
     seed: int = 0
 
     @model_validator(mode="after")
@@ -91,6 +94,11 @@ class EngineSettings(BaseModel):
     def uses_motion(self) -> bool:
         """Whether the pruner looks at motion vectors: a stream opened without saves their cost."""
         return PRUNERS[self.pruner].vectors
+
+    @property
+    def packed(self) -> bool:
+        """Whether keys and values are stored in 8 bits."""
+        return self.kv_dtype is not None
 
     def calibrated_wording(self, ask: str) -> str | None:
         """Returns the question in the spelling that it is calibrated in, or None for no such."""

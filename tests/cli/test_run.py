@@ -174,7 +174,7 @@ def test_a_pool_without_room_for_a_window_says_what_would_make_some(
     costream: Command, camera: Path, checkpoint: Path
 ) -> None:
     options = (camera, "--ask", "Is it?", "--model", checkpoint, *SMALL)
-    result = costream("run", *options, "--kv-memory", "100KiB")
+    result = costream("run", *options, "--kv-memory", "60KiB")
     assert (result.status, result.err.count("\n")) == (1, 1)
     for part in (str(camera), "--kv-memory", "--window", "--frame-size", "fewer cameras"):
         assert part in result.err
@@ -183,6 +183,18 @@ def test_a_pool_without_room_for_a_window_says_what_would_make_some(
     alone = costream("run", *options, "--json")
     for one, other in zip(verdicts(enough.out), verdicts(alone.out), strict=True):
         assert one["answers"] == other["answers"]
+
+
+def test_keys_and_values_in_eight_bits(costream: Command, camera: Path, checkpoint: Path) -> None:
+    options = (camera, "--ask", "Is it?", "--model", checkpoint, *SMALL, "--json")
+    packed = costream("run", *options, "--kv-dtype", "int8")
+    scores, plain = (
+        [verdict["answers"][0]["score"] for verdict in verdicts(out)]
+        for out in (packed.out, costream("run", *options).out)
+    )
+    assert scores == pytest.approx(plain, abs=0.02) and scores != plain
+    wrong = costream("run", *options, "--kv-dtype", "int4")
+    assert wrong.status == 1 and "unknown type of keys and values 'int4'" in wrong.err
 
 
 def test_memory_without_a_unit_is_told(costream: Command, camera: Path) -> None:

@@ -244,6 +244,43 @@ def test_features_that_are_held_outlive_their_rows() -> None:
     assert_features(pool.features(new), features_of(2))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_eight_bits_are_off_by_half_a_step_of_each_head_of_each_row(dtype: torch.dtype) -> None:
+    pool = KVPool(replace(SHAPE, dtype=dtype, head_dim=16), rows=16, packed=True)
+    rows, generator = torch.from_numpy(pool.allocate(12)), torch.Generator().manual_seed(0)
+    # Heads and rows of very different size, and one row of nothing.
+    size = torch.logspace(-2, 2, 24).view(2, 12, 1)
+    keys, values = (torch.randn(2, 12, 16, generator=generator) * size for _ in range(2))
+    keys[:, 3] = 0
+    keys, values = keys.to(dtype), values.to(dtype)
+    pool.write(1, rows, keys, values)
+    for found, exact in zip(pool.gather(1, rows, None), (keys, values), strict=True):
+        assert found.dtype == dtype
+        steps = exact.float().abs().amax(dim=-1, keepdim=True) / 127
+        # The scale is rounded to a float16, and what comes back to its type.
+        off = 0.51 + 127 * (2**-11 + torch.finfo(dtype).eps)
+        assert ((found.float() - exact.float()).abs() <= off * steps).all()
+    pool.check_integrity([rows.numpy()])
+
+
+def test_eight_bits_are_rotated_once_they_are_numbers_again(model: ModelAdapter) -> None:
+    pool, shape = KVPool(model.kv_shape, packed=True), model.kv_shape
+    rows = torch.from_numpy(pool.allocate(3))
+    keys = torch.randn(shape.kv_heads, 3, shape.head_dim)
+    pool.write(0, rows, keys, keys)
+    turn = model.rotation(torch.full((3,), 700))
+    still, moved = (pool.gather(0, rows, by)[0].transpose(0, 1) for by in (None, turn))
+    assert torch.equal(moved, turn.apply(still))
+
+
+def test_a_value_that_is_not_finite_is_found_in_eight_bits_as_well() -> None:
+    pool = KVPool(SHAPE, rows=4, packed=True)
+    rows = pool.allocate(2)
+    fill(pool, rows, float("inf"))
+    with pytest.raises(IntegrityError, match="not finite"):
+        pool.check_integrity([rows])
+
+
 def test_on_a_gpu_a_pool_with_a_limit_takes_its_memory_at_once() -> None:
     gpu = replace(SHAPE, device=torch.device("meta"))
     assert KVPool(gpu, limit=5000).capacity == 5000

@@ -204,20 +204,23 @@ def watch_quietly(
         check_integrity([watch])
 
 
-def allocated(watch: Watch) -> int:
+def allocated(watch: Watch) -> float:
     """Bytes of the pool that are in use for the stream, and of its encoder memory."""
     runner = watch._runner
-    rows = runner.pool.used - runner.prompt.tokens
-    return rows * runner.pool.row.bytes + runner._memories[watch.stream.key].bytes
+    rows, row = runner.pool.used - runner.prompt.tokens, runner.pool.bytes / runner.pool.capacity
+    return rows * row + runner._memories[watch.stream.key].bytes
 
 
-def test_what_is_allocated_at_the_worst_moment_is_what_is_planned(any_model: ModelAdapter) -> None:
-    watched = watch_quietly(any_model, epoch=65536, ticks=200)
+@pytest.mark.parametrize("kv_dtype", [None, "int8"])
+def test_what_is_allocated_at_the_worst_moment_is_what_is_planned(
+    any_model: ModelAdapter, kv_dtype: str | None
+) -> None:
+    watched = watch_quietly(any_model, epoch=65536, ticks=200, kv_dtype=kv_dtype)
     most = max(allocated(watch) for watch, _ in watched)
     geometry = any_model.geometry(224, 224, 40, (224, 224))
     settings = EngineSettings(fps=2, window=20, stride=4, epoch=1200)
     layout = WindowLayout.of(any_model, geometry, settings, questions=1)
-    row = RowShape(any_model.kv_shape)
+    row = RowShape(any_model.kv_shape, packed=kv_dtype is not None)
     cost = StreamCost.of(any_model, geometry, layout, row, 0.15)
     assert most == pytest.approx(cost.bytes, rel=0.05)
 

@@ -119,6 +119,10 @@ DtypeOpt = Annotated[
         "float32 on a CPU).",
     ),
 ]
+KVDtypeOpt = Annotated[
+    str | None,
+    typer.Option("--kv-dtype", help="Of stored keys and values: int8 (default: as --dtype)."),
+]
 KVMemoryOpt = Annotated[
     str | None,
     typer.Option(

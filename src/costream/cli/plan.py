@@ -15,6 +15,7 @@ from costream.cli.checks import check_dtype, check_kv_dtype, positive
 from costream.cli.console import dim, open_console
 from costream.cli.options import (
     JsonOpt,
+    KVDtypeOpt,
     ModelFpsOpt,
     ModelOpt,
     SizeOpt,
@@ -59,10 +60,7 @@ def plan(
     dtype: Annotated[
         str, typer.Option("--dtype", help="Of weights and cache: float32, bfloat16 or float16.")
     ] = "bfloat16",
-    kv_dtype: Annotated[
-        str | None,
-        typer.Option("--kv-dtype", help="Of stored keys and values: int8 (default: as --dtype)."),
-    ] = None,
+    kv_dtype: KVDtypeOpt = None,
     tflops: Annotated[
         float | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from costream.cli.app import app
-from costream.cli.checks import check_dtype, check_sources
+from costream.cli.checks import check_dtype, check_kv_dtype, check_sources
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
@@ -19,6 +19,7 @@ from costream.cli.options import (
     HoldOpt,
     JsonOpt,
     KeepOpt,
+    KVDtypeOpt,
     KVMemoryOpt,
     ModelFpsOpt,
     ModelOpt,
@@ -80,6 +81,7 @@ def run(
     max_text_tokens: TextTokensOpt = None,
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
+    kv_dtype: KVDtypeOpt = None,
     kv_memory: KVMemoryOpt = None,
     workers: WorkersOpt = None,
     as_json: JsonOpt = False,
@@ -109,11 +111,13 @@ def run(
         "text": text,
         "text_above": text_above,
         "max_text_tokens": max_text_tokens,
+        "kv_dtype": kv_dtype,
         **parse_thresholds(threshold or (), ask),
     }
     asks = checked_asks(ask)
     check_sources(sources)
     check_dtype(dtype)
+    check_kv_dtype(kv_dtype)
     memory = None if kv_memory is None else parse_memory(kv_memory)
     reached = [access(source, rtsp_transport, timeout, credentials) for source in sources]
     settings = settings_for(model, given)

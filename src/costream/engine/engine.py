@@ -68,7 +68,8 @@ class Engine:
             recent=self.settings.recent,
         )
         memory = pool_memory(model, self.settings) if kv_memory is None else kv_memory
-        self.runner = ModelRunner(model, self.settings.chunk, memory)
+        chunk, packed = self.settings.chunk, self.settings.packed
+        self.runner = ModelRunner(model, chunk, memory, packed=packed)
         self._host_bytes = host_memory
         self._name = name
         self._pruner = PRUNERS[self.settings.pruner]

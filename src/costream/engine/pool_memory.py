@@ -53,7 +53,7 @@ def pool_bytes(model: ModelAdapter, settings: EngineSettings, free: int) -> int:
     Raises:
         SettingsError: a pass takes all of them.
     """
-    row, needed = RowShape(model.kv_shape), pass_bytes(model, settings)
+    row, needed = RowShape(model.kv_shape, settings.packed), pass_bytes(model, settings)
     if free <= needed:
         raise SettingsError(
             f"{free / 2**30:.2f} GiB of the device are free beside the weights, and a pass takes "
@@ -68,7 +68,7 @@ def pass_bytes(model: ModelAdapter, settings: EngineSettings) -> int:
     schedule = schedule_of(model, settings)
     geometry = model.geometry(_CAMERA.width, _CAMERA.height, schedule.window, settings.frame_size)
     layout = WindowLayout.of(model, geometry, settings, _QUESTIONS)
-    row = RowShape(model.kv_shape)
+    row = RowShape(model.kv_shape, settings.packed)
     cost = StreamCost.of(model, geometry, layout, row, share=1.0)
     scratch = Scratch.of(model, geometry, layout, cost, row)
     return scratch.gathered + scratch.activations

@@ -63,12 +63,21 @@ class ModelRunner:
         model: the model.
         chunk: most tokens that go through the language model together; bounds memory, not results.
         kv_memory: bytes of the pool; None for as many as it needs.
+        packed: store keys and values in 8 bits.
     """
 
-    def __init__(self, model: ModelAdapter, chunk: int, kv_memory: int | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelAdapter,
+        chunk: int,
+        kv_memory: int | None = None,
+        *,
+        packed: bool = False,
+    ) -> None:
         self.model = model
-        limit = None if kv_memory is None else kv_memory // RowShape(model.kv_shape).bytes
-        self.pool = KVPool(model.kv_shape, limit=limit)
+        row = RowShape(model.kv_shape, packed)
+        limit = None if kv_memory is None else kv_memory // row.bytes
+        self.pool = KVPool(model.kv_shape, limit=limit, packed=packed)
         self._chunk = chunk
         self._memories: dict[int, EncoderMemory] = {}
         self.prompt = self._compute_prompt()
