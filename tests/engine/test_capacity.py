@@ -81,6 +81,8 @@ def test_scratch_grows_with_windows_beyond_the_budget(model: ModelAdapter) -> No
     # Keys and values of a layer: two heads of 16 numbers; and a mask of a byte and a float32.
     assert some.gathered == layout.tokens * (2 * 2 * 16 * 4 + 4096 * 5)
     assert some.bytes == some.rows + some.gathered + some.activations
+    packed = Scratch.of(model, geometry, layout, quiet, RowShape(model.kv_shape, packed=True))
+    assert packed.gathered - some.gathered == layout.tokens * 2 * 2 * 16 * 5
 
 
 class Peak(TorchDispatchMode):

@@ -57,7 +57,9 @@ class Scratch:
         # A window that is larger than the budget is a batch of its own.
         tokens = max(TOKEN_BUDGET, cost.rows.passing)
         kv, itemsize = model.kv_shape, model.kv_shape.dtype.itemsize
-        window = layout.tokens * 2 * kv.kv_heads * kv.head_dim * itemsize
+        # What is stored in 8 bits is multiplied by its scales in float32.
+        unpacking = 1 + _FLOAT32_BYTES if row.packed else 0
+        window = layout.tokens * row.unit * (itemsize + unpacking)
         # A byte for each pair of tokens, and the mask in the type that attention adds it in.
         mask = tokens * layout.tokens * (1 + itemsize)
         patches = -(-model.memory_shape(geometry).places // layout.groups)
