@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from costream.engine.kv_pool import KVPool
 from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
 
 
@@ -102,3 +103,8 @@ class MaskedAttention:
         return torch.nn.functional.scaled_dot_product_attention(
             queries[None], keys[None], values[None], mask, scale=scale, enable_gqa=True
         )[0].transpose(0, 1)
+
+
+def units(pool: KVPool, rows: np.ndarray) -> torch.Tensor:
+    """Returns where a pool on the CPU has the features of rows."""
+    return torch.from_numpy(pool.units(rows))

@@ -170,6 +170,39 @@ def test_bad_input_is_one_sentence_and_status_1(
     assert result.err.startswith("costream: ") and result.err.count("\n") == 1
 
 
+def test_a_pool_without_room_for_a_window_says_what_would_make_some(
+    costream: Command, camera: Path, checkpoint: Path
+) -> None:
+    options = (camera, "--ask", "Is it?", "--model", checkpoint, *SMALL)
+    result = costream("run", *options, "--kv-memory", "60KiB")
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    for part in (str(camera), "--kv-memory", "--window", "--frame-size", "fewer cameras"):
+        assert part in result.err
+    enough = costream("run", *options, "--kv-memory", "1MiB", "--json")
+    assert enough.status == 0
+    alone = costream("run", *options, "--json")
+    for one, other in zip(verdicts(enough.out), verdicts(alone.out), strict=True):
+        assert one["answers"] == other["answers"]
+
+
+def test_keys_and_values_in_eight_bits(costream: Command, camera: Path, checkpoint: Path) -> None:
+    options = (camera, "--ask", "Is it?", "--model", checkpoint, *SMALL, "--json")
+    packed = costream("run", *options, "--kv-dtype", "int8")
+    scores, plain = (
+        [verdict["answers"][0]["score"] for verdict in verdicts(out)]
+        for out in (packed.out, costream("run", *options).out)
+    )
+    assert scores == pytest.approx(plain, abs=0.02) and scores != plain
+    wrong = costream("run", *options, "--kv-dtype", "int4")
+    assert wrong.status == 1 and "unknown type of keys and values 'int4'" in wrong.err
+
+
+def test_memory_without_a_unit_is_told(costream: Command, camera: Path) -> None:
+    result = costream("run", camera, "--ask", "Is it?", "--kv-memory", "8")
+    assert result.status == 1
+    assert "memory '8' is no number with a unit" in result.err
+
+
 def test_a_camera_that_is_not_there_is_lost(costream: Command, checkpoint: Path) -> None:
     camera = "rtsp://user:secret@127.0.0.1:9/x"
     result = costream("run", camera, "--ask", "x", "--model", checkpoint, "--reconnect", 0)

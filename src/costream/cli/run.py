@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from costream.cli.app import app
-from costream.cli.checks import check_dtype, check_sources
+from costream.cli.checks import check_dtype, check_kv_dtype, check_sources
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
@@ -20,6 +20,8 @@ from costream.cli.options import (
     HoldOpt,
     JsonOpt,
     KeepOpt,
+    KVDtypeOpt,
+    KVMemoryOpt,
     ModelFpsOpt,
     ModelOpt,
     PrunerOpt,
@@ -40,6 +42,7 @@ from costream.cli.options import (
     parse_size,
     settings_for,
 )
+from costream.cli.quantities import parse_memory
 from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
@@ -80,6 +83,8 @@ def run(
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
     attention: AttentionOpt = None,
+    kv_dtype: KVDtypeOpt = None,
+    kv_memory: KVMemoryOpt = None,
     workers: WorkersOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
@@ -109,11 +114,14 @@ def run(
         "text_above": text_above,
         "max_text_tokens": max_text_tokens,
         "attention": attention,
+        "kv_dtype": kv_dtype,
         **parse_thresholds(threshold or (), ask),
     }
     asks = checked_asks(ask)
     check_sources(sources)
     check_dtype(dtype)
+    check_kv_dtype(kv_dtype)
+    memory = None if kv_memory is None else parse_memory(kv_memory)
     reached = [access(source, rtsp_transport, timeout, credentials) for source in sources]
     settings = settings_for(model, given)
     from costream.cli.connect import Connect
@@ -133,14 +141,13 @@ def run(
         name = masked([*strange, *sources][0])
         warn_of_embedded(model, name, unknown, synthetic=not strange)
         waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
-        load = partial(load_worker, model, settings, device, dtype)
         count = workers_for(device, len(waiting)) if workers is None else workers
-        show_several(
-            load, waiting, asks, model, settings, min(count, len(waiting)), as_json=as_json
-        )
+        count = min(count, len(waiting))
+        load = partial(load_worker, model, settings, device, dtype, memory, count)
+        show_several(load, waiting, asks, model, settings, count, as_json=as_json)
         return
     with open_source(connects[0], patience=reconnect, backlog=backlog) as stream:
         ours = is_synthetic(sources[0])
         warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
-        engine = load_engine(model, settings, device, dtype)
+        engine = load_engine(model, settings, device, dtype, kv_memory=memory)
         show_verdicts(engine, stream, asks, model, as_json=as_json)

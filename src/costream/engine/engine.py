@@ -14,6 +14,7 @@ from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
 from costream.engine.ingest import Ingest, OnFrame, OnGap, Reports, read_windows
 from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.joining import Joining
+from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.runner import ModelRunner
@@ -34,14 +35,18 @@ class Engine:
     Args:
         model: the loaded model.
         settings: how streams are watched.
-        kv_memory: bytes of the KV pool that all streams share; as many as it needs where None.
+        kv_memory: bytes of the KV pool that all streams share. Where None, it is bounded on a GPU
+            by what is free there (:func:`~costream.engine.pool_memory.pool_memory`), and on a CPU
+            it takes as many as it needs.
         host_memory: bytes of host memory for streams that make room for others in the pool; those
             beyond it are dropped and recomputed.
         name: the model's name. With that of an embedded one, a warning says what of a stream it
             can't know; without a name nothing is said.
 
     Raises:
-        SettingsError: a name is unknown, or window and stride don't fit the model.
+        SettingsError: a name is unknown, or window and stride don't fit the model, or the device
+            has no memory left for a pool.
+        PoolExhaustedError: the device has less memory than the pool is to take.
     """
 
     def __init__(
@@ -65,7 +70,8 @@ class Engine:
         self.runner = ModelRunner(
             model,
             self.settings.chunk,
-            kv_memory,
+            pool_memory(model, self.settings) if kv_memory is None else kv_memory,
+            packed=self.settings.packed,
             attention=self.settings.attention,
             capture=self.settings.capture,
         )
@@ -83,6 +89,7 @@ class Engine:
         *,
         device: str | None = None,
         dtype: torch.dtype | None = None,
+        kv_memory: int | None = None,
         **settings: Any,
     ) -> Engine:
         """Loads a model by hub name or directory, or the embedded ``costream/tiny``.
@@ -91,6 +98,7 @@ class Engine:
             name: what to load.
             device: a torch device; the first GPU where there is one, else the CPU.
             dtype: of weights and cache; by default bfloat16 on a GPU and float32 on a CPU.
+            kv_memory: bytes of the KV pool: see :class:`Engine`.
             **settings: fields of :class:`EngineSettings`. What is not given is as the checkpoint
                 recommends in its ``costream.json``, or as :class:`EngineSettings` has it.
 
@@ -99,7 +107,8 @@ class Engine:
             ModelError: the model can't be had.
         """
         checked = EngineSettings.preferring(settings, recommended_settings(name))
-        return cls(load_model(name, device=device, dtype=dtype), checked, name=name)
+        model = load_model(name, device=device, dtype=dtype)
+        return cls(model, checked, kv_memory=kv_memory, name=name)
 
     def watch(
         self,

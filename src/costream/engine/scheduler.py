@@ -124,12 +124,12 @@ class Scheduler:
         while True:
             try:
                 return feed.watch.plan(window)
-            except PoolExhaustedError:
+            except PoolExhaustedError as error:
                 if self._make_room(feed):
                     continue
                 if self._taken:
                     return None
-                raise
+                raise PoolExhaustedError(f"{feed.watch.info.source}: {error}") from error
 
     def _end(self, feed: Feed, error: Exception) -> None:
         """Ends a stream that can't go on."""

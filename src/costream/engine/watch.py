@@ -149,12 +149,14 @@ class Watch:
         self.state.commit(plan)
         self._looked = None
         self._received = plan.window.received or self._received
-        return self._verdict(plan, output, scores, written, seconds)
+        result = self._verdict(plan, output, scores, written, seconds)
+        self.state.leave(self.stream.schedule.next_start(plan.window.index, plan.window.start))
+        return result
 
     @property
     def resident(self) -> bool:
-        """Whether the pool holds rows of it."""
-        return self.state.saved is None and bool(self.state.window.patches)
+        """Whether the pool holds anything of it."""
+        return self.state.resident
 
     def close(self) -> None:
         """Frees what the stream has of the pool and of the encoder's memory."""
