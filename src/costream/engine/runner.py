@@ -124,7 +124,7 @@ class ModelRunner:
         upload.move()
         self._encode(batch, units)
         clock.mark()
-        logits = self.model.logits(torch.cat([self._forward(*step) for step in steps]))
+        logits = self.model.logits(self._read(steps))
         clock.mark()
         parts = torch.split(logits, [plan.asked for plan in batch.plans])
         return self._outputs(batch, parts, clock)
@@ -293,6 +293,15 @@ class ModelRunner:
                 reading.append(StreamTokens(asked, places[read], branches[read], keys, upload))
             begin, asked = begin + len(places), asked + len(read)
         return asking, reading
+
+    def _read(self, steps: list[tuple[PassTensors, Attention]]) -> Tensor:
+        """Runs passes in order and empties the list: the hidden states that are read, of all."""
+        found = []
+        steps.reverse()
+        while steps:
+            # What attention holds of a pass, such as its masks, is freed before the next.
+            found.append(self._forward(*steps.pop()))
+        return torch.cat(found)
 
     def _forward(
         self, inputs: PassTensors, attention: Attention, until: int | None = None
