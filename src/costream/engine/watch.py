@@ -74,10 +74,18 @@ class Watch:
         self._runner = runner
         self._settings = settings
         self._received: float | None = None
+        self._asked_since: int | None = None
         # A window that has to wait for room in the pool is planned again, and not encoded again.
         self._looked: tuple[WindowInput, list[VisualTokens]] | None = None
         self._survey_flops = 0
         self._plan_seconds = 0.0
+
+    def ask(self, questions: Questions) -> None:
+        """Replaces the questions from the next window on that is planned.
+
+        Tokens of the video never see a question, so that all of them stay as they are.
+        """
+        self.questions, self._asked_since = questions, None
 
     @property
     def ingest(self) -> Ingest:
@@ -142,7 +150,8 @@ class Watch:
         written = self._write(plan, output, chosen) if chosen else {}
         seconds = StageSeconds(
             decode=plan.window.decode_seconds,
-            vision=plan.window.prune_seconds + output.vision_seconds,
+            prune=plan.window.prune_seconds,
+            vision=output.vision_seconds,
             prefill=self._plan_seconds + output.prefill_seconds,
             generate=perf_counter() - begun,
         )
@@ -194,6 +203,8 @@ class Watch:
         seconds: StageSeconds,
     ) -> Verdict:
         patches, fps, window = plan.state.patches, self.stream.schedule.fps, plan.window
+        if self._asked_since is None:
+            self._asked_since = window.index
         texts = {number: self._runner.model.decode(ids) for number, ids in written.items()}
         return Verdict(
             stream=self.info.source,
@@ -201,6 +212,7 @@ class Watch:
             start=window.start / fps,
             end=window.end / fps,
             answers=self.questions.answers(scores, texts),
+            asked_since=self._asked_since,
             frames=sum(p.frames for p in patches),
             anchors=sum(p.frames for p in patches if p.anchor),
             damaged=sum(p.damaged for p in patches),
