@@ -402,4 +402,6 @@ class ModelAdapter(ABC):
         """
 
 
-MODELS: Registry[ModelAdapter] = Registry("model family")
+MODELS: Registry[ModelAdapter] = Registry(
+    "model family", ModelAdapter, "costream.models", ["model_types"]
+)
