@@ -37,7 +37,8 @@ class Watch:
         ingest: reads it, where this process does.
         geometry: how its pictures are cut.
         schedule: window and stride.
-        pruner: a pruner of the stream's rule, for one that looks at features.
+        pruner: the stream's pruner, whose threshold can be set while it runs. Where another process
+            reads the stream it decides nothing and only looks at features, if its rule does.
         questions: what is asked of every window.
         refresh: what is recomputed when the window slides.
         runner: the engine's.
@@ -69,7 +70,7 @@ class Watch:
             settings.epoch,
         )
         self.state = StreamState(self.stream, runner.pool)
-        self._pruner = pruner
+        self.pruner = pruner
         self._refresh = refresh
         self._runner = runner
         self._settings = settings
@@ -117,7 +118,7 @@ class Watch:
         Returns:
             The window with what is left, and its features; None where they are not there yet.
         """
-        if not self._pruner.after_vision:
+        if not self.pruner.after_vision:
             return window, None
         if self._looked is None:
             self._looked = self._look(window)
@@ -176,7 +177,7 @@ class Watch:
         features = [visual.embeds.float().cpu().numpy() for visual in visuals]
         frames, left = [], []
         for frame, after, visual in zip(
-            window.frames, self._pruner.thin(keeps, features), visuals, strict=True
+            window.frames, self.pruner.thin(keeps, features), visuals, strict=True
         ):
             frames.append(replace(frame, keep=after))
             left.append(visual.take(torch.from_numpy(after.groups[frame.keep.groups])))
