@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 from costream.cli.connect import Connect
 from costream.engine import bell
 from costream.engine.engine import Engine
+from costream.engine.feed import Feed, PulledFeed
+from costream.engine.ingest import Reports
 from costream.engine.questions import Questions
+from costream.engine.scheduler import Scheduler
 from costream.engine.verdict import Verdict
 from costream.errors import SettingsError, SourceError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
@@ -32,7 +35,7 @@ SOON = 20.0
 """Seconds in which what is waited for must have come, on a busy machine."""
 
 few = settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -160,6 +163,29 @@ def test_results_that_nobody_takes_hold_up_their_own_stream_alone(
         idle.close()
     assert time.monotonic() - begun < SOON
     assert_free(engine)
+
+
+def test_a_stream_whose_results_nobody_takes_makes_room_first(model: ModelAdapter) -> None:
+    alone, stream = engine_of(model), Named(0, 12)
+    alone.open(stream, ASKS).step(next(alone.windows(stream))[0])
+    rows = 3 * alone.runner.pool.used
+    engine = engine_of(model, kv_memory=rows * model.kv_shape.row_bytes)
+    unwanted: list[Feed] = []
+    scheduler = Scheduler(1, 1 << 30, lambda feed: feed not in unwanted)
+    for number in range(6):
+        watch = engine.open(Named(number, 40), ASKS)
+        scheduler.add(PulledFeed(watch, watch.ingest.windows(Reports())))
+        batch = scheduler.take()
+        assert batch is not None
+        served = [feed for feed, _ in scheduler.commit(engine.runner.run(batch))]
+        assert served == scheduler.feeds[-1:]
+        unwanted = unwanted or scheduler.feeds[:1]
+        if scheduler.swaps:
+            break
+    # It is due first of all, so that it would be the last to make room if it were wanted.
+    saved = [feed.watch.state.saved is not None for feed in scheduler.feeds]
+    assert saved == [True] + [False] * (len(saved) - 1) and len(saved) > 2
+    scheduler.close()
 
 
 def test_a_stream_that_fails_is_raised_where_its_results_are_taken(
