@@ -230,7 +230,9 @@ def test_what_breaks_the_engine_is_raised_for_all_and_leaves_it_free(
 def test_questions_are_checked_where_they_are_asked(model: ModelAdapter) -> None:
     engine = engine_of(model)
     with engine.session() as session:
+        assert len(list(session.add(Named(2, 12), ASKS))) == 1
         handle = session.add(Named(0, 30), ASKS)
+        assert session._handles == [handle]
         with pytest.raises(SettingsError, match="there is no question"):
             handle.ask([])
         with pytest.raises(SettingsError, match="a question is empty"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import closing
 from threading import get_ident
 from typing import Any
@@ -150,7 +150,7 @@ class Engine:
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
         waiting: int = WAITING,
-    ) -> AsyncIterator[Verdict]:
+    ) -> AsyncGenerator[Verdict, None]:
         """Returns what :meth:`watch` does, for ``async for``: the engine has a thread of its own.
 
         At most ``waiting`` results of a stream wait to be taken: see
@@ -207,7 +207,7 @@ class Engine:
         on_frame: OnFrame | None,
         on_gap: OnGap | None,
         waiting: int,
-    ) -> AsyncIterator[Verdict]:
+    ) -> AsyncGenerator[Verdict, None]:
         async with self.session(waiting=waiting) as session:
             for stream in streams:
                 session.add(stream, asks, on_frame=on_frame, on_gap=on_gap)

@@ -106,6 +106,11 @@ class WatchHandle:
         """Whether a further result may wait here."""
         return len(self._results) < self._limit
 
+    @property
+    def drained(self) -> bool:
+        """Whether no result waits here, and none will."""
+        return not self._results and (self._ended or self._cancelled)
+
     def put(self, result: Verdict) -> None:
         """Adds a result. The engine's thread calls it, where there is room."""
         with self._wakeup.lock:
@@ -125,7 +130,7 @@ class WatchHandle:
             if not self.has_room:
                 self._bell.ring()
             return self._results.popleft()
-        return Over.OVER if self._ended or self._cancelled else None
+        return Over.OVER if self.drained else None
 
     def __iter__(self) -> Iterator[Verdict]:
         while isinstance(item := self._wakeup.wait(self.take), Verdict):

@@ -74,7 +74,7 @@ class Session:
         handle = self._roster.handle(checked_asks(ask), Reports(on_frame, on_gap), self._waiting)
         with self._roster.wakeup.lock:
             self._roster.add(stream, handle)
-            self._handles.append(handle)
+            self._handles = [one for one in self._handles if not one.drained] + [handle]
         return handle
 
     def finish(self) -> None:

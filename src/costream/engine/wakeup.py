@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ class Wakeup:
 
         def waker() -> None:
             # A loop that was closed under its waiting task has nobody left to wake.
-            if not loop.is_closed():
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(rung.set)
 
         with self.lock:
