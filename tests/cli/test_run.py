@@ -32,6 +32,7 @@ KEYS = {
     "lag",
     "rows",
     "rebased",
+    "asked_since",
 }
 SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"

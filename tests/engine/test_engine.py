@@ -101,7 +101,7 @@ def test_verdict_is_json(model: ModelAdapter) -> None:
         "reused",
     }
     assert set(values["flops"]) == {"full", "spent", "asking"}
-    assert set(values["seconds"]) == {"decode", "vision", "prefill", "generate"}
+    assert set(values["seconds"]) == {"decode", "prune", "vision", "prefill", "generate"}
 
 
 @pytest.mark.parametrize("refresh", list(REFRESH))
