@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
+from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamHealth, StreamInfo
 
 
 def still(picture: Picture, *, damaged: bool = False) -> ChangeMap:
@@ -54,6 +54,7 @@ class FakeStream:
     """Stands in for a ``Stream``: gives the samples it was made with."""
 
     decode_seconds = 0.0
+    health = StreamHealth()
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples

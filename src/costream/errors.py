@@ -52,9 +52,11 @@ class ChildError(CoStreamError):
     """Something unforeseen ended a process of ours: a bug, or a failing machine."""
 
     @classmethod
-    def of(cls, error: Exception) -> CoStreamError:
-        """Returns an error as one of ours: itself where it is one."""
-        if isinstance(error, CoStreamError):
+    def of(cls, error: Exception) -> Exception:
+        """Returns an error as one that a process can tell of: ours and the system's as they are."""
+        # FFmpeg's errors are the system's by name only: they can't be pickled.
+        system = isinstance(error, OSError) and type(error).__module__ == "builtins"
+        if system or isinstance(error, CoStreamError):
             return error
         return cls(
             f"a process ended by an error that was not foreseen, {error!r}: please report it"

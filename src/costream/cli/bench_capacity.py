@@ -56,12 +56,12 @@ def capacity(
     check_sources(source)
     check_model(model)
     settings = settings_for(model, {})
-    from costream.cli.loading import load_engine, load_worker, workers_for
+    from costream.cli.loading import load_engine, workers_for
     from costream.lab.evaluate.capacity import measure, measure_floor, spread
 
     floor = measure_floor(source[0], settings.stride)
     row_bytes = load_engine(model, settings, device, dtype).model.kv_shape.row_bytes
-    load = partial(load_worker, model, settings, device, dtype)
+    load = partial(load_engine, model, settings, device, dtype)
     rows = []
     for count in counts:
         shared = min(workers or workers_for(device, count), count)

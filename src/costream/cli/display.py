@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -15,16 +14,15 @@ from costream.cli.json_display import JsonDisplay
 from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
+from costream.engine.ingest_process import IngestProcess
 from costream.engine.verdict import Verdict
 from costream.engine.workers import Load, watch_in_workers
 from costream.printable import printable
 from costream.settings import EngineSettings
-from costream.video import DeferredSource, FrameRecord, Gap, LiveStream, Stream, StreamInfo
+from costream.video import DeferredSource, FrameRecord, Gap, SampleSource, StreamInfo
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
-
-logger = logging.getLogger("costream")
 
 
 class Display(Protocol):
@@ -45,7 +43,7 @@ class Display(Protocol):
 
 def show_verdicts(
     engine: Engine,
-    stream: Stream | LiveStream,
+    stream: SampleSource | IngestProcess,
     ask: Sequence[str],
     model: str,
     *,
@@ -57,7 +55,7 @@ def show_verdicts(
 
     Args:
         engine: who watches.
-        stream: an open stream.
+        stream: an open stream, or one that another process has opened.
         ask: the questions.
         model: name of the engine's model.
         as_json: print JSON lines instead.
@@ -73,8 +71,6 @@ def show_verdicts(
                 display.show(verdict)
         finally:
             display.finish()
-    if stream.health.ended_early:
-        logger.warning("%s ends before its stated length: it may be cut off", stream.info.source)
 
 
 def show_several(

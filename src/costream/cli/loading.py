@@ -39,16 +39,6 @@ def load_engine(
     return Engine(load_model(model, device=device, dtype=weights), settings)
 
 
-def load_worker(
-    model: str, settings: EngineSettings, device: str | None, dtype: str | None
-) -> Engine:
-    """Loads an engine in a process of its own, whose standard error is the command's as well."""
-    from costream.cli.app import quiet_libraries
-
-    quiet_libraries()
-    return load_engine(model, settings, device, dtype)
-
-
 def workers_for(device: str | None, sources: int) -> int:
     """Returns how many processes share sources: one a core on a CPU, one on a GPU.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -114,8 +115,9 @@ class Engine:
                 it. Opened with ``motion=engine.settings.uses_motion``, it extracts motion vectors
                 only for a pruner that looks at them.
             ask: questions whose answer is yes or no.
-            on_frame: called with the record of every native frame as it is decoded.
-            on_gap: called with every gap of a live source.
+            on_frame: called with the record of every native frame: see
+                :data:`~costream.engine.ingest.OnFrame`.
+            on_gap: called with every gap of a live source, in order with the stream's results.
 
         Raises:
             SettingsError: at once: there is no question, one is empty or no valid Unicode.
@@ -173,9 +175,10 @@ class Engine:
                 raise error
             watch = self._join(stream, asks)
             if isinstance(stream, IngestProcess):
-                feed: Feed = ThreadedFeed(watch, stream.windows(report), bell)
-            elif stream.info.live:
-                feed = ThreadedFeed(watch, watch.ingest.windows(report), bell)
+                read = partial(stream.windows, self._recipe())
+                feed: Feed = ThreadedFeed(watch, read, report, bell)
+            elif stream.info.awaited:
+                feed = ThreadedFeed(watch, watch.ingest.windows, report, bell)
             else:
                 feed = PulledFeed(watch, watch.ingest.windows(report))
             scheduler.add(feed)
@@ -217,14 +220,16 @@ class Engine:
         Args:
             source: the source, not opened yet. The caller closes what is returned.
         """
-        recipe = IngestRecipe(
+        return IngestProcess.of(source)
+
+    def _recipe(self) -> IngestRecipe:
+        return IngestRecipe(
             self.model.preprocessing,
             self.schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),
         )
-        return IngestProcess(source, recipe)
 
     def windows(
         self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import thread_time
 from typing import BinaryIO, Literal, cast
 
@@ -154,6 +156,8 @@ class Stream:
         self._seconds = 0.0
         self._recordings: Recordings | None = None
         self._part: BinaryIO | None = None
+        self._step = threading.Lock()
+        self._left = False
 
     def open(self) -> Stream:
         """Opens the source and decodes up to its first picture; does nothing if that is done.
@@ -163,19 +167,22 @@ class Stream:
         """
         if self._info is not None:
             return self
-        try:
-            # Of a name from elsewhere, no file is touched: it is refused below.
-            if is_file(self._source) and self._reach == "local":
-                self._recordings = Recordings(path_of(self._source))
-            frames = self._open_part()
-            with delivered():
-                first = next(frames)
-        except BaseException:
-            self.close()
-            raise
+        with self._stepping():
+            try:
+                self._open_first()
+            except BaseException:
+                self._let_go()
+                raise
+        return self
+
+    def _open_first(self) -> None:
+        # Of a name from elsewhere, no file is touched: it is refused below.
+        if is_file(self._source) and self._reach == "local":
+            self._recordings = Recordings(path_of(self._source))
+        frames = self._open_part()
+        first = next(frames)
         self._info = self._describe(first)
         self._frames = itertools.chain((first,), frames)
-        return self
 
     def _open_part(self) -> Iterator[DecodedFrame]:
         """Opens the current recording of a file, or the source, and returns its frames."""
@@ -283,9 +290,31 @@ class Stream:
             yield decoded.record
 
     def close(self) -> None:
-        """Closes the source. A file object that was passed in stays open."""
+        """Closes the source. A file object that was passed in stays open.
+
+        Where another thread reads, that thread closes it, as soon as it has what it waits for.
+        """
+        self._left = True
+        if self._step.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._step.release()
+
+    def _let_go(self) -> None:
+        self._left = False
         self._frames = None
         self._close_container()
+
+    @contextmanager
+    def _stepping(self) -> Iterator[None]:
+        """Keeps other threads from closing the source, which is closed afterwards instead."""
+        try:
+            with self._step, delivered():
+                yield
+        finally:
+            if self._left:
+                self.close()
 
     def _close_container(self) -> None:
         if self._container is not None:
@@ -330,20 +359,26 @@ class Stream:
                 f"{self._name} was read or closed: make a new Stream to read it again"
             )
         self._read = True
-        while self._frames is not None:
+        while True:
             try:
-                with delivered():
-                    decoded = next(self._frames, None)
+                with self._stepping():
+                    decoded = self._next_frame()
             except SourceError as error:
                 if self._recordings is None or self._recordings.is_first:
                     raise
                 self._warn_of_rest(error)
                 return
             if decoded is None:
-                if not self._open_next():
-                    return
-                continue
+                return
             yield decoded
+
+    def _next_frame(self) -> DecodedFrame | None:
+        """Returns the next frame of any recording; None at the end, or once it is closed."""
+        while self._frames is not None:
+            decoded = next(self._frames, None)
+            if decoded is not None or not self._open_next():
+                return decoded
+        return None
 
     def _describe(self, first: DecodedFrame) -> StreamInfo:
         assert self._container is not None and self._decoder is not None
@@ -364,6 +399,7 @@ class Stream:
             mirrored=first.display.mirrored,
             sample_aspect=first.display.aspect,
             live=is_live(self._source, self._container),
+            awaited=not is_file(self._source),
         )
 
     def __enter__(self) -> Stream:
