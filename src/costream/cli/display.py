@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from rich.live import Live
 
 from costream.cli.console import open_console
 from costream.cli.json_display import JsonDisplay
+from costream.cli.layout import watched_together
 from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
@@ -81,6 +82,7 @@ def show_several(
     settings: EngineSettings,
     workers: int,
     *,
+    here: Collection[int] = (),
     as_json: bool,
 ) -> None:
     """Watches several sources and shows their verdicts on standard output, line by line.
@@ -92,7 +94,8 @@ def show_several(
         model: name of the engine's model.
         settings: the engine's.
         workers: engines that share the sources, each in a process that reads its own; one is this
-            process, with a process for each source that reads it.
+            process, and other processes read: see :mod:`costream.cli.layout`.
+        here: numbers of sources that this process reads where it runs the engine.
         as_json: print JSON lines instead.
 
     Raises:
@@ -108,9 +111,7 @@ def show_several(
         display = PlainDisplay(open_console(), title, Totals(), calibrated=calibrated, several=True)
     with ExitStack() as stack:
         if workers == 1:
-            # One engine, and a process for each source that reads it and loads no model.
-            engine = load()
-            streams = [stack.enter_context(closing(engine.ingest(source))) for source in sources]
+            engine, streams = stack.enter_context(watched_together(sources, load, here))
             verdicts = engine.watch(streams, ask, on_gap=display.note)
         else:
             verdicts = watch_in_workers(load, sources, ask, workers, on_gap=display.note)

@@ -2,20 +2,25 @@
 
 * One source is read by a process of its own while the engine's thread runs the model, where there
   is a second core. Torch gets the cores that are left, one at least.
+* Several sources before one engine are read by as many processes as there are cores beside the
+  engine's, one at least, that share them: a process takes some 60 MB, whatever it reads, and a
+  third of a second to start. Torch has the cores that are left, one at least.
 * A pipe is read by this process: standard input is nobody else's, and what a FIFO holds is gone
-  with whoever opened it.
+  with whoever opened it. With standard input among several sources there is one engine.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future
 from concurrent.futures import wait as wait_for
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from costream.engine.ingest_process import IngestProcess
+from costream.cli.loading import workers_for
+from costream.engine.ingest_process import IngestProcess, read_apart
+from costream.errors import SettingsError
 from costream.video import DeferredSource, StreamInfo
 from costream.video.errand import Errand
 from costream.video.source import is_pipe
@@ -35,6 +40,32 @@ def cores() -> int:
 def reads_apart(source: str) -> bool:
     """Whether a process of its own reads a source that is watched alone."""
     return cores() > 1 and not is_pipe(source)
+
+
+def pipes(sources: Sequence[str]) -> set[int]:
+    """Returns the numbers of those sources that this process reads where it runs the engine."""
+    return {number for number, source in enumerate(sources) if is_pipe(source)}
+
+
+def engines_for(sources: Sequence[str], device: str | None, asked: int | None) -> int:
+    """Returns how many engines share several sources.
+
+    Args:
+        sources: their names.
+        device: a torch device, or None for the first GPU, else the CPU.
+        asked: how many the user asks for, if any.
+
+    Raises:
+        SettingsError: standard input is one of the sources, and more than one are asked for.
+    """
+    if "-" in sources:
+        if asked not in (None, 1):
+            raise SettingsError(
+                "standard input, -, can't be read by several workers: leave out --workers, or "
+                "watch a file"
+            )
+        return 1
+    return min(asked or workers_for(device, len(sources)), len(sources))
 
 
 @contextmanager
@@ -85,3 +116,27 @@ def watched_alone(
             on_open(opening.wait())
         with threads_beside(1):
             yield loading.wait(), stream
+
+
+@contextmanager
+def watched_together(
+    sources: Sequence[DeferredSource], load: Load, here: Collection[int]
+) -> Iterator[tuple[Engine, list[DeferredSource | IngestProcess]]]:
+    """Has other processes read several sources for one engine; closes them in the end.
+
+    Args:
+        sources: the sources, not opened yet.
+        load: loads the engine, while the processes start.
+        here: numbers of those that this process reads.
+    """
+    apart = [source for number, source in enumerate(sources) if number not in here]
+    processes = min(len(apart), max(1, cores() - 1))
+    with ExitStack() as stack:
+        read = iter(read_apart(apart, processes))
+        streams: list[DeferredSource | IngestProcess] = [
+            source if number in here else next(read) for number, source in enumerate(sources)
+        ]
+        for stream in streams:
+            stack.enter_context(closing(stream))
+        stack.enter_context(threads_beside(processes))
+        yield load(), streams

@@ -118,8 +118,8 @@ def run(
     settings = settings_for(model, given)
     from costream.cli.connect import Connect
     from costream.cli.display import show_several, show_verdicts
-    from costream.cli.layout import reads_apart, watched_alone
-    from costream.cli.loading import load_engine, workers_for
+    from costream.cli.layout import engines_for, pipes, reads_apart, watched_alone
+    from costream.cli.loading import load_engine
     from costream.video import DeferredSource, checked_decoding
     from costream.video.provenance import is_synthetic
 
@@ -135,10 +135,8 @@ def run(
         strange = [source for source in sources if not is_synthetic(source)]
         name = masked([*strange, *sources][0])
         warn_of_embedded(model, name, unknown, synthetic=not strange)
-        count = workers_for(device, len(waiting)) if workers is None else workers
-        show_several(
-            load, waiting, asks, model, settings, min(count, len(waiting)), as_json=as_json
-        )
+        count, here = engines_for(sources, device, workers), pipes(sources)
+        show_several(load, waiting, asks, model, settings, count, here=here, as_json=as_json)
         return
 
     def warn(info: StreamInfo) -> None:

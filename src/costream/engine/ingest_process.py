@@ -175,6 +175,18 @@ class IngestProcess:
         return message
 
 
+def read_apart(sources: Sequence[DeferredSource], processes: int) -> list[IngestProcess]:
+    """Starts processes that share cameras, as evenly as can be, and returns the streams in order.
+
+    Args:
+        sources: the cameras, not opened yet.
+        processes: how many processes there are, where there are as many cameras.
+    """
+    shares = [sources[n::processes] for n in range(min(processes, len(sources)))]
+    workers = [IngestWorker(share) for share in shares]
+    return [workers[n % processes].streams[n // processes] for n in range(len(sources))]
+
+
 def _serve(lines: Sequence[Line], sources: Sequence[DeferredSource]) -> None:
     """The body of the process: reads until the parent has closed all lines, or ends it."""
     cameras = [_Camera(line, source) for line, source in zip(lines, sources, strict=True)]
