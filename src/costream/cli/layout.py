@@ -109,7 +109,7 @@ def watched_alone(
             yield load(), source
         return
     with closing(IngestProcess.of(source)) as stream:
-        opening, loading = Errand(lambda: stream.info), Errand(load)
+        opening, loading = Errand(lambda: stream.info).start(), Errand(load).start()
         futures: tuple[Future[Any], ...] = (opening.future, loading.future)
         wait_for(futures, return_when=FIRST_EXCEPTION)
         if opening.future.done():

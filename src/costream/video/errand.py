@@ -34,7 +34,7 @@ class Errand(Generic[Result]):
     """A call on a daemon thread, since nobody should wait for it when the program ends.
 
     Args:
-        call: is made at once, and is not ended by an interrupt.
+        call: is made from :meth:`start` on, and is not ended by an interrupt.
         discard: given the result that came after a wait was interrupted.
 
     Attributes:
@@ -47,16 +47,25 @@ class Errand(Generic[Result]):
         self._call = call
         self._discard = discard
         self.future: Future[Result] = Future()
-        threading.Thread(target=self._run, name="costream-errand", daemon=True).start()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Errand[Result]:
+        """Makes the call, where it was not made before."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="costream-errand", daemon=True)
+            self._thread.start()
+        return self
 
     def wait(self) -> Result:
         """Returns the call's result; if the wait is interrupted, the result is discarded.
+
+        Starts it where it was not.
 
         Raises:
             BaseException: what the call raises, or what interrupts the wait.
         """
         try:
-            return self.future.result()
+            return self.start().future.result()
         except BaseException:
             self.future.add_done_callback(self._drop)
             raise
