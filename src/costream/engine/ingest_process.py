@@ -29,6 +29,11 @@ TELL_EVERY = 0.25
 comes before: a message a frame would cost more than it tells."""
 
 
+AHEAD = 3
+"""Windows of a file that are prepared before they are asked for, at most. Of a live source it is
+one, the next while the engine is at work: what is prepared early is old when its turn comes."""
+
+
 @dataclass(frozen=True, slots=True)
 class IngestRecipe:
     """All that a process needs to prune a stream and cut its patches. It can be pickled.
@@ -68,6 +73,10 @@ class _Begin:
 
     recipe: IngestRecipe
     frames: bool
+
+
+class _Next:
+    """Asks for one more window."""
 
 
 class IngestWorker:
@@ -153,6 +162,7 @@ class IngestProcess:
         while not isinstance(message := self._receive(), End):
             if isinstance(message, WindowInput):
                 yield message
+                self._child.send(_Next(), self._number)
             elif isinstance(message, Gap):
                 reports.tell(message)
             else:
@@ -210,15 +220,22 @@ class _Camera(threading.Thread):
         self.line = line
         self._source = source
         self._begin = SimpleQueue[_Begin]()
+        self._wanted = threading.Semaphore(0)
+        self._left = False
         self._records = list[FrameRecord]()
         self._told = monotonic()
 
-    def take(self, message: _Begin) -> None:
+    def take(self, message: _Begin | _Next) -> None:
         """Takes a message of the parent."""
-        self._begin.put(message)
+        if isinstance(message, _Begin):
+            self._begin.put(message)
+        else:
+            self._wanted.release()
 
     def leave(self) -> None:
         """Ends the reading: nobody is there any more to read for."""
+        self._left = True
+        self._wanted.release()
         self._source.close()
 
     def run(self) -> None:
@@ -235,8 +252,13 @@ class _Camera(threading.Thread):
 
     def _read(self, begin: _Begin) -> None:
         reports = Reports(self._note if begin.frames else None, self._send)
+        self._wanted.release(1 if self._source.info.live else AHEAD)
+        windows = begin.recipe.ingest(self._source).windows(reports)
         try:
-            for window in begin.recipe.ingest(self._source).windows(reports):
+            while self._wanted.acquire() and not self._left:
+                window = next(windows, None)
+                if window is None:
+                    break
                 self._send(window)
         finally:
             self._flush()
