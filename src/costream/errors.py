@@ -9,6 +9,7 @@
     ├── ModelError                a model is unknown, unsupported or its checkpoint is broken
     ├── SettingsError             an option's value is out of range, or two of them contradict
     ├── PoolExhaustedError        the KV pool has no room left for a window
+    ├── ForgottenError            what is asked for of the past is not kept any more
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
     └── ChildError                something unforeseen ended a process of ours
 
@@ -46,6 +47,10 @@ class IntegrityError(CoStreamError):
 
 class PoolExhaustedError(CoStreamError):
     """The KV pool has no room for what a window takes, and may not grow."""
+
+
+class ForgottenError(CoStreamError):
+    """Pictures or packets of the past are not kept, or not any more."""
 
 
 class ChildError(CoStreamError):

@@ -191,6 +191,8 @@ class Sample:
             was a sample's.
         received: of a live source, when the frame came: seconds on the clock of
             ``time.monotonic``. None where the source is no live one.
+        stored: number of the packet that ``picture`` was decoded from in the ring that the stream
+            fills. None where it fills none: see :class:`~costream.video.packet_ring.PacketRing`.
     """
 
     tick: int
@@ -199,6 +201,7 @@ class Sample:
     change: ChangeMap
     reused: bool = False
     received: float | None = None
+    stored: int | None = None
 
 
 class SampleSource(Protocol):

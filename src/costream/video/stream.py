@@ -11,18 +11,18 @@ from contextlib import contextmanager
 from time import thread_time
 from typing import BinaryIO, Literal, cast
 
-import av
 from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
 from costream.video.credentials import Credentials
 from costream.video.decoder import PATIENCE, Decoder
-from costream.video.display import AS_CODED
 from costream.video.evidence import Evidence
 from costream.video.interruption import delivered
+from costream.video.latest import Latest
 from costream.video.naming import SourceLike, masked, path_of
 from costream.video.on_demand import OnDemand
+from costream.video.packet_ring import PacketRing
 from costream.video.picture import Picture
 from costream.video.reach import Reach, check_options, checked_reach
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
@@ -157,6 +157,8 @@ class Stream:
         self._recordings: Recordings | None = None
         self._part: BinaryIO | None = None
         self._step = threading.Lock()
+        self.ring: PacketRing | None = None
+        """Set before the source is opened, it keeps the packets."""
         self._left = False
 
     def open(self) -> Stream:
@@ -206,6 +208,7 @@ class Stream:
             patience=self._patience,
             rate_stated="framerate" in self._options,
             after=self._decoder,
+            ring=self.ring,
         )
         if self._decode == "changes":
             self._on_demand = OnDemand(self._decoder, after=self._on_demand)
@@ -340,7 +343,7 @@ class Stream:
         if self._on_demand is not None:
             self._on_demand.grid = grid
             self._on_demand.each = on_frame is not None
-        latest = _Latest()
+        latest = Latest()
         for decoded in self._take():
             if on_frame is not None:
                 on_frame(decoded.record)
@@ -350,7 +353,8 @@ class Stream:
             if tick is not None:
                 reused = decoded.frame is None
                 change = evidence.emit()
-                yield Sample(tick, decoded.record.time, latest.picture(), change, reused)
+                picture, stored = latest.picture(), latest.stored
+                yield Sample(tick, decoded.record.time, picture, change, reused, stored=stored)
 
     def _take(self) -> Iterator[DecodedFrame]:
         self.open()
@@ -410,22 +414,3 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"Stream({self._name!r})"
-
-
-class _Latest:
-    """The frame that was decoded last, as a picture once one is asked for."""
-
-    def __init__(self) -> None:
-        self._frame: av.VideoFrame | None = None
-        self._display = AS_CODED
-        self._picture: Picture | None = None
-
-    def add(self, decoded: DecodedFrame) -> None:
-        if decoded.frame is not None:
-            self._frame, self._display, self._picture = decoded.frame, decoded.display, None
-
-    def picture(self) -> Picture:
-        if self._picture is None:
-            assert self._frame is not None, "the first frame of a stream is always decoded"
-            self._picture = Picture(self._frame, self._display)
-        return self._picture
