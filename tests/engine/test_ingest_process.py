@@ -16,11 +16,12 @@ import pytest
 from costream.engine import ingest_process
 from costream.engine.engine import Engine
 from costream.engine.ingest_process import read_apart
-from costream.errors import ChildError, SourceError
+from costream.errors import ChildError, ForgottenError, SourceError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, FrameRecord, Stream
+from costream.video.packet_ring import RingLimits
 from tests.engine.camera_file import Connect
 
 ASKS = ["Is it?"]
@@ -154,6 +155,33 @@ def test_processes_share_cameras_evenly(
     monkeypatch.setattr(ingest_process, "IngestWorker", Worker)
     sources = [f"camera {n}" for n in range(cameras)]
     assert read_apart(sources, processes) == list(zip(shares, sources, strict=True))
+
+
+def test_past_windows_are_had_from_the_process_that_reads_to_the_bit(
+    model: ModelAdapter, videos: list[Path]
+) -> None:
+    engine, keep = engine_of(model), RingLimits(seconds=60, max_bytes=16 << 20)
+    kept = DeferredSource(Connect(videos[0]), patience=0, backlog=4, keep=keep)
+    kept_stream, other = read_apart([kept, deferred(videos[1])], 1)
+    with closing(kept_stream), closing(other):
+        ends = []
+        for verdict in engine.watch(kept_stream, ASKS):
+            start, end = round(2 * verdict.start), round(2 * verdict.end)
+            # It is asked while the process goes on, and after the stream has ended.
+            ends.append((start, end, kept_stream.frames_of(start, end)))
+        again = kept_stream.frames_of(*ends[0][:2])
+        packets = kept_stream.packets_of(12, 16)
+        with pytest.raises(ForgottenError, match="ticks 100 to 101 are not kept"):
+            kept_stream.frames_of(100, 102)
+        with pytest.raises(ForgottenError, match="open the source with a ring"):
+            other.frames_of(0, 2)
+    with Stream(videos[0], motion=False) as stream:
+        samples = list(stream.samples(2))
+    for start, end, frames in [*ends, (*ends[0][:2], again)]:
+        assert [frame.tick for frame in frames] == list(range(start, end))
+        for frame in frames:
+            assert (frame.pixels == samples[frame.tick].picture.rgb()).all()
+    assert packets[0].key and packets[0].pts is not None
 
 
 def is_running(process: int) -> bool:

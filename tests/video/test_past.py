@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from costream.errors import ForgottenError, SettingsError
-from costream.video import DeferredSource, Sample, Stream
+from costream.video import DeferredSource, Gap, Sample, Stream, backoff
 from costream.video.packet_ring import RingLimits
+from tests.engine.camera_file import ConnectPaced
 from tests.video.encode import encode, panning, popping, spoilt
 
 AMPLE = RingLimits(seconds=1000, max_bytes=1 << 30)
@@ -219,3 +220,24 @@ def test_without_a_ring_nothing_is_kept_and_limits_are_checked(tmp_path):
     for limits in ((0, 1), (1, 0), (-1, 5)):
         with pytest.raises(SettingsError, match="keeps nothing"):
             RingLimits(*limits)
+
+
+def test_a_camera_that_was_lost_has_a_past_on_both_sides_of_the_gap(tmp_path, monkeypatch):
+    monkeypatch.setattr(backoff, "FIRST", 0.02)
+    path = encode(tmp_path / "x.ts", panning(30, size=(96, 128)), rate=25, gop=10, b_frames=2)
+    source = DeferredSource(ConnectPaced(path), patience=10, backlog=10, keep=AMPLE)
+    samples, losses = [], 0
+    for item in source.samples(10):
+        if isinstance(item, Gap):
+            losses += item.kind == "lost"
+            if losses == 2:
+                break
+            continue
+        samples.append((item, item.picture.rgb()))
+    source.close()
+    assert len(samples) == 24
+    ticks = [sample.tick for sample, _ in samples]
+    assert ticks == sorted(set(ticks))
+    assert_same(source.past.frames(0, ticks[-1] + 1), samples)
+    packets = source.past.packets(0, ticks[-1] + 1)
+    assert len({packet.parameters for packet in packets}) == 2

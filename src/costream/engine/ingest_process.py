@@ -16,13 +16,17 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from costream.engine.child import Child, End, Line
 from costream.engine.ingest import Ingest, Reports, WindowInput
 from costream.engine.schedule import Schedule
-from costream.errors import SourceError
+from costream.errors import CoStreamError, SourceError
 from costream.preprocessing import Preprocessing
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.video import DeferredSource, FrameRecord, Gap, StreamInfo
+from costream.video.packet_ring import StoredPacket
 
 TELL_EVERY = 0.25
 """Seconds for which records of frames are gathered before they are sent, unless a window or a gap
@@ -79,6 +83,36 @@ class _Next:
     """Asks for one more window."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """Asks for what is kept of the past.
+
+    Attributes:
+        start: first tick.
+        end: first tick behind it.
+        packets: the packets, not the pictures.
+    """
+
+    start: int
+    end: int
+    packets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastPixels:
+    """A sampled frame of the past, as it came from another process.
+
+    Attributes:
+        tick: its place on the sampling grid.
+        time: seconds of stream time.
+        pixels: uint8 [height, width, 3], RGB as displayed.
+    """
+
+    tick: int
+    time: float
+    pixels: npt.NDArray[np.uint8]
+
+
 class IngestWorker:
     """A process that reads cameras, each in a thread of its own.
 
@@ -98,7 +132,8 @@ class IngestWorker:
             if len(sources) == 1
             else (f"a process that reads {len(sources)} cameras")
         )
-        self.child = Child(_serve, (list(sources),), what, lines=len(sources))
+        # Each camera has a line for what it reads, and one for what is asked of the past.
+        self.child = Child(_serve, (list(sources),), what, lines=2 * len(sources))
         self.streams = [IngestProcess(self, number) for number in range(len(sources))]
         self._open = set(range(len(sources)))
 
@@ -108,7 +143,8 @@ class IngestWorker:
             return
         self._open.remove(number)
         if self._open:
-            self.child.connections[number].close()
+            for line in (2 * number, 2 * number + 1):
+                self.child.connections[line].close()
         else:
             self.child.close()
 
@@ -125,6 +161,8 @@ class IngestProcess:
         self._child = worker.child
         self._worker = worker
         self._number = number
+        self._line, self._past_line = 2 * number, 2 * number + 1
+        self._asking = threading.Lock()
         self._info: StreamInfo | None = None
         self._end: End | None = None
 
@@ -158,11 +196,11 @@ class IngestProcess:
             CoStreamError: it can't be read any further, or the process died.
         """
         _ = self.info
-        self._child.send(_Begin(recipe, reports.on_frame is not None), self._number)
+        self._child.send(_Begin(recipe, reports.on_frame is not None), self._line)
         while not isinstance(message := self._receive(), End):
             if isinstance(message, WindowInput):
                 yield message
-                self._child.send(_Next(), self._number)
+                self._child.send(_Next(), self._line)
             elif isinstance(message, Gap):
                 reports.tell(message)
             else:
@@ -170,6 +208,43 @@ class IngestProcess:
                     reports.tell(record)
         if message.error is not None:
             raise message.error
+
+    def frames_of(self, start: int, end: int) -> list[PastPixels]:
+        """Returns the sampled frames of a window of the past, whole, as they were sampled.
+
+        They are decoded again from the packets that the source keeps: see
+        :class:`~costream.video.past.Past`. Any thread may ask; the stream is read meanwhile. Frames
+        come as pixels, some megabytes each of a large picture: ask for as few as are needed.
+
+        Args:
+            start: the window's first tick.
+            end: the first tick behind it.
+
+        Raises:
+            ForgottenError: they are not kept, or not any more.
+            ChildError: the process died.
+        """
+        frames: list[PastPixels] = self._ask(_Ask(start, end, packets=False))
+        return frames
+
+    def packets_of(self, start: int, end: int) -> list[StoredPacket]:
+        """Returns a window's packets, from a key frame on, for a clip that is not encoded again.
+
+        Args and errors are those of :meth:`frames_of`.
+        """
+        packets: list[StoredPacket] = self._ask(_Ask(start, end, packets=True))
+        return packets
+
+    def _ask(self, ask: _Ask) -> Any:
+        with self._asking:
+            self._child.send(ask, self._past_line)
+            answer = self._child.receive(self._past_line)
+        if isinstance(answer, End):
+            assert answer.error is not None
+            raise answer.error
+        if isinstance(answer, CoStreamError):
+            raise answer
+        return answer
 
     def close(self) -> None:
         """Ends the reading, and the process where it reads no other."""
@@ -179,7 +254,7 @@ class IngestProcess:
         """Returns the next message; after the last one, that again."""
         if self._end is not None:
             return self._end
-        message = self._child.receive(self._number)
+        message = self._child.receive(self._line)
         if isinstance(message, End):
             self._end = message
         return message
@@ -199,7 +274,10 @@ def read_apart(sources: Sequence[DeferredSource], processes: int) -> list[Ingest
 
 def _serve(lines: Sequence[Line], sources: Sequence[DeferredSource]) -> None:
     """The body of the process: reads until the parent has closed all lines, or ends it."""
-    cameras = [_Camera(line, source) for line, source in zip(lines, sources, strict=True)]
+    cameras = [
+        _Camera(lines[2 * number], lines[2 * number + 1], source)
+        for number, source in enumerate(sources)
+    ]
     alive = {camera.line.connection: camera for camera in cameras}
     for camera in cameras:
         camera.start()
@@ -215,9 +293,10 @@ def _serve(lines: Sequence[Line], sources: Sequence[DeferredSource]) -> None:
 class _Camera(threading.Thread):
     """Reads one camera in the process."""
 
-    def __init__(self, line: Line, source: DeferredSource) -> None:
+    def __init__(self, line: Line, past_line: Line, source: DeferredSource) -> None:
         super().__init__(name="costream-camera", daemon=True)
         self.line = line
+        self._past_line = past_line
         self._source = source
         self._begin = SimpleQueue[_Begin]()
         self._wanted = threading.Semaphore(0)
@@ -240,6 +319,7 @@ class _Camera(threading.Thread):
 
     def run(self) -> None:
         """Opens the camera, waits to be told how it is read, and reads it to its end."""
+        threading.Thread(target=self._answer, name="costream-past", daemon=True).start()
         error: Exception | None = None
         try:
             with closing(self._source):
@@ -249,6 +329,24 @@ class _Camera(threading.Thread):
             error = caught
         with suppress(OSError):  # the parent may have left
             self.line.end(error)
+
+    def _answer(self) -> None:
+        """Answers what is asked of the past, for as long as somebody is there to ask."""
+        with suppress(EOFError, OSError):
+            while True:
+                self._past_line.send(self._recalled(self._past_line.receive()))
+
+    def _recalled(self, ask: _Ask) -> list[Any] | CoStreamError:
+        try:
+            past = self._source.past
+            if ask.packets:
+                return list(past.packets(ask.start, ask.end))
+            return [
+                PastPixels(frame.tick, frame.time, frame.picture.rgb())
+                for frame in past.frames(ask.start, ask.end)
+            ]
+        except CoStreamError as error:  # raised where it was asked
+            return error
 
     def _read(self, begin: _Begin) -> None:
         reports = Reports(self._note if begin.frames else None, self._send)
