@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from costream.engine.kv_pool import KVPool
-from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
+from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamHealth, StreamInfo
 
 
 def still(picture: Picture, *, damaged: bool = False) -> ChangeMap:
@@ -55,6 +55,7 @@ class FakeStream:
     """Stands in for a ``Stream``: gives the samples it was made with."""
 
     decode_seconds = 0.0
+    health = StreamHealth()
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples

@@ -310,7 +310,7 @@ class Live(Named):
 
     def __init__(self, number: int, ticks: int, error: Exception | None = None) -> None:
         super().__init__(number, ticks, error)
-        self.info = replace(self.info, live=True)
+        self.info = replace(self.info, live=True, awaited=True)
 
 
 def test_live_streams_are_read_by_threads_and_get_the_same(model: ModelAdapter) -> None:
@@ -391,7 +391,9 @@ def test_files_that_are_late_don_t_starve_a_camera(model: ModelAdapter) -> None:
     for number in range(2):
         hand.join(number, 60)
         hand.feeds[number]._begun -= 10_000
-    camera = ThreadedFeed(hand.engine.open(Live(2, 12), ASKS), iter(()), Bell())
+    camera = ThreadedFeed(
+        hand.engine.open(Live(2, 12), ASKS), lambda reports: iter(()), Reports(), Bell()
+    )
     window = next(hand.engine.open(Live(2, 12), ASKS).ingest.windows(Reports()))
     camera._waiting = replace(window, received=monotonic() - 60)
     hand.scheduler.add(camera)

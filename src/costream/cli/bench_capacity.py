@@ -83,14 +83,14 @@ def capacity(
     check_sources(source)
     check_model(model)
     settings = settings_for(model, {})
-    from costream.cli.loading import load_engine, load_worker, workers_for
+    from costream.cli.loading import load_engine, workers_for
     from costream.lab.evaluate.capacity import measure_floor
 
     if plots is not None:
         _check_plots()
     floor, console = measure_floor(source[0], settings.stride), open_console(stderr=True)
     trial = _Trial(
-        partial(load_worker, model, settings, device, dtype),
+        partial(load_engine, model, settings, device, dtype),
         load_engine(model, settings, device, dtype),
         asks,
         source,

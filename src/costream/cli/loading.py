@@ -52,21 +52,6 @@ def load_engine(
     return Engine(loaded, settings, kv_memory=memory)
 
 
-def load_worker(
-    model: str,
-    settings: EngineSettings,
-    device: str | None,
-    dtype: str | None,
-    kv_memory: int | None = None,
-    engines: int = 1,
-) -> Engine:
-    """Loads an engine in a process of its own, whose standard error is the command's as well."""
-    from costream.cli.app import quiet_libraries
-
-    quiet_libraries()
-    return load_engine(model, settings, device, dtype, kv_memory=kv_memory, engines=engines)
-
-
 def workers_for(device: str | None, sources: int) -> int:
     """Returns how many processes share sources: one a core on a CPU, one on a GPU.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -47,6 +47,9 @@ from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
 from costream.video.naming import masked
+
+if TYPE_CHECKING:
+    from costream.video import StreamInfo
 
 STRIDES_WAITING = 2
 """Strides of frames that wait for a run that is behind: those of the window that is due and as many
@@ -126,8 +129,9 @@ def run(
     settings = settings_for(model, given)
     from costream.cli.connect import Connect
     from costream.cli.display import show_several, show_verdicts
-    from costream.cli.loading import load_engine, load_worker, workers_for
-    from costream.video import DeferredSource, checked_decoding, open_source
+    from costream.cli.layout import engines_for, pipes, reads_apart, watched_alone
+    from costream.cli.loading import load_engine
+    from costream.video import DeferredSource, checked_decoding
     from costream.video.provenance import is_synthetic
 
     decoding, backlog = checked_decoding(decode), STRIDES_WAITING * settings.stride
@@ -135,19 +139,20 @@ def run(
         Connect(source, settings.uses_motion, decoding, reach)
         for source, reach in zip(sources, reached, strict=True)
     ]
+    waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
+    load = partial(load_engine, model, settings, device, dtype, kv_memory=memory)
     unknown = settings.uncalibrated(asks)
-    if len(connects) > 1:
+    if len(waiting) > 1:
         strange = [source for source in sources if not is_synthetic(source)]
         name = masked([*strange, *sources][0])
         warn_of_embedded(model, name, unknown, synthetic=not strange)
-        waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
-        count = workers_for(device, len(waiting)) if workers is None else workers
-        count = min(count, len(waiting))
-        load = partial(load_worker, model, settings, device, dtype, memory, count)
-        show_several(load, waiting, asks, model, settings, count, as_json=as_json)
+        count, here = engines_for(sources, device, workers), pipes(sources)
+        load = partial(load, engines=count)
+        show_several(load, waiting, asks, model, settings, count, here=here, as_json=as_json)
         return
-    with open_source(connects[0], patience=reconnect, backlog=backlog) as stream:
-        ours = is_synthetic(sources[0])
-        warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
-        engine = load_engine(model, settings, device, dtype, kv_memory=memory)
+
+    def warn(info: StreamInfo) -> None:
+        warn_of_embedded(model, info.source, unknown, synthetic=is_synthetic(sources[0]))
+
+    with watched_alone(waiting[0], load, warn, apart=reads_apart(sources[0])) as (engine, stream):
         show_verdicts(engine, stream, asks, model, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -139,8 +140,9 @@ class Engine:
                 it. Opened with ``motion=engine.settings.uses_motion``, it extracts motion vectors
                 only for a pruner that looks at them.
             ask: questions whose answer is yes or no.
-            on_frame: called with the record of every native frame as it is decoded.
-            on_gap: called with every gap of a live source.
+            on_frame: called with the record of every native frame: see
+                :data:`~costream.engine.ingest.OnFrame`.
+            on_gap: called with every gap of a live source, in order with the stream's results.
 
         Raises:
             SettingsError: at once: there is no question, one is empty or no valid Unicode.
@@ -239,11 +241,13 @@ class Engine:
         """Begins to read one of several streams, in a thread of its own where it is not a file."""
         if isinstance(stream, IngestProcess):
             watch = self._join(stream, handle.asks)
-            return ThreadedFeed(watch, stream.windows(handle.reports), bell)
-        if not stream.info.live:
+            return ThreadedFeed(
+                watch, partial(stream.windows, self._recipe()), handle.reports, bell
+            )
+        if not stream.info.awaited:
             return self._pulled(stream, handle)
         watch = self._join(stream, handle.asks)
-        return ThreadedFeed(watch, watch.ingest.windows(handle.reports), bell)
+        return ThreadedFeed(watch, watch.ingest.windows, handle.reports, bell)
 
     def _pulled(self, stream: SampleSource, handle: WatchHandle) -> Feed:
         watch = self._join(stream, handle.asks)
@@ -287,14 +291,16 @@ class Engine:
         Args:
             source: the source, not opened yet. The caller closes what is returned.
         """
-        recipe = IngestRecipe(
+        return IngestProcess.of(source)
+
+    def _recipe(self) -> IngestRecipe:
+        return IngestRecipe(
             self.model.preprocessing,
             self.schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),
         )
-        return IngestProcess(source, recipe)
 
     def windows(
         self,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
-from costream.engine.child import Child, Send
+from costream.engine.child import Child, Line
 
 
 @contextmanager
@@ -20,8 +20,8 @@ def busy_neighbours(count: int) -> Iterator[None]:
         yield
 
 
-def _turn(send: Send) -> None:
+def _turn(lines: Sequence[Line]) -> None:
     """The body of a neighbour: it says that it is there, and is busy until it is ended."""
-    send(None)
+    lines[0].send(None)
     while True:
         pass
