@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costream.engine.kv_pool import KVPool
@@ -168,6 +168,7 @@ shapes = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     shape=shapes,
     packed=st.booleans(),
