@@ -114,15 +114,8 @@ def waits(setup: Setup, report: Report) -> None:
     for size in FAMILIES[:1] if setup.small else FAMILIES:
         path = write_untrained(setup.folder / "checkpoints" / size, size)
         model = load_model(str(path), device=setup.device, dtype=torch.bfloat16)
-        for number, (engine, batch) in enumerate(steps_of(model, streams=2)):
-            # The first step fills caches: position tables, mean and deviation.
-            try:
-                with _no_waiting(setup, number > 0):
-                    engine.runner.run(batch)
-            except RuntimeError as error:
-                report.check(f"{size} step {number}", False, str(error))
-                break
-            report.check(f"{size} step {number}", True, "did not wait")
+        for attention in ATTENTION:
+            _run_without_waiting(setup, report, f"{size} {attention}", model, attention)
 
 
 def stages(setup: Setup, report: Report) -> None:
@@ -208,6 +201,20 @@ def _as_near(
 
 def _gap(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max() / (other.max() - other.min()))
+
+
+def _run_without_waiting(
+    setup: Setup, report: Report, name: str, model: ModelAdapter, attention: str
+) -> None:
+    for number, (engine, batch) in enumerate(steps_of(model, 2, attention=attention)):
+        # The first step fills caches and compiles: position tables, mean and deviation, kernels.
+        try:
+            with _no_waiting(setup, number > 0):
+                engine.runner.run(batch)
+        except Exception as error:  # of this combination alone
+            report.check(f"{name}, step {number}", False, repr(error))
+            return
+        report.check(f"{name}, step {number}", True, "did not wait")
 
 
 def _nth_likeliest(nth: int, logits: Tensor) -> list[int]:

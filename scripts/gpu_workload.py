@@ -100,9 +100,9 @@ def last_tokens(number: int, window: int, fresh: int, upload: Upload) -> StreamT
     return StreamTokens(begin, places, np.full(fresh, SHARED), seen, upload)
 
 
-def steps_of(model: ModelAdapter, streams: int) -> Iterator[tuple[Engine, Batch]]:
+def steps_of(model: ModelAdapter, streams: int, **values: object) -> Iterator[tuple[Engine, Batch]]:
     """Yields the windows of some streams together, each to be run before the next is asked for."""
-    engine = Engine(model, settings_of(model))
+    engine = Engine(model, settings_of(model, **values))
     sources = [Noise(16, size_of(model), seed) for seed in range(streams)]
     watches: list[Watch] = [engine.open(source, [ASK]) for source in sources]
     for windows in zip(*(engine.windows(source) for source in sources), strict=True):
