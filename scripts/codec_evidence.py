@@ -35,8 +35,8 @@ from costream.lab.evaluate.signal_case import SignalCase, signal_cases
 from costream.lab.synth import encode
 from costream.pruning import PRUNERS, KeepMask, LastKept, Pruner, PrunerSettings
 from costream.pruning.anchors import AnchorSchedule
+from costream.pruning.doubt import CORRECTED, Doubt
 from costream.pruning.pooling import pool_max
-from costream.pruning.variants import CORRECTED, WitnessedLastKept
 from costream.video import ChangeMap, Sample, Stream
 
 FPS, SETTINGS = 2.0, PrunerSettings(anchor_every=80)
@@ -119,13 +119,13 @@ class Probed(LastKept):
         self, *, moved: float = 0.0, veto: Measure | None = None, admit: Measure | None = None
     ) -> None:
         """Takes steps to add to the threshold, and what vetoes where 0 or admits from 1 on."""
-        super().__init__(GRID, SETTINGS)
+        super().__init__(GRID, SETTINGS, judge=self._judged)
         self._moved, self._veto, self._admit = moved, veto, admit
         self.gap: Field = np.zeros(GRID.group_shape, np.float32)
 
-    def _differs(self, sample: Sample, gap: Field) -> Mask:
+    def _judged(self, sample: Sample, gap: Field, threshold: float) -> Mask:
         self.gap = gap
-        threshold = self._threshold() + self._moved
+        threshold = threshold + self._moved
         differs: Mask = gap > threshold
         if self._veto is not None and not sample.change.keyframes:
             differs &= any_block(sample, self._veto(sample.change) > 0)
@@ -135,16 +135,9 @@ class Probed(LastKept):
         return differs
 
 
-class Settled(WitnessedLastKept):
-    """The default rule with a zone of doubt that a measure settles from 1 on."""
-
-    def __init__(self, measure: Measure) -> None:
-        """Takes the measure."""
-        super().__init__(GRID, SETTINGS)
-        self._measure = measure
-
-    def _witness(self, change: ChangeMap) -> Mask | None:
-        return self._measure(change) >= 1
+def settled(measure: Measure) -> Pruner:
+    """Returns the default rule with a zone of doubt that a measure settles from 1 on."""
+    return LastKept(GRID, SETTINGS, judge=Doubt(lambda change: measure(change) >= 1))
 
 
 RULES: dict[str, Callable[[], Pruner]] = {
@@ -157,8 +150,8 @@ RULES: dict[str, Callable[[], Pruner]] = {
     "untouched vetoes": lambda: Probed(veto=touched),
     "skipped vetoes": lambda: Probed(veto=coded),
     "residual admits": lambda: Probed(admit=lambda change: residual(change) / RESIDUAL),
-    "vectors settle": lambda: Settled(lambda change: vectors(change) / DRIFT),
-    "either settles": lambda: Settled(either),
+    "vectors settle": lambda: settled(lambda change: vectors(change) / DRIFT),
+    "either settles": lambda: settled(either),
     "last-kept-codec": lambda: PRUNERS["last-kept-codec"](GRID, SETTINGS),
     "last-kept-residual": lambda: PRUNERS["last-kept-residual"](GRID, SETTINGS),
 }

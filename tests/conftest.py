@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from costream.models import ModelAdapter, load_model, write_untrained
+
+# How long an example takes is the machine's to say, and it may be busy.
+hypothesis.settings.register_profile("costream", deadline=None)
+hypothesis.settings.load_profile("costream")
 
 
 @pytest.fixture(scope="session")

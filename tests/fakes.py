@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
+from costream.engine.kv_pool import KVPool
+from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamHealth, StreamInfo
 
 
 def still(picture: Picture, *, damaged: bool = False) -> ChangeMap:
@@ -54,6 +55,7 @@ class FakeStream:
     """Stands in for a ``Stream``: gives the samples it was made with."""
 
     decode_seconds = 0.0
+    health = StreamHealth()
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
@@ -102,3 +104,8 @@ class MaskedAttention:
         return torch.nn.functional.scaled_dot_product_attention(
             queries[None], keys[None], values[None], mask, scale=scale, enable_gqa=True
         )[0].transpose(0, 1)
+
+
+def units(pool: KVPool, rows: np.ndarray) -> torch.Tensor:
+    """Returns where a pool on the CPU has the features of rows."""
+    return torch.from_numpy(pool.units(rows))

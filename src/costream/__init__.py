@@ -27,6 +27,8 @@ from costream.errors import (
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
+    from costream.engine.handle import WatchHandle
+    from costream.engine.session import Session
     from costream.engine.verdict import Answer, FlopCount, StageSeconds, TokenCount, Verdict
     from costream.models.load import load_model
     from costream.settings import EngineSettings
@@ -44,6 +46,7 @@ __all__ = [
     "IntegrityError",
     "LiveStream",
     "ModelError",
+    "Session",
     "SettingsError",
     "SourceError",
     "SourceLostError",
@@ -53,6 +56,7 @@ __all__ = [
     "StreamInfo",
     "TokenCount",
     "Verdict",
+    "WatchHandle",
     "__version__",
     "load_model",
     "open_source",
@@ -67,11 +71,13 @@ _HOMES = {
     "FlopCount": "costream.engine.verdict",
     "Gap": "costream.video",
     "LiveStream": "costream.video",
+    "Session": "costream.engine.session",
     "StageSeconds": "costream.engine.verdict",
     "Stream": "costream.video",
     "StreamInfo": "costream.video",
     "TokenCount": "costream.engine.verdict",
     "Verdict": "costream.engine.verdict",
+    "WatchHandle": "costream.engine.handle",
     "load_model": "costream.models.load",
     "open_source": "costream.video",
 }

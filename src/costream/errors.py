@@ -9,6 +9,7 @@
     ├── ModelError                a model is unknown, unsupported or its checkpoint is broken
     ├── SettingsError             an option's value is out of range, or two of them contradict
     ├── PoolExhaustedError        the KV pool has no room left for a window
+    ├── ForgottenError            what is asked for of the past is not kept any more
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
     └── ChildError                something unforeseen ended a process of ours
 
@@ -48,13 +49,19 @@ class PoolExhaustedError(CoStreamError):
     """The KV pool has no room for what a window takes, and may not grow."""
 
 
+class ForgottenError(CoStreamError):
+    """Pictures or packets of the past are not kept, or not any more."""
+
+
 class ChildError(CoStreamError):
     """Something unforeseen ended a process of ours: a bug, or a failing machine."""
 
     @classmethod
-    def of(cls, error: Exception) -> CoStreamError:
-        """Returns an error as one of ours: itself where it is one."""
-        if isinstance(error, CoStreamError):
+    def of(cls, error: Exception) -> Exception:
+        """Returns an error as one that a process can tell of: ours and the system's as they are."""
+        # FFmpeg's errors are the system's by name only: they can't be pickled.
+        system = isinstance(error, OSError) and type(error).__module__ == "builtins"
+        if system or isinstance(error, CoStreamError):
             return error
         return cls(
             f"a process ended by an error that was not foreseen, {error!r}: please report it"

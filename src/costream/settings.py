@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
@@ -51,6 +51,8 @@ class EngineSettings(BaseModel):
         attention: name of the backend that computes the language model's attention, or ``auto``.
         capture: write answers by a step of fixed shapes, which a GPU captures once and replays. It
             keeps a window's keys and values for each answer. It never ran on a GPU.
+        kv_dtype: ``int8`` stores keys and values in 8 bits, with a scale for each head of each row
+            and layer; else they are stored in the type that the model computes in.
         seed: seed of rules that draw at random.
     """
 
@@ -79,6 +81,7 @@ class EngineSettings(BaseModel):
     batch: int = Field(4096, ge=1)
     attention: str = AUTO
     capture: bool = False
+    kv_dtype: Literal["int8"] | None = None
     seed: int = 0
 
     @model_validator(mode="after")
@@ -98,6 +101,11 @@ class EngineSettings(BaseModel):
     def uses_motion(self) -> bool:
         """Whether the pruner looks at motion vectors: a stream opened without saves their cost."""
         return PRUNERS[self.pruner].vectors
+
+    @property
+    def packed(self) -> bool:
+        """Whether keys and values are stored in 8 bits."""
+        return self.kv_dtype is not None
 
     def calibrated_wording(self, ask: str) -> str | None:
         """Returns the question in the spelling that it is calibrated in, or None for no such."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +53,18 @@ def configuration(path: Path, changes: dict[str, dict[str, Any]] | None = None) 
 def test_a_configuration_alone_is_enough(costream: Command, tmp_path: Path) -> None:
     model = configuration(tmp_path)
     found = json.loads(costream("plan", "--model", model, *DEVICE, *SOURCE, "--json").out)
-    row = 2 * (36 * 2 * 8 * 128 + 4 * 2560)
+    row = 2 * 36 * 2 * 8 * 128
     memory = 2 * 24 * 2 * 880 * 1024
     assert found["row_bytes"] == row
-    # 80 frames are 40 pairs of 220 groups: one whole, 39 of 33, labels of at most 11 tokens, and
-    # 187 groups that were last kept before the window.
+    assert found["page"] == {"rows": 5, "features": 36}
+    # 80 frames are 40 pairs, of which the next window shares 32, of 220 groups: one whole, 31 of
+    # 33, labels of at most 11 tokens, and 187 groups that were last kept before.
+    visual = {"quiet": 220 + 31 * 33 + 187, "busy": 220 + 31 * 132 + 88, "worst": 32 * 220}
     assert found["stream_bytes"] == {
-        "quiet": (220 + 39 * 33 + 440 + 187) * row + memory,
-        "busy": (220 + 39 * 132 + 440 + 88) * row + memory,
-        "worst": (40 * 220 + 440) * row + memory,
+        name: (tokens + 352 + 5 * ceil(tokens / 36)) * row + memory
+        for name, tokens in visual.items()
     }
+    assert found["prompt_bytes"] == 4 * row
     assert found["weight_bytes"] == 2 * 4_437_815_808
     left = 24 * 2**30 - found["weight_bytes"] - found["prompt_bytes"]
     assert found["cameras"]["memory"] == {
@@ -78,9 +81,24 @@ def test_qwen3_vl_8b_s_quiet_stream(costream: Command, tmp_path: Path) -> None:
     model = configuration(tmp_path, EIGHT_BILLION)
     found = json.loads(costream("plan", "--model", model, *DEVICE, *SOURCE, "--json").out)
     assert found["weight_bytes"] == 2 * 8_767_123_696
-    assert found["row_bytes"] == 180_224
-    assert found["stream_bytes"]["quiet"] == 2134 * 180_224 + 2 * 27 * 2 * 880 * 1152
-    assert found["stream_bytes"]["quiet"] < 0.47 * 2**30
+    assert found["row_bytes"] == 147_456
+    assert found["stream_bytes"]["quiet"] == (1782 + 2 * 159) * 147_456 + 2 * 27 * 2 * 880 * 1152
+
+
+@pytest.mark.parametrize(("changes", "most"), [(EIGHT_BILLION, 0.45), (None, 0.40)])
+def test_a_quiet_stream_is_small_at_its_worst_moment_and_every_part_is_told(
+    costream: Command, tmp_path: Path, changes: dict[str, dict[str, Any]] | None, most: float
+) -> None:
+    model = configuration(tmp_path, changes)
+    found = json.loads(costream("plan", "--model", model, *DEVICE, *SOURCE, "--json").out)
+    (stream,) = found["sources"]
+    assert found["stream_bytes"]["quiet"] <= most * 2**30
+    parts = stream["parts_bytes"]["quiet"]
+    assert set(parts) == {"kept", "labels", "before", "features", "encoder_memory"}
+    assert sum(parts.values()) == stream["stream_bytes"]["quiet"]
+    # Labels have no features, and the encoder's memory is there from window to window.
+    assert parts["labels"] == stream["rows"]["quiet"]["labels"] * found["row_bytes"]
+    assert parts["encoder_memory"] == stream["encoder_memory_bytes"]
 
 
 def test_eight_bits_halve_keys_and_values(costream: Command, checkpoint: Path) -> None:
@@ -115,8 +133,8 @@ def test_settings_decide_about_windows(costream: Command, checkpoint: Path) -> N
     result = costream("plan", "--model", checkpoint, *DEVICE, *SOURCE, *options, "--json")
     (stream,) = json.loads(result.out)["sources"]
     assert (stream["groups"], stream["frame_size"]) == (6, [96, 64])
-    assert stream["rows"]["worst"]["kept"] == 20 * 6
-    assert stream["rows"]["worst"]["arriving"] - 4 * 6 == stream["rows"]["worst"]["labels"] / 5
+    assert stream["rows"]["worst"]["kept"] == 16 * 6
+    assert stream["rows"]["worst"]["arriving"] - 4 * 6 == stream["rows"]["worst"]["labels"] / 4
 
 
 def test_the_table_fits_a_terminal_and_says_what_is_assumed(

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from costream.cli import layout
 from costream.engine.attention.backends import FlexBackend
 from costream.engine.refresh import REFRESH
-from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
+from costream.lab.synth import SyntheticCamera, encode
 from costream.models.stock import StockAdapter
 from costream.pruning import PRUNERS
-from costream.video import decoder
 from tests.cli.conftest import Command
+from tests.video import encode as small_clips
 
 KEYS = {
     "stream",
@@ -33,6 +34,7 @@ KEYS = {
     "lag",
     "rows",
     "rebased",
+    "asked_since",
 }
 SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"
@@ -50,8 +52,15 @@ def assert_adds_up(tokens: dict[str, int]) -> None:
 @pytest.mark.parametrize("refresh", list(REFRESH))
 @pytest.mark.parametrize("pruner", list(PRUNERS))
 def test_json_lines_keep_their_contract(
-    costream: Command, camera: Path, checkpoint: Path, pruner: str, refresh: str
+    costream: Command,
+    camera: Path,
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pruner: str,
+    refresh: str,
 ) -> None:
+    # Read in this process, as on one core, which makes fifty runs a quarter quicker.
+    monkeypatch.setattr(layout, "cores", lambda: 1)
     options = ("--model", checkpoint, "--pruner", pruner, "--refresh", refresh, "--json", *SMALL)
     result = costream("run", camera, "--ask", "Is it?", "--ask", "Or not?", *options)
     assert (result.status, result.err) == (0, "")
@@ -116,16 +125,10 @@ def test_written_text_is_cut_off_where_told(
 
 
 def test_a_codec_without_vectors_says_so(
-    costream: Command, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+    costream: Command, tmp_path: Path, checkpoint: Path
 ) -> None:
-    monkeypatch.setattr(decoder, "open_reader", lambda codec, extradata: None)
-    source = SyntheticCamera(2, width=320, height=180, fps=4)
-    clip = encode(
-        (source.frame(index) for index in range(20)),
-        tmp_path / "hevc.mp4",
-        fps=4,
-        settings=EncoderSettings(codec="libx265"),
-    )
+    clip = tmp_path / "pictures.mkv"
+    small_clips.encode(clip, small_clips.panning(20), "mjpeg", rate=4, pixels="yuvj420p")
     options = ("--model", checkpoint, "--pruner", "codecflow-v4", "--json", *SMALL)
     lines = verdicts(costream("run", clip, "--ask", "Is it?", *options).out)
     assert {v["motion"] for v in lines} == {"none"}
@@ -184,6 +187,39 @@ def test_bad_input_is_one_sentence_and_status_1(
     assert result.out == ""
     assert message in result.err
     assert result.err.startswith("costream: ") and result.err.count("\n") == 1
+
+
+def test_a_pool_without_room_for_a_window_says_what_would_make_some(
+    costream: Command, camera: Path, checkpoint: Path
+) -> None:
+    options = (camera, "--ask", "Is it?", "--model", checkpoint, *SMALL)
+    result = costream("run", *options, "--kv-memory", "60KiB")
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    for part in (str(camera), "--kv-memory", "--window", "--frame-size", "fewer cameras"):
+        assert part in result.err
+    enough = costream("run", *options, "--kv-memory", "1MiB", "--json")
+    assert enough.status == 0
+    alone = costream("run", *options, "--json")
+    for one, other in zip(verdicts(enough.out), verdicts(alone.out), strict=True):
+        assert one["answers"] == other["answers"]
+
+
+def test_keys_and_values_in_eight_bits(costream: Command, camera: Path, checkpoint: Path) -> None:
+    options = (camera, "--ask", "Is it?", "--model", checkpoint, *SMALL, "--json")
+    packed = costream("run", *options, "--kv-dtype", "int8")
+    scores, plain = (
+        [verdict["answers"][0]["score"] for verdict in verdicts(out)]
+        for out in (packed.out, costream("run", *options).out)
+    )
+    assert scores == pytest.approx(plain, abs=0.02) and scores != plain
+    wrong = costream("run", *options, "--kv-dtype", "int4")
+    assert wrong.status == 1 and "unknown type of keys and values 'int4'" in wrong.err
+
+
+def test_memory_without_a_unit_is_told(costream: Command, camera: Path) -> None:
+    result = costream("run", camera, "--ask", "Is it?", "--kv-memory", "8")
+    assert result.status == 1
+    assert "memory '8' is no number with a unit" in result.err
 
 
 def test_a_camera_that_is_not_there_is_lost(costream: Command, checkpoint: Path) -> None:

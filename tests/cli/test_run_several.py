@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
+from tests.video import encode as small_clips
 
 COMMAND = str(Path(sys.executable).parent / "costream")
 ASK = "Is someone fighting?"
@@ -66,12 +67,15 @@ def test_a_source_that_fails_ends_alone_and_the_status_says_so(
 ) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(videos[0].read_bytes()[:400])
-    output, errors = run(videos[1], broken, "--workers", 2, status=1)
+    whole = small_clips.encode(tmp_path / "whole.mkv", small_clips.panning(100), rate=5, gop=10)
+    half = tmp_path / "half.mkv"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    output, errors = run(videos[1], broken, half, "--workers", 2, status=1)
     lines = output.splitlines()
     assert sum(line.startswith(str(videos[1])) for line in lines) == 4
-    assert "2 sources  2 workers" in lines[0]
-    assert "4 windows, 16 s of video" in lines[-1]
+    assert "3 sources  2 workers" in lines[0]
     assert "broken.mp4: it is not a video" in errors
+    assert f"costream: {half} ends before its stated length: it may be cut off\n" in errors
 
 
 def test_a_source_that_is_not_there_is_told_before_anything_is_loaded(videos: list[Path]) -> None:

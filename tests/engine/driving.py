@@ -100,5 +100,6 @@ def stored(watch: Watch, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
 def check_integrity(watches: Sequence[Watch]) -> None:
     """Checks the pool of an engine against all that refers to it."""
     runner = watches[0]._runner
-    referred = [rows for watch in watches for rows in watch.state.check_integrity()]
-    runner.pool.check_integrity([runner.prompt.rows, *referred])
+    found = [watch.state.check_integrity() for watch in watches]
+    referred, slots = ([part for pair in found for part in pair[n]] for n in (0, 1))
+    runner.pool.check_integrity([runner.prompt.rows, *referred], slots)

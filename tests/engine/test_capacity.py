@@ -23,7 +23,8 @@ from costream.engine.capacity import (
     cameras_by_memory,
     largest,
 )
-from costream.engine.stream_cost import Rows, RowShape, StreamCost, WindowLayout
+from costream.engine.row_shape import RowShape
+from costream.engine.stream_cost import Rows, StreamCost, WindowLayout
 from costream.models import SIZES, ModelAdapter, load_model, write_untrained
 from costream.settings import EngineSettings
 from tests.fakes import MaskedAttention, noise_pictures
@@ -32,7 +33,9 @@ from tests.models.common import job_of, whole
 COST = StreamCost(
     rows=Rows(kept=900, labels=80, before=20, arriving=0, questions=0),
     row_bytes=1000,
-    memory=500_000,
+    features=100_000,
+    passing=0,
+    memory=400_000,
     host=0,
     flops=10**12,
 )
@@ -45,7 +48,7 @@ def test_cameras_by_memory() -> None:
     assert cameras_by_memory(15_000_000, [COST]) == 10
     assert cameras_by_memory(14_999_999, [COST]) == 9
     assert cameras_by_memory(-1, [COST]) == 0
-    larger = replace(COST, memory=1_500_000)
+    larger = replace(COST, memory=1_400_000)
     assert cameras_by_memory(16_000_000, [COST, larger]) == 8
 
 
@@ -69,15 +72,17 @@ def test_scratch_grows_with_windows_beyond_the_budget(model: ModelAdapter) -> No
     settings = EngineSettings(fps=2, window=40, stride=8)
     geometry = model.geometry(1920, 1080, 80, None)
     layout = WindowLayout.of(model, geometry, settings, questions=1)
-    row = RowShape.of(model)
+    row = RowShape(model.kv_shape)
     quiet, worst = (StreamCost.of(model, geometry, layout, row, share) for share in (0.15, 1.0))
     assert quiet.rows.passing < 4096 < worst.rows.passing
-    some, most = (Scratch.of(model, geometry, layout, cost) for cost in (quiet, worst))
-    assert some.rows == 4096 * row.bytes
-    assert most.rows == worst.rows.passing * row.bytes
+    some, most = (Scratch.of(model, geometry, layout, cost, row) for cost in (quiet, worst))
+    assert some.rows == row.with_features(4096)
+    assert most.rows == row.with_features(worst.rows.passing)
     # Keys and values of a layer: two heads of 16 numbers; and a mask of a byte and a float32.
     assert some.gathered == layout.tokens * (2 * 2 * 16 * 4 + 4096 * 5)
     assert some.bytes == some.rows + some.gathered + some.activations
+    packed = Scratch.of(model, geometry, layout, quiet, RowShape(model.kv_shape, packed=True))
+    assert packed.gathered - some.gathered == layout.tokens * 2 * 2 * 16 * 5
 
 
 class Peak(TorchDispatchMode):

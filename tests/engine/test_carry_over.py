@@ -13,7 +13,7 @@ from costream.engine.engine import Engine
 from costream.engine.watch import Watch
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
-from tests.engine.driving import ScriptedPruner, advance, run, stored
+from tests.engine.driving import ScriptedPruner, advance, check_integrity, run, stored
 from tests.engine.test_stream_state import TOLERANCE, quick
 from tests.fakes import FakeStream, noise_pictures, samples_of
 
@@ -109,6 +109,43 @@ def test_after_a_gap_what_is_carried_over_is_computed_from_its_features(
     assert (found[after].full, found[after].kept, found[after].carried) == (12, 0, 12)
     assert (found[after].prefilled, found[after].referring) == (12, 0)
     assert sum(tokens.referring for tokens in found[after + 1 :]) > 0
+
+
+@pytest.mark.parametrize("how", ["drop", "out", "out without keys", "drop, then out"])
+def test_features_that_outlived_their_rows_give_what_the_rows_would_have(
+    model: ModelAdapter, how: str
+) -> None:
+    """Whatever comes next: an overlap, or a gap behind which all is carried over."""
+    ticks = [*range(20), *range(62, 74)]
+    shares = (1.0, 0.0, 0.3, 0.0)
+    watch, windows = watch_of(model, shares=shares, ticks=ticks, pictures=noise_pictures(32))
+    alone, _ = watch_of(model, shares=shares, ticks=ticks, pictures=noise_pictures(32))
+    gap = next(n for n, window in enumerate(windows) if window.start > 20)
+    for number, window in enumerate(windows):
+        if number in (2, gap):
+            if "drop" in how:
+                watch.state.drop()
+            if "out" in how:
+                watch.state.swap_out(keys="without" not in how)
+            alone.state.rebase_next = True
+            watch.state.rebase_next = True
+            check_integrity([watch])
+        assert torch.allclose(advance(watch, window), advance(alone, window), atol=TOLERANCE)
+
+
+def test_what_leaves_with_the_next_window_is_freed_when_one_is_answered(
+    model: ModelAdapter,
+) -> None:
+    watch, windows = watch_of(model, pictures=CHANGING)
+    for window in windows[:-1]:
+        watch.step(window)
+        following = window.start + watch.stream.schedule.stride
+        state = watch.state.window
+        assert all(patch.tick >= following for patch in state.patches)
+        assert len(state.table.rows) == sum(patch.tokens for patch in state.patches)
+        check_integrity([watch])
+    watch.close()
+    assert watch._runner.pool.used == watch._runner.prompt.tokens
 
 
 def test_positions_that_begin_again_adopt_what_has_left_the_window_once(

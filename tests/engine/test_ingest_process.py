@@ -8,28 +8,23 @@ import subprocess
 import sys
 from collections import defaultdict
 from contextlib import ExitStack, closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from costream.engine import ingest_process
 from costream.engine.engine import Engine
-from costream.errors import ChildError, SourceError
+from costream.engine.ingest_process import read_apart
+from costream.errors import ChildError, ForgottenError, SourceError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
-from costream.video import DeferredSource, Stream
+from costream.video import DeferredSource, FrameRecord, Stream
+from costream.video.packet_ring import RingLimits
+from tests.engine.camera_file import Connect
 
 ASKS = ["Is it?"]
-
-
-class Connect:
-    """Makes a stream of a file; it can be pickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __call__(self) -> Stream:
-        return Stream(self.path, motion=False)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +84,108 @@ def test_a_process_that_is_killed_ends_its_stream_in_a_sentence(
         os.kill(stream._child.pid, signal.SIGKILL)
         with pytest.raises(ChildError, match="a process that reads a camera ended with status -9"):
             list(engine.watch(stream, ASKS))
+
+
+def test_frames_are_told_of_here_too_in_bulk_and_in_order_with_the_windows(
+    model: ModelAdapter, videos: list[Path]
+) -> None:
+    told: list[FrameRecord | float] = []
+    with closing(engine_of(model).ingest(deferred(videos[0]))) as stream:
+        for verdict in engine_of(model).watch(stream, ASKS, on_frame=told.append):
+            told.append(verdict.end)
+    alone: list[FrameRecord] = []
+    with Stream(videos[0], motion=False) as own:
+        assert len(list(engine_of(model).watch(own, ASKS, on_frame=alone.append))) == 4
+    assert [item for item in told if isinstance(item, FrameRecord)] == alone
+    assert len(alone) == 120
+    # A window comes when the last of its frames has been told of, and the next one's have not.
+    for before, item in pairwise(told):
+        if isinstance(item, float) and isinstance(before, FrameRecord):
+            assert item - 0.6 < before.time < item
+
+
+def test_several_in_one_process_get_what_each_gets_alone(
+    model: ModelAdapter, videos: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "x.mp4").write_bytes(b"no video")
+    paths, engine, found = [*videos, tmp_path / "x.mp4", videos[0]], engine_of(model), []
+    streams = read_apart([deferred(path) for path in paths], 1)
+    assert len({stream._child.pid for stream in streams}) == 1
+    with ExitStack() as stack:
+        for stream in streams:
+            stack.enter_context(closing(stream))
+        with pytest.raises(SourceError, match=r"x\.mp4: it is not a video"):
+            for verdict in engine.watch(streams, ASKS):
+                found.append((verdict.stream, verdict.index, verdict.tokens))
+    for video, count in ((videos[0], 2), (videos[1], 1)):
+        with Stream(video, motion=False) as stream:
+            alone = [(v.stream, v.index, v.tokens) for v in engine_of(model).watch(stream, ASKS)]
+        assert sorted(f for f in found if f[0] == str(video)) == sorted(count * alone)
+    assert not is_running(streams[0]._child.pid)
+
+
+def test_one_that_is_closed_leaves_the_others_of_its_process_alone(
+    model: ModelAdapter, videos: list[Path]
+) -> None:
+    engine = engine_of(model)
+    closed, other = read_apart([deferred(video) for video in videos], 1)
+    with closing(other):
+        assert closed.info.width == 320
+        closed.close()
+        closed.close()
+        assert is_running(other._child.pid)
+        assert len(list(engine.watch(other, ASKS))) == 4
+    assert not is_running(other._child.pid)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "processes", "shares"),
+    [(1, 3, [0]), (3, 3, [0, 1, 2]), (5, 2, [0, 1, 0, 1, 0]), (0, 1, [])],
+)
+def test_processes_share_cameras_evenly(
+    monkeypatch: pytest.MonkeyPatch, cameras: int, processes: int, shares: list[int]
+) -> None:
+    made = []
+
+    class Worker:
+        def __init__(self, sources: list[str]) -> None:
+            self.streams = [(len(made), source) for source in sources]
+            made.append(self)
+
+    monkeypatch.setattr(ingest_process, "IngestWorker", Worker)
+    sources = [f"camera {n}" for n in range(cameras)]
+    assert read_apart(sources, processes) == list(zip(shares, sources, strict=True))
+
+
+def test_past_windows_are_had_from_the_process_that_reads_to_the_bit(
+    model: ModelAdapter, videos: list[Path]
+) -> None:
+    engine, keep = engine_of(model), RingLimits(seconds=60, max_bytes=16 << 20)
+    kept = DeferredSource(Connect(videos[0]), patience=0, backlog=4, keep=keep)
+    kept_stream, other = read_apart([kept, deferred(videos[1])], 1)
+    with closing(kept_stream), closing(other):
+        ends = []
+        for verdict in engine.watch(kept_stream, ASKS):
+            start, end = round(2 * verdict.start), round(2 * verdict.end)
+            # It is asked while the process goes on, and after the stream has ended.
+            ends.append((start, end, kept_stream.frames_of(start, end)))
+        again = kept_stream.frames_of(*ends[0][:2])
+        packets = kept_stream.packets_of(12, 16)
+        with pytest.raises(ForgottenError, match="ticks 100 to 101 are not kept"):
+            kept_stream.frames_of(100, 102)
+        with pytest.raises(ForgottenError, match="open the source with a ring"):
+            other.frames_of(0, 2)
+    with Stream(videos[0], motion=False) as stream:
+        samples = list(stream.samples(2))
+    for start, end, frames in [*ends, (*ends[0][:2], again)]:
+        assert [frame.tick for frame in frames] == list(range(start, end))
+        for frame in frames:
+            assert (frame.pixels == samples[frame.tick].picture.rgb()).all()
+    assert packets[0].key and packets[0].pts is not None
+
+
+def is_running(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 def test_what_reads_loads_neither_torch_nor_a_model() -> None:

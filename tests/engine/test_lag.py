@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from costream.engine.engine import Engine
 from costream.engine.stream_state import StreamState
+from costream.engine.verdict import Verdict
 from costream.errors import SourceLostError
 from costream.lab.synth import LiveCamera, SyntheticCamera
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
-from costream.video import Gap, LiveStream, Stream
+from costream.video import DeferredSource, Gap, LiveStream, Stream
+from tests.engine.camera_file import ConnectPaced
+from tests.video.encode import encode, panning
 
 STRIDE = 0.2
 BACKLOG = 2 * STRIDE
@@ -64,3 +69,27 @@ def test_lag_is_bounded_and_what_is_skipped_is_told(model: ModelAdapter, slow: N
     walls = [datetime.fromisoformat(verdict.wall).timestamp() for verdict in verdicts]
     assert walls[-1] - walls[1] == pytest.approx(verdicts[-1].end - verdicts[1].end, abs=1.0)
     assert all(one.end < other.end for one, other in pairwise(verdicts))
+
+
+def test_lag_is_bounded_where_another_process_reads(
+    model: ModelAdapter, slow: None, tmp_path: Path
+) -> None:
+    clip = encode(tmp_path / "x.ts", panning(round(10 * SECONDS), size=(96, 128)), rate=10)
+    engine = Engine(model, EngineSettings(fps=10, window=1, stride=STRIDE, frame_size=(128, 96)))
+    source = DeferredSource(ConnectPaced(clip), patience=0, backlog=BACKLOG)
+    verdicts, told = [], list[object]()
+    with closing(engine.ingest(source)) as stream, pytest.raises(SourceLostError):
+        for verdict in engine.watch(stream, ["Is it?"], on_gap=told.append):
+            verdicts.append(verdict)
+            told.append(verdict)
+    # The window before is under way when the next one is prepared, and then that is worked on.
+    longest = max(verdict.seconds.total for verdict in verdicts)
+    assert max(verdict.lag for verdict in verdicts) < BACKLOG + 2 * longest + SLACK
+    assert 3 <= len(verdicts) <= 7
+    gaps = [gap for gap in told if isinstance(gap, Gap)]
+    assert sum(gap.frames for gap in gaps) > 20
+    # A gap is told between the windows around it.
+    for before, gap, after in zip(told, told[1:], told[2:], strict=False):
+        if isinstance(gap, Gap) and gap.kind == "skipped":
+            assert isinstance(before, Verdict) and isinstance(after, Verdict)
+            assert before.end <= gap.end <= after.end

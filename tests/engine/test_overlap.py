@@ -15,17 +15,15 @@ from costream.engine.plan import Plan
 from costream.engine.refresh import REFRESH, RefreshSettings
 from costream.engine.schedule import Window
 from costream.engine.watch import Watch
-from costream.models import ModelAdapter
+from costream.models import ModelAdapter, VisualTokens
 from costream.settings import EngineSettings
-from tests.engine.driving import check_integrity, run, stored
-from tests.fakes import FakeStream, noise_pictures, samples_of
+from tests.engine.driving import advance, check_integrity, run, stored
+from tests.fakes import FakeStream, noise_pictures, samples_of, units
 
 PICTURES = noise_pictures(16)
 TOLERANCE = 2e-5
 
-quick = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 shares = st.sampled_from([0.0, 0.04, 0.15, 0.5, 1.0])
 
 
@@ -45,7 +43,7 @@ def slid(model: ModelAdapter, **values: object) -> tuple[Watch, Window, Overlap]
 
 
 def overlap_of(watch: Watch, window: Window) -> Overlap:
-    return watch.state._overlap(watch.ingest.prepare(Window(0, window.start, window.end, ())))
+    return watch.state._since(window.start)
 
 
 def deviations(watch: Watch, window: Window) -> torch.Tensor:
@@ -82,6 +80,8 @@ def test_the_share_is_of_the_whole_overlap(model: ModelAdapter, name: str, share
 
 def test_vlcache_takes_the_first_tokens_of_every_frame(model: ModelAdapter) -> None:
     watch, window, overlap = slid(model)
+    pool = watch._runner.pool
+    slots = pool.slots(overlap.table.rows)
     plan = planned(watch, window, select("vlcache", overlap, 0.15))
     chosen = plan.pieces[: len(overlap.patches)]
     assert [piece.visual_tokens for piece in chosen] == [2] * len(overlap.patches)
@@ -91,8 +91,8 @@ def test_vlcache_takes_the_first_tokens_of_every_frame(model: ModelAdapter) -> N
         assert piece.keys.tolist() == (places + watch._runner.prompt.tokens).tolist()
         positions = patch.segment.positions[:, visual][:, :2]
         assert torch.equal(piece.segment.positions, positions)
-        rows, _ = overlap.table.entries(patch.slot, patch.tokens)
-        assert piece.sources.tolist() == rows[visual.numpy()][:2].tolist()
+        features = slots[places.numpy()]
+        assert pool.slots(piece.visual_rows).tolist() == features.tolist()
 
 
 def test_cacheblend_takes_the_keys_that_are_furthest_off(any_model: ModelAdapter) -> None:
@@ -109,14 +109,14 @@ def test_cacheblend_takes_the_keys_that_are_furthest_off(any_model: ModelAdapter
 def test_looking_at_keys_changes_nothing_in_the_pool(any_model: ModelAdapter) -> None:
     watch, window, overlap = slid(any_model)
     pool = watch._runner.pool
-    before, used = pool._kv.clone(), pool.used
+    before, used = pool._memory._rows.numbers.clone(), pool.used
     assert deviations(watch, window).shape == (overlap.tokens,)
-    assert torch.equal(pool._kv, before) and pool.used == used
+    assert torch.equal(pool._memory._rows.numbers, before) and pool.used == used
 
 
 def test_keys_in_unchanged_context_don_t_deviate(any_model: ModelAdapter) -> None:
     watch, windows = open_watch(any_model)
-    watch.step(windows[0])
+    advance(watch, windows[0])
     assert deviations(watch, windows[0]).abs().max() < 1e-9
 
 
@@ -152,7 +152,11 @@ def test_a_refreshed_token_does_not_see_later_ones(model: ModelAdapter, name: st
         looked = deviations(watch, window)
         last = watch.state.window.patches[-1]
         rows, _ = watch.state.window.table.entries(last.slot, last.tokens)
-        watch._runner.pool._features[0, rows] *= sign
+        visual, pool = rows[last.segment.visual.numpy()], watch._runner.pool
+        found = pool.features(units(pool, visual))
+        pool.write_features(
+            units(pool, visual), VisualTokens(sign * found.embeds, sign * found.deepstack)
+        )
         mask = select(name, overlap, looked=looked)
         mask[-last.tokens :] = True
         planned(watch, Window(0, window.start, window.end, ()), mask)

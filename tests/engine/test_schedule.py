@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -170,6 +172,16 @@ def test_with_any_gaps_no_frame_is_in_two_windows_and_windows_move_on(steps) -> 
     for window in windows:
         assert all(window.start <= tubelet.tick < window.end for tubelet in window.arrivals)
         assert window.end <= window.start + SLIDING.window
+    for recent in (2, 6, 8):
+        shown = [window.last(recent) for window in windows]
+        for one, other in itertools.pairwise(shown):
+            assert other.start >= SLIDING.next_start(one.index, one.start)
+
+
+def test_the_next_window_begins_a_stride_on_or_with_its_end() -> None:
+    schedule = Schedule(fps=2, window=80, stride=16, patch=2, recent=80)
+    assert schedule.next_start(3, 48) == 64
+    assert schedule.next_start(3, 108) == 108
 
 
 @given(st.integers(1, 60), st.sampled_from([1, 2]))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from costream.engine.engine import Engine
 from costream.engine.schedule import Window
 from costream.engine.watch import Watch
-from costream.models import ModelAdapter
+from costream.models import ModelAdapter, VisualTokens
 from costream.settings import EngineSettings
 from tests.engine.driving import (
     ScriptedPruner,
@@ -26,15 +26,13 @@ from tests.engine.driving import (
     run,
     stored,
 )
-from tests.fakes import FakeStream, noise_pictures, samples_of
+from tests.fakes import FakeStream, noise_pictures, samples_of, units
 
 PICTURES = noise_pictures(24)
 TOLERANCE = 2e-5
 """Largest difference of logits, whose range is about 1.5, from the order of float32 sums."""
 
-quick = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def open_watch(
@@ -140,7 +138,9 @@ def test_a_later_frame_does_not_change_earlier_keys(model: ModelAdapter) -> None
     before = stored(watch, 2)[0].clone()
     last = watch.state.window.patches[-1]
     rows, _ = watch.state.window.table.entries(last.slot, last.tokens)
-    watch._runner.pool._features[0, rows] *= -1
+    visual, pool = rows[last.segment.visual.numpy()], watch._runner.pool
+    found = pool.features(units(pool, visual))
+    pool.write_features(units(pool, visual), VisualTokens(-found.embeds, -found.deepstack))
     in_place(watch, windows[0])
     after = stored(watch, 2)[0]
     kept = before.shape[1] - last.tokens

@@ -10,9 +10,7 @@ from hypothesis import HealthCheck, settings
 from costream.models import EncodeJob, EncoderMemory, FrameGeometry, ModelAdapter
 from costream.video import Picture
 
-quick = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def whole(geometry: FrameGeometry) -> torch.Tensor:

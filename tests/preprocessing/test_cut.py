@@ -58,7 +58,7 @@ def both(
 sides = st.integers(1, 400)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     shown=st.tuples(sides, sides),
     groups=st.tuples(st.integers(1, 9), st.integers(1, 9)),

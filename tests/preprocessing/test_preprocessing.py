@@ -52,7 +52,7 @@ def stock_patches(
     return whole[chosen].numpy()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(share=st.sampled_from([0.03, 0.4, 1.0]), seed=st.integers(0, 99))
 @pytest.mark.parametrize("name", FAMILIES)
 def test_kept_patches_are_those_of_whole_frames(name: str, share: float, seed: int) -> None:

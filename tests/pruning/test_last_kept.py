@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from costream.pruning import LastKept, PrunerSettings
@@ -36,7 +36,6 @@ def test_a_slow_drift_adds_up_until_it_counts():
     assert set(np.diff(kept)) == {3, 4}
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 255), min_size=16, max_size=16), min_size=2, max_size=12))
 def test_nothing_dropped_ever_differs_from_what_was_last_kept(frames):
     seen = np.full((16, 16), -1000)  # sub-blocks, four by four to a group

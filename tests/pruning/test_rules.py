@@ -23,7 +23,7 @@ KEPT = (
 UNIONS = ("codecflow-v3", "codecflow-v4", "last-kept", "last-kept-codec", "last-kept-residual")
 
 every_rule = pytest.mark.parametrize("rule", RULES)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 greys = st.lists(st.integers(0, 255), min_size=16, max_size=16)
 vectors = st.lists(st.sampled_from([0.0, 0.2, 0.3, 0.6]), min_size=32, max_size=32)
 

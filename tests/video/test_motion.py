@@ -1,5 +1,7 @@
 """What the bitstream says about movement, judged on movement that is known."""
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
@@ -414,3 +416,37 @@ def test_spans_without_times_count_frames():
     references = References()
     got = [references.span(None, kind) for kind in "IPBBP"]
     assert [span.past for span in got] == [1, 1, 1, 1 / 2, 1 / 3]
+
+
+@pytest.mark.parametrize("label", ["h264 with B-frames", "h265"])
+def test_maps_of_two_intervals_make_that_of_both(tmp_path, label):
+    clip = encode(
+        tmp_path / "clip.mp4",
+        panning(60, (3, 1)),
+        "libx265" if label == "h265" else "libx264",
+        b_frames=2,
+        gop=25,
+    )
+    fine, coarse = changes(clip, fps=10), changes(clip, fps=5)
+    assert [map.frames for map in coarse[1:3]] == [5, 5]
+    for number, whole in enumerate(coarse[1:], 1):
+        both = fine[2 * number].after(fine[2 * number - 1])
+        for name in ("motion", "frames", "keyframes", "packet_bytes", "damaged"):
+            assert getattr(both, name) == getattr(whole, name)
+        for name in ("peak", "drift", "path", "activity", "quantiser", "residual"):
+            np.testing.assert_allclose(
+                getattr(both, name), getattr(whole, name), rtol=1e-4, atol=1e-4, err_msg=name
+            )
+        assert (both.intra == whole.intra).all()
+    assert any(each.keyframes for each in coarse[1:])
+
+
+def test_what_one_interval_can_t_tell_is_unknown_of_both(pan):
+    told = changes(pan)[1]
+    unknown = replace(told, motion="none")
+    assert told.after(unknown).motion == unknown.after(told).motion == "none"
+    assert told.after(told).motion == "bitstream"
+    assert told.after(replace(told, damaged=True)).damaged and not told.after(told).damaged
+    smaller = replace(told, peak=told.peak[1:], damaged=False)
+    assert told.after(smaller).damaged
+    assert told.after(smaller).frames == told.frames

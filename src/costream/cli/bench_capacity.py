@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from costream.checkpoints import check_model
@@ -17,12 +21,15 @@ from costream.cli.console import open_console
 from costream.cli.options import DeviceOpt, DtypeOpt, JsonOpt, ModelOpt, settings_for
 from costream.engine.asks import checked_asks
 from costream.errors import SettingsError
-from costream.settings import EngineSettings
+from costream.printable import printable
 
 if TYPE_CHECKING:
+    from costream.engine.engine import Engine
     from costream.engine.verdict import Verdict
     from costream.engine.workers import Load
-    from costream.lab.evaluate.capacity import Capacity, Floor
+    from costream.lab.evaluate.capacity import Capacity, Floor, Throughput
+    from costream.lab.evaluate.punctuality import Punctuality
+    from costream.lab.evaluate.rehearsal import Pace
 
 
 @bench.command()
@@ -37,6 +44,21 @@ def capacity(
         list[str] | None, typer.Option("--ask", help="A question. May be given again.")
     ] = None,
     model: ModelOpt = "costream/tiny",
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--seconds",
+            min=0,
+            help="Seconds to measure for, at full speed and again in real time, which lag and "
+            "delay are measured in. 0: files to their end, and not in real time.",
+        ),
+    ] = 20.0,
+    busy: Annotated[
+        int,
+        typer.Option(
+            "--busy", min=0, help="Measure again beside so many processes that keep a core busy."
+        ),
+    ] = 0,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -45,56 +67,138 @@ def capacity(
     ] = None,
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option("--plots", help="Directory to write plots to (needs costream\\[plots])."),
+    ] = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Watch files with one model, more and more at once, as fast as they can be read.
+    """Watch files with one model, more and more at once: how many cameras are carried, how late.
 
-    Windows a second and how many cameras that carries in real time; where the time goes, and how
-    far it is from the floor: decoding and the FLOPs of what is computed, on all cores.
+    Windows a second and how many cameras that carries in real time; in real time, how late results
+    come; where the time goes, and how far it is from the floor: decoding and the FLOPs of what is
+    computed, on all cores. What is measured how: docs/performance.md.
     """
     counts, asks = parse_counts(streams), checked_asks(ask or ["Is someone fighting?"])
     check_sources(source)
     check_model(model)
     settings = settings_for(model, {})
-    from costream.cli.loading import load_engine, load_worker, workers_for
-    from costream.lab.evaluate.capacity import measure, measure_floor, spread
+    from costream.cli.loading import load_engine, workers_for
+    from costream.lab.evaluate.capacity import measure_floor
 
-    floor = measure_floor(source[0], settings.stride)
-    row_bytes = load_engine(model, settings, device, dtype).model.kv_shape.row_bytes
-    load = partial(load_worker, model, settings, device, dtype)
+    if plots is not None:
+        _check_plots()
+    floor, console = measure_floor(source[0], settings.stride), open_console(stderr=True)
+    trial = _Trial(
+        partial(load_engine, model, settings, device, dtype),
+        load_engine(model, settings, device, dtype),
+        asks,
+        source,
+        floor,
+        seconds,
+    )
     rows = []
     for count in counts:
-        shared = min(workers or workers_for(device, count), count)
-
-        found = measure(
-            partial(_watch, load, settings, asks, shared),
-            spread(source, count),
-            stride=settings.stride,
-            workers=shared,
-            floor=floor,
-            row_bytes=row_bytes,
-        )
-        rows.append((shared, found))
+        console.print(f"streams at once: {count}", style="dim")
+        rows.append(trial.row(count, min(workers or workers_for(device, count), count), busy))
     if as_json:
-        typer.echo(json.dumps([{**found.to_dict(), "workers": n} for n, found in rows]))
+        typer.echo(json.dumps([row.to_dict() for row in rows]))
     else:
         _print(model, rows, floor)
+    if plots is not None:
+        _plot(rows, plots, console)
 
 
-def _watch(
-    load: Load,
-    settings: EngineSettings,
-    asks: Sequence[str],
-    workers: int,
-    sources: Sequence[str],
-) -> Iterator[Verdict]:
-    from costream.cli.connect import Connect
-    from costream.engine.workers import watch_in_workers
-    from costream.video import DeferredSource
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What all rows of the benchmark have in common.
 
-    connects = [Connect(name, settings.uses_motion, "all", {"reach": "local"}) for name in sources]
-    waiting = [DeferredSource(connect, patience=0, backlog=1) for connect in connects]
-    return watch_in_workers(load, waiting, asks, workers)
+    Attributes:
+        load: loads an engine in a worker.
+        engine: an engine of the same model, which is asked for sizes.
+        asks: the questions.
+        sources: the files.
+        floor: what can't be saved.
+        seconds: to measure for; 0 for files to their end.
+    """
+
+    load: Load
+    engine: Engine
+    asks: Sequence[str]
+    sources: Sequence[str]
+    floor: Floor
+    seconds: float
+
+    def row(self, streams: int, workers: int, busy: int) -> Capacity:
+        """Measures so many streams at once, shared by so many workers."""
+        from costream.lab.evaluate.capacity import Capacity
+        from costream.lab.evaluate.neighbours import busy_neighbours
+
+        found, beside = self._throughput(streams, workers), None
+        if busy:
+            with busy_neighbours(busy):
+                beside = self._throughput(streams, workers).windows_per_s
+        late = self._punctuality(streams, workers) if self.seconds else None
+        size = found.rows * self.engine.model.kv_shape.row_bytes + self._memory_bytes()
+        return Capacity(found, self.engine.settings.stride, size, late, beside)
+
+    def _throughput(self, streams: int, workers: int) -> Throughput:
+        from costream.lab.evaluate.capacity import measure
+
+        results = self._watch(streams, workers, [None] * streams)
+        return measure(results, streams, workers, self.floor, self.seconds or inf)
+
+    def _punctuality(self, streams: int, workers: int) -> Punctuality:
+        from costream.lab.evaluate.punctuality import measure_punctuality
+        from costream.lab.evaluate.rehearsal import Pace
+
+        settings = self.engine.settings
+        phases = [settings.stride * number / streams for number in range(streams)]
+        return measure_punctuality(
+            self._watch(streams, workers, [Pace(settings.window, phase) for phase in phases]),
+            streams,
+            stride=settings.stride,
+            seconds=self.seconds,
+            length=min(map(_length, self.sources)),
+        )
+
+    def _watch(
+        self, streams: int, workers: int, paces: Sequence[Pace | None]
+    ) -> Generator[Verdict, None, None]:
+        from costream.cli.connect import Connect
+        from costream.engine.workers import watch_in_workers
+        from costream.lab.evaluate.capacity import spread
+        from costream.lab.evaluate.rehearsal import RehearsedSource
+
+        motion = self.engine.settings.uses_motion
+        sources = [
+            RehearsedSource(Connect(name, motion, "all", {"reach": "local"}), number, pace)
+            for number, (name, pace) in enumerate(
+                zip(spread(self.sources, streams), paces, strict=True)
+            )
+        ]
+        yield from watch_in_workers(self.load, sources, self.asks, workers)
+
+    def _memory_bytes(self) -> int:
+        """Returns the encoder memory of a stream of the first file."""
+        from costream.video import Stream
+
+        model, settings = self.engine.model, self.engine.settings
+        if not settings.hold:
+            return 0
+        with Stream(self.sources[0], reach="local") as stream:
+            info = stream.info
+        frames = self.engine.schedule.window
+        geometry = model.geometry(info.width, info.height, frames, settings.frame_size)
+        return model.memory_shape(geometry).numbers * model.kv_shape.dtype.itemsize
+
+
+def _length(source: str) -> float:
+    """Returns the seconds of a file; infinity where it doesn't say."""
+    from costream.video import Stream
+
+    with Stream(source, reach="local") as stream:
+        return inf if stream.info.duration is None else stream.info.duration
 
 
 def parse_counts(text: str) -> list[int]:
@@ -112,19 +216,60 @@ def parse_counts(text: str) -> list[int]:
     return counts
 
 
-def _print(model: str, rows: list[tuple[int, Capacity]], floor: Floor) -> None:
+def _check_plots() -> None:
+    """Checks that plots can be drawn, before anything is measured for them."""
+    from costream.lab.evaluate.figures import new_figure
+
+    new_figure(1, 1)
+
+
+def _plot(rows: Sequence[Capacity], folder: Path, console: Console) -> None:
+    from costream.lab.evaluate.capacity_plots import plot_capacity
+
+    for path in plot_capacity(rows, folder):
+        console.print(printable(f"plot: {path}"), soft_wrap=True)
+
+
+def _print(model: str, rows: Sequence[Capacity], floor: Floor) -> None:
     console = open_console()
-    table = Table(title=f"Streams at once, {model}; milliseconds of a window by stage")
-    names = ("streams", "workers", "windows/s", "cameras", "decode", "vision", "prefill", "floor")
-    for name in names:
-        table.add_column(name, justify="right")
-    for shared, row in rows:
-        stages = [f"{1e3 * row.seconds[name]:.1f}" for name in ("decode", "vision", "prefill")]
-        rate, cameras = f"{row.windows_per_s:.1f}", f"{row.real_time_streams:.0f}"
-        share = f"{row.floor_share:.0%}"
-        table.add_row(str(row.streams), str(shared), rate, cameras, *stages, share)
-    console.print(table)
+    columns = ("streams", "workers", "windows/s", "cameras", "lag s", "delay s", "MiB", "floor")
+    busy = ("left",) if rows[0].beside is not None else ()
+    cameras = _table(f"Streams at once, {model}", (*columns, *busy))
+    stages = _table("Milliseconds of a core, a window", ("streams", *rows[0].throughput.seconds))
+    for row in rows:
+        cameras.add_row(*_cells(row))
+        times = (f"{1e3 * time:.1f}" for time in row.throughput.seconds.values())
+        stages.add_row(str(row.throughput.streams), *times)
+    console.print(cameras, stages)
     console.print(
+        "cameras: carried in real time. lag, delay: median and 95th percentile, behind the time a "
+        "result was due and behind the window's end. MiB: of a stream, and the most of all "
+        "workers. left: of the windows/s, beside busy neighbours. "
         f"Floor: {1e3 * floor.decode:.1f} ms of decoding a window, and its FLOPs at the "
-        f"{floor.gflops:.0f} GFLOP/s of one core, over what the cores had for it."
+        f"{floor.gflops:.0f} GFLOP/s of one core, over what the cores had for it.",
+        style="dim",
     )
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, box=None, pad_edge=False, title_justify="left", title_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _cells(row: Capacity) -> list[str]:
+    found, late = row.throughput, row.punctuality
+    lag = f"{late.lag(50):.2f} {late.lag(95):.2f}" if late else "-"
+    delay = f"{late.delay(50):.2f} {late.delay(95):.2f}" if late else "-"
+    return [
+        str(found.streams),
+        str(found.workers),
+        f"{found.windows_per_s:.1f}",
+        f"{row.real_time_streams:.0f}",
+        lag,
+        delay,
+        f"{row.stream_bytes / 2**20:.1f} {found.peak_bytes / 2**20:.0f}",
+        f"{found.floor_share:.0%}",
+        *([] if row.busy_share is None else [f"{row.busy_share:.0%}"]),
+    ]

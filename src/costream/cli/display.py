@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from rich.live import Live
 
 from costream.cli.console import open_console
 from costream.cli.json_display import JsonDisplay
+from costream.cli.layout import watched_together
 from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
+from costream.engine.ingest_process import IngestProcess
 from costream.engine.verdict import Verdict
 from costream.engine.workers import Load, watch_in_workers
 from costream.printable import printable
 from costream.settings import EngineSettings
-from costream.video import DeferredSource, FrameRecord, Gap, LiveStream, Stream, StreamInfo
+from costream.video import DeferredSource, FrameRecord, Gap, SampleSource, StreamInfo
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
-
-logger = logging.getLogger("costream")
 
 
 class Display(Protocol):
@@ -45,7 +44,7 @@ class Display(Protocol):
 
 def show_verdicts(
     engine: Engine,
-    stream: Stream | LiveStream,
+    stream: SampleSource | IngestProcess,
     ask: Sequence[str],
     model: str,
     *,
@@ -57,7 +56,7 @@ def show_verdicts(
 
     Args:
         engine: who watches.
-        stream: an open stream.
+        stream: an open stream, or one that another process has opened.
         ask: the questions.
         model: name of the engine's model.
         as_json: print JSON lines instead.
@@ -73,8 +72,6 @@ def show_verdicts(
                 display.show(verdict)
         finally:
             display.finish()
-    if stream.health.ended_early:
-        logger.warning("%s ends before its stated length: it may be cut off", stream.info.source)
 
 
 def show_several(
@@ -85,6 +82,7 @@ def show_several(
     settings: EngineSettings,
     workers: int,
     *,
+    here: Collection[int] = (),
     as_json: bool,
 ) -> None:
     """Watches several sources and shows their verdicts on standard output, line by line.
@@ -96,7 +94,8 @@ def show_several(
         model: name of the engine's model.
         settings: the engine's.
         workers: engines that share the sources, each in a process that reads its own; one is this
-            process, with a process for each source that reads it.
+            process, and other processes read: see :mod:`costream.cli.layout`.
+        here: numbers of sources that this process reads where it runs the engine.
         as_json: print JSON lines instead.
 
     Raises:
@@ -112,9 +111,7 @@ def show_several(
         display = PlainDisplay(open_console(), title, Totals(), calibrated=calibrated, several=True)
     with ExitStack() as stack:
         if workers == 1:
-            # One engine, and a process for each source that reads it and loads no model.
-            engine = load()
-            streams = [stack.enter_context(closing(engine.ingest(source))) for source in sources]
+            engine, streams = stack.enter_context(watched_together(sources, load, here))
             verdicts = engine.watch(streams, ask, on_gap=display.note)
         else:
             verdicts = watch_in_workers(load, sources, ask, workers, on_gap=display.note)

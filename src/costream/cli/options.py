@@ -128,6 +128,18 @@ DtypeOpt = Annotated[
         "float32 on a CPU).",
     ),
 ]
+KVDtypeOpt = Annotated[
+    str | None,
+    typer.Option("--kv-dtype", help="Of stored keys and values: int8 (default: as --dtype)."),
+]
+KVMemoryOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--kv-memory",
+        help="Memory for keys, values and features of all sources, such as 8GiB or 8GB; --workers "
+        "share it in equal parts (default: a share of what a GPU has free, no bound on a CPU).",
+    ),
+]
 RtspTransportOpt = Annotated[
     str | None,
     typer.Option("--rtsp-transport", help=f"Of RTSP: {', '.join(RTSP_TRANSPORTS)} (default: tcp)."),

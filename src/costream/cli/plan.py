@@ -15,6 +15,7 @@ from costream.cli.checks import check_dtype, check_kv_dtype, positive
 from costream.cli.console import dim, open_console
 from costream.cli.options import (
     JsonOpt,
+    KVDtypeOpt,
     ModelFpsOpt,
     ModelOpt,
     SizeOpt,
@@ -59,10 +60,7 @@ def plan(
     dtype: Annotated[
         str, typer.Option("--dtype", help="Of weights and cache: float32, bfloat16 or float16.")
     ] = "bfloat16",
-    kv_dtype: Annotated[
-        str | None,
-        typer.Option("--kv-dtype", help="Of stored keys and values: int8 (default: as --dtype)."),
-    ] = None,
+    kv_dtype: KVDtypeOpt = None,
     tflops: Annotated[
         float | None,
         typer.Option(
@@ -129,6 +127,15 @@ def _print(found: Estimate, title: str, notes: list[str]) -> None:
         console.print(f"- {note}")
 
 
+_PARTS = {
+    "kept": "rows of groups kept",
+    "labels": "rows of labels",
+    "before": "rows from before",
+    "features": "features of these",
+    "encoder_memory": "vision encoder's memory",
+}
+"""What makes up a stream: names of :attr:`StreamCost.parts`, and how they are shown."""
+
 Row = tuple[str, list[str]]
 """A line of the table: what it counts, and a figure for every share."""
 
@@ -149,8 +156,9 @@ def _streams(found: Estimate) -> Iterator[Row]:
         size = f"{stream.geometry.width}x{stream.geometry.height}"
         costs = [stream.costs[name] for name in SHARES]
         yield f"  {stream.camera} at {size}", [binary_size(cost.bytes) for cost in costs]
-        yield "    rows of tokens", [f"{cost.rows.held:,}" for cost in costs]
-        yield "    vision encoder's memory", [binary_size(cost.memory) for cost in costs]
+        for part, name in _PARTS.items():
+            yield f"    {name}", [binary_size(cost.parts[part]) for cost in costs]
+        yield "    more in a batch", [binary_size(cost.passing) for cost in costs]
 
 
 def _cameras(found: Estimate) -> list[Row]:

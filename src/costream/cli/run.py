@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from costream.cli.app import app
-from costream.cli.checks import check_dtype, check_sources
+from costream.cli.checks import check_dtype, check_kv_dtype, check_sources
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
@@ -20,6 +20,8 @@ from costream.cli.options import (
     HoldOpt,
     JsonOpt,
     KeepOpt,
+    KVDtypeOpt,
+    KVMemoryOpt,
     ModelFpsOpt,
     ModelOpt,
     PrunerOpt,
@@ -40,10 +42,14 @@ from costream.cli.options import (
     parse_size,
     settings_for,
 )
+from costream.cli.quantities import parse_memory
 from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
 from costream.video.naming import masked
+
+if TYPE_CHECKING:
+    from costream.video import StreamInfo
 
 STRIDES_WAITING = 2
 """Strides of frames that wait for a run that is behind: those of the window that is due and as many
@@ -80,6 +86,8 @@ def run(
     device: DeviceOpt = None,
     dtype: DtypeOpt = None,
     attention: AttentionOpt = None,
+    kv_dtype: KVDtypeOpt = None,
+    kv_memory: KVMemoryOpt = None,
     workers: WorkersOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
@@ -109,17 +117,21 @@ def run(
         "text_above": text_above,
         "max_text_tokens": max_text_tokens,
         "attention": attention,
+        "kv_dtype": kv_dtype,
         **parse_thresholds(threshold or (), ask),
     }
     asks = checked_asks(ask)
     check_sources(sources)
     check_dtype(dtype)
+    check_kv_dtype(kv_dtype)
+    memory = None if kv_memory is None else parse_memory(kv_memory)
     reached = [access(source, rtsp_transport, timeout, credentials) for source in sources]
     settings = settings_for(model, given)
     from costream.cli.connect import Connect
     from costream.cli.display import show_several, show_verdicts
-    from costream.cli.loading import load_engine, load_worker, workers_for
-    from costream.video import DeferredSource, checked_decoding, open_source
+    from costream.cli.layout import engines_for, pipes, reads_apart, watched_alone
+    from costream.cli.loading import load_engine
+    from costream.video import DeferredSource, checked_decoding
     from costream.video.provenance import is_synthetic
 
     decoding, backlog = checked_decoding(decode), STRIDES_WAITING * settings.stride
@@ -127,20 +139,20 @@ def run(
         Connect(source, settings.uses_motion, decoding, reach)
         for source, reach in zip(sources, reached, strict=True)
     ]
+    waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
+    load = partial(load_engine, model, settings, device, dtype, kv_memory=memory)
     unknown = settings.uncalibrated(asks)
-    if len(connects) > 1:
+    if len(waiting) > 1:
         strange = [source for source in sources if not is_synthetic(source)]
         name = masked([*strange, *sources][0])
         warn_of_embedded(model, name, unknown, synthetic=not strange)
-        waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
-        load = partial(load_worker, model, settings, device, dtype)
-        count = workers_for(device, len(waiting)) if workers is None else workers
-        show_several(
-            load, waiting, asks, model, settings, min(count, len(waiting)), as_json=as_json
-        )
+        count, here = engines_for(sources, device, workers), pipes(sources)
+        load = partial(load, engines=count)
+        show_several(load, waiting, asks, model, settings, count, here=here, as_json=as_json)
         return
-    with open_source(connects[0], patience=reconnect, backlog=backlog) as stream:
-        ours = is_synthetic(sources[0])
-        warn_of_embedded(model, stream.info.source, unknown, synthetic=ours)
-        engine = load_engine(model, settings, device, dtype)
+
+    def warn(info: StreamInfo) -> None:
+        warn_of_embedded(model, info.source, unknown, synthetic=is_synthetic(sources[0]))
+
+    with watched_alone(waiting[0], load, warn, apart=reads_apart(sources[0])) as (engine, stream):
         show_verdicts(engine, stream, asks, model, as_json=as_json)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from costream.engine.kv_pool import KVPool
 from costream.engine.page_table import Ints
 from costream.engine.plan import Keys, Piece, Plan, concatenate
 from costream.engine.upload import Upload
@@ -92,9 +93,9 @@ class Pass:
         return concatenate([piece.rows for piece in self.pieces])
 
     @property
-    def sources(self) -> Ints:
-        """The rows that have the features of visual tokens: int64 [visual tokens]."""
-        return concatenate([piece.sources for piece in self.pieces])
+    def visual_rows(self) -> Ints:
+        """The rows of visual tokens, which have their features: int64 [visual tokens]."""
+        return concatenate([piece.visual_rows for piece in self.pieces])
 
 
 class SegmentTensors:
@@ -130,24 +131,22 @@ class PassTensors:
 
     Args:
         part: the pass.
+        pool: has the features of its visual tokens.
         upload: takes along what of it the device needs.
 
     Attributes:
         tokens: its tokens and where they stand.
         rows: the rows that they are computed into.
         read: those whose last hidden states are read.
-        sources: the rows that have the features of its visual tokens; None where it has none.
-        copies: the rows that these have to be copied to; None where they are there already.
+        features: where the pool has the features of its visual tokens; None where it has none.
     """
 
-    def __init__(self, part: Pass, upload: Upload) -> None:
-        rows, sources = part.rows, part.sources
+    def __init__(self, part: Pass, pool: KVPool, upload: Upload) -> None:
+        visual = part.visual_rows
         self.tokens = SegmentTensors(Segment(part.ids, part.visual, part.positions, 0), upload)
-        self.rows = upload.add(rows)
+        self.rows = upload.add(part.rows)
         self.read = upload.add(part.read)
-        self.sources = upload.add(sources) if len(sources) else None
-        visual = rows[part.visual.numpy()]
-        self.copies = None if np.array_equal(visual, sources) else upload.add(visual)
+        self.features = upload.add(pool.units(visual)) if len(visual) else None
 
 
 class Batch:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from costream.engine.camera import Camera
+from costream.engine.row_shape import RowShape
 from costream.engine.stream_cost import StreamCost, WindowLayout
 from costream.models import FrameGeometry, ModelAdapter
 
@@ -26,7 +27,7 @@ class Scratch:
     """Memory that streams share while a batch of their windows is computed, in bytes.
 
     Attributes:
-        rows: of new tokens and questions, before what they replace is freed.
+        rows: of new tokens and questions, as if all of them had features.
         gathered: keys and values of one layer of one window, and which of them each token sees.
         activations: what a layer of either model writes for a batch, at most.
     """
@@ -42,6 +43,7 @@ class Scratch:
         geometry: FrameGeometry,
         layout: WindowLayout,
         cost: StreamCost,
+        row: RowShape,
     ) -> Scratch:
         """Counts the scratch of a batch of one kind of stream.
 
@@ -50,17 +52,20 @@ class Scratch:
             geometry: how the streams' pictures are cut.
             layout: their windows.
             cost: what one of them costs.
+            row: a row of the pool.
         """
         # A window that is larger than the budget is a batch of its own.
         tokens = max(TOKEN_BUDGET, cost.rows.passing)
-        kv, itemsize = model.kv_shape, model.kv_shape.dtype.itemsize
-        window = layout.tokens * 2 * kv.kv_heads * kv.head_dim * itemsize
+        itemsize = model.kv_shape.dtype.itemsize
+        # What is stored in 8 bits is multiplied by its scales in float32.
+        unpacking = 1 + _FLOAT32_BYTES if row.packed else 0
+        window = layout.tokens * row.unit * (itemsize + unpacking)
         # A byte for each pair of tokens, and the mask in the type that attention adds it in.
         mask = tokens * layout.tokens * (1 + itemsize)
         patches = -(-model.memory_shape(geometry).places // layout.groups)
         vision = tokens * patches * _vision_layer_bytes(model, geometry)
         text = tokens * _text_layer_bytes(model) + _logits_bytes(model, layout, tokens)
-        return cls(tokens * cost.row_bytes, window + mask, max(vision, text))
+        return cls(row.with_features(tokens), window + mask, max(vision, text))
 
     @property
     def bytes(self) -> int:

@@ -1,66 +1,122 @@
-"""Processes of ours: what they send comes through a pipe, and they end with their parent."""
+"""Processes of ours: they talk with their parent over connections, and end with it."""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from costream.errors import ChildError, CoStreamError
-
-Send = Callable[[Any], None]
-"""Sends a message to the parent; waits while the pipe is full."""
+from costream.errors import ChildError
 
 Body = Callable[..., None]
-"""What a child does: takes :data:`Send` and its arguments. It can be pickled."""
+"""What a child does: takes its :class:`Line` s and its arguments. It can be pickled."""
+
+logger = logging.getLogger("costream")
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last message of a child.
+    """The last message of a line.
 
     Attributes:
         error: what ended it, or None.
     """
 
-    error: CoStreamError | None
+    error: Exception | None
+
+
+class Line:
+    """The child's end of a connection with its parent. Any thread may send, one receives.
+
+    Args:
+        connection: the connection.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def send(self, message: Any) -> None:
+        """Sends a message to the parent; waits while the connection is full."""
+        with self._lock:
+            self.connection.send(message)
+
+    def receive(self) -> Any:
+        """Waits for the parent's next message.
+
+        Raises:
+            EOFError: the parent has closed the connection.
+        """
+        return self.connection.recv()
+
+    def end(self, error: Exception | None = None) -> None:
+        """Sends the last message, where none was sent yet."""
+        with self._lock:
+            if not self._ended:
+                self._ended = True
+                self.connection.send(End(None if error is None else ChildError.of(error)))
 
 
 class Child:
-    """A process that does something and sends messages, the last of them an :class:`End`.
+    """A process that does something and sends messages, the last of each line an :class:`End`.
+
+    What it logs is logged here, whoever receives. Its warnings are thus shown as the parent's own
+    are.
 
     Args:
         body: what it does.
         args: its arguments, pickled.
         what: names it, where it dies.
+        lines: connections between parent and child.
+
+    Attributes:
+        connections: the parent's ends of the lines.
     """
 
-    def __init__(self, body: Body, args: tuple[Any, ...], what: str) -> None:
+    def __init__(self, body: Body, args: tuple[Any, ...], what: str, lines: int = 1) -> None:
         context = multiprocessing.get_context("spawn")
         self._what = what
-        self.messages, sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=_run, args=(sender, body, args), daemon=True)
+        pairs = [context.Pipe() for _ in range(lines + 1)]
+        (log, _), *mine = pairs
+        self.connections = [connection for connection, _ in mine]
+        theirs = [other for _, other in pairs]
+        self._process = context.Process(target=_run, args=(theirs, body, args), daemon=True)
         # What Ctrl-C means is the parent's to say: the child is not even told while it starts.
         with _interrupts_ignored():
             self._process.start()
-        # The child has the only writer: when it dies, reading ends instead of waiting.
-        sender.close()
+        # The child has the only other ends: when it dies, reading ends instead of waiting.
+        for other in theirs:
+            other.close()
+        self._log = threading.Thread(
+            target=_relay, args=(log,), name="costream-child-log", daemon=True
+        )
+        self._log.start()
 
     @property
     def pid(self) -> int | None:
         """Its process."""
         return self._process.pid
 
-    def receive(self) -> Any:
-        """Waits for the next message; that of a child that died is an :class:`End`."""
+    def send(self, message: Any, line: int = 0) -> bool:
+        """Sends a message to the child; says whether it was there to take it."""
         try:
-            return self.messages.recv()
+            self.connections[line].send(message)
+        except OSError:
+            return False
+        return True
+
+    def receive(self, line: int = 0) -> Any:
+        """Waits for a line's next message; that of a child that died is an :class:`End`."""
+        try:
+            return self.connections[line].recv()
         except (EOFError, OSError):
             self._process.join(_JOIN)
             status = self._process.exitcode
@@ -72,14 +128,27 @@ class Child:
             )
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process, once all that it logged is logged."""
         self._process.terminate()
         self._process.join()
-        self.messages.close()
+        self._log.join(_JOIN)
+        for connection in self.connections:
+            connection.close()
 
 
 _JOIN = 5.0
-"""Seconds to wait for the status of a child whose pipe has ended."""
+"""Seconds to wait for the status of a child whose connection has ended, and for its log's end."""
+
+
+def _relay(log: Connection) -> None:
+    """Logs what a child logs, until it ends."""
+    with log:
+        try:
+            while True:
+                level, message = log.recv()
+                logger.log(level, "%s", message)
+        except (EOFError, OSError):
+            return
 
 
 @contextmanager
@@ -95,22 +164,31 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _run(sender: Connection, body: Body, args: tuple[Any, ...]) -> None:
+class _Forward(logging.Handler):
+    """Sends what is logged to the parent, which logs it."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Sends a record's level and its message."""
+        self._line.send((record.levelno, record.getMessage()))
+
+
+def _run(connections: Sequence[Connection], body: Body, args: tuple[Any, ...]) -> None:
     """The main function of a child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    lock = threading.Lock()
-
-    def send(message: Any) -> None:
-        with lock:
-            sender.send(message)
-
-    error: CoStreamError | None = None
+    log, *lines = map(Line, connections)
+    logger.addHandler(_Forward(log))
+    error: Exception | None = None
     try:
-        body(send, *args)
+        body(lines, *args)
     except Exception as caught:  # told to the parent, and raised there
-        error = ChildError.of(caught)
-    send(End(error))
+        error = caught
+    for line in lines:
+        line.end(error)
     # Not by way of the interpreter's end, which a thread that sits in FFmpeg turns into a fault.
     os._exit(0)
 

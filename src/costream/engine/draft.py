@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from costream.engine.cached_patch import CachedPatch
 from costream.engine.carry_over import NOWHERE, CarryOver
+from costream.engine.feature_pages import NO_SLOT
 from costream.engine.ingest import FrameInput, WindowInput
 from costream.engine.kv_pool import KVPool
 from costream.engine.overlap import Overlap
@@ -20,6 +22,9 @@ from costream.engine.questions import Questions
 from costream.models import Moment
 
 Mask = npt.NDArray[np.bool_]
+
+Slots = Callable[[Ints], Ints]
+"""Names the slot of features that each of some rows has: see :meth:`KVPool.slots`."""
 
 
 class Draft:
@@ -32,6 +37,8 @@ class Draft:
         overlap: what of it the next window shares.
         rebase: whether positions begin again.
         exact: whether groups that are carried over are computed as well.
+        slots: names the slots of features of rows of the window before, where the pool doesn't
+            know them any more: int64 [rows] to int64 [rows].
     """
 
     def __init__(
@@ -43,6 +50,7 @@ class Draft:
         *,
         rebase: bool,
         exact: bool,
+        slots: Slots | None = None,
     ) -> None:
         self._stream = stream
         self._pool = pool
@@ -50,6 +58,7 @@ class Draft:
         self._overlap = overlap
         self._rebase = rebase
         self._exact = exact
+        self._slots_before = slots or pool.slots
         self.taken: list[Ints] = []
         self._pieces: list[Piece] = []
         self._encode: list[Ints] = []
@@ -60,8 +69,6 @@ class Draft:
         self._position = stream.prompt.tokens if rebase else before.position
         self._index = 0 if rebase else before.index
         self._base = before.base_tick
-        # Rows of this plan whose features are copied from others: those have them already.
-        self._origins: dict[int, int] = {}
 
     def begin_again(self, tick: int) -> None:
         """Lays the overlap out from the first position on, and recomputes all its rows.
@@ -74,10 +81,11 @@ class Draft:
         """
         self._base = tick
         for patch in self._overlap.patches:
-            features = np.full(self._stream.groups, NOWHERE)
+            features = np.full(self._stream.groups, NO_SLOT)
             if patch.segment is not None:
                 rows, _ = self._overlap.table.entries(patch.slot, patch.tokens)
-                features[patch.shown.numpy()] = rows[patch.segment.visual.numpy()]
+                visual = rows[patch.segment.visual.numpy()]
+                features[patch.shown.numpy()] = self._slots_before(visual)
             self._place(patch, features)
 
     def refresh(self, chosen: Tensor) -> None:
@@ -90,7 +98,7 @@ class Draft:
             if part.any():
                 rows, distances = self._table.entries(patch.slot, patch.tokens)
                 self._table = self._table.replaced(
-                    patch.slot, *self._compute(patch, part, rows, distances, rows)
+                    patch.slot, *self._compute(patch, part, rows, distances, self._pool.slots(rows))
                 )
         if shown and mask.any():
             self._follow(shown[-1])
@@ -99,9 +107,12 @@ class Draft:
         """Appends a new temporal patch."""
         kept = frame.keep.groups.reshape(-1)
         # Rows of this window first: what stood before it serves where nothing here does.
-        features = np.where(self._carry.rows >= 0, self._carry.rows, self._before.carry.rows)
-        carried = (features != NOWHERE) & ~kept & self._stream.hold
-        features[kept] = NOWHERE
+        before, known = self._before.carry.rows, self._carry.rows != NOWHERE
+        features = np.full(len(kept), NO_SLOT)
+        features[before != NOWHERE] = self._slots_before(before[before != NOWHERE])
+        features[known] = self._pool.slots(self._carry.rows[known])
+        carried = (features != NO_SLOT) & ~kept & self._stream.hold
+        features[kept] = NO_SLOT
         patch = CachedPatch(
             frame.ticks,
             frame.frames,
@@ -161,8 +172,8 @@ class Draft:
 
         Args:
             patch: the patch, wherever it was.
-            features: int64 [groups], the row that has a group's features; NOWHERE for those that
-                this plan encodes into their own row.
+            features: int64 [groups], the slot that has a group's features; NO_SLOT for those that
+                this plan encodes.
         """
         shown = patch.shown
         # The segment is laid out even where everything was pruned: its span keeps the distances
@@ -192,17 +203,17 @@ class Draft:
         self._referring += int(refers.sum())
         computed = np.ones(len(visual), np.bool_)
         computed[visual] = ~refers
-        rows, distances, sources = np.full((3, len(visual)), NOWHERE)
+        rows, distances, slots = np.full((3, len(visual)), NOWHERE)
         rows[visual] = self._carry.rows[groups]
         distances[visual] = _along(patch) - self._carry.positions[groups]
-        sources[visual] = features[groups]
+        slots[visual] = features[groups]
         table = self._table
-        rows, distances = self._compute(patch, computed, rows, distances, sources)
+        rows, distances = self._compute(patch, computed, rows, distances, slots)
         self._table = table.appended(rows, distances)
         self._follow(patch)
 
     def _compute(
-        self, patch: CachedPatch, computed: Mask, rows: Ints, distances: Ints, sources: Ints
+        self, patch: CachedPatch, computed: Mask, rows: Ints, distances: Ints, slots: Ints
     ) -> tuple[Ints, Ints]:
         """Takes rows for some tokens of a patch; returns the patch's rows and distances.
 
@@ -211,13 +222,16 @@ class Draft:
             computed: bool [tokens].
             rows: int64 [tokens], of the others.
             distances: int64 [tokens], of the others.
-            sources: int64 [tokens], rows that have the features of visual tokens.
+            slots: int64 [tokens], those with the features of visual tokens, or NO_SLOT.
         """
         assert patch.segment is not None
         new = self._take(int(computed.sum()))
         rows, distances = rows.copy(), distances.copy()
         rows[computed], distances[computed] = new, 0
         visual = computed & patch.segment.visual.numpy()
+        known = slots != NO_SLOT
+        self._pool.attach(rows[visual & ~known])
+        self._pool.bind(rows[visual & known], slots[visual & known])
         place = self._stream.prompt.tokens + patch.slot - self._table.first
         self._pieces.append(
             Piece(
@@ -225,18 +239,9 @@ class Draft:
                 self._stream.layout.start(patch.position),
                 place + computed.nonzero()[0],
                 new,
-                self._originals(rows[visual], sources[visual]),
             )
         )
         return rows, distances
-
-    def _originals(self, rows: Ints, sources: Ints) -> Ints:
-        """Returns the rows that have features before this plan is run, or get them by encoding."""
-        found = np.where(sources == NOWHERE, rows, sources)
-        if self._exact:
-            found = np.array([self._origins.get(row, row) for row in found.tolist()], np.int64)
-            self._origins.update(zip(rows.tolist(), found.tolist(), strict=True))
-        return found
 
     def _follow(self, patch: CachedPatch) -> None:
         """Lets what is pruned next refer to the rows that a patch refers to."""
@@ -250,11 +255,11 @@ class Draft:
 
     def _ask(self, questions: Questions) -> Ints:
         """Lays the questions out behind the window; returns their rows: int64 [tokens]."""
-        rows, start, none = self._take(questions.tokens), self._text_start(), np.empty(0, np.int64)
+        rows, start = self._take(questions.tokens), self._text_start()
         place, done = self._stream.prompt.tokens + len(self._table.rows), 0
         for branch, segment in questions.pieces:
             here = done + np.arange(len(segment))
-            self._pieces.append(Piece(segment, start, place + here, rows[here], none, branch))
+            self._pieces.append(Piece(segment, start, place + here, rows[here], branch))
             done += len(segment)
         return rows
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -10,17 +13,22 @@ import torch
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
 from costream.engine.bell import Bell
+from costream.engine.claim import Claim
 from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
+from costream.engine.handle import WatchHandle
 from costream.engine.ingest import Ingest, OnFrame, OnGap, Reports, read_windows
 from costream.engine.ingest_process import IngestProcess, IngestRecipe
-from costream.engine.joining import Joining
+from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
+from costream.engine.roster import Roster
 from costream.engine.runner import ModelRunner
 from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.scheduler import Scheduler
+from costream.engine.session import WAITING, Session
 from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
+from costream.errors import SettingsError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
@@ -29,19 +37,26 @@ from costream.video.provenance import is_synthetic
 
 
 class Engine:
-    """Watches streams with one model, as many at a time as there are. One thread uses it.
+    """Watches streams with one model, as many at a time as there are.
+
+    One thread uses it, or one :class:`~costream.engine.session.Session`, in which streams join,
+    leave and are asked other questions from any thread.
 
     Args:
         model: the loaded model.
         settings: how streams are watched.
-        kv_memory: bytes of the KV pool that all streams share; as many as it needs where None.
+        kv_memory: bytes of the KV pool that all streams share. Where None, it is bounded on a GPU
+            by what is free there (:func:`~costream.engine.pool_memory.pool_memory`), and on a CPU
+            it takes as many as it needs.
         host_memory: bytes of host memory for streams that make room for others in the pool; those
             beyond it are dropped and recomputed.
         name: the model's name. With that of an embedded one, a warning says what of a stream it
             can't know; without a name nothing is said.
 
     Raises:
-        SettingsError: a name is unknown, or window and stride don't fit the model.
+        SettingsError: a name is unknown, or window and stride don't fit the model, or the device
+            has no memory left for a pool.
+        PoolExhaustedError: the device has less memory than the pool is to take.
     """
 
     def __init__(
@@ -65,11 +80,13 @@ class Engine:
         self.runner = ModelRunner(
             model,
             self.settings.chunk,
-            kv_memory,
+            pool_memory(model, self.settings) if kv_memory is None else kv_memory,
+            packed=self.settings.packed,
             attention=self.settings.attention,
             capture=self.settings.capture,
         )
         self._host_bytes = host_memory
+        self._claim = Claim()
         self._name = name
         self._pruner = PRUNERS[self.settings.pruner]
         self._refresh = REFRESH[self.settings.refresh](
@@ -83,6 +100,7 @@ class Engine:
         *,
         device: str | None = None,
         dtype: torch.dtype | None = None,
+        kv_memory: int | None = None,
         **settings: Any,
     ) -> Engine:
         """Loads a model by hub name or directory, or the embedded ``costream/tiny``.
@@ -91,6 +109,7 @@ class Engine:
             name: what to load.
             device: a torch device; the first GPU where there is one, else the CPU.
             dtype: of weights and cache; by default bfloat16 on a GPU and float32 on a CPU.
+            kv_memory: bytes of the KV pool: see :class:`Engine`.
             **settings: fields of :class:`EngineSettings`. What is not given is as the checkpoint
                 recommends in its ``costream.json``, or as :class:`EngineSettings` has it.
 
@@ -99,7 +118,8 @@ class Engine:
             ModelError: the model can't be had.
         """
         checked = EngineSettings.preferring(settings, recommended_settings(name))
-        return cls(load_model(name, device=device, dtype=dtype), checked, name=name)
+        model = load_model(name, device=device, dtype=dtype)
+        return cls(model, checked, kv_memory=kv_memory, name=name)
 
     def watch(
         self,
@@ -120,79 +140,127 @@ class Engine:
                 it. Opened with ``motion=engine.settings.uses_motion``, it extracts motion vectors
                 only for a pruner that looks at them.
             ask: questions whose answer is yes or no.
-            on_frame: called with the record of every native frame as it is decoded.
-            on_gap: called with every gap of a live source.
+            on_frame: called with the record of every native frame: see
+                :data:`~costream.engine.ingest.OnFrame`.
+            on_gap: called with every gap of a live source, in order with the stream's results.
 
         Raises:
             SettingsError: at once: there is no question, one is empty or no valid Unicode.
             SourceError: at once or while iterating: the stream can't be read.
         """
-        bell, asks = Bell(), checked_asks(ask)
-        report = Reports(on_frame, on_gap)
-        if isinstance(stream, Sequence):
-            return self._run([], Joining(stream, bell), asks, bell, report)
-        if isinstance(stream, IngestProcess):
-            return self._run([], Joining([stream], bell), asks, bell, report)
-        # Opened here: what is wrong with it is told at once.
-        return self._run([self._join(stream, asks)], Joining([], bell), asks, bell, report)
+        roster = self._roster()
+        handle = roster.handle(checked_asks(ask), Reports(on_frame, on_gap))
+        if isinstance(stream, Sequence | IngestProcess):
+            for one in _several(stream):
+                roster.add(one, roster.handle(handle.asks, handle.reports))
+        else:
+            # Opened here: what is wrong with it is told at once, and it is read by this thread.
+            roster.watch(self._pulled(stream, handle), handle)
+        roster.finish()
+        return self._results(roster)
 
-    def _run(
+    def watch_async(
         self,
-        watches: Sequence[Watch],
-        joining: Joining,
-        asks: Sequence[str],
-        bell: Bell,
-        report: Reports,
-    ) -> Iterator[Verdict]:
+        stream: SampleSource | IngestProcess | Sequence[SampleSource | IngestProcess],
+        ask: Sequence[str],
+        *,
+        on_frame: OnFrame | None = None,
+        on_gap: OnGap | None = None,
+        waiting: int = WAITING,
+    ) -> AsyncGenerator[Verdict, None]:
+        """Returns what :meth:`watch` does, for ``async for``: the engine has a thread of its own.
+
+        At most ``waiting`` results of a stream wait to be taken: see
+        :class:`~costream.engine.handle.WatchHandle`. Once the iterator is closed, whether the
+        streams have ended, the loop was left or the task was cancelled, that thread has ended and
+        the rows of the pool are free. The caller closes the streams then.
+
+        Raises:
+            SettingsError: at once: there is no question, one is empty or no valid Unicode.
+            SourceError: while iterating: a stream can't be read.
+        """
+        return self._results_async(_several(stream), checked_asks(ask), on_frame, on_gap, waiting)
+
+    def session(self, *, waiting: int = WAITING) -> Session:
+        """Runs this engine in a thread of its own, for streams that come and go.
+
+        Args:
+            waiting: most results of a stream that wait to be taken.
+
+        Raises:
+            SettingsError: the engine is in use, or ``waiting`` is not positive.
+        """
+        if waiting < 1:
+            raise SettingsError(f"at least 1 result must be able to wait, not {waiting}")
+        owner = object()
+        self._claim.take(owner)
+        return Session(self._run, self._roster(lasting=True), waiting, self._claim.give_back)
+
+    def _run(self, roster: Roster) -> Generator[tuple[WatchHandle, Verdict], None, None]:
         """The main loop: plan what is due, run it, commit what came of it."""
-        scheduler = Scheduler(self.settings.batch, self._host_bytes)
-        for watch in watches:
-            scheduler.add(PulledFeed(watch, watch.ingest.windows(report)))
+        scheduler = Scheduler(self.settings.batch, self._host_bytes, roster.has_room)
         try:
-            while joining.waiting or scheduler.feeds:
-                rings = bell.rings
-                for stream, error in joining.opened():
-                    self._admit(scheduler, stream, asks, error, bell, report)
+            while roster.update(scheduler):  # streams join, leave and are asked other questions
                 batch = scheduler.take()
                 if batch is not None:
                     outputs = self.runner.run(batch)
-                    yield from scheduler.commit(outputs)
-                elif joining.waiting or scheduler.feeds:
-                    bell.wait(rings)
+                    yield from roster.deliver(scheduler.commit(outputs))
+                else:
+                    roster.wait(scheduler)
         finally:
             scheduler.close()
-        if scheduler.errors:
-            raise scheduler.errors[0]
 
-    def _admit(
+    def _results(self, roster: Roster) -> Iterator[Verdict]:
+        with self._claim.held(get_ident()), closing(self._run(roster)) as results:
+            for _, result in results:
+                yield result
+        if roster.error is not None:
+            raise roster.error
+
+    async def _results_async(
         self,
-        scheduler: Scheduler,
-        stream: SampleSource | IngestProcess,
+        streams: Sequence[SampleSource | IngestProcess],
         asks: Sequence[str],
-        error: Exception | None,
-        bell: Bell,
-        report: Reports,
-    ) -> None:
-        """Begins to watch one of several streams; one that can't be watched keeps no other."""
-        try:
-            if error is not None:
-                raise error
-            watch = self._join(stream, asks)
-            if isinstance(stream, IngestProcess):
-                feed: Feed = ThreadedFeed(watch, stream.windows(report), bell)
-            elif stream.info.live:
-                feed = ThreadedFeed(watch, watch.ingest.windows(report), bell)
-            else:
-                feed = PulledFeed(watch, watch.ingest.windows(report))
-            scheduler.add(feed)
-        except Exception as reason:  # this stream's alone
-            scheduler.fail(reason)
+        on_frame: OnFrame | None,
+        on_gap: OnGap | None,
+        waiting: int,
+    ) -> AsyncGenerator[Verdict, None]:
+        async with self.session(waiting=waiting) as session:
+            for stream in streams:
+                session.add(stream, asks, on_frame=on_frame, on_gap=on_gap)
+            session.finish()
+            async for _, result in session:
+                yield result
+        if session.error is not None:
+            raise session.error
+
+    def _roster(self, *, lasting: bool = False) -> Roster:
+        return Roster(self._admit, self._ask, lasting=lasting)
+
+    def _admit(self, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell) -> Feed:
+        """Begins to read one of several streams, in a thread of its own where it is not a file."""
+        if isinstance(stream, IngestProcess):
+            watch = self._join(stream, handle.asks)
+            return ThreadedFeed(
+                watch, partial(stream.windows, self._recipe()), handle.reports, bell
+            )
+        if not stream.info.awaited:
+            return self._pulled(stream, handle)
+        watch = self._join(stream, handle.asks)
+        return ThreadedFeed(watch, watch.ingest.windows, handle.reports, bell)
+
+    def _pulled(self, stream: SampleSource, handle: WatchHandle) -> Feed:
+        watch = self._join(stream, handle.asks)
+        return PulledFeed(watch, watch.ingest.windows(handle.reports))
 
     def _join(self, stream: SampleSource | IngestProcess, asks: Sequence[str]) -> Watch:
         watch = self.open(stream, asks)
-        if self._name is not None:
-            self._warn(self._name, stream.info.source, asks)
+        self._warn(stream.info.source, asks)
         return watch
+
+    def _ask(self, watch: Watch, asks: Sequence[str]) -> None:
+        watch.ask(Questions(self.model, asks, self.settings))
+        self._warn(watch.info.source, asks)
 
     def open(self, stream: SampleSource | IngestProcess, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
@@ -223,14 +291,16 @@ class Engine:
         Args:
             source: the source, not opened yet. The caller closes what is returned.
         """
-        recipe = IngestRecipe(
+        return IngestProcess.of(source)
+
+    def _recipe(self) -> IngestRecipe:
+        return IngestRecipe(
             self.model.preprocessing,
             self.schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),
         )
-        return IngestProcess(source, recipe)
 
     def windows(
         self,
@@ -241,10 +311,12 @@ class Engine:
         """Yields the stream's windows, each with the processor time spent on reading it."""
         return read_windows(stream, self.schedule, Reports(on_frame, on_gap))
 
-    def _warn(self, name: str, source: str, ask: Sequence[str]) -> None:
+    def _warn(self, source: str, ask: Sequence[str]) -> None:
+        if self._name is None:
+            return
         # An open file shows what its owner puts into it, such as the synthetic camera.
         synthetic = source.startswith("<") or is_synthetic(source)
-        warn_of_embedded(name, source, self.settings.uncalibrated(ask), synthetic=synthetic)
+        warn_of_embedded(self._name, source, self.settings.uncalibrated(ask), synthetic=synthetic)
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every
@@ -257,3 +329,9 @@ class Engine:
             keep=self.settings.keep,
             seed=self.settings.seed,
         )
+
+
+def _several(
+    stream: SampleSource | IngestProcess | Sequence[SampleSource | IngestProcess],
+) -> Sequence[SampleSource | IngestProcess]:
+    return stream if isinstance(stream, Sequence) else [stream]

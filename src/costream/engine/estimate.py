@@ -16,7 +16,8 @@ from costream.engine.capacity import (
     cameras_by_memory,
     largest,
 )
-from costream.engine.stream_cost import RowShape, StreamCost, WindowLayout, schedule_of
+from costream.engine.row_shape import RowShape
+from costream.engine.stream_cost import StreamCost, WindowLayout, schedule_of
 from costream.models import FrameGeometry, ModelAdapter
 from costream.models.outline import Outline
 from costream.settings import EngineSettings
@@ -62,7 +63,9 @@ class StreamEstimate:
             name: StreamCost.of(model, geometry, layout, row, share)
             for name, share in SHARES.items()
         }
-        scratch = {name: Scratch.of(model, geometry, layout, cost) for name, cost in costs.items()}
+        scratch = {
+            name: Scratch.of(model, geometry, layout, cost, row) for name, cost in costs.items()
+        }
         return cls(camera, geometry, layout, costs, scratch)
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,6 +88,8 @@ class StreamEstimate:
                 }
                 for name, found in rows.items()
             },
+            "parts_bytes": {name: cost.parts for name, cost in self.costs.items()},
+            "passing_bytes": {name: cost.passing for name, cost in self.costs.items()},
             "encoder_memory_bytes": self.costs["quiet"].memory,
             "host_bytes": {name: cost.host for name, cost in self.costs.items()},
             "window_flops": {name: cost.flops for name, cost in self.costs.items()},
@@ -134,7 +139,7 @@ class Estimate:
             SettingsError: the settings don't fit the model.
             SourceError: pictures are of no shape that a model takes.
         """
-        row = RowShape.of(outline.model, packed=packed)
+        row = RowShape(outline.model.kv_shape, packed)
         streams = tuple(
             StreamEstimate.of(outline.model, camera, settings, row, questions) for camera in cameras
         )
@@ -200,6 +205,7 @@ class Estimate:
             "prompt_bytes": self.prompt_bytes,
             "scratch_bytes": {name: part.bytes for name, part in self.scratch.items()},
             "row_bytes": self.row.bytes,
+            "page": {"rows": self.row.page_rows, "features": self.row.page_features},
             "window_flops": self.window_flops,
             "sources": [stream.to_dict() for stream in self.streams],
         }

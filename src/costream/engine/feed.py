@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from time import monotonic
 
 from costream.engine.bell import Bell
-from costream.engine.ingest import WindowInput
+from costream.engine.ingest import Reports, WindowInput
 from costream.engine.watch import Watch
+from costream.video import FrameRecord, Gap
+
+Read = Callable[[Reports], Iterator[WindowInput]]
+"""Returns the windows of a stream, given who is told of frames and gaps while it is read."""
 
 
 class Feed(ABC):
@@ -95,21 +100,26 @@ class PulledFeed(Feed):
 
 
 class ThreadedFeed(Feed):
-    """Reads in a thread of its own: for live sources, and those that another process reads.
+    """Reads in a thread of its own: whatever may keep the engine waiting.
 
     One window waits at most; the thread holds the next one and reads no further until it is taken.
     What comes from the camera meanwhile is bounded by the camera's own queue, which skips the
-    oldest frames.
+    oldest frames. News of frames and gaps wait behind the windows that came before them, and are
+    told by the engine's thread when it is their turn.
 
     Args:
         watch: the watch.
-        windows: its windows.
-        bell: rung when a window waits or the stream has ended.
+        read: returns its windows, given who is told meanwhile.
+        reports: who is told, by the engine's thread.
+        bell: rung when a window or a gap waits, or the stream has ended.
     """
 
-    def __init__(self, watch: Watch, windows: Iterator[WindowInput], bell: Bell) -> None:
-        super().__init__(watch, windows)
+    def __init__(self, watch: Watch, read: Read, reports: Reports, bell: Bell) -> None:
+        noted = Reports(reports.on_frame and self._note, reports.on_gap and self._note)
+        super().__init__(watch, read(noted))
+        self._reports = reports
         self._bell = bell
+        self._items: deque[WindowInput | FrameRecord | Gap] = deque()
         self._room = threading.Semaphore(1)
         self._error: Exception | None = None
         self._done = self._closed = False
@@ -120,7 +130,13 @@ class ThreadedFeed(Feed):
         return True
 
     def peek(self) -> WindowInput | None:
-        if self._waiting is None and self._error is not None:
+        while self._waiting is None and self._items:
+            item = self._items.popleft()
+            if isinstance(item, WindowInput):
+                self._waiting = item
+            else:
+                self._reports.tell(item)
+        if self._waiting is None and self._error is not None and not self._items:
             error, self._error = self._error, None
             raise error
         return self._waiting
@@ -131,11 +147,16 @@ class ThreadedFeed(Feed):
 
     @property
     def ended(self) -> bool:
-        return self._done and self._waiting is None and self._error is None
+        return self._done and not (self._waiting or self._items or self._error)
 
     def close(self) -> None:
         self._closed = True
         self._room.release()
+
+    def _note(self, news: FrameRecord | Gap) -> None:
+        self._items.append(news)
+        if isinstance(news, Gap):
+            self._bell.ring()
 
     def _read(self) -> None:
         try:
@@ -144,7 +165,7 @@ class ThreadedFeed(Feed):
                 if self._closed:
                     return
                 self._read_at = monotonic()
-                self._waiting = window
+                self._items.append(window)
                 self._bell.ring()
         except Exception as error:  # raised again where the engine takes it
             self._error = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -12,14 +13,16 @@ import numpy.typing as npt
 from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.preprocessing import FrameGeometry, Preprocessing
 from costream.pruning import KeepMask, Pruner
-from costream.video import FrameRecord, Gap, Sample, SampleSource
+from costream.video import ChangeMap, FrameRecord, Gap, Sample, SampleSource
 
 OnFrame = Callable[[FrameRecord], None]
-"""Told of every native frame as it is decoded."""
+"""Told of every native frame: as it is decoded, or, where another thread or process reads the
+stream, in the engine's thread, in order with the windows."""
 
 OnGap = Callable[[Gap], None]
-"""Told of every gap of a live source: in order with the results where one stream is watched. Of
-several, as they are read, by the threads that read them, ahead of windows that still wait."""
+"""Told of every gap of a live source, in the engine's thread, in order with its results."""
+
+logger = logging.getLogger("costream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,14 @@ class Reports:
 
     on_frame: OnFrame | None = None
     on_gap: OnGap | None = None
+
+    def tell(self, news: FrameRecord | Gap) -> None:
+        """Tells of a frame or a gap where somebody is to be told."""
+        if isinstance(news, Gap):
+            if self.on_gap is not None:
+                self.on_gap(news)
+        elif self.on_frame is not None:
+            self.on_frame(news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +117,46 @@ class Ingest:
         self._pruner = pruner
         self._preprocessing = preprocessing
         self._schedule = schedule
+        self._unseen: ChangeMap | None = None
 
     def windows(self, reports: Reports) -> Iterator[WindowInput]:
         """Yields the windows of the stream until it ends."""
         for window, seconds in read_windows(self.stream, self._schedule, reports):
             yield self.prepare(window, seconds)
+        if self.stream.health.ended_early:
+            source = self.stream.info.source
+            logger.warning("%s ends before its stated length: it may be cut off", source)
 
     def prepare(self, window: Window, decode_seconds: float = 0.0) -> WindowInput:
         """Prunes what is new in a window and cuts out what is kept."""
         begun = perf_counter()
-        window = window.last(self._schedule.recent)
-        frames = tuple(self._frame(tubelet) for tubelet in window.arrivals)
+        arrivals, window = window.arrivals, window.last(self._schedule.recent)
+        for tubelet in arrivals[: len(arrivals) - len(window.arrivals)]:
+            self._pass_over(tubelet)
+        frames = tuple(self._frame(self._reaching_back(tubelet)) for tubelet in window.arrivals)
         spent = perf_counter() - begun
         return WindowInput(
             window.index, window.start, window.end, frames, window.received, decode_seconds, spent
         )
+
+    def _pass_over(self, tubelet: Tubelet) -> None:
+        """Notes what the bitstream says of frames that no window shows.
+
+        There are some where less is shown than the window moves on by. No pruner decides about
+        them: it would take for seen what the model never saw.
+        """
+        for sample in tubelet.samples:
+            change, before = sample.change, self._unseen
+            self._unseen = change if before is None else change.after(before)
+
+    def _reaching_back(self, tubelet: Tubelet) -> Tubelet:
+        """Returns frames whose evidence reaches back to the last ones that were shown."""
+        if self._unseen is None:
+            return tubelet
+        first, *others = tubelet.samples
+        first = replace(first, change=first.change.after(self._unseen))
+        self._unseen = None
+        return replace(tubelet, samples=(first, *others))
 
     def _frame(self, tubelet: Tubelet) -> FrameInput:
         samples = tubelet.samples

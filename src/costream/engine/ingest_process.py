@@ -1,22 +1,41 @@
-"""A camera that is read, decoded and pruned in a process of its own, which loads no model.
+"""Cameras that are read, decoded and pruned in a process of their own, which loads no model.
 
 It hands over what :class:`~costream.engine.ingest.Ingest` makes: ticks, masks and kept patches as
-bytes, some hundred kilobytes a window. The process has neither torch nor weights.
+bytes, some hundred kilobytes a window. The process has neither torch nor weights, so that it is up
+before a model is loaded: it opens its cameras, and begins to read one when it is told how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
+from time import monotonic
+from typing import Any
 
-from costream.engine.child import Child, End, Send
+import numpy as np
+import numpy.typing as npt
+
+from costream.engine.child import Child, End, Line
 from costream.engine.ingest import Ingest, Reports, WindowInput
 from costream.engine.schedule import Schedule
-from costream.errors import SourceError
+from costream.errors import CoStreamError, SourceError
 from costream.preprocessing import Preprocessing
 from costream.pruning import PRUNERS, PrunerSettings
-from costream.video import DeferredSource, StreamInfo
+from costream.video import DeferredSource, FrameRecord, Gap, StreamInfo
+from costream.video.packet_ring import StoredPacket
+
+TELL_EVERY = 0.25
+"""Seconds for which records of frames are gathered before they are sent, unless a window or a gap
+comes before: a message a frame would cost more than it tells."""
+
+
+AHEAD = 3
+"""Windows of a file that are prepared before they are asked for, at most. Of a live source it is
+one, the next while the engine is at work: what is prepared early is old when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +66,110 @@ class IngestRecipe:
         return Ingest(source, pruner, self.preprocessing, geometry, self.schedule)
 
 
-class IngestProcess:
-    """A stream that another process reads.
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """Has a stream be read.
 
-    Args:
-        source: the source, not opened yet: the process opens and closes it.
-        recipe: what it does with it.
+    Attributes:
+        recipe: what is done with it.
+        frames: send records of its frames, too.
     """
 
-    def __init__(self, source: DeferredSource, recipe: IngestRecipe) -> None:
-        self._child = Child(_ingest, (source, recipe), "a process that reads a camera")
+    recipe: IngestRecipe
+    frames: bool
+
+
+class _Next:
+    """Asks for one more window."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """Asks for what is kept of the past.
+
+    Attributes:
+        start: first tick.
+        end: first tick behind it.
+        packets: the packets, not the pictures.
+    """
+
+    start: int
+    end: int
+    packets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastPixels:
+    """A sampled frame of the past, as it came from another process.
+
+    Attributes:
+        tick: its place on the sampling grid.
+        time: seconds of stream time.
+        pixels: uint8 [height, width, 3], RGB as displayed.
+    """
+
+    tick: int
+    time: float
+    pixels: npt.NDArray[np.uint8]
+
+
+class IngestWorker:
+    """A process that reads cameras, each in a thread of its own.
+
+    One camera that fails, is slow or is closed leaves the others alone. A process that dies ends
+    all of them.
+
+    Args:
+        sources: the cameras, not opened yet: the process opens and closes them.
+
+    Attributes:
+        streams: one for each, in order. When all of them are closed the process ends.
+    """
+
+    def __init__(self, sources: Sequence[DeferredSource]) -> None:
+        what = (
+            "a process that reads a camera"
+            if len(sources) == 1
+            else (f"a process that reads {len(sources)} cameras")
+        )
+        # Each camera has a line for what it reads, and one for what is asked of the past.
+        self.child = Child(_serve, (list(sources),), what, lines=2 * len(sources))
+        self.streams = [IngestProcess(self, number) for number in range(len(sources))]
+        self._open = set(range(len(sources)))
+
+    def release(self, number: int) -> None:
+        """Ends the reading of a camera, and the process with the last one."""
+        if number not in self._open:
+            return
+        self._open.remove(number)
+        if self._open:
+            for line in (2 * number, 2 * number + 1):
+                self.child.connections[line].close()
+        else:
+            self.child.close()
+
+
+class IngestProcess:
+    """A stream that another process reads. :class:`IngestWorker` makes it.
+
+    Args:
+        worker: the process.
+        number: which of its streams it is.
+    """
+
+    def __init__(self, worker: IngestWorker, number: int) -> None:
+        self._child = worker.child
+        self._worker = worker
+        self._number = number
+        self._line, self._past_line = 2 * number, 2 * number + 1
+        self._asking = threading.Lock()
         self._info: StreamInfo | None = None
+        self._end: End | None = None
+
+    @classmethod
+    def of(cls, source: DeferredSource) -> IngestProcess:
+        """Starts a process for one source alone."""
+        return IngestWorker([source]).streams[0]
 
     @property
     def info(self) -> StreamInfo:
@@ -67,35 +179,199 @@ class IngestProcess:
             CoStreamError: it can't be opened.
         """
         if self._info is None:
-            message = self._child.receive()
+            message = self._receive()
             if isinstance(message, End):
                 raise message.error or SourceError("a stream ended before it began")
             self._info = message
         return self._info
 
-    def windows(self, reports: Reports) -> Iterator[WindowInput]:
-        """Yields the windows of the stream until it ends. Of frames there are no reports.
+    def windows(self, recipe: IngestRecipe, reports: Reports) -> Iterator[WindowInput]:
+        """Yields the windows of the stream until it ends.
+
+        Args:
+            recipe: what is done with the stream.
+            reports: told of frames, in bulk, and of gaps, in order with the windows.
 
         Raises:
             CoStreamError: it can't be read any further, or the process died.
         """
-        while not isinstance(message := self._child.receive(), End):
+        _ = self.info
+        self._child.send(_Begin(recipe, reports.on_frame is not None), self._line)
+        while not isinstance(message := self._receive(), End):
             if isinstance(message, WindowInput):
                 yield message
-            elif reports.on_gap is not None:
-                reports.on_gap(message)
+                self._child.send(_Next(), self._line)
+            elif isinstance(message, Gap):
+                reports.tell(message)
+            else:
+                for record in message:
+                    reports.tell(record)
         if message.error is not None:
             raise message.error
 
+    def frames_of(self, start: int, end: int) -> list[PastPixels]:
+        """Returns the sampled frames of a window of the past, whole, as they were sampled.
+
+        They are decoded again from the packets that the source keeps: see
+        :class:`~costream.video.past.Past`. Any thread may ask; the stream is read meanwhile. Frames
+        come as pixels, some megabytes each of a large picture: ask for as few as are needed.
+
+        Args:
+            start: the window's first tick.
+            end: the first tick behind it.
+
+        Raises:
+            ForgottenError: they are not kept, or not any more.
+            ChildError: the process died.
+        """
+        frames: list[PastPixels] = self._ask(_Ask(start, end, packets=False))
+        return frames
+
+    def packets_of(self, start: int, end: int) -> list[StoredPacket]:
+        """Returns a window's packets, from a key frame on, for a clip that is not encoded again.
+
+        Args and errors are those of :meth:`frames_of`.
+        """
+        packets: list[StoredPacket] = self._ask(_Ask(start, end, packets=True))
+        return packets
+
+    def _ask(self, ask: _Ask) -> Any:
+        with self._asking:
+            self._child.send(ask, self._past_line)
+            answer = self._child.receive(self._past_line)
+        if isinstance(answer, End):
+            assert answer.error is not None
+            raise answer.error
+        if isinstance(answer, CoStreamError):
+            raise answer
+        return answer
+
     def close(self) -> None:
-        """Ends the process."""
-        self._child.close()
+        """Ends the reading, and the process where it reads no other."""
+        self._worker.release(self._number)
+
+    def _receive(self) -> Any:
+        """Returns the next message; after the last one, that again."""
+        if self._end is not None:
+            return self._end
+        message = self._child.receive(self._line)
+        if isinstance(message, End):
+            self._end = message
+        return message
 
 
-def _ingest(send: Send, source: DeferredSource, recipe: IngestRecipe) -> None:
-    """The body of the process."""
-    with closing(source):
-        ingest = recipe.ingest(source)
-        send(source.info)
-        for window in ingest.windows(Reports(on_gap=send)):
-            send(window)
+def read_apart(sources: Sequence[DeferredSource], processes: int) -> list[IngestProcess]:
+    """Starts processes that share cameras, as evenly as can be, and returns the streams in order.
+
+    Args:
+        sources: the cameras, not opened yet.
+        processes: how many processes there are, where there are as many cameras.
+    """
+    shares = [sources[n::processes] for n in range(min(processes, len(sources)))]
+    workers = [IngestWorker(share) for share in shares]
+    return [workers[n % processes].streams[n // processes] for n in range(len(sources))]
+
+
+def _serve(lines: Sequence[Line], sources: Sequence[DeferredSource]) -> None:
+    """The body of the process: reads until the parent has closed all lines, or ends it."""
+    cameras = [
+        _Camera(lines[2 * number], lines[2 * number + 1], source)
+        for number, source in enumerate(sources)
+    ]
+    alive = {camera.line.connection: camera for camera in cameras}
+    for camera in cameras:
+        camera.start()
+    while alive:
+        for ready in wait(list(alive)):
+            assert isinstance(ready, Connection)
+            try:
+                alive[ready].take(ready.recv())
+            except (EOFError, OSError):
+                alive.pop(ready).leave()
+
+
+class _Camera(threading.Thread):
+    """Reads one camera in the process."""
+
+    def __init__(self, line: Line, past_line: Line, source: DeferredSource) -> None:
+        super().__init__(name="costream-camera", daemon=True)
+        self.line = line
+        self._past_line = past_line
+        self._source = source
+        self._begin = SimpleQueue[_Begin]()
+        self._wanted = threading.Semaphore(0)
+        self._left = False
+        self._records = list[FrameRecord]()
+        self._told = monotonic()
+
+    def take(self, message: _Begin | _Next) -> None:
+        """Takes a message of the parent."""
+        if isinstance(message, _Begin):
+            self._begin.put(message)
+        else:
+            self._wanted.release()
+
+    def leave(self) -> None:
+        """Ends the reading: nobody is there any more to read for."""
+        self._left = True
+        self._wanted.release()
+        self._source.close()
+
+    def run(self) -> None:
+        """Opens the camera, waits to be told how it is read, and reads it to its end."""
+        threading.Thread(target=self._answer, name="costream-past", daemon=True).start()
+        error: Exception | None = None
+        try:
+            with closing(self._source):
+                self.line.send(self._source.info)
+                self._read(self._begin.get())
+        except Exception as caught:  # told to the parent, and raised there
+            error = caught
+        with suppress(OSError):  # the parent may have left
+            self.line.end(error)
+
+    def _answer(self) -> None:
+        """Answers what is asked of the past, for as long as somebody is there to ask."""
+        with suppress(EOFError, OSError):
+            while True:
+                self._past_line.send(self._recalled(self._past_line.receive()))
+
+    def _recalled(self, ask: _Ask) -> list[Any] | CoStreamError:
+        try:
+            past = self._source.past
+            if ask.packets:
+                return list(past.packets(ask.start, ask.end))
+            return [
+                PastPixels(frame.tick, frame.time, frame.picture.rgb())
+                for frame in past.frames(ask.start, ask.end)
+            ]
+        except CoStreamError as error:  # raised where it was asked
+            return error
+
+    def _read(self, begin: _Begin) -> None:
+        reports = Reports(self._note if begin.frames else None, self._send)
+        self._wanted.release(1 if self._source.info.live else AHEAD)
+        windows = begin.recipe.ingest(self._source).windows(reports)
+        try:
+            while self._wanted.acquire() and not self._left:
+                window = next(windows, None)
+                if window is None:
+                    break
+                self._send(window)
+        finally:
+            self._flush()
+
+    def _send(self, message: WindowInput | Gap) -> None:
+        self._flush()
+        self.line.send(message)
+
+    def _note(self, record: FrameRecord) -> None:
+        self._records.append(record)
+        if monotonic() - self._told > TELL_EVERY:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._records:
+            self.line.send(self._records)
+            self._records = []
+        self._told = monotonic()

@@ -29,8 +29,8 @@ class Piece:
         segment: the tokens.
         position: position of the segment's start, int64 [axes, 1].
         keys: int64 [tokens], the place of each in the pass's order of keys.
-        rows: int64 [tokens], the new rows of the pool that they are computed into.
-        sources: int64 [visual tokens], the rows that have their features.
+        rows: int64 [tokens], the new rows of the pool that they are computed into; those of visual
+            tokens have features.
         branch: the question they belong to, or :data:`SHARED`.
     """
 
@@ -38,7 +38,6 @@ class Piece:
     position: Tensor
     keys: Ints
     rows: Ints
-    sources: Ints
     branch: int = SHARED
 
     @property
@@ -47,9 +46,15 @@ class Piece:
         return np.array([] if self.branch == SHARED else [len(self.segment) - 1], np.int64)
 
     @property
+    def visual_rows(self) -> Ints:
+        """The rows of visual tokens: int64 [visual tokens]."""
+        found: Ints = self.rows[self.segment.visual.numpy()]
+        return found
+
+    @property
     def visual_tokens(self) -> int:
         """How many of its tokens are visual."""
-        return len(self.sources)
+        return int(self.segment.visual.sum())
 
 
 @dataclass(frozen=True, slots=True)

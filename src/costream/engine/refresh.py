@@ -57,7 +57,7 @@ class RefreshPolicy(ABC):
         """
 
 
-REFRESH: Registry[RefreshPolicy] = Registry("refresh policy")
+REFRESH: Registry[RefreshPolicy] = Registry("refresh policy", RefreshPolicy, "costream.refresh")
 
 DEFAULT_REFRESH = "none"
 

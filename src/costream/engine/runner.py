@@ -21,6 +21,7 @@ from costream.engine.ingest import FrameInput, WindowInput
 from costream.engine.kv_pool import KVPool
 from costream.engine.plan import Keys, Piece, Plan, Prompt, Stream, Survey, concatenate
 from costream.engine.refresh import CHECK_LAYER
+from costream.engine.row_shape import RowShape
 from costream.engine.stage_clock import StageClock
 from costream.engine.upload import Upload, Uploaded
 from costream.models import (
@@ -75,6 +76,7 @@ class ModelRunner:
         model: the model.
         chunk: most tokens that go through the language model together; bounds memory, not results.
         kv_memory: bytes of the pool; None for as many as it needs.
+        packed: store keys and values in 8 bits.
         attention: name of the attention backend, or ``auto``.
         capture: answers are written by a step of fixed shapes, on a GPU as a CUDA graph.
 
@@ -87,6 +89,8 @@ class ModelRunner:
         model: ModelAdapter,
         chunk: int,
         kv_memory: int | None = None,
+        *,
+        packed: bool = False,
         attention: str = AUTO,
         capture: bool = False,
     ) -> None:
@@ -94,8 +98,9 @@ class ModelRunner:
         self._capture = capture
         self._fixed: FixedStep | None = None
         self._backend = backend_for(attention, model.kv_shape.device.type)
-        limit = None if kv_memory is None else kv_memory // model.kv_shape.row_bytes
-        self.pool = KVPool(model.kv_shape, limit=limit)
+        row = RowShape(model.kv_shape, packed)
+        limit = None if kv_memory is None else kv_memory // row.bytes
+        self.pool = KVPool(model.kv_shape, limit=limit, packed=packed)
         self._chunk = chunk
         self._memories: dict[int, EncoderMemory] = {}
         self.prompt = self._compute_prompt()
@@ -115,9 +120,9 @@ class ModelRunner:
         """Encodes and prefills a batch; returns what came of each plan, in order."""
         clock, upload = StageClock(self._device), Upload(self._device)
         steps = [self._paged(part, upload) for part in batch.passes(self._chunk)]
-        rows = upload.add(batch.encode)
+        units = upload.add(self.pool.units(batch.encode))
         upload.move()
-        self._encode(batch, rows)
+        self._encode(batch, units)
         clock.mark()
         logits = self.model.logits(self._read(steps))
         clock.mark()
@@ -227,7 +232,7 @@ class ModelRunner:
         segment = self.model.prompt()
         rows, none = self.pool.allocate(len(segment)), np.empty(0, np.int64)
         keys = Keys(rows, np.zeros(len(rows), np.int64), none)
-        piece = Piece(segment, self.model.start(0), np.arange(len(rows)), rows, none)
+        piece = Piece(segment, self.model.start(0), np.arange(len(rows)), rows)
         with torch.inference_mode():
             upload = Upload(self._device)
             step = self._paged(Pass((StreamPieces(keys, (piece,)),)), upload)
@@ -242,7 +247,7 @@ class ModelRunner:
         kept = torch.from_numpy(frame.keep.groups.reshape(-1))
         return EncodeJob(torch.from_numpy(frame.patches), kept, stream.geometry, memory)
 
-    def _encode(self, batch: Batch, rows: Uploaded) -> None:
+    def _encode(self, batch: Batch, units: Uploaded) -> None:
         """Puts the features of what is new into the rows of its tokens."""
         pairs = list(zip(batch.plans, batch.encoded, strict=True))
         fresh = iter(self.encode([(p.stream, p.window) for p, known in pairs if known is None]))
@@ -251,9 +256,9 @@ class ModelRunner:
             for plan, known in pairs
             for visual in (islice(fresh, len(plan.encode)) if known is None else known)
         ]
-        if len(rows.tensor):
+        if len(units.tensor):
             self.pool.write_features(
-                rows.tensor,
+                units.tensor,
                 VisualTokens(
                     torch.cat([visual.embeds for visual in visuals]),
                     torch.cat([visual.deepstack for visual in visuals], dim=1),
@@ -262,7 +267,7 @@ class ModelRunner:
 
     def _paged(self, part: Pass, upload: Upload) -> tuple[PassTensors, Attention]:
         """Prepares a pass that computes keys and values into the pool."""
-        inputs, (asking, reading) = PassTensors(part, upload), self._tokens(part, upload)
+        inputs, (asking, reading) = PassTensors(part, self.pool, upload), self._tokens(part, upload)
         kernel = self._backend.plan(self.pool, asking, upload)
         last = self._backend.plan(self.pool, reading, upload) if reading else None
         return inputs, PagedAttention(self.pool, inputs.rows, kernel, last)
@@ -275,7 +280,7 @@ class ModelRunner:
         view = KeyView(Keys(rows, distances, rows[:0]), self.model.rotation, upload)
         asking, _ = self._tokens(part, upload)
         kernel = self._backend.plan(self.pool, asking, upload)
-        return PassTensors(part, upload), KeyProbe(self.pool, CHECK_LAYER, view, kernel)
+        return PassTensors(part, self.pool, upload), KeyProbe(self.pool, CHECK_LAYER, view, kernel)
 
     def _tokens(self, part: Pass, upload: Upload) -> tuple[list[StreamTokens], list[StreamTokens]]:
         """Returns each stream's tokens, and those of them that are read, of streams with any."""
@@ -301,12 +306,9 @@ class ModelRunner:
     def _forward(
         self, inputs: PassTensors, attention: Attention, until: int | None = None
     ) -> Tensor:
-        """Runs a pass: the hidden states that are read. New rows are given their features."""
-        features = None
-        if inputs.sources is not None:
-            features = self.pool.features(inputs.sources.tensor)
-            if until is None and inputs.copies is not None:
-                self.pool.write_features(inputs.copies.tensor, features)
+        """Runs a pass: the hidden states that are read."""
+        found = inputs.features
+        features = None if found is None else self.pool.features(found.tensor)
         return self._hidden(inputs.tokens, features, attention, inputs.read.tensor, until)
 
     def _hidden(

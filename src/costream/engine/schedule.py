@@ -97,6 +97,15 @@ class Schedule:
             recent=_ticks("recent part", min(recent or window, window), fps, patch),
         )
 
+    def next_start(self, index: int, start: int) -> int:
+        """Returns a tick before which no window begins that follows another.
+
+        Args:
+            index: number of that window.
+            start: its first tick; later than where it lies where only its end is shown.
+        """
+        return max(start, (index + 1) * self.stride)
+
     def windows(self, items: Iterable[Sample | Gap]) -> Iterator[Window]:
         """Yields each window as soon as its last temporal patch is complete.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from costream.engine.batch import Batch
 from costream.engine.feed import Feed
@@ -11,10 +10,8 @@ from costream.engine.ingest import WindowInput
 from costream.engine.plan import Plan
 from costream.engine.runner import Output
 from costream.engine.verdict import Verdict
-from costream.errors import CoStreamError, PoolExhaustedError
+from costream.errors import PoolExhaustedError
 from costream.models import VisualTokens
-
-logger = logging.getLogger("costream")
 
 
 class Scheduler:
@@ -28,50 +25,49 @@ class Scheduler:
         budget: tokens of a batch, after which no further window is taken.
         host_bytes: host memory for keys and values of streams that were moved out of the pool to
             make room for others. Beyond it they are dropped, and recomputed when they are back.
+        has_room: says whether a further result of a stream is wanted; else its windows wait.
 
     Attributes:
         feeds: the streams that are watched.
-        errors: what ended streams that did not end by themselves, in order, as it was raised.
+        left: the streams that are watched no longer, in order, each with what ended it as it was
+            raised, or None. Whoever deals with them empties it.
         swaps: how often a stream was moved out of the pool.
     """
 
-    def __init__(self, budget: int, host_bytes: int) -> None:
+    def __init__(
+        self, budget: int, host_bytes: int, has_room: Callable[[Feed], bool] = lambda feed: True
+    ) -> None:
         self.feeds: list[Feed] = []
-        self.errors: list[Exception] = []
+        self.left: list[tuple[Feed, Exception | None]] = []
         self.swaps = 0
         self._budget = budget
         self._host_bytes = host_bytes
+        self._has_room = has_room
         self._taken: list[tuple[Feed, Plan]] = []
 
     def add(self, feed: Feed) -> None:
         """Begins to take a stream's windows."""
         self.feeds.append(feed)
 
-    def remove(self, feed: Feed) -> None:
-        """Takes no further windows of a stream."""
+    def remove(self, feed: Feed, error: Exception | None = None) -> None:
+        """Takes no further windows of a stream: it has ended, by an error if there is one."""
         self.feeds.remove(feed)
         feed.close()
         feed.watch.close()
-
-    def fail(self, error: Exception) -> None:
-        """Notes what ended a stream, for the engine to raise; says so at once beside others."""
-        self.errors.append(error)
-        if self.feeds or len(self.errors) > 1:
-            ours = isinstance(error, CoStreamError)
-            logger.warning("%s", error if ours else f"a stream has ended: {error!r}")
+        self.left.append((feed, error))
 
     def take(self) -> Batch | None:
         """Returns the windows to run now, or None where none is due. Streams that ended go."""
         due = sorted(self._due(), key=lambda pair: pair[1].deadline(pair[0]))
         return self._plan(due) if due else None
 
-    def commit(self, outputs: Sequence[Output]) -> Iterator[Verdict]:
-        """Moves the streams of the last batch on and yields what came of each."""
+    def commit(self, outputs: Sequence[Output]) -> Iterator[tuple[Feed, Verdict]]:
+        """Moves the streams of the last batch on and yields each with what came of it."""
         for output in outputs:
             feed, plan = self._taken.pop(0)
             result = feed.watch.commit(plan, output)
             feed.pop()
-            yield result
+            yield feed, result
 
     def close(self) -> None:
         """Ends all streams, those of a batch that was not committed as well."""
@@ -82,12 +78,12 @@ class Scheduler:
             self.remove(feed)
 
     def _due(self) -> Iterator[tuple[WindowInput, Feed]]:
-        waiting = [feed for feed in self.feeds if feed.live]
-        for feed in waiting + [feed for feed in self.feeds if not feed.live]:
+        wanted = [feed for feed in self.feeds if self._has_room(feed)]
+        for feed in sorted(wanted, key=lambda feed: not feed.live):
             try:
                 window = feed.peek()
             except Exception as error:  # this stream's alone
-                self._end(feed, error)
+                self.remove(feed, error)
                 continue
             if window is not None:
                 yield window, feed
@@ -104,7 +100,7 @@ class Scheduler:
                 looked, features = feed.watch.look(window)
                 plan = self._planned(feed, looked)
             except Exception as error:  # this stream's alone
-                self._end(feed, error)
+                self.remove(feed, error)
                 continue
             if plan is None:
                 # What is planned already goes first: it may free what this window takes.
@@ -124,25 +120,24 @@ class Scheduler:
         while True:
             try:
                 return feed.watch.plan(window)
-            except PoolExhaustedError:
+            except PoolExhaustedError as error:
                 if self._make_room(feed):
                     continue
                 if self._taken:
                     return None
-                raise
-
-    def _end(self, feed: Feed, error: Exception) -> None:
-        """Ends a stream that can't go on."""
-        self.remove(feed)
-        self.fail(error)
+                raise PoolExhaustedError(f"{feed.watch.info.source}: {error}") from error
 
     def _make_room(self, feed: Feed) -> bool:
-        """Moves the stream out of the pool that is due last; says whether there was one."""
+        """Moves the stream out of the pool that is due last, or that nobody waits for.
+
+        Returns:
+            Whether there was one.
+        """
         busy = [feed, *(taken for taken, _ in self._taken)]
         others = [f for f in self.feeds if f not in busy and f.watch.resident]
         if not others:
             return False
-        last = max(others, key=lambda other: other.next_deadline)
+        last = max(others, key=lambda other: (not self._has_room(other), other.next_deadline))
         saved = sum(f.watch.state.saved.bytes for f in self.feeds if f.watch.state.saved)
         last.watch.state.swap_out(keys=saved < self._host_bytes)
         self.swaps += 1

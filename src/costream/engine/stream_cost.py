@@ -1,9 +1,12 @@
 """What a stream costs: memory and FLOPs, counted from a model's shapes before anything runs.
 
 All streams share one pool of rows. A row is a token that was computed: its keys and values in all
-layers, and the features that it came with. A token that is carried over has none; it refers to the
-row of the token that it stands for. Beside its rows, a stream has the vision encoder's memory, keys
-and values of one picture.
+layers. The features that a visual token came with lie in pages, rows of the same pool; text has
+none. A token that is carried over has no row; it refers to that of the token that it stands for.
+Beside its rows, a stream has the vision encoder's memory, keys and values of one picture.
+
+From window to window a stream holds what the next one shares. What is new in a window, and what
+leaves with the next, is there while the window is computed.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from math import ceil
 
 import torch
 
+from costream.engine.row_shape import RowShape
 from costream.engine.schedule import HELD_WINDOWS, Schedule
 from costream.engine.wording import put
-from costream.models import FrameGeometry, KVShape, ModelAdapter, Moment
+from costream.models import FrameGeometry, ModelAdapter, Moment
 from costream.settings import EngineSettings
 
 REFERENCE_BYTES = 16
@@ -24,46 +28,16 @@ REFERENCE_BYTES = 16
 TYPICAL_ASK = "Is someone fighting?"
 """Questions are counted at the length of this one."""
 
-_SCALE_BYTES = 2
-"""A float16: the 8-bit keys of one head of one row share one, and so do the values."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowShape:
-    """What one row of the pool holds.
-
-    Attributes:
-        kv: shape of the language model's cache, in the type that it computes in.
-        packed: keys and values are stored in 8 bits, with a float16 scale for each head of each
-            layer's keys and of its values.
-    """
-
-    kv: KVShape
-    packed: bool = False
-
-    @classmethod
-    def of(cls, model: ModelAdapter, *, packed: bool = False) -> RowShape:
-        """Returns the rows of a model's pool."""
-        return cls(model.kv_shape, packed)
-
-    @property
-    def bytes(self) -> int:
-        """Memory of a row."""
-        kv = self.kv
-        head = kv.head_dim + _SCALE_BYTES if self.packed else kv.head_dim * kv.dtype.itemsize
-        features = (1 + kv.deepstack) * kv.hidden * kv.dtype.itemsize
-        return kv.layers * 2 * kv.kv_heads * head + features
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a stream in the pool.
+    """Tokens of a stream that have a row in the pool.
 
     Attributes:
-        kept: of the window's groups that were kept.
+        kept: groups that were kept, in what the next window shares.
         labels: of the text around them.
-        before: from before the window, to which tokens in it refer.
-        arriving: new ones, until what left the window is freed.
+        before: from before that, to which tokens in it refer.
+        arriving: new ones.
         questions: of the questions, while they are answered.
     """
 
@@ -76,7 +50,12 @@ class Rows:
     @property
     def held(self) -> int:
         """Rows that a stream holds from window to window."""
-        return self.kept + self.labels + self.before
+        return self.visual + self.labels
+
+    @property
+    def visual(self) -> int:
+        """Those of visual tokens, which have features."""
+        return self.kept + self.before
 
     @property
     def passing(self) -> int:
@@ -155,15 +134,16 @@ class WindowLayout:
     def rows(self, share: float) -> Rows:
         """Returns a stream's rows where that share of the groups is kept, at their most.
 
-        That is where an anchor lies in the midst of the window: the tokens before it still refer
-        to rows from before the window.
+        That is where an anchor lies in the midst of what the next window shares: the tokens before
+        it still refer to rows from before.
         """
-        kept = self.kept(share)
-        anchors = ceil(self.patches / self.between_anchors)
+        kept, shared = self.kept(share), max(0, self.patches - self.arriving)
+        anchors = ceil(shared / self.between_anchors)
         return Rows(
-            kept=anchors * self.groups + (self.patches - anchors) * kept,
-            labels=self.patches * self.label,
-            before=self.groups - kept,
+            kept=anchors * self.groups + (shared - anchors) * kept,
+            labels=shared * self.label,
+            # Where windows share nothing, what every group looked like last is held all the same.
+            before=self.groups - kept if shared else self.groups,
             # One of the new ones may be an anchor.
             arriving=self.groups + (self.arriving - 1) * kept + self.arriving * self.label,
             questions=self.questions * self.question,
@@ -181,6 +161,9 @@ class StreamCost:
     Attributes:
         rows: of the pool.
         row_bytes: memory of one of them.
+        features: memory of the pages of features that go with those that it holds.
+        passing: memory of the rows that it takes beside those while its window is computed, as if
+            all of them had features.
         memory: of the vision encoder, in bytes.
         host: of references of carried-over tokens, in bytes of the host.
         flops: of a window that follows others: what is new in it, and the questions. Anchors count
@@ -189,6 +172,8 @@ class StreamCost:
 
     rows: Rows
     row_bytes: int
+    features: int
+    passing: int
     memory: int
     host: int
     flops: int
@@ -211,9 +196,12 @@ class StreamCost:
             row: a row of the pool.
             share: of the merge groups that are kept, 0..1.
         """
+        rows = layout.rows(share)
         return cls(
-            rows=layout.rows(share),
+            rows=rows,
             row_bytes=row.bytes,
+            features=row.feature_rows(rows.visual) * row.bytes,
+            passing=row.with_features(rows.passing),
             memory=model.memory_shape(geometry).numbers * model.kv_shape.dtype.itemsize,
             host=layout.carried(share) * REFERENCE_BYTES,
             flops=_flops(model, geometry, layout, share),
@@ -222,7 +210,18 @@ class StreamCost:
     @property
     def bytes(self) -> int:
         """Memory that a stream holds on the device from window to window."""
-        return self.rows.held * self.row_bytes + self.memory
+        return sum(self.parts.values())
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What makes up that memory, in bytes."""
+        return {
+            "kept": self.rows.kept * self.row_bytes,
+            "labels": self.rows.labels * self.row_bytes,
+            "before": self.rows.before * self.row_bytes,
+            "features": self.features,
+            "encoder_memory": self.memory,
+        }
 
 
 def schedule_of(model: ModelAdapter, settings: EngineSettings) -> Schedule:
@@ -243,7 +242,8 @@ def _longest_label(
     none = torch.zeros(geometry.grid.groups, dtype=torch.bool)
     interval = schedule.patch / schedule.fps
     span = model.frame(Moment(0, 0.0, interval), none, geometry).span
-    last = epoch // max(1, span)
+    # An epoch ends with the window that begins behind its last position.
+    last = epoch // max(1, span) + schedule.stride // schedule.patch
     return len(model.frame(Moment(last, last * interval, interval), none, geometry))
 
 

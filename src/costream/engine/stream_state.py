@@ -8,6 +8,7 @@ again (a *rebase*), and then all rows are recomputed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +22,7 @@ from costream.engine.overlap import Overlap
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.plan import Keys, Piece, Plan, Stream, Survey, WindowState
 from costream.engine.questions import Questions
+from costream.errors import PoolExhaustedError
 
 Select = Callable[[Overlap], Tensor]
 """Names the tokens of an overlap to recompute: bool [tokens of the overlap]."""
@@ -42,7 +44,10 @@ class StreamState:
         )
         self.rebase_next = False
         """Whether positions begin again with the next window, whatever it is."""
+        # Where the pool has no rows of the window, its numbers of rows are places in one of these:
+        # in what was saved on the host, or among slots of features that were kept.
         self._saved: HostRows | None = None
+        self._kept: Ints | None = None
 
     @property
     def full_tokens(self) -> int:
@@ -59,11 +64,11 @@ class StreamState:
     def rebases(self, window: WindowInput) -> bool:
         """Whether positions begin again with a window."""
         grown = self.window.position > self.stream.limit
-        return self.rebase_next or grown or not self._overlap(window).patches
+        return self.rebase_next or grown or not self._since(window.start).patches
 
     def survey(self, window: WindowInput) -> Survey:
         """Returns the overlap with a window as tokens to compute, for a look at fresh keys."""
-        overlap, stream = self._overlap(window), self.stream
+        overlap, stream = self._since(window.start), self.stream
         patches = [patch for patch in overlap.patches if patch.segment is not None]
         first = overlap.patches[0].position if overlap.patches else self.window.position
         moved = np.full(stream.prompt.tokens, first - stream.prompt.tokens)
@@ -78,7 +83,6 @@ class StreamState:
                     stream.layout.start(patch.position),
                     np.arange(begin, begin + patch.tokens),
                     rows,
-                    rows[patch.segment.visual.numpy()],
                 )
             )
         keys = Keys(
@@ -93,6 +97,9 @@ class StreamState:
     ) -> Plan:
         """Plans a window. The state stays what it is until the plan is committed.
 
+        Where positions begin again and the pool has no room for the old rows beside the new ones,
+        the old ones are dropped first: nothing but their features is needed.
+
         Args:
             window: what is new.
             questions: what is asked.
@@ -102,9 +109,140 @@ class StreamState:
         Raises:
             PoolExhaustedError: the pool has too few rows; none is taken then.
         """
-        self.swap_in()
-        overlap, rebase = self._overlap(window), exact or self.rebases(window)
-        draft = Draft(self.stream, self._pool, self.window, overlap, rebase=rebase, exact=exact)
+        rebase = exact or self.rebases(window)
+        try:
+            return self._plan(window, questions, select, rebase=rebase, exact=exact)
+        except PoolExhaustedError:
+            if not rebase or not self.resident or self._kept is not None:
+                raise
+        self.drop()
+        return self._plan(window, questions, select, rebase=rebase, exact=exact)
+
+    @property
+    def saved(self) -> HostRows | None:
+        """Its rows, where they are in host memory and not in the pool."""
+        return self._saved
+
+    @property
+    def resident(self) -> bool:
+        """Whether the pool holds anything of it."""
+        return self._saved is None and any(map(len, self.window.referred))
+
+    def drop(self) -> None:
+        """Frees its rows and keeps their features: with its next window positions begin again."""
+        held = np.unique(np.concatenate(self.window.referred))
+        slots = self._pool.slots(held)
+        self._pool.retain_slots(slots)
+        self._free()
+        self._kept = slots
+        self.window = self.window.mapped(lambda rows: np.searchsorted(held, rows))
+        self.rebase_next = True
+
+    def swap_out(self, *, keys: bool = True) -> None:
+        """Moves its rows to host memory, which frees them in the pool.
+
+        Args:
+            keys: save keys and values; else only features are, and the window is recomputed when
+                the stream is back.
+        """
+        if self._kept is None and not keys:
+            self.drop()
+        if self._kept is not None:
+            saved = self._pool.save_features(self._kept)
+            self._free()
+        else:
+            held = np.unique(np.concatenate(self.window.referred))
+            saved = self._pool.save(held)
+            self._free()
+            self.window = self.window.mapped(lambda rows: np.searchsorted(held, rows))
+        self._saved = saved
+
+    def swap_in(self, *, keys: bool = True) -> None:
+        """Moves its rows back into the pool.
+
+        Args:
+            keys: with keys and values, where these were saved; else features alone, for a window
+                that is recomputed.
+
+        Raises:
+            PoolExhaustedError: there is no room for them.
+        """
+        saved = self._saved
+        if saved is None:
+            return
+        if saved.keys_values is None or not keys:
+            self._kept = self._pool.restore_features(saved)
+            self.rebase_next = True
+        else:
+            taken = self._pool.restore(saved)
+            self.window = self.window.mapped(lambda rows: taken[rows])
+            for rows in self.window.referred:
+                self._pool.retain(rows)
+            self._pool.release(taken)
+        self._saved = None
+
+    def commit(self, plan: Plan) -> None:
+        """Moves on to a window that was run, and frees what it no longer refers to."""
+        for rows in plan.state.referred:
+            self._pool.retain(rows)
+        self._free()
+        self.rebase_next = False
+        self.window = plan.state
+        self._pool.release(plan.taken)
+
+    def leave(self, tick: int) -> None:
+        """Frees what no window that begins at a tick or later refers to."""
+        table = self.window.table
+        overlap = self._since(tick)
+        self._pool.release(table.rows[: len(table.rows) - len(overlap.table.rows)])
+        self.window = replace(self.window, patches=overlap.patches, table=overlap.table)
+
+    def abandon(self, plan: Plan) -> None:
+        """Gives the rows of a plan back that was not run."""
+        self._pool.release(plan.taken)
+
+    def close(self) -> None:
+        """Frees all rows: the stream is watched no longer."""
+        self._free()
+        self._saved = None
+        self.window = WindowState(
+            (), PageTable(), CarryOver.nothing(self.stream.groups), self.window.position, 0
+        )
+
+    def check_integrity(self) -> tuple[list[Ints], list[Ints]]:
+        """Checks that patches lie in their slots without gap or overlap, in order.
+
+        Returns:
+            The rows that the state refers to, and the slots of features.
+
+        Raises:
+            IntegrityError: they don't.
+        """
+        check_layout(self.window.patches, self.window.table.first)
+        if self._kept is not None:
+            return [], [self._kept]
+        return self.window.referred if self._saved is None else [], []
+
+    def _plan(
+        self,
+        window: WindowInput,
+        questions: Questions,
+        select: Select,
+        *,
+        rebase: bool,
+        exact: bool,
+    ) -> Plan:
+        self.swap_in(keys=not rebase)
+        overlap, kept = self._since(window.start), self._kept
+        draft = Draft(
+            self.stream,
+            self._pool,
+            self.window,
+            overlap,
+            rebase=rebase,
+            exact=exact,
+            slots=None if kept is None else lambda rows: kept[rows],
+        )
         try:
             if rebase:
                 ticks = [patch.tick for patch in overlap.patches]
@@ -119,79 +257,18 @@ class StreamState:
                 self._pool.release(rows)
             raise
 
-    @property
-    def saved(self) -> HostRows | None:
-        """Its rows, where they are in host memory and not in the pool."""
-        return self._saved
+    def _free(self) -> None:
+        """Gives back what it has of the pool."""
+        if self._kept is not None:
+            self._pool.release_slots(self._kept)
+            self._kept = None
+        elif self._saved is None:
+            for rows in self.window.referred:
+                self._pool.release(rows)
 
-    def swap_out(self, *, keys: bool = True) -> None:
-        """Moves its rows to host memory, which frees them in the pool.
-
-        Args:
-            keys: save keys and values; else only features are, and the window is recomputed when
-                the stream is back.
-        """
-        held = np.unique(np.concatenate(self.window.referred))
-        saved = self._pool.save(held, keys=keys)
-        for rows in self.window.referred:
-            self._pool.release(rows)
-        self.window = self.window.mapped(lambda rows: np.searchsorted(held, rows))
-        self._saved = saved
-        self.rebase_next = self.rebase_next or not keys
-
-    def swap_in(self) -> None:
-        """Moves its rows back into the pool.
-
-        Raises:
-            PoolExhaustedError: there is no room for them.
-        """
-        if self._saved is None:
-            return
-        taken = self._pool.allocate(len(self._saved))
-        self._pool.restore(taken, self._saved)
-        self._saved = None
-        self.window = self.window.mapped(lambda rows: taken[rows])
-        for rows in self.window.referred:
-            self._pool.retain(rows)
-        self._pool.release(taken)
-
-    def commit(self, plan: Plan) -> None:
-        """Moves on to a window that was run, and frees what it no longer refers to."""
-        self.rebase_next = False
-        before, self.window = self.window, plan.state
-        for rows in self.window.referred:
-            self._pool.retain(rows)
-        for rows in before.referred:
-            self._pool.release(rows)
-        self._pool.release(plan.taken)
-
-    def abandon(self, plan: Plan) -> None:
-        """Gives the rows of a plan back that was not run."""
-        self._pool.release(plan.taken)
-
-    def close(self) -> None:
-        """Frees all rows: the stream is watched no longer."""
-        for rows in self.window.referred if self._saved is None else ():
-            self._pool.release(rows)
-        self._saved = None
-        self.window = WindowState(
-            (), PageTable(), CarryOver.nothing(self.stream.groups), self.window.position, 0
-        )
-
-    def check_integrity(self) -> list[Ints]:
-        """Checks that patches lie in their slots without gap or overlap, in order.
-
-        Returns:
-            The rows that the state refers to.
-
-        Raises:
-            IntegrityError: they don't.
-        """
-        check_layout(self.window.patches, self.window.table.first)
-        return self.window.referred if self._saved is None else []
-
-    def _overlap(self, window: WindowInput) -> Overlap:
+    def _since(self, start: int) -> Overlap:
+        """Returns what of the window a later one shares."""
         before = self.window
-        patches = tuple(patch for patch in before.patches if patch.tick >= window.start)
+        patches = tuple(patch for patch in before.patches if patch.tick >= start)
         first = patches[0].slot if patches else before.table.end
-        return Overlap(patches, before.table.since(first), window.start)
+        return Overlap(patches, before.table.since(first), start)

@@ -95,12 +95,14 @@ class StageSeconds:
     Attributes:
         decode: processor time of reading, decoding and extracting motion; waiting for a live
             camera does not count.
-        vision: pruning, preprocessing and the vision encoder.
+        prune: pruning, and cutting out what is kept.
+        vision: the vision encoder.
         prefill: the language model over video tokens and questions.
         generate: writing text.
     """
 
     decode: float = 0.0
+    prune: float = 0.0
     vision: float = 0.0
     prefill: float = 0.0
     generate: float = 0.0
@@ -108,7 +110,7 @@ class StageSeconds:
     @property
     def total(self) -> float:
         """All stages together."""
-        return self.decode + self.vision + self.prefill + self.generate
+        return self.decode + self.prune + self.vision + self.prefill + self.generate
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Verdict:
         start: its start in seconds of stream time.
         end: its end.
         answers: one for each question, in the order asked.
+        asked_since: number of the first window that these questions were asked of: that of this one
+            where they are others than those of the window before.
         frames: frames in it.
         anchors: frames of it that were encoded whole.
         damaged: frames of it in whose interval the decoder met errors.
@@ -152,6 +156,7 @@ class Verdict:
     lag: float | None = None
     rows: int = 0
     rebased: bool = False
+    asked_since: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the verdict as JSON-ready values; seconds are rounded to microseconds."""

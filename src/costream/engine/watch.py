@@ -37,7 +37,8 @@ class Watch:
         ingest: reads it, where this process does.
         geometry: how its pictures are cut.
         schedule: window and stride.
-        pruner: a pruner of the stream's rule, for one that looks at features.
+        pruner: the stream's pruner, whose threshold can be set while it runs. Where another process
+            reads the stream it decides nothing and only looks at features, if its rule does.
         questions: what is asked of every window.
         refresh: what is recomputed when the window slides.
         runner: the engine's.
@@ -69,15 +70,23 @@ class Watch:
             settings.epoch,
         )
         self.state = StreamState(self.stream, runner.pool)
-        self._pruner = pruner
+        self.pruner = pruner
         self._refresh = refresh
         self._runner = runner
         self._settings = settings
         self._received: float | None = None
+        self._asked_since: int | None = None
         # A window that has to wait for room in the pool is planned again, and not encoded again.
         self._looked: tuple[WindowInput, list[VisualTokens]] | None = None
         self._survey_flops = 0
         self._plan_seconds = 0.0
+
+    def ask(self, questions: Questions) -> None:
+        """Replaces the questions from the next window on that is planned.
+
+        Tokens of the video never see a question, so that all of them stay as they are.
+        """
+        self.questions, self._asked_since = questions, None
 
     @property
     def ingest(self) -> Ingest:
@@ -109,7 +118,7 @@ class Watch:
         Returns:
             The window with what is left, and its features; None where they are not there yet.
         """
-        if not self._pruner.after_vision:
+        if not self.pruner.after_vision:
             return window, None
         if self._looked is None:
             self._looked = self._look(window)
@@ -142,19 +151,22 @@ class Watch:
         written = self._write(plan, output, chosen) if chosen else {}
         seconds = StageSeconds(
             decode=plan.window.decode_seconds,
-            vision=plan.window.prune_seconds + output.vision_seconds,
+            prune=plan.window.prune_seconds,
+            vision=output.vision_seconds,
             prefill=self._plan_seconds + output.prefill_seconds,
             generate=perf_counter() - begun,
         )
         self.state.commit(plan)
         self._looked = None
         self._received = plan.window.received or self._received
-        return self._verdict(plan, output, scores, written, seconds)
+        result = self._verdict(plan, output, scores, written, seconds)
+        self.state.leave(self.stream.schedule.next_start(plan.window.index, plan.window.start))
+        return result
 
     @property
     def resident(self) -> bool:
-        """Whether the pool holds rows of it."""
-        return self.state.saved is None and bool(self.state.window.patches)
+        """Whether the pool holds anything of it."""
+        return self.state.resident
 
     def close(self) -> None:
         """Frees what the stream has of the pool and of the encoder's memory."""
@@ -167,7 +179,7 @@ class Watch:
         features = [visual.embeds.float().cpu().numpy() for visual in visuals]
         frames, left = [], []
         for frame, after, visual in zip(
-            window.frames, self._pruner.thin(keeps, features), visuals, strict=True
+            window.frames, self.pruner.thin(keeps, features), visuals, strict=True
         ):
             frames.append(replace(frame, keep=after))
             left.append(visual.take(torch.from_numpy(after.groups[frame.keep.groups])))
@@ -194,6 +206,8 @@ class Watch:
         seconds: StageSeconds,
     ) -> Verdict:
         patches, fps, window = plan.state.patches, self.stream.schedule.fps, plan.window
+        if self._asked_since is None:
+            self._asked_since = window.index
         texts = {number: self._runner.model.decode(ids) for number, ids in written.items()}
         return Verdict(
             stream=self.info.source,
@@ -201,6 +215,7 @@ class Watch:
             start=window.start / fps,
             end=window.end / fps,
             answers=self.questions.answers(scores, texts),
+            asked_since=self._asked_since,
             frames=sum(p.frames for p in patches),
             anchors=sum(p.frames for p in patches if p.anchor),
             damaged=sum(p.damaged for p in patches),

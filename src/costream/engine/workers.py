@@ -12,10 +12,9 @@ from contextlib import ExitStack, closing
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from costream.engine.child import Child, End, Send
+from costream.engine.child import Child, End, Line
 from costream.engine.ingest import OnGap
 from costream.engine.verdict import Verdict
-from costream.errors import CoStreamError
 from costream.video import DeferredSource, Gap
 
 if TYPE_CHECKING:
@@ -59,8 +58,8 @@ def watch_in_workers(
 
 
 def _results(children: Sequence[Child], on_gap: OnGap | None) -> Iterator[Verdict]:
-    errors: list[CoStreamError] = []
-    alive = {child.messages: child for child in children}
+    errors: list[Exception] = []
+    alive = {child.connections[0]: child for child in children}
     while alive:
         for ready in wait(list(alive)):
             assert isinstance(ready, Connection)
@@ -77,7 +76,7 @@ def _results(children: Sequence[Child], on_gap: OnGap | None) -> Iterator[Verdic
         raise errors[0]
 
 
-def _note(end: End, errors: list[CoStreamError], *, others: bool) -> None:
+def _note(end: End, errors: list[Exception], *, others: bool) -> None:
     """Notes what ended a worker; tells it at once while others go on."""
     if end.error is None:
         return
@@ -86,7 +85,9 @@ def _note(end: End, errors: list[CoStreamError], *, others: bool) -> None:
         logger.warning("%s", end.error)
 
 
-def _work(send: Send, load: Load, sources: Sequence[DeferredSource], ask: Sequence[str]) -> None:
+def _work(
+    lines: Sequence[Line], load: Load, sources: Sequence[DeferredSource], ask: Sequence[str]
+) -> None:
     """The body of a worker."""
     import torch
 
@@ -94,5 +95,5 @@ def _work(send: Send, load: Load, sources: Sequence[DeferredSource], ask: Sequen
     with ExitStack() as stack:
         for source in sources:
             stack.enter_context(closing(source))
-        for verdict in load().watch(sources, ask, on_gap=send):
-            send(verdict)
+        for verdict in load().watch(sources, ask, on_gap=lines[0].send):
+            lines[0].send(verdict)

@@ -95,4 +95,6 @@ class ModelAdapter(Encoder, Layout, LanguageModel):
         return normalise(torch.from_numpy(patches), self.preprocessing)
 
 
-MODELS: Registry[ModelAdapter] = Registry("model family")
+MODELS: Registry[ModelAdapter] = Registry(
+    "model family", ModelAdapter, "costream.models", ["model_types"]
+)

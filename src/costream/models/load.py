@@ -106,8 +106,10 @@ def choose_family(model_type: str) -> type[ModelAdapter]:
     Raises:
         ModelError: there is none.
     """
-    for name in MODELS:
-        if model_type in MODELS[name].model_types:
-            return MODELS[name]
-    known = ", ".join(kind for name in MODELS for kind in MODELS[name].model_types)
+    families = []
+    for _, family in MODELS.usable():
+        if model_type in family.model_types:
+            return family
+        families.append(family)
+    known = ", ".join(kind for family in families for kind in family.model_types)
     raise ModelError(f"models of type {model_type!r} are not supported: choose one of {known}")

@@ -19,11 +19,13 @@ from costream.pruning.variants import CodecLastKept, RelitLastKept, ResidualLast
 DEFAULT_PRUNER = LastKept.name
 """Registered name of the rule that is used where none is chosen."""
 
-CHANGE_RULES = tuple(name for name in PRUNERS if not PRUNERS[name].after_vision)
-"""The rules that decide from the picture and the codec alone, without a model."""
+
+def change_rules() -> tuple[str, ...]:
+    """Returns the rules that decide from the picture and the codec alone, without a model."""
+    return tuple(name for name, rule in PRUNERS.usable() if not rule.after_vision)
+
 
 __all__ = [
-    "CHANGE_RULES",
     "DEFAULT_PRUNER",
     "PRUNERS",
     "AnchorReason",
@@ -43,4 +45,5 @@ __all__ = [
     "RelitLastKept",
     "ResidualLastKept",
     "Scene",
+    "change_rules",
 ]

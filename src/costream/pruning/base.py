@@ -172,4 +172,4 @@ class Pruner(ABC):
         return list(masks)
 
 
-PRUNERS: Registry[Pruner] = Registry("pruner")
+PRUNERS: Registry[Pruner] = Registry("pruner", Pruner, "costream.pruners", ["name"])

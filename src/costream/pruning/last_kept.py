@@ -20,13 +20,11 @@ from costream.pruning.base import (
 )
 from costream.pruning.blocks import SUB_BLOCKS, in_groups
 from costream.pruning.camera_watch import CameraMotion, CameraView, CameraWatch
-from costream.pruning.light_watch import LightWatch
+from costream.pruning.doubt import Judge, over_threshold
+from costream.pruning.light_watch import Light, LightWatch
 from costream.pruning.lighting import Luma
-from costream.pruning.noise import NoiseFloor
+from costream.pruning.threshold import Controller, Outcome, Threshold
 from costream.video.sample import Sample
-
-MIXED = 8.0
-"""Luma steps of the threshold where light and scene change together."""
 
 CUT_SHARE = 0.6
 """Share of changed groups above which a patch counts as a new scene."""
@@ -75,16 +73,42 @@ class LastKept(Pruner):
     sees equally well on codecs that have none, and is never ``blind``; ``last-kept-codec`` settles
     doubtful groups by vectors, ``last-kept-residual`` by residuals, and ``costream bench signal``
     shows what that adds.
+
+    **Parts.** The rule is put together of a threshold, a judge, what it does about light, and a
+    controller where there is one; its variants are other parts in their places.
+
+    Args:
+        grid: how pictures are cut.
+        settings: the engine's.
+        judge: says which groups changed, by their differences and the threshold.
+        light: takes changes of the light out of comparisons.
+        controller: sets the threshold's factor after every temporal patch.
+
+    Attributes:
+        threshold: the stream's threshold; its factor can be set while the stream runs.
+        controller: see above. It can be replaced between two temporal patches.
+        outcome: what came of the last temporal patch; None before the first.
     """
 
     name = "last-kept"
 
-    def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
+    def __init__(
+        self,
+        grid: PatchGrid,
+        settings: PrunerSettings,
+        *,
+        judge: Judge = over_threshold,
+        light: Light | None = None,
+        controller: Controller | None = None,
+    ) -> None:
         super().__init__(grid, settings)
+        self.threshold = Threshold()
+        self.controller = controller
+        self.outcome: Outcome | None = None
+        self._judge = judge
         self._schedule = AnchorSchedule(settings.anchor_every)
-        self._light = LightWatch()
+        self._light = light or LightWatch()
         self._camera = CameraWatch(grid)
-        self._noise = NoiseFloor()
         self._reference: Luma | None = None
         self._unsettled: Mask | None = None
         self._armed = True
@@ -92,8 +116,9 @@ class LastKept(Pruner):
     def decide(self, samples: Sequence[Sample]) -> KeepMask:
         """Keeps what differs from what was last kept; see :meth:`Pruner.decide`."""
         due = self._schedule.due(samples)
+        self.threshold.begin()
         views = [self._see(sample) for sample in samples]
-        light, changed = self._compare(samples, views)
+        light, changed, gaps = self._compare(samples, views)
         motion = _motion(views)
         cut = self._cut(changed, calm=motion is None)
         reason = due or light or cut
@@ -104,53 +129,63 @@ class LastKept(Pruner):
         elif self._unsettled is not None:
             changed |= self._unsettled
         self._unsettled = changed & self._moves(views)
+        threshold = self._steps
         self._remember(samples, views, changed)
-        return KeepMask(changed, reason, scene)
+        mask = KeepMask(changed, reason, scene)
+        self._report(Outcome(mask, gaps, threshold))
+        return mask
 
     def _see(self, sample: Sample) -> CameraView:
         luma = self._look(sample)
         if self._reference is None:
             return CameraView(luma, None)
-        return self._camera.view(sample.picture, luma, self._reference, self._threshold())
+        return self._camera.view(sample.picture, luma, self._reference, self._steps)
 
     def _compare(
         self, samples: Sequence[Sample], views: Sequence[CameraView]
-    ) -> tuple[AnchorReason | None, Mask]:
-        """Compares each frame with the reference in that frame's own light."""
+    ) -> tuple[AnchorReason | None, Mask, Luma]:
+        """Compares each frame with the reference in that frame's own light.
+
+        Returns:
+            Whether a change of the light keeps it whole, what changed, and by how much.
+        """
         light: AnchorReason | None = None
         changed = np.zeros(self.grid.group_shape, dtype=np.bool_)
+        gaps = np.zeros(self.grid.group_shape, dtype=np.float32)
         for sample, view in zip(samples, views, strict=True):
             if self._relight(view.luma):
                 light = "light"
             if self._reference is not None:
                 gap: Luma = np.abs(view.luma - self._reference).max(axis=-1) + view.blur
-                np.logical_or(changed, self._differs(sample, gap), out=changed)
-        return light, changed
+                np.logical_or(changed, self._judge(sample, gap, self._steps), out=changed)
+                np.maximum(gaps, gap, out=gaps)
+        return light, changed, gaps
 
     def _moves(self, views: Sequence[CameraView]) -> Mask:
         """Says which groups change from frame to frame of one temporal patch."""
         moves = np.zeros(self.grid.group_shape, dtype=np.bool_)
         for before, after in pairwise(views):
             gap: Luma = np.abs(after.luma - before.luma).max(axis=-1)
-            moves |= gap > self._threshold()
+            moves |= gap > self._steps
         return moves
 
-    def _threshold(self) -> float:
+    @property
+    def _steps(self) -> float:
         """Luma steps by which a sub-block of this stream must differ to count as changed."""
-        return MIXED if self._light.mixed else self._noise.threshold
+        return self.threshold.steps(mixed=self._light.mixed)
+
+    def _report(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        if self.controller is not None:
+            self.threshold.factor = self.controller.next_factor(outcome)
 
     def _relight(self, now: Luma) -> bool:
         """Puts the reference into the light of ``now``; says whether to keep the frame whole."""
         if self._reference is None:
             return False
-        view = self._light.view(self._reference, now, self._threshold())
+        view = self._light.view(self._reference, now, self._steps)
         self._reference = view.reference
         return view.whole
-
-    def _differs(self, sample: Sample, gap: Luma) -> Mask:
-        """Says which groups changed, by the sample and the largest difference within each group."""
-        differs: Mask = gap > self._threshold()
-        return differs
 
     def _look(self, sample: Sample) -> Luma:
         rows, cols = self.grid.group_shape
@@ -171,7 +206,7 @@ class LastKept(Pruner):
         for sample, view in zip(samples, views, strict=True):
             # A picture that stands for another moment shows no flicker.
             calm = view.motion is None and not self._light.followed and not sample.reused
-            self._noise.add(view.luma, calm=calm)
+            self.threshold.add(view.luma, calm=calm)
         if self._reference is None or kept.all():
             self._reference = self._look(samples[-1])
             self._camera.settle(samples[-1].picture)

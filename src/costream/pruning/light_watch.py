@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -38,6 +38,29 @@ class LightView:
 
     reference: Luma
     whole: bool
+
+
+class Light(Protocol):
+    """What a rule does about the light of one stream."""
+
+    @property
+    def scene(self) -> Literal["light"] | None:
+        """Whether the light is changing."""
+        ...
+
+    @property
+    def followed(self) -> bool:
+        """Whether the light changes alone, so that the reference is relit."""
+        ...
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the light changes along with the scene."""
+        ...
+
+    def view(self, reference: Luma, now: Luma, threshold: float) -> LightView:
+        """Takes the next frame of the stream: see :meth:`LightWatch.view`."""
+        ...
 
 
 class LightWatch:

@@ -24,6 +24,7 @@ from costream.video.display_reader import DisplayReader
 from costream.video.extent import Extent
 from costream.video.fields import FieldPairs, is_field_coded
 from costream.video.nal import is_reference
+from costream.video.packet_ring import PacketRing
 from costream.video.patience import NOTICE, Patience
 from costream.video.reading import Reading
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth, frame_type
@@ -71,6 +72,7 @@ class Decoder:
         patience: float = PATIENCE,
         rate_stated: bool = False,
         after: Decoder | None = None,
+        ring: PacketRing | None = None,
     ) -> None:
         """Takes over ``container``'s best video stream.
 
@@ -87,6 +89,7 @@ class Decoder:
             rate_stated: the user states the rate of a raw stream: the codec's own does not count.
             after: what was read before of the same source: frames, time and health go on from
                 there.
+            ring: keeps the packets.
 
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
@@ -99,6 +102,9 @@ class Decoder:
         self._real_time = real_time
         self._timeout = timeout
         self.stream = find_video(container, name)
+        self._ring = ring
+        if ring is not None:
+            ring.begin(self.stream)
         self._demuxer = Demuxer(container, self.stream, self._fail)
         codec = self.codec = codec_name(self.stream)
         extradata = self.stream.codec_context.extradata
@@ -240,6 +246,7 @@ class Decoder:
             picture=found.picture,
             unread=found.unread,
             duration=self._timing.duration(packet),
+            stored=None if self._ring is None else self._ring.add(packet),
         )
         if coded.duration and not self._packets_sent:
             self._timing.rate = 1 / coded.duration

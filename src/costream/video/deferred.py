@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from costream.errors import ForgottenError, SourceError
+from costream.video.backoff import checked_patience
 from costream.video.gap import Gap
 from costream.video.live import Connect, LiveStream, open_source
-from costream.video.record import FrameRecord
+from costream.video.packet_ring import RingLimits
+from costream.video.past import Past
+from costream.video.record import FrameRecord, StreamHealth
 from costream.video.sample import Sample, StreamInfo
 from costream.video.stream import Stream
 
@@ -14,23 +20,48 @@ from costream.video.stream import Stream
 class DeferredSource:
     """Opens a source as what it is, live or a stream with an end, on first use.
 
-    It can be pickled as long as it is not open, if ``connect`` can.
+    It can be pickled, if ``connect`` can: what arrives is not open.
 
     Args:
         connect: makes a stream of the source.
         patience: see :class:`~costream.video.live.LiveStream`.
         backlog: see :class:`~costream.video.live.LiveStream`.
+        keep: how much of the bitstream is kept, for :attr:`past`; none where None.
+
+    Raises:
+        SettingsError: ``patience`` is negative.
     """
 
-    def __init__(self, connect: Connect, *, patience: float, backlog: float) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        patience: float,
+        backlog: float,
+        keep: RingLimits | None = None,
+    ) -> None:
         self._connect = connect
-        self._patience = patience
+        self._patience = checked_patience(patience)
         self._backlog = backlog
+        self._keep = keep
+        self._past: Past | None = None if keep is None else Past(keep)
         self._stream: Stream | LiveStream | None = None
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        made = partial(
+            DeferredSource, patience=self._patience, backlog=self._backlog, keep=self._keep
+        )
+        return made, (self._connect,)
 
     @property
     def info(self) -> StreamInfo:
-        """What is known of the source; opens it first, which takes as long as patience lasts."""
+        """What is known of the source; opens it first, which takes as long as patience lasts.
+
+        Raises:
+            SourceError: it can't be opened, or was closed before or meanwhile.
+        """
         return self._opened().info
 
     @property
@@ -38,20 +69,63 @@ class DeferredSource:
         """Processor time spent on reading the samples that were taken so far."""
         return 0.0 if self._stream is None else self._stream.decode_seconds
 
+    @property
+    def health(self) -> StreamHealth:
+        """How well the source could be read so far."""
+        return StreamHealth() if self._stream is None else self._stream.health
+
     def samples(
         self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
     ) -> Iterator[Sample | Gap]:
         """Returns the sampled frames and, of a live source, news of gaps, in order."""
-        return self._opened().samples(fps, on_frame=on_frame)
+        for item in self._opened().samples(fps, on_frame=on_frame):
+            if self._past is not None and isinstance(item, Sample):
+                self._past.note(item)
+            yield item
+
+    @property
+    def past(self) -> Past:
+        """What was sampled and can be had again. It outlives the source's end, and its closing.
+
+        Raises:
+            ForgottenError: nothing is kept.
+        """
+        if self._past is None:
+            raise ForgottenError("nothing of the past is kept: open the source with a ring for it")
+        return self._past
 
     def close(self) -> None:
-        """Closes the source where it is open."""
+        """Closes the source where it is open. Where it is being opened, whoever opens it does."""
+        with self._lock:
+            self._closed.set()
         if self._stream is not None:
             self._stream.close()
 
     def _opened(self) -> Stream | LiveStream:
         if self._stream is None:
-            self._stream = open_source(
-                self._connect, patience=self._patience, backlog=self._backlog
+            self._refuse_closed()
+            stream = open_source(
+                self._kept,
+                patience=self._patience,
+                backlog=self._backlog,
+                stopped=self._closed,
             )
+            with self._lock:
+                if not self._closed.is_set():
+                    self._stream = stream
+            if self._stream is None:
+                stream.close()
+                self._refuse_closed()
+        assert self._stream is not None
         return self._stream
+
+    def _kept(self) -> Stream:
+        """Returns a new connection, whose packets are kept where any are."""
+        stream = self._connect()
+        if self._past is not None:
+            stream.ring = self._past.ring
+        return stream
+
+    def _refuse_closed(self) -> None:
+        if self._closed.is_set():
+            raise SourceError("the source was closed before it was open: make a new one to read it")

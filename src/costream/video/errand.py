@@ -27,33 +27,56 @@ def awaited(
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
-    return _Errand(call, discard).wait()
+    return Errand(call, discard).wait()
 
 
-class _Errand(Generic[Result]):
-    """A call on a daemon thread, since nobody should wait for it when the program ends."""
+class Errand(Generic[Result]):
+    """A call on a daemon thread, since nobody should wait for it when the program ends.
 
-    def __init__(self, call: Callable[[], Result], discard: Callable[[Result], None]) -> None:
+    Args:
+        call: is made from :meth:`start` on, and is not ended by an interrupt.
+        discard: given the result that came after a wait was interrupted.
+
+    Attributes:
+        future: what becomes of it.
+    """
+
+    def __init__(
+        self, call: Callable[[], Result], discard: Callable[[Result], None] = lambda result: None
+    ) -> None:
         self._call = call
         self._discard = discard
-        self._future: Future[Result] = Future()
+        self.future: Future[Result] = Future()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Errand[Result]:
+        """Makes the call, where it was not made before."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="costream-errand", daemon=True)
+            self._thread.start()
+        return self
 
     def wait(self) -> Result:
-        """Returns the call's result; if the wait is interrupted, the result is discarded."""
+        """Returns the call's result; if the wait is interrupted, the result is discarded.
+
+        Starts it where it was not.
+
+        Raises:
+            BaseException: what the call raises, or what interrupts the wait.
+        """
         try:
-            threading.Thread(target=self._run, name="costream-errand", daemon=True).start()
-            return self._future.result()
+            return self.start().future.result()
         except BaseException:
-            self._future.add_done_callback(self._drop)
+            self.future.add_done_callback(self._drop)
             raise
 
     def _run(self) -> None:
         try:
             result = self._call()
         except BaseException as error:  # it belongs to whoever waits
-            self._future.set_exception(error)
+            self.future.set_exception(error)
         else:
-            self._future.set_result(result)
+            self.future.set_result(result)
 
     def _drop(self, future: Future[Result]) -> None:
         if future.exception() is None:

@@ -40,7 +40,11 @@ logger = logging.getLogger("costream")
 
 
 def open_source(
-    connect: Connect, *, patience: float = PATIENCE, backlog: float = BACKLOG
+    connect: Connect,
+    *,
+    patience: float = PATIENCE,
+    backlog: float = BACKLOG,
+    stopped: threading.Event | None = None,
 ) -> Stream | LiveStream:
     """Opens a source as what it is: live, or a stream with an end.
 
@@ -48,6 +52,7 @@ def open_source(
         connect: makes a stream of the source.
         patience: see :class:`LiveStream`.
         backlog: see :class:`LiveStream`.
+        stopped: see :class:`LiveStream`.
 
     Raises:
         SettingsError: ``patience`` is negative.
@@ -57,7 +62,7 @@ def open_source(
     stream = connect()
     if stream.is_live is False:
         return stream.open()
-    live = LiveStream(connect, patience=patience, backlog=backlog)
+    live = LiveStream(connect, patience=patience, backlog=backlog, stopped=stopped)
     return live if live.info.live else live.detach()
 
 
@@ -86,7 +91,12 @@ class LiveStream:
     """
 
     def __init__(
-        self, connect: Connect, *, patience: float = PATIENCE, backlog: float = BACKLOG
+        self,
+        connect: Connect,
+        *,
+        patience: float = PATIENCE,
+        backlog: float = BACKLOG,
+        stopped: threading.Event | None = None,
     ) -> None:
         """Prepares a stream; nothing is opened yet.
 
@@ -96,6 +106,7 @@ class LiveStream:
                 when it is lost, infinity never.
             backlog: seconds of samples that may wait for the watcher. With two of its strides,
                 there is always one in it that a window ends with.
+            stopped: set by another thread, it ends the wait for a source that is absent.
 
         Raises:
             SettingsError: ``patience`` is negative.
@@ -103,6 +114,7 @@ class LiveStream:
         self._connect = connect
         self._backoff = Backoff(patience)
         self._backlog = backlog
+        self._stopped = stopped or threading.Event()
         self._probe: Stream | None = None
         self._probed_at = 0.0
         self._info: StreamInfo | None = None
@@ -209,7 +221,8 @@ class LiveStream:
             raise _lost(error, self._backoff) from None
         if self._backoff.attempts == 1:
             logger.warning("%s; trying for %s", error, _span(self._backoff.patience))
-        threading.Event().wait(delay)
+        if self._stopped.wait(delay):
+            raise error
 
     def _first(self) -> Stream | None:
         """Returns the connection that was opened, if what it has gathered is new."""

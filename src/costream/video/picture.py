@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import zlib
 from fractions import Fraction
 from typing import cast
 
@@ -14,6 +16,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from costream.video.display import AS_CODED, SQUARE, Display
 
 Pixels = npt.NDArray[np.uint8]
+
+_PLANAR = re.compile(r"(yuvj?4\d\dp|gray|gray\d)")
+"""Formats with a plane for each component, whose samples can be looked at as they are."""
 
 
 class _Scalers(threading.local):
@@ -122,6 +127,23 @@ class Picture:
         if self._frame.format.name.startswith("yuvj") and not is_full_range(self._frame):
             self._frame = _without_j(self._frame)
         return self._frame
+
+    @property
+    def display(self) -> Display:
+        """How the decoded frame is displayed."""
+        return self._display
+
+    def digest(self) -> int:
+        """Returns a checksum of the decoded samples: equal pictures have equal ones."""
+        if not _PLANAR.match(self._frame.format.name):
+            return zlib.adler32(self.rgb().tobytes())
+        found = 1
+        for plane, part in zip(self._frame.planes, self._frame.format.components, strict=True):
+            samples = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # as in _rows
+            width = plane.width * -(-part.bits // 8)
+            rows = samples.reshape(-1, plane.line_size)[: plane.height, :width]
+            found = zlib.adler32(np.ascontiguousarray(rows).tobytes(), found)
+        return found
 
     def __repr__(self) -> str:
         return f"Picture({self.width}x{self.height})"

@@ -29,6 +29,7 @@ class Coded:
         unread: why it could not read the picture; empty where it could, or was not asked.
         duration: seconds to the next picture, where the codec tells them and the container has no
             stamps; else None.
+        stored: its number in the ring that its stream fills; None where there is none.
     """
 
     order: int
@@ -39,6 +40,7 @@ class Coded:
     picture: Picture | None = None
     unread: str = ""
     duration: float | None = None
+    stored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, Protocol
 
@@ -14,7 +14,7 @@ from costream.video.agreement import CameraShift, neighbour_agreement, ratio
 from costream.video.display import SQUARE
 from costream.video.gap import Gap
 from costream.video.picture import Picture
-from costream.video.record import FrameRecord
+from costream.video.record import FrameRecord, StreamHealth
 
 MotionSource = Literal["bitstream", "codec", "unused", "none"]
 """Where change evidence comes from: our own reading of the bitstream (``bitstream``), the motion
@@ -52,6 +52,7 @@ class StreamInfo:
         sample_aspect: width of a coded sample over its height: see
             :class:`~costream.video.display.Display` for what is shown of others than 1.
         live: the source has no end of its own, so that its end is a loss.
+        awaited: reading it may wait for whoever sends or writes it: of all but files.
     """
 
     source: str
@@ -66,6 +67,7 @@ class StreamInfo:
     mirrored: bool = False
     sample_aspect: Fraction = SQUARE
     live: bool = False
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,34 @@ class ChangeMap:
     packet_bytes: int
     damaged: bool
 
+    def after(self, earlier: ChangeMap) -> ChangeMap:
+        """Returns what happened in the interval before this map's and in its own, together.
+
+        Args:
+            earlier: the map of the sample before.
+        """
+        if self.peak.shape != earlier.peak.shape:
+            # The picture changed its size: nothing of before can be laid over it.
+            return replace(self, damaged=True)
+        frames = self.frames + earlier.frames
+        predicted = self.frames - self.keyframes, earlier.frames - earlier.keyframes
+        activity = self.activity * predicted[0] + earlier.activity * predicted[1]
+        return ChangeMap(
+            # What one of them can't tell is unknown of both.
+            motion=min(self.motion, earlier.motion, key=TOLD.__contains__),
+            peak=np.maximum(self.peak, earlier.peak),
+            drift=self.drift + earlier.drift,
+            path=self.path + earlier.path,
+            activity=(activity / max(1, sum(predicted))).astype(np.float32),
+            intra=self.intra | earlier.intra,
+            quantiser=self.quantiser,
+            residual=self.residual + earlier.residual,
+            frames=frames,
+            keyframes=self.keyframes + earlier.keyframes,
+            packet_bytes=self.packet_bytes + earlier.packet_bytes,
+            damaged=self.damaged or earlier.damaged,
+        )
+
     def steadiness(self) -> npt.NDArray[np.float32]:
         """Returns how far consecutive frames agree on each block's motion.
 
@@ -161,6 +191,8 @@ class Sample:
             was a sample's.
         received: of a live source, when the frame came: seconds on the clock of
             ``time.monotonic``. None where the source is no live one.
+        stored: number of the packet that ``picture`` was decoded from in the ring that the stream
+            fills. None where it fills none: see :class:`~costream.video.packet_ring.PacketRing`.
     """
 
     tick: int
@@ -169,6 +201,7 @@ class Sample:
     change: ChangeMap
     reused: bool = False
     received: float | None = None
+    stored: int | None = None
 
 
 class SampleSource(Protocol):
@@ -182,6 +215,11 @@ class SampleSource(Protocol):
     @property
     def decode_seconds(self) -> float:
         """Processor time spent on reading the samples that were taken so far."""
+        ...
+
+    @property
+    def health(self) -> StreamHealth:
+        """How well the source could be read so far."""
         ...
 
     def samples(

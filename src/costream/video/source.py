@@ -84,10 +84,11 @@ def is_real_time(source: SourceLike, container: InputContainer) -> bool:
         source: what was opened.
         container: what :func:`open_container` returned for it.
     """
-    return is_live(source, container) or (_is_pipe(source) and container.duration is None)
+    return is_live(source, container) or (is_pipe(source) and container.duration is None)
 
 
-def _is_pipe(source: SourceLike) -> bool:
+def is_pipe(source: SourceLike) -> bool:
+    """Whether the source is standard input or a FIFO."""
     return source == "-" or (is_path(source) and is_fifo(path_of(source)))
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import thread_time
 from typing import BinaryIO, Literal, cast
 
-import av
 from av.container import InputContainer
 
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
 from costream.video.credentials import Credentials
 from costream.video.decoder import PATIENCE, Decoder
-from costream.video.display import AS_CODED
 from costream.video.evidence import Evidence
 from costream.video.interruption import delivered
+from costream.video.latest import Latest
 from costream.video.naming import SourceLike, masked, path_of
 from costream.video.on_demand import OnDemand
+from costream.video.packet_ring import PacketRing
 from costream.video.picture import Picture
 from costream.video.reach import Reach, check_options, checked_reach
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
@@ -154,6 +156,10 @@ class Stream:
         self._seconds = 0.0
         self._recordings: Recordings | None = None
         self._part: BinaryIO | None = None
+        self._step = threading.Lock()
+        self.ring: PacketRing | None = None
+        """Set before the source is opened, it keeps the packets."""
+        self._left = False
 
     def open(self) -> Stream:
         """Opens the source and decodes up to its first picture; does nothing if that is done.
@@ -163,19 +169,22 @@ class Stream:
         """
         if self._info is not None:
             return self
-        try:
-            # Of a name from elsewhere, no file is touched: it is refused below.
-            if is_file(self._source) and self._reach == "local":
-                self._recordings = Recordings(path_of(self._source))
-            frames = self._open_part()
-            with delivered():
-                first = next(frames)
-        except BaseException:
-            self.close()
-            raise
+        with self._stepping():
+            try:
+                self._open_first()
+            except BaseException:
+                self._let_go()
+                raise
+        return self
+
+    def _open_first(self) -> None:
+        # Of a name from elsewhere, no file is touched: it is refused below.
+        if is_file(self._source) and self._reach == "local":
+            self._recordings = Recordings(path_of(self._source))
+        frames = self._open_part()
+        first = next(frames)
         self._info = self._describe(first)
         self._frames = itertools.chain((first,), frames)
-        return self
 
     def _open_part(self) -> Iterator[DecodedFrame]:
         """Opens the current recording of a file, or the source, and returns its frames."""
@@ -199,6 +208,7 @@ class Stream:
             patience=self._patience,
             rate_stated="framerate" in self._options,
             after=self._decoder,
+            ring=self.ring,
         )
         if self._decode == "changes":
             self._on_demand = OnDemand(self._decoder, after=self._on_demand)
@@ -283,9 +293,31 @@ class Stream:
             yield decoded.record
 
     def close(self) -> None:
-        """Closes the source. A file object that was passed in stays open."""
+        """Closes the source. A file object that was passed in stays open.
+
+        Where another thread reads, that thread closes it, as soon as it has what it waits for.
+        """
+        self._left = True
+        if self._step.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._step.release()
+
+    def _let_go(self) -> None:
+        self._left = False
         self._frames = None
         self._close_container()
+
+    @contextmanager
+    def _stepping(self) -> Iterator[None]:
+        """Keeps other threads from closing the source, which is closed afterwards instead."""
+        try:
+            with self._step, delivered():
+                yield
+        finally:
+            if self._left:
+                self.close()
 
     def _close_container(self) -> None:
         if self._container is not None:
@@ -311,7 +343,7 @@ class Stream:
         if self._on_demand is not None:
             self._on_demand.grid = grid
             self._on_demand.each = on_frame is not None
-        latest = _Latest()
+        latest = Latest()
         for decoded in self._take():
             if on_frame is not None:
                 on_frame(decoded.record)
@@ -321,7 +353,8 @@ class Stream:
             if tick is not None:
                 reused = decoded.frame is None
                 change = evidence.emit()
-                yield Sample(tick, decoded.record.time, latest.picture(), change, reused)
+                picture, stored = latest.picture(), latest.stored
+                yield Sample(tick, decoded.record.time, picture, change, reused, stored=stored)
 
     def _take(self) -> Iterator[DecodedFrame]:
         self.open()
@@ -330,20 +363,26 @@ class Stream:
                 f"{self._name} was read or closed: make a new Stream to read it again"
             )
         self._read = True
-        while self._frames is not None:
+        while True:
             try:
-                with delivered():
-                    decoded = next(self._frames, None)
+                with self._stepping():
+                    decoded = self._next_frame()
             except SourceError as error:
                 if self._recordings is None or self._recordings.is_first:
                     raise
                 self._warn_of_rest(error)
                 return
             if decoded is None:
-                if not self._open_next():
-                    return
-                continue
+                return
             yield decoded
+
+    def _next_frame(self) -> DecodedFrame | None:
+        """Returns the next frame of any recording; None at the end, or once it is closed."""
+        while self._frames is not None:
+            decoded = next(self._frames, None)
+            if decoded is not None or not self._open_next():
+                return decoded
+        return None
 
     def _describe(self, first: DecodedFrame) -> StreamInfo:
         assert self._container is not None and self._decoder is not None
@@ -364,6 +403,7 @@ class Stream:
             mirrored=first.display.mirrored,
             sample_aspect=first.display.aspect,
             live=is_live(self._source, self._container),
+            awaited=not is_file(self._source),
         )
 
     def __enter__(self) -> Stream:
@@ -374,22 +414,3 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"Stream({self._name!r})"
-
-
-class _Latest:
-    """The frame that was decoded last, as a picture once one is asked for."""
-
-    def __init__(self) -> None:
-        self._frame: av.VideoFrame | None = None
-        self._display = AS_CODED
-        self._picture: Picture | None = None
-
-    def add(self, decoded: DecodedFrame) -> None:
-        if decoded.frame is not None:
-            self._frame, self._display, self._picture = decoded.frame, decoded.display, None
-
-    def picture(self) -> Picture:
-        if self._picture is None:
-            assert self._frame is not None, "the first frame of a stream is always decoded"
-            self._picture = Picture(self._frame, self._display)
-        return self._picture

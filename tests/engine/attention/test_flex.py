@@ -51,7 +51,7 @@ BORDER = Case(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(found=st.lists(cases, min_size=1, max_size=4))
 @example(found=[BORDER, BORDER])
 def test_tiles_cover_what_is_seen_and_whole_ones_hide_nothing(found: list[Case]) -> None:
@@ -74,7 +74,7 @@ def test_what_all_of_a_tile_see_is_not_masked() -> None:
     assert np.array_equal(partial, np.block([[diagonal, nothing], [nothing, diagonal]]))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(found=st.lists(cases, min_size=1, max_size=3))
 def test_the_block_mask_lists_those_tiles(found: list[Case]) -> None:
     streams, upload = streams_of(found)

@@ -54,7 +54,7 @@ def kernel_of(name: str, pool: KVPool, found: list[Case]) -> AttentionKernel:
 
 
 @pytest.mark.parametrize("name", list(ATTENTION))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(found=st.lists(cases, min_size=1, max_size=4))
 def test_tokens_gather_what_is_theirs_to_see(name: str, found: list[Case]) -> None:
     pool, queries = pool_of(ROWS), queries_of(found)
@@ -200,7 +200,7 @@ def test_an_upload_moves_arrays_together_and_gives_each_back() -> None:
     assert len(pointers) == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(found=cases)
 def test_what_a_stream_s_tokens_see_is_told_by_place_and_question(found: Case) -> None:
     (stream,), upload = streams_of([found])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.errors import SettingsError
@@ -19,7 +19,6 @@ def test_reference_and_default_always_run() -> None:
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
-@settings(deadline=None)
 @given(kept=st.floats(0, 1))
 def test_every_policy_is_a_setting_of_the_engine(name: str, kept: float) -> None:
     budget = Budget(kept, patches=10)

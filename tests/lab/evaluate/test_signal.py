@@ -18,7 +18,7 @@ from costream.lab.evaluate.signal import (
 )
 from costream.lab.evaluate.signal_case import RAMPS, SignalCase, quick_cases, signal_cases
 from costream.lab.synth import EncoderSettings, LightChange, SyntheticCamera
-from costream.pruning import CHANGE_RULES, KeepMask, PatchGrid, Pruner, PrunerSettings
+from costream.pruning import KeepMask, PatchGrid, Pruner, PrunerSettings, change_rules
 from tests.fakes import noise_pictures, samples_of
 
 GRID = PatchGrid(8, 8, 2)
@@ -234,7 +234,7 @@ def rows() -> list[SignalRow]:
 
 
 def test_every_registered_rule_has_a_row(rows):
-    assert [row.pruner for row in rows] == list(CHANGE_RULES)
+    assert [row.pruner for row in rows] == list(change_rules())
     assert [row.pruner for row in rows if row.default] == ["last-kept"]
     everything = json.loads(json.dumps([row.to_dict() for row in rows]))[0]
     assert everything["keep"] == everything["recall"] == 1

@@ -42,7 +42,9 @@ class AttentionBackend(ABC):
         """
 
 
-ATTENTION: Registry[AttentionBackend] = Registry("attention backend")
+ATTENTION: Registry[AttentionBackend] = Registry(
+    "attention backend", AttentionBackend, "costream.attention"
+)
 
 AUTO = "auto"
 """Leaves the choice of the backend to the device."""

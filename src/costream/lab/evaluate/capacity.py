@@ -2,14 +2,17 @@
 
 Streams are files that are read as fast as they can be. Start-up is left out: what counts lies
 between the moment when every stream has given its first window and the moment when the first of
-them has ended. The clock is that of this process, outside the workers.
+them has ended, or enough time has passed. The clock is that of this process, outside the workers.
 """
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import multiprocessing
+import re
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter, process_time
@@ -20,9 +23,12 @@ import torch
 
 from costream.engine.verdict import Verdict
 from costream.errors import SettingsError, SourceError
+from costream.lab.evaluate.punctuality import Punctuality
 
-Watch = Callable[[Sequence[str]], Iterator[Verdict]]
-"""Watches sources, with an engine of its own."""
+_LOOK_EVERY = 0.5
+"""Seconds from one look at the workers' memory to the next."""
+
+_STAGES = ("decode", "prune", "vision", "prefill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,78 +49,148 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
-    """What some streams at once came to.
+class Throughput:
+    """What some streams at once came to, read as fast as they can be.
 
     Attributes:
         streams: how many.
+        workers: processes that share them, a core each.
         windows: windows that were counted.
         windows_per_s: how many a second.
-        real_time_streams: cameras that this is enough for.
-        row_bytes: memory of a stream's rows in the KV pool, the mean over windows.
-        peak_bytes: memory of the largest worker so far, times the workers.
-        seconds: of a window, by stage, as the workers measured them.
-        floor_share: the least processor time of a window, over what the cores had for it.
+        rows: rows of the KV pool that a stream refers to, the mean over windows.
+        peak_bytes: most memory of all workers together.
+        seconds: of a window, by stage, as the workers measured them; ``other`` is the rest of the
+            processes' time, answers that are written and waiting included.
+        floor_share: the least processor time of a window, over what the workers had for it.
     """
 
     streams: int
+    workers: int
     windows: int
     windows_per_s: float
-    real_time_streams: float
-    row_bytes: float
+    rows: float
     peak_bytes: int
     seconds: dict[str, float]
     floor_share: float
 
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """A row of the benchmark: how so many streams at once go.
+
+    Attributes:
+        throughput: as fast as they can be read.
+        stride: of the window, in seconds.
+        stream_bytes: memory of a stream: its rows of the KV pool and its encoder memory.
+        punctuality: in real time, where that was measured.
+        beside: windows a second beside busy neighbours, where that was measured.
+    """
+
+    throughput: Throughput
+    stride: float
+    stream_bytes: float
+    punctuality: Punctuality | None = None
+    beside: float | None = None
+
+    @property
+    def real_time_streams(self) -> float:
+        """Cameras that the throughput is enough for."""
+        return self.throughput.windows_per_s * self.stride
+
+    @property
+    def busy_share(self) -> float | None:
+        """Share of the throughput that is left beside busy neighbours."""
+        return None if self.beside is None else self.beside / self.throughput.windows_per_s
+
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON-ready values."""
-        return asdict(self)
+        """Returns it as JSON-ready values; what was not measured is None."""
+        found, late = self.throughput, self.punctuality
+        return {
+            "streams": found.streams,
+            "windows_per_s": found.windows_per_s,
+            "real_time_streams": self.real_time_streams,
+            "lag_p50_s": late and late.lag(50),
+            "lag_p95_s": late and late.lag(95),
+            "delay_p50_s": late and late.delay(50),
+            "delay_p95_s": late and late.delay(95),
+            "stream_bytes": self.stream_bytes,
+            "peak_bytes": found.peak_bytes,
+            "seconds": found.seconds,
+            "floor_share": found.floor_share,
+            "workers": found.workers,
+            "windows": found.windows,
+            "busy_windows_per_s": self.beside,
+            "busy_share": self.busy_share,
+        }
 
 
 def measure(
-    watch: Watch,
-    sources: Sequence[str],
-    *,
-    stride: float,
+    results: Generator[Verdict, None, None],
+    streams: int,
     workers: int,
     floor: Floor,
-    row_bytes: int,
-) -> Capacity:
-    """Watches sources and counts what comes while all of them are under way.
+    longest: float = inf,
+) -> Throughput:
+    """Counts what comes of streams while all of them are under way.
 
     Args:
-        watch: watches them.
-        sources: the files; one may be named several times.
-        stride: of the window, in seconds.
+        results: those of all streams, as they come; closed in the end.
+        streams: how many streams there are, each of a name of its own.
         workers: processes that share them, a core each.
         floor: what can't be saved.
-        row_bytes: of the pool.
+        longest: seconds after which it is enough.
 
     Raises:
-        SettingsError: a source is too short: it ends before all have begun.
+        SettingsError: a stream is too short: it ends before all have begun.
     """
     came: list[tuple[float, Verdict]] = []
-    begun, ended = 0.0, dict[str, float]()
-    for verdict in watch(sources):
-        now = perf_counter()
-        came.append((now, verdict))
-        begun = now if verdict.index == 0 else begun
-        ended[verdict.stream] = now
-    end = min(ended.values(), default=0.0)
+    latest, begun, memory = dict[str, float](), inf, _Memory()
+    with closing(results):
+        for verdict in results:
+            now = perf_counter()
+            came.append((now, verdict))
+            if begun == inf and len({*latest, verdict.stream}) == streams:
+                begun = now
+            latest[verdict.stream] = now
+            memory.look(now)
+            if now - begun > longest:
+                break
+    end = came[-1][0] if came and came[-1][0] - begun > longest else min(latest.values(), default=0)
     seen = [verdict for at, verdict in came if begun < at <= end]
     if not seen:
         raise SettingsError("no window came once all streams had begun: name longer sources")
     rate = len(seen) / (end - begun)
-    return Capacity(
-        streams=len(sources),
+    return Throughput(
+        streams=streams,
+        workers=workers,
         windows=len(seen),
         windows_per_s=rate,
-        real_time_streams=rate * stride,
-        row_bytes=fmean(v.rows for v in seen) * row_bytes,
-        peak_bytes=_peak_bytes(workers),
-        seconds=_stages(seen),
+        rows=fmean(v.rows for v in seen),
+        peak_bytes=memory.peak,
+        seconds=_stages(seen, workers / rate),
         floor_share=fmean(map(floor.seconds, seen)) * rate / workers,
     )
+
+
+class _Memory:
+    """The most memory that the processes of this one took, but for those that were there before.
+
+    Attributes:
+        peak: bytes, all of them together.
+    """
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._before = {child.pid for child in multiprocessing.active_children()}
+        self._next = 0.0
+
+    def look(self, now: float) -> None:
+        """Looks at them, now and then."""
+        if now < self._next:
+            return
+        self._next = now + _LOOK_EVERY
+        pids = {child.pid for child in multiprocessing.active_children()} - self._before
+        self.peak = max(self.peak, sum(_peak_bytes(pid) for pid in pids if pid is not None))
 
 
 def measure_floor(source: str, stride: float) -> Floor:
@@ -136,14 +212,21 @@ def spread(sources: Sequence[str], streams: int) -> list[str]:
     return [sources[n % len(sources)] for n in range(streams)]
 
 
-def _stages(verdicts: Iterable[Verdict]) -> dict[str, float]:
-    found = [asdict(verdict.seconds) for verdict in verdicts]
-    return {stage: fmean(seconds[stage] for seconds in found) for stage in found[0]}
+def _stages(verdicts: Iterable[Verdict], had: float) -> dict[str, float]:
+    """Returns the seconds of a window by stage, of those that the workers had for it."""
+    every = [asdict(verdict.seconds) for verdict in verdicts]
+    found = {stage: fmean(seconds[stage] for seconds in every) for stage in _STAGES}
+    return {**found, "other": max(0.0, had - sum(found.values()))}
 
 
-def _peak_bytes(workers: int) -> int:
-    # In KiB, of the largest that has ended.
-    return 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * workers
+def _peak_bytes(pid: int) -> int:
+    """Returns the most memory that a process had so far; 0 where it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return 1024 * int(found[1]) if found else 0
 
 
 def _decode_seconds(source: str) -> float:

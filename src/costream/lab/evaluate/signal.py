@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from costream.lab.evaluate.judge import Judge
 from costream.lab.evaluate.overhead import Overhead, measure_overhead
 from costream.lab.evaluate.signal_case import SignalCase
 from costream.lab.synth import encode
-from costream.pruning import CHANGE_RULES, DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings
+from costream.pruning import DEFAULT_PRUNER, PRUNERS, PatchGrid, PrunerSettings, change_rules
 from costream.pruning.anchors import AnchorSchedule
 from costream.video import Sample, Stream
 
@@ -48,7 +48,7 @@ class SignalSetup:
     frames: int = 1
     seconds: float = 40.0
     seed: int = 7
-    pruners: tuple[str, ...] = CHANGE_RULES
+    pruners: tuple[str, ...] = field(default_factory=change_rules)
 
 
 @dataclass(frozen=True, slots=True)

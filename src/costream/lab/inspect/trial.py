@@ -9,12 +9,12 @@ import numpy as np
 
 from costream.lab.inspect.portrait import Portrait
 from costream.pruning import (
-    CHANGE_RULES,
     DEFAULT_PRUNER,
     PRUNERS,
     KeepMask,
     PatchGrid,
     PrunerSettings,
+    change_rules,
 )
 from costream.pruning.blocks import SUB_BLOCKS, in_groups
 from costream.pruning.lighting import Luma
@@ -40,7 +40,7 @@ class Trial:
     """
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings, fps: float) -> None:
-        self._pruners = {name: PRUNERS[name](grid, settings) for name in CHANGE_RULES}
+        self._pruners = {name: PRUNERS[name](grid, settings) for name in change_rules()}
         self._counts: Counter[str] = Counter()
         self.scenes: Counter[str] = Counter()
         self._groups = 0

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.lab.evaluate.metrics import Counts, count_videos
@@ -24,7 +24,6 @@ def test_a_video_counts_once_for_each_category() -> None:
     assert found == {"A": Counts(1, 1, 0), "B": Counts(0, 1, 1)}
 
 
-@settings(deadline=None)
 @given(videos=st.lists(st.tuples(sets, sets), min_size=1))
 def test_the_sum_is_over_all_pairs(videos: list[tuple[frozenset[str], frozenset[str]]]) -> None:
     total = sum(count_videos(videos, "ABC").values(), Counts())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.lab.evaluate.metrics import EventScore, find_events
@@ -40,7 +40,6 @@ def test_scores_of_several_videos_add_up() -> None:
     assert (EventScore().recall, EventScore().precision) == (0, 0)
 
 
-@settings(deadline=None)
 @given(
     yes=st.lists(st.booleans(), min_size=10, max_size=10),
     events=st.lists(st.tuples(st.floats(0, 20), st.floats(0.1, 5)), max_size=3),

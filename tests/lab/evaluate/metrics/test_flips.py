@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.lab.evaluate.metrics import count_flips
@@ -27,7 +27,6 @@ def test_nothing_compared_says_nothing() -> None:
     assert (count_flips([]).low, count_flips([]).high) == (0, 1)
 
 
-@settings(deadline=None)
 @given(videos=st.lists(counts, min_size=1, max_size=8))
 def test_the_share_lies_in_its_interval(videos: list[tuple[int, int]]) -> None:
     flips = count_flips(videos)

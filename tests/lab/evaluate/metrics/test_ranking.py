@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.lab.evaluate.metrics import area_under_roc, frame_scores
@@ -10,7 +10,6 @@ from costream.lab.evaluate.metrics import area_under_roc, frame_scores
 items = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(items=items)
 def test_the_area_is_the_chance_that_a_positive_scores_higher(
     items: list[tuple[int, bool]],

@@ -1,0 +1,179 @@
+"""Who is watched: streams join, leave and are asked other questions while others run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from costream.engine.bell import Bell
+from costream.engine.feed import Feed
+from costream.engine.handle import WatchHandle
+from costream.engine.ingest import Reports
+from costream.engine.ingest_process import IngestProcess
+from costream.engine.joining import Joining
+from costream.engine.scheduler import Scheduler
+from costream.engine.verdict import Verdict
+from costream.engine.wakeup import Wakeup
+from costream.engine.watch import Watch
+from costream.errors import CoStreamError, SettingsError
+from costream.video import SampleSource
+
+Admit = Callable[[SampleSource | IngestProcess, WatchHandle, Bell], Feed]
+"""Begins to read a stream that is open."""
+
+Ask = Callable[[Watch, Sequence[str]], None]
+"""Replaces the questions of a watch."""
+
+logger = logging.getLogger("costream")
+
+
+class Roster:
+    """The streams that an engine watches.
+
+    Handles say what is wanted, from any thread. The engine's thread makes it so between two batches
+    (:meth:`update`), where nothing is planned that would have to be planned again.
+
+    Args:
+        admit: begins to read a stream.
+        ask: replaces questions.
+        lasting: the engine goes on without any stream, until it is stopped.
+
+    Attributes:
+        wakeup: wakes who waits for results.
+        error: what ended the first stream that did not end by itself.
+    """
+
+    def __init__(self, admit: Admit, ask: Ask, *, lasting: bool = False) -> None:
+        self.wakeup = Wakeup()
+        self.error: Exception | None = None
+        self._admit = admit
+        self._ask = ask
+        self._lasting = lasting
+        self._bell = Bell()
+        self._rings = 0
+        self._complete = self._stopped = False
+        self._joining: dict[WatchHandle, Joining] = {}
+        self._feeds: dict[Feed, WatchHandle] = {}
+
+    def handle(self, asks: Sequence[str], reports: Reports, limit: int = 1) -> WatchHandle:
+        """Makes a handle whose results, at most ``limit``, wait in it."""
+        return WatchHandle(asks, reports, self._bell, self.wakeup, limit)
+
+    def add(self, stream: SampleSource | IngestProcess, handle: WatchHandle) -> None:
+        """Opens a stream in a thread of its own, and watches it from then on.
+
+        Raises:
+            SettingsError: no further streams are taken.
+        """
+        with self.wakeup.lock:
+            if self._complete or self._stopped:
+                raise SettingsError("this session takes no further streams: open another one")
+            self._joining[handle] = Joining([stream], self._bell)
+        self._bell.ring()
+
+    def watch(self, feed: Feed, handle: WatchHandle) -> None:
+        """Watches a stream that is read already; the engine's thread calls it."""
+        self._feeds[feed] = handle
+
+    def finish(self) -> None:
+        """Takes no further streams: the engine stops when those that there are have ended."""
+        self._complete = True
+        self._bell.ring()
+
+    def stop(self) -> None:
+        """Stops the engine before its next batch."""
+        self._stopped = True
+        self._bell.ring()
+
+    def close(self, error: Exception | None = None) -> None:
+        """Ends all handles: the engine has stopped, because of ``error`` if there is one."""
+        with self.wakeup.lock:
+            self._stopped = True
+            self.error = self.error or error
+            left = [*self._joining, *self._feeds.values()]
+            self._joining, self._feeds = {}, {}
+        for handle in left:
+            handle.end(error)
+        self.wakeup.notify()
+
+    @property
+    def running(self) -> bool:
+        """Whether there is or may come something to do."""
+        with self.wakeup.lock:
+            alive = self._lasting and not self._complete
+            return not self._stopped and (alive or bool(self._joining or self._feeds))
+
+    def update(self, scheduler: Scheduler) -> bool:
+        """Lets streams join, leave and be asked other questions; says whether to go on."""
+        self._rings = self._bell.rings
+        self._settle(scheduler)
+        for handle, joining in self._absent():
+            self._let_in(handle, joining)
+        for feed, handle in list(self._feeds.items()):
+            if feed not in scheduler.feeds:
+                scheduler.add(feed)
+            if handle.cancelled:
+                scheduler.remove(feed)
+            elif list(handle.asks) != feed.watch.questions.asks:
+                self._change(scheduler, feed, handle.asks)
+        self._settle(scheduler)
+        return self.running
+
+    def wait(self, scheduler: Scheduler) -> None:
+        """Waits for something to do, where nothing is due."""
+        if not scheduler.left:
+            self._bell.wait(self._rings)
+
+    def has_room(self, feed: Feed) -> bool:
+        """Whether a further result of a stream is wanted."""
+        return feed not in self._feeds or self._feeds[feed].has_room
+
+    def deliver(
+        self, results: Iterable[tuple[Feed, Verdict]]
+    ) -> Iterator[tuple[WatchHandle, Verdict]]:
+        """Says of each result whose it is."""
+        return ((self._feeds[feed], result) for feed, result in results)
+
+    def _absent(self) -> list[tuple[WatchHandle, Joining]]:
+        with self.wakeup.lock:
+            return list(self._joining.items())
+
+    def _let_in(self, handle: WatchHandle, joining: Joining) -> None:
+        """Begins to watch a stream once it is open; one that can't be watched keeps no other."""
+        if handle.cancelled:
+            self._leave(handle, None)
+        for stream, error in joining.opened():
+            if handle.cancelled:
+                continue
+            try:
+                if error is not None:
+                    raise error
+                self.watch(self._admit(stream, handle, self._bell), handle)
+                with self.wakeup.lock:
+                    del self._joining[handle]
+            except Exception as reason:  # this stream's alone
+                self._leave(handle, reason)
+
+    def _change(self, scheduler: Scheduler, feed: Feed, asks: Sequence[str]) -> None:
+        try:
+            self._ask(feed.watch, asks)
+        except Exception as error:  # this stream's alone
+            scheduler.remove(feed, error)
+
+    def _settle(self, scheduler: Scheduler) -> None:
+        """Ends the handles of streams that the scheduler has let go of."""
+        left, scheduler.left = scheduler.left, []
+        for feed, error in left:
+            self._leave(self._feeds.pop(feed), error)
+
+    def _leave(self, handle: WatchHandle, error: Exception | None) -> None:
+        """Ends a handle; tells of an error that ended it, at once where there are others."""
+        with self.wakeup.lock:
+            self._joining.pop(handle, None)
+        handle.end(error)
+        if error is None:
+            return
+        if self._lasting or self._feeds or self.error is not None:
+            ours = isinstance(error, CoStreamError)
+            logger.warning("%s", error if ours else f"a stream has ended: {error!r}")
+        self.error = self.error or error

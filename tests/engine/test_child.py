@@ -1,0 +1,49 @@
+"""Processes of ours: what they log and what ends them is told here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+
+from costream.engine.child import Child, End, Line
+from costream.errors import ChildError, SourceLostError
+
+
+def talk(lines: Sequence[Line], greeting: str) -> None:
+    logging.getLogger("costream").warning("%s, %d lines", greeting, len(lines))
+    for number, line in enumerate(lines):
+        line.send((number, line.receive()))
+    lines[0].end(SourceLostError("the first is lost"))
+    raise FileNotFoundError(2, "no such file", "x.mp4")
+
+
+def fail(lines: Sequence[Line]) -> None:
+    raise ZeroDivisionError("half-way")
+
+
+def test_each_line_has_its_messages_and_its_end_and_the_log_is_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with closing(Child(talk, ("hello",), "a child", lines=2)) as child:
+        assert child.send("one") and child.send("two", 1)
+        assert [child.receive(n) for n in range(2)] == [(0, "one"), (1, "two")]
+        first, second = child.receive(0), child.receive(1)
+        # Who died is told after the last message, for as long as it is asked.
+        assert "a child ended with status 0" in str(child.receive(0).error)
+        assert not child.send("three")
+    assert isinstance(first, End) and isinstance(second, End)
+    assert isinstance(first.error, SourceLostError) and str(first.error) == "the first is lost"
+    assert isinstance(second.error, FileNotFoundError) and second.error.filename == "x.mp4"
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("WARNING", "hello, 2 lines")
+    ]
+
+
+def test_an_error_that_nobody_foresaw_is_told_in_a_sentence() -> None:
+    with closing(Child(fail, (), "a child")) as child:
+        error = child.receive().error
+    assert isinstance(error, ChildError)
+    assert "ZeroDivisionError('half-way')" in str(error)
