@@ -90,7 +90,8 @@ def backends(setup: Setup, report: Report) -> None:
     for dtype in (torch.float32,) if setup.small else (torch.float32, torch.bfloat16):
         shape = KVShape(1, 8, 128, 64, 0, dtype, torch.device(setup.device))
         pool = KVPool(shape, streams * window)
-        pool._kv.normal_(generator=torch.Generator(setup.device).manual_seed(0))
+        keys, values = torch.randn(2, 8, streams * window, 128, dtype=dtype, device=setup.device)
+        pool.write(0, torch.arange(streams * window, device=setup.device), keys, values)
         queries = torch.randn(32, streams * fresh, 128, dtype=dtype, device=setup.device)
         results = {}
         for name in ATTENTION:
