@@ -17,7 +17,7 @@ from costream.engine.watch import Watch
 from costream.lab.evaluate.stock_model import WholeWindow, stock_logits
 from costream.models import ModelAdapter, Moment, Rotation
 from costream.settings import EngineSettings
-from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
+from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamHealth, StreamInfo
 
 ASK = "Is someone fighting?"
 
@@ -32,6 +32,7 @@ class Noise:
     """
 
     decode_seconds = 0.0
+    health = StreamHealth()
 
     def __init__(self, frames: int, size: tuple[int, int], seed: int = 0) -> None:
         rng, shape = np.random.default_rng(seed), (size[1], size[0], 3)
