@@ -17,7 +17,7 @@ from costream.engine.watch import Watch
 from costream.lab.evaluate.stock_model import WholeWindow, stock_logits
 from costream.models import ModelAdapter, Moment, Rotation
 from costream.settings import EngineSettings
-from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamInfo
+from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamHealth, StreamInfo
 
 ASK = "Is someone fighting?"
 
@@ -32,6 +32,7 @@ class Noise:
     """
 
     decode_seconds = 0.0
+    health = StreamHealth()
 
     def __init__(self, frames: int, size: tuple[int, int], seed: int = 0) -> None:
         rng, shape = np.random.default_rng(seed), (size[1], size[0], 3)
@@ -100,9 +101,9 @@ def last_tokens(number: int, window: int, fresh: int, upload: Upload) -> StreamT
     return StreamTokens(begin, places, np.full(fresh, SHARED), seen, upload)
 
 
-def steps_of(model: ModelAdapter, streams: int) -> Iterator[tuple[Engine, Batch]]:
+def steps_of(model: ModelAdapter, streams: int, **values: object) -> Iterator[tuple[Engine, Batch]]:
     """Yields the windows of some streams together, each to be run before the next is asked for."""
-    engine = Engine(model, settings_of(model))
+    engine = Engine(model, settings_of(model, **values))
     sources = [Noise(16, size_of(model), seed) for seed in range(streams)]
     watches: list[Watch] = [engine.open(source, [ASK]) for source in sources]
     for windows in zip(*(engine.windows(source) for source in sources), strict=True):

@@ -33,6 +33,7 @@ WRONG = [
     ((*RUN, "--window", "2", "--stride", "4"), "shorter than its stride"),
     ((*RUN, "--pruner", "nope"), "unknown pruner 'nope'"),
     ((*RUN, "--refresh", "nope"), "unknown refresh policy 'nope'"),
+    ((*RUN, "--attention", "nope"), "unknown attention backend 'nope': choose one of auto, sdpa"),
     ((*RUN, "--model", "/nowhere"), "unknown model '/nowhere'"),
     ((*RUN, "--model", ""), "the name of the model is empty"),
     ((*RUN, "--model", "{tmp}"), "it has no config.json"),

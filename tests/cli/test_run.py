@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from costream.cli import layout
+from costream.engine.attention.backends import FlexBackend
 from costream.engine.refresh import REFRESH
 from costream.lab.synth import SyntheticCamera, encode
 from costream.models.stock import StockAdapter
@@ -74,6 +75,21 @@ def test_json_lines_keep_their_contract(
         assert [a["ask"] for a in verdict["answers"]] == ["Is it?", "Or not?"]
         assert all(0 <= a["score"] <= 1 for a in verdict["answers"])
         assert verdict["damaged"] == 0
+
+
+def test_answers_are_those_of_any_attention_backend(
+    costream: Command, camera: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, plan = [], FlexBackend.plan
+    monkeypatch.setattr(FlexBackend, "plan", lambda *args: used.append(1) or plan(*args))
+    found = []
+    for attention in ("sdpa", "flex"):
+        options = ("--model", checkpoint, "--attention", attention, "--json", *SMALL)
+        result = costream("run", camera, "--ask", "Is it?", *options)
+        assert (result.status, result.err) == (0, "")
+        found.append([v["answers"][0]["score"] for v in verdicts(result.out)])
+        assert bool(used) == (attention == "flex")
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
 
 
 def test_plain_output_names_what_was_saved(

@@ -37,9 +37,17 @@ class Case:
 
 def pool_of(rows: int, seed: int = 0) -> KVPool:
     shape = KVShape(2, KV_HEADS, WIDTH, hidden=4, deepstack=0, dtype=torch.float32, device=CPU)
-    pool, torch_seed = KVPool(shape, rows), torch.Generator().manual_seed(seed)
-    pool._kv.copy_(torch.randn(pool._kv.shape, generator=torch_seed))
+    pool, generator = KVPool(shape, rows), torch.Generator().manual_seed(seed)
+    for layer in range(shape.layers):
+        keys, values = torch.randn(2, KV_HEADS, rows, WIDTH, generator=generator)
+        pool.write(layer, torch.arange(rows), keys, values)
     return pool
+
+
+def all_of(pool: KVPool, rows: int) -> list[Tensor]:
+    """Keys and values of all layers, as they are."""
+    layers = range(pool.shape.layers)
+    return [part.clone() for n in layers for part in pool.gather(n, torch.arange(rows), None)]
 
 
 def case_of(rng: np.random.Generator, rows: int, window: int, asks: int, share: float) -> Case:
