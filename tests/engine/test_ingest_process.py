@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from contextlib import ExitStack, closing
 from itertools import pairwise
@@ -15,6 +16,7 @@ import pytest
 
 from costream.engine import ingest_process
 from costream.engine.engine import Engine
+from costream.engine.ingest import Reports
 from costream.engine.ingest_process import read_apart
 from costream.errors import ChildError, ForgottenError, SourceError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
@@ -22,7 +24,7 @@ from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, FrameRecord, Stream
 from costream.video.packet_ring import RingLimits
-from tests.engine.camera_file import Connect
+from tests.engine.camera_file import Connect, ConnectPaced
 
 ASKS = ["Is it?"]
 
@@ -136,6 +138,25 @@ def test_one_that_is_closed_leaves_the_others_of_its_process_alone(
         assert is_running(other._child.pid)
         assert len(list(engine.watch(other, ASKS))) == 4
     assert not is_running(other._child.pid)
+
+
+def test_who_waits_for_one_that_is_closed_waits_no_longer(
+    model: ModelAdapter, videos: list[Path]
+) -> None:
+    engine = engine_of(model)
+    paced = DeferredSource(ConnectPaced(videos[0]), patience=1e6, backlog=4)
+    closed, other = read_apart([paced, deferred(videos[1])], 1)
+    with closing(other):
+        assert closed.info.live
+        windows = closed.windows(engine._recipe(), Reports())
+        thread = threading.Thread(target=lambda: list(windows), daemon=True)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+        closed.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert len(list(engine.watch(other, ASKS))) == 4
 
 
 @pytest.mark.parametrize(

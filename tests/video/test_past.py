@@ -1,6 +1,7 @@
 """What was sampled comes back to the bit as long as its packets are kept, and is refused after."""
 
 import threading
+from dataclasses import replace
 from functools import partial
 
 import av
@@ -241,3 +242,16 @@ def test_a_camera_that_was_lost_has_a_past_on_both_sides_of_the_gap(tmp_path, mo
     assert_same(source.past.frames(0, ticks[-1] + 1), samples)
     packets = source.past.packets(0, ticks[-1] + 1)
     assert len({packet.parameters for packet in packets}) == 2
+
+
+def test_what_comes_out_otherwise_than_it_was_sampled_is_refused(tmp_path):
+    pictures = panning(25, (3, 1), size=(96, 128))
+    path = encode(tmp_path / "x.avi", pictures, "mjpeg", pixels="yuvj420p")
+    source, samples = watched(path)
+    groups = source.past.ring._groups
+    # One picture is replaced by another one: nothing that a decoder would notice.
+    groups[10].packets[0] = replace(groups[10].packets[0], data=groups[3].packets[0].data)
+    assert_same(source.past.frames(0, 2), between(samples, 0, 2))
+    assert_same(source.past.frames(3, 5), between(samples, 3, 5))
+    with pytest.raises(ForgottenError, match="frames of ticks 0 to 4 can't be decoded"):
+        source.past.frames(0, 5)

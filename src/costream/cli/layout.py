@@ -3,8 +3,8 @@
 * One source is read by a process of its own while the engine's thread runs the model, where there
   is a second core. Torch gets the cores that are left, one at least.
 * Several sources before one engine are read by as many processes as there are cores beside the
-  engine's, one at least, that share them: a process takes some 60 MB, whatever it reads, and a
-  third of a second to start. Torch has the cores that are left, one at least.
+  engine's, one at least, that share them: a process takes some 60 MB and a third of a second to
+  start, and 15 MB a camera. Torch has the cores that are left, one at least.
 * A pipe is read by this process: standard input is nobody else's, and what a FIFO holds is gone
   with whoever opened it. With standard input among several sources there is one engine.
 """

@@ -83,6 +83,10 @@ class _Next:
     """Asks for one more window."""
 
 
+class _Leave:
+    """Ends the reading."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Ask:
     """Asks for what is kept of the past.
@@ -143,8 +147,8 @@ class IngestWorker:
             return
         self._open.remove(number)
         if self._open:
-            for line in (2 * number, 2 * number + 1):
-                self.child.connections[line].close()
+            # Not by closing the line: a thread that waits at it would keep it open, unseen.
+            self.child.send(_Leave(), 2 * number)
         else:
             self.child.close()
 
@@ -298,22 +302,26 @@ class _Camera(threading.Thread):
         self.line = line
         self._past_line = past_line
         self._source = source
-        self._begin = SimpleQueue[_Begin]()
+        self._begin = SimpleQueue[_Begin | None]()
         self._wanted = threading.Semaphore(0)
         self._left = False
         self._records = list[FrameRecord]()
         self._told = monotonic()
 
-    def take(self, message: _Begin | _Next) -> None:
+    def take(self, message: _Begin | _Next | _Leave) -> None:
         """Takes a message of the parent."""
         if isinstance(message, _Begin):
             self._begin.put(message)
+        elif isinstance(message, _Leave):
+            # Closing a camera may take a second, in which the others are not kept waiting.
+            threading.Thread(target=self.leave, name="costream-leave", daemon=True).start()
         else:
             self._wanted.release()
 
     def leave(self) -> None:
         """Ends the reading: nobody is there any more to read for."""
         self._left = True
+        self._begin.put(None)
         self._wanted.release()
         self._source.close()
 
@@ -324,7 +332,9 @@ class _Camera(threading.Thread):
         try:
             with closing(self._source):
                 self.line.send(self._source.info)
-                self._read(self._begin.get())
+                begin = self._begin.get()
+                if begin is not None:
+                    self._read(begin)
         except Exception as caught:  # told to the parent, and raised there
             error = caught
         with suppress(OSError):  # the parent may have left

@@ -107,10 +107,10 @@ class Past:
         notes = self._noted(start, end)
         wanted = {note.stored: note for note in notes}
         pictures = _decoded(self.ring.groups(), wanted)
-        if missing := [note.tick for note in notes if note.stored not in pictures]:
+        if any(note.stored not in pictures for note in notes):
             raise ForgottenError(
-                f"{len(missing)} sampled frames of ticks {start} to {end - 1} can't be decoded as "
-                "they were: what they need is not kept any more, or was damaged"
+                f"the sampled frames of ticks {start} to {end - 1} can't be decoded as they were: "
+                "what some need is not kept any more, or was damaged"
             )
         return [PastFrame(note.tick, note.time, pictures[note.stored]) for note in notes]
 
