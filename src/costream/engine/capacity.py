@@ -56,7 +56,7 @@ class Scratch:
         """
         # A window that is larger than the budget is a batch of its own.
         tokens = max(TOKEN_BUDGET, cost.rows.passing)
-        kv, itemsize = model.kv_shape, model.kv_shape.dtype.itemsize
+        itemsize = model.kv_shape.dtype.itemsize
         # What is stored in 8 bits is multiplied by its scales in float32.
         unpacking = 1 + _FLOAT32_BYTES if row.packed else 0
         window = layout.tokens * row.unit * (itemsize + unpacking)
