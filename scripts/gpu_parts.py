@@ -234,7 +234,7 @@ def _timed_model(setup: Setup, dtype: torch.dtype | None = None) -> ModelAdapter
 
 def _watch_noise(setup: Setup, count: int) -> None:
     model = _timed_model(setup)
-    engine = Engine(model, settings_of(model, epoch=10**6))
+    engine = Engine(model, settings_of(model, rebase_after=10**6))
     sources = [Noise(12, size_of(model), seed) for seed in range(count)]
     for _ in engine.watch(sources, [ASK]):
         pass

@@ -15,7 +15,7 @@ from costream.engine.plan import SHARED, Keys
 from costream.engine.upload import Upload
 from costream.engine.watch import Watch
 from costream.lab.evaluate.stock_model import WholeWindow, stock_logits
-from costream.models import ModelAdapter, Moment, Rotation
+from costream.models import ModelAdapter, Rotation, Timestamp
 from costream.settings import EngineSettings
 from costream.video import BLOCK, ChangeMap, Picture, Sample, StreamHealth, StreamInfo
 
@@ -76,12 +76,12 @@ def ours_and_stock(
             shown.append((tubelet.tick, model.pixels(pictures, watch.stream.geometry)))
         plan, output = watch.run(watch.ingest.prepare(window))
         watch.state.commit(plan)
-        moments = [
-            Moment(n, (tick - shown[0][0] + (patch - 1) / 2) / 2, patch / 2)
+        timestamps = [
+            Timestamp(n, (tick - shown[0][0] + (patch - 1) / 2) / 2, patch / 2)
             for n, (tick, _) in enumerate(shown)
         ]
         pixels, prompt = [pixels for _, pixels in shown], watch.questions.prompts[0]
-        whole = WholeWindow(pixels, moments, prompt, watch.stream.geometry)
+        whole = WholeWindow(pixels, timestamps, prompt, watch.stream.geometry)
         stock = stock_logits(model, whole)
         yield output.logits[0].float().cpu(), stock.float().cpu()
 

@@ -32,7 +32,7 @@ WARM_UP = 2
 
 @contextmanager
 def camera_on_air(seconds: float) -> Iterator[str]:
-    """Serves a camera, which begins anew for every viewer; a viewer never holds it up."""
+    """Serves a camera, which begins again for every viewer; a viewer never holds it up."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

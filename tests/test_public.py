@@ -38,7 +38,7 @@ def test_surface_is_what_it_was_meant_to_be() -> None:
         "Stream",
         "StreamInfo",
         "TokenCount",
-        "Verdict",
+        "Result",
         "WatchHandle",
         "__version__",
         "load_model",

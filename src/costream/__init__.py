@@ -6,8 +6,8 @@
 
     engine = Engine.from_pretrained("Qwen/Qwen3-VL-2B-Instruct", window=40, stride=8)
     with Stream("rtsp://camera/1") as stream:
-        for verdict in engine.watch(stream, ask=["Is someone fighting?"]):
-            print(verdict.start, verdict.answers)
+        for result in engine.watch(stream, ask=["Is someone fighting?"]):
+            print(result.start, result.answers)
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from costream.errors import (
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
     from costream.engine.handle import WatchHandle
+    from costream.engine.result import Answer, FlopCount, Result, StageSeconds, TokenCount
     from costream.engine.session import Session
-    from costream.engine.verdict import Answer, FlopCount, StageSeconds, TokenCount, Verdict
     from costream.models.load import load_model
     from costream.settings import EngineSettings
     from costream.video import Gap, LiveStream, Stream, StreamInfo, open_source
@@ -46,6 +46,7 @@ __all__ = [
     "IntegrityError",
     "LiveStream",
     "ModelError",
+    "Result",
     "Session",
     "SettingsError",
     "SourceError",
@@ -55,7 +56,6 @@ __all__ = [
     "Stream",
     "StreamInfo",
     "TokenCount",
-    "Verdict",
     "WatchHandle",
     "__version__",
     "load_model",
@@ -65,18 +65,18 @@ __all__ = [
 # Torch and transformers take seconds to import: names are looked up when they are first used, so
 # that the command line can print its help without them.
 _HOMES = {
-    "Answer": "costream.engine.verdict",
+    "Answer": "costream.engine.result",
     "Engine": "costream.engine.engine",
     "EngineSettings": "costream.settings",
-    "FlopCount": "costream.engine.verdict",
+    "FlopCount": "costream.engine.result",
     "Gap": "costream.video",
     "LiveStream": "costream.video",
     "Session": "costream.engine.session",
-    "StageSeconds": "costream.engine.verdict",
+    "StageSeconds": "costream.engine.result",
     "Stream": "costream.video",
     "StreamInfo": "costream.video",
-    "TokenCount": "costream.engine.verdict",
-    "Verdict": "costream.engine.verdict",
+    "TokenCount": "costream.engine.result",
+    "Result": "costream.engine.result",
     "WatchHandle": "costream.engine.handle",
     "load_model": "costream.models.load",
     "open_source": "costream.video",

@@ -43,7 +43,7 @@ class EngineSettings(BaseModel):
         text: write a sentence for every answer.
         text_above: write one where the score is at least this high.
         max_text_tokens: where a sentence is cut off.
-        epoch: positions after which all is recomputed and positions begin again. Attention sees
+        rebase_after: positions after which all is recomputed and they begin again. Attention sees
             differences only, but their rounding grows with the positions.
         chunk: tokens run through the language model at a time; bounds memory, not results.
         batch: tokens of the language model after which no further stream's window is run together
@@ -76,7 +76,7 @@ class EngineSettings(BaseModel):
     text: bool = False
     text_above: float | None = Field(None, ge=0, le=1)
     max_text_tokens: int = Field(64, ge=1)
-    epoch: int = Field(65536, ge=1)
+    rebase_after: int = Field(65536, ge=1)
     chunk: int = Field(2048, ge=1)
     batch: int = Field(4096, ge=1)
     attention: str = AUTO

@@ -13,7 +13,7 @@ from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.cli.window_block import cut_apart
-from costream.engine.verdict import Answer, FlopCount, TokenCount, Verdict
+from costream.engine.result import Answer, FlopCount, Result, TokenCount
 from costream.lab.evaluate.datasets.categories import UCF_CRIME
 from costream.printable import one_line
 from costream.video import FrameRecord
@@ -25,8 +25,8 @@ SENTENCE = (
 )
 
 
-def verdict(index: int, *, damaged: int = 0, answers: tuple[Answer, ...] = ANSWERS) -> Verdict:
-    return Verdict(
+def result(index: int, *, damaged: int = 0, answers: tuple[Answer, ...] = ANSWERS) -> Result:
+    return Result(
         stream="camera",
         index=index,
         start=8.0 * index,
@@ -42,13 +42,13 @@ def verdict(index: int, *, damaged: int = 0, answers: tuple[Answer, ...] = ANSWE
 
 
 def shown(
-    width: int, height: int, *verdicts: Verdict, title: str = "camera", calibrated: bool = False
+    width: int, height: int, *results: Result, title: str = "camera", calibrated: bool = False
 ) -> list[str]:
-    """Returns the lines of a live display with these verdicts."""
+    """Returns the lines of a live display with these results."""
     screen = Screen(width, height)
     with screen.live as live:
         display = LiveDisplay(live, title, Totals(), 600.0, 40, calibrated=calibrated)
-        for one in verdicts:
+        for one in results:
             display.show(one)
         return screen.lines(display)
 
@@ -67,7 +67,7 @@ def test_the_panel_shows_the_last_windows_and_what_was_saved() -> None:
             screen.lines(display)
         )
         for index in range(15):
-            display.show(verdict(index, damaged=int(index == 14)))
+            display.show(result(index, damaged=int(index == 14)))
         text = "".join(screen.lines(display))
     assert "0.0-40.0 s" not in text
     assert "112.0-152.0 s  1 frame damaged  FLOPs saved 95%  kept 10%  prefilled 4%" in text
@@ -85,7 +85,7 @@ def test_the_panel_fits_the_screen(
     size: tuple[int, int], count: int, long: bool, text: str | None
 ) -> None:
     answers = questions(count, text=text, long=long)
-    lines = shown(*size, *(verdict(n, answers=answers) for n in range(12)), title=80 * "long ")
+    lines = shown(*size, *(result(n, answers=answers) for n in range(12)), title=80 * "long ")
     assert len(lines) < max(size[1], 4)
     assert all(cell_len(line) <= size[0] for line in lines)
 
@@ -96,7 +96,7 @@ def test_nine_questions_and_their_scores_can_be_told_apart(
     size: tuple[int, int], long: bool
 ) -> None:
     answers = questions(9, text=SENTENCE, long=long)
-    lines = shown(*size, verdict(0), verdict(1, answers=answers))
+    lines = shown(*size, result(0), result(1, answers=answers))
     rows = [line.strip("│ ") for line in lines if " no " in line or " yes " in line][-9:]
     assert [float(row.split()[1]) for row in rows] == [
         pytest.approx(answer.score, abs=0.011) for answer in answers
@@ -108,7 +108,7 @@ def test_nine_questions_and_their_scores_can_be_told_apart(
 
 def test_a_long_question_is_wrapped_where_there_is_room() -> None:
     ask = "Does the video show two or more people who push or hit each other near the shop's door?"
-    lines = shown(80, 24, verdict(0, answers=(Answer(ask, 0.7, SENTENCE),)))
+    lines = shown(80, 24, result(0, answers=(Answer(ask, 0.7, SENTENCE),)))
     text = " ".join(" ".join(line.strip("│").split()) for line in lines)
     assert ask in text and SENTENCE in text
 
@@ -117,7 +117,7 @@ def test_where_not_all_questions_fit_no_yes_is_hidden() -> None:
     answers = tuple(replace(answer, threshold=0.8) for answer in questions(13))
     low = replace(answers[0], score=0.2, threshold=0.1)
     broken = replace(answers[1], score=nan)
-    lines = shown(60, 12, verdict(0, answers=(low, broken, *answers[2:])))
+    lines = shown(60, 12, result(0, answers=(low, broken, *answers[2:])))
     assert any(" nan " in line for line in lines)
     assert sum(" yes  " in line for line in lines if "…" not in line) == 3
     assert any("… and 8 questions more, none of them yes" in line for line in lines)
@@ -130,7 +130,7 @@ def test_a_title_is_cut_with_an_ellipsis_and_markup_is_text() -> None:
 
 def test_line_breaks_and_control_characters_stay_out_of_the_layout() -> None:
     answers = (Answer("Is it\nred\x1b[2J?", 0.9),)
-    assert any("Is it red [2J?" in line for line in shown(80, 24, verdict(0, answers=answers)))
+    assert any("Is it red [2J?" in line for line in shown(80, 24, result(0, answers=answers)))
     assert one_line("a\r\nb\u2028c\x07") == "a  b c "
 
 
@@ -158,7 +158,7 @@ def test_the_last_state_stays_once() -> None:
     screen = Screen(80, 24)
     with screen.live as live:
         display = LiveDisplay(live, "camera", Totals(), 600.0, 40)
-        display.show(verdict(0))
+        display.show(result(0))
         display.finish()
     text: str = screen.console.file.getvalue()  # type: ignore[attr-defined]
     last = text[text.rindex("\x1b[2K") :]
@@ -185,17 +185,17 @@ def test_a_share_is_all_or_nothing_only_where_it_is() -> None:
 
 
 def test_what_is_not_a_number_is_no_yes() -> None:
-    lines = shown(80, 24, verdict(0, answers=(Answer("Smoke?", nan),)))
+    lines = shown(80, 24, result(0, answers=(Answer("Smoke?", nan),)))
     assert any("░░░░░░░░░░ nan  ?    Smoke?" in line for line in lines)
 
 
 def test_what_is_not_calibrated_is_marked_where_others_are() -> None:
     answers = (Answer("Smoke?", 0.9, calibrated=True), Answer("Dog?", 0.9))
-    marked = shown(80, 24, verdict(0, answers=answers), calibrated=True)
+    marked = shown(80, 24, result(0, answers=answers), calibrated=True)
     assert [("Smoke?" in line, "Dog?" in line) for line in marked if "not calibrated" in line] == [
         (False, True)
     ]
-    assert "not calibrated" not in "".join(shown(80, 24, verdict(0, answers=answers)))
+    assert "not calibrated" not in "".join(shown(80, 24, result(0, answers=answers)))
 
 
 def test_questions_that_begin_alike_are_cut_in_the_middle() -> None:
@@ -205,10 +205,10 @@ def test_questions_that_begin_alike_are_cut_in_the_middle() -> None:
     assert cell_len(cut_apart(["火" * 40], 21)[0]) <= 21
 
 
-def printed(*verdicts: Verdict, calibrated: bool = False) -> list[str]:
+def printed(*results: Result, calibrated: bool = False) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
     display = PlainDisplay(console, "camera [b]1[/b]", Totals(), calibrated=calibrated)
-    for one in verdicts:
+    for one in results:
         display.show(one)
     display.finish()
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
@@ -217,7 +217,7 @@ def printed(*verdicts: Verdict, calibrated: bool = False) -> list[str]:
 
 def test_plain_lines_carry_decision_evidence_and_text() -> None:
     answers = (replace(ANSWERS[0], threshold=0.9), Answer("Smoke?", 0.1), Answer("Fire?", nan))
-    title, first, second, third, summary = printed(verdict(0, answers=answers), calibrated=True)
+    title, first, second, third, summary = printed(result(0, answers=answers), calibrated=True)
     assert title == "camera [b]1[/b]"
     assert first == (
         "0.0-40.0 s  0.90 yes Is [red]someone[/] fighting?  (not calibrated)  "
@@ -234,5 +234,5 @@ def test_no_window_is_said_so() -> None:
 
 def test_totals_of_a_short_window_are_not_rounded_away() -> None:
     totals = Totals()
-    totals.add(replace(verdict(0), end=0.5))
+    totals.add(replace(result(0), end=0.5))
     assert totals.summary().startswith("1 window, 0.5 s of video")

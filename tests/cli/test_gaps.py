@@ -16,12 +16,12 @@ from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.video import Gap
 from tests.cli.screen import Screen
-from tests.cli.test_display import verdict
+from tests.cli.test_display import result
 
 LOST = Gap("lost", 61.5, None, "door stopped: no data for 10 s")
 BACK = Gap("back", 61.5, 83.0, "reconnected", attempts=3)
 SKIPPED = Gap("skipped", 90.0, 98.5, "the watcher is behind the source", frames=17)
-LAGGING = replace(verdict(0), wall="2026-11-28T12:00:00.000+00:00", lag=1.26)
+LAGGING = replace(result(0), wall="2026-11-28T12:00:00.000+00:00", lag=1.26)
 
 
 def test_gaps_in_words() -> None:

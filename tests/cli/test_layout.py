@@ -18,7 +18,7 @@ from costream.cli.layout import engines_for, pipes, reads_apart, threads_beside
 from costream.engine.ingest_process import IngestProcess
 from costream.errors import SettingsError
 from tests.cli.conftest import Command
-from tests.cli.test_run import SMALL, verdicts
+from tests.cli.test_run import SMALL, results
 from tests.video.encode import encode, panning
 
 MAIN = "from costream.cli import main; main()"
@@ -77,7 +77,7 @@ def test_both_layouts_say_the_same_and_show_the_same_frames(
         with_cores(monkeypatch, cores)
         result = costream("run", camera, "--ask", "x", "--model", checkpoint, "--json", *SMALL)
         assert (result.status, result.err, len(started)) == (0, "", cores - 1)
-        lines = verdicts(result.out)
+        lines = results(result.out)
         for line in lines:
             assert line.pop("seconds")["decode"] > 0
             line["answers"][0].pop("score")
@@ -94,7 +94,7 @@ def test_decoding_on_demand_is_done_apart_too(
         options = ("--model", checkpoint, "--json", "--decode", "changes", *SMALL)
         result = costream("run", camera, "--ask", "x", *options)
         assert (result.status, result.err) == (0, "")
-        found.append([(v["index"], v["tokens"]) for v in verdicts(result.out)])
+        found.append([(v["index"], v["tokens"]) for v in results(result.out)])
     assert found[0] == found[1]
 
 

@@ -40,7 +40,7 @@ SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"
 
 
-def verdicts(out: str) -> list[dict]:
+def results(out: str) -> list[dict]:
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -64,17 +64,17 @@ def test_json_lines_keep_their_contract(
     options = ("--model", checkpoint, "--pruner", pruner, "--refresh", refresh, "--json", *SMALL)
     result = costream("run", camera, "--ask", "Is it?", "--ask", "Or not?", *options)
     assert (result.status, result.err) == (0, "")
-    lines = verdicts(result.out)
+    lines = results(result.out)
     assert [(v["index"], v["start"], v["end"]) for v in lines] == [
         (i, 2.0 * i, 2.0 * i + 4) for i in range(5)
     ]
-    for verdict in lines:
-        assert set(verdict) == KEYS
-        assert verdict["wall"] is None and verdict["lag"] is None
-        assert_adds_up(verdict["tokens"])
-        assert [a["ask"] for a in verdict["answers"]] == ["Is it?", "Or not?"]
-        assert all(0 <= a["score"] <= 1 for a in verdict["answers"])
-        assert verdict["damaged"] == 0
+    for window in lines:
+        assert set(window) == KEYS
+        assert window["wall"] is None and window["lag"] is None
+        assert_adds_up(window["tokens"])
+        assert [a["ask"] for a in window["answers"]] == ["Is it?", "Or not?"]
+        assert all(0 <= a["score"] <= 1 for a in window["answers"])
+        assert window["damaged"] == 0
 
 
 def test_answers_are_those_of_any_attention_backend(
@@ -87,7 +87,7 @@ def test_answers_are_those_of_any_attention_backend(
         options = ("--model", checkpoint, "--attention", attention, "--json", *SMALL)
         result = costream("run", camera, "--ask", "Is it?", *options)
         assert (result.status, result.err) == (0, "")
-        found.append([v["answers"][0]["score"] for v in verdicts(result.out)])
+        found.append([v["answers"][0]["score"] for v in results(result.out)])
         assert bool(used) == (attention == "flex")
     assert found[0] == pytest.approx(found[1], abs=1e-4)
 
@@ -105,9 +105,9 @@ def test_text_is_written_on_request(costream: Command, camera: Path, checkpoint:
     options = ("--model", checkpoint, "--json", *SMALL)
     silent = costream("run", camera, "--ask", "Is it?", *options)
     spoken = costream("run", camera, "--ask", "Is it?", "--text", *options)
-    assert all(v["answers"][0]["text"] is None for v in verdicts(silent.out))
-    assert all(isinstance(v["answers"][0]["text"], str) for v in verdicts(spoken.out))
-    assert all(v["seconds"]["generate"] > 0 for v in verdicts(spoken.out))
+    assert all(v["answers"][0]["text"] is None for v in results(silent.out))
+    assert all(isinstance(v["answers"][0]["text"], str) for v in results(spoken.out))
+    assert all(v["seconds"]["generate"] > 0 for v in results(spoken.out))
 
 
 @pytest.mark.parametrize("limit", [1, 5])
@@ -121,7 +121,7 @@ def test_written_text_is_cut_off_where_told(
     monkeypatch.setattr(StockAdapter, "decode", lambda self, ids: str(len(ids)))
     options = ("--text", "--max-text-tokens", limit, "--model", checkpoint, "--json", *SMALL)
     result = costream("run", camera, "--ask", "Is it?", *options)
-    assert {v["answers"][0]["text"] for v in verdicts(result.out)} == {str(limit)}
+    assert {v["answers"][0]["text"] for v in results(result.out)} == {str(limit)}
 
 
 def test_a_codec_without_vectors_says_so(
@@ -130,7 +130,7 @@ def test_a_codec_without_vectors_says_so(
     clip = tmp_path / "pictures.mkv"
     small_clips.encode(clip, small_clips.panning(20), "mjpeg", rate=4, pixels="yuvj420p")
     options = ("--model", checkpoint, "--pruner", "codecflow-v4", "--json", *SMALL)
-    lines = verdicts(costream("run", clip, "--ask", "Is it?", *options).out)
+    lines = results(costream("run", clip, "--ask", "Is it?", *options).out)
     assert {v["motion"] for v in lines} == {"none"}
     assert all(v["tokens"]["kept"] == v["tokens"]["full"] for v in lines)
 
@@ -144,7 +144,7 @@ def test_reads_standard_input(camera: Path, checkpoint: Path, tmp_path: Path) ->
     with clip.open("rb") as pipe:
         done = subprocess.run(command, stdin=pipe, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(verdicts(done.stdout)) == 2
+    assert len(results(done.stdout)) == 2
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(camera: Path, checkpoint: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_pool_without_room_for_a_window_says_what_would_make_some(
     enough = costream("run", *options, "--kv-memory", "1MiB", "--json")
     assert enough.status == 0
     alone = costream("run", *options, "--json")
-    for one, other in zip(verdicts(enough.out), verdicts(alone.out), strict=True):
+    for one, other in zip(results(enough.out), results(alone.out), strict=True):
         assert one["answers"] == other["answers"]
 
 
@@ -208,7 +208,7 @@ def test_keys_and_values_in_eight_bits(costream: Command, camera: Path, checkpoi
     options = (camera, "--ask", "Is it?", "--model", checkpoint, *SMALL, "--json")
     packed = costream("run", *options, "--kv-dtype", "int8")
     scores, plain = (
-        [verdict["answers"][0]["score"] for verdict in verdicts(out)]
+        [window["answers"][0]["score"] for window in results(out)]
         for out in (packed.out, costream("run", *options).out)
     )
     assert scores == pytest.approx(plain, abs=0.02) and scores != plain
@@ -259,7 +259,7 @@ def test_damaged_copies_end_in_a_sentence_or_are_marked(
     for copy in damaged_copies(clip, tmp_path):
         result = costream("run", copy, "--ask", "Is it?", "--model", checkpoint, "--json", *SMALL)
         if result.status == 0:
-            lines = verdicts(result.out)
+            lines = results(result.out)
             assert lines
             marked += any(v["damaged"] for v in lines)
         else:
@@ -277,7 +277,7 @@ def test_a_source_that_is_cut_off_is_told(
     half.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     result = costream("run", half, "--ask", "Is it?", "--model", checkpoint, "--json", *SMALL)
     assert result.status == 0
-    assert verdicts(result.out)
+    assert results(result.out)
     assert result.err == f"costream: {half} ends before its stated length: it may be cut off\n"
 
 
@@ -299,10 +299,10 @@ def test_real_clips_run_to_their_end_at_the_default_settings(
 ) -> None:
     result = costream("run", CLIPS / name, "--ask", "Is it?", "--model", checkpoint, "--json")
     assert (result.status, result.err) == (0, "")
-    lines = verdicts(result.out)
+    lines = results(result.out)
     assert lines
-    for verdict in lines:
-        assert_adds_up(verdict["tokens"])
+    for window in lines:
+        assert_adds_up(window["tokens"])
 
 
 def test_thresholds_decide_and_calibration_is_told(
@@ -310,7 +310,7 @@ def test_thresholds_decide_and_calibration_is_told(
 ) -> None:
     options = ("--model", checkpoint, "--ask", "Is it?", "--ask", "Or not?", "--json", *SMALL)
     thresholds = ("--threshold", 0, "--threshold", "or not=1")
-    lines = verdicts(costream("run", camera, *options, *thresholds).out)
+    lines = results(costream("run", camera, *options, *thresholds).out)
     for first, second in (line["answers"] for line in lines):
         assert (first["threshold"], first["decision"]) == (0, "yes")
         assert (second["threshold"], second["decision"]) == (1, "no")
@@ -332,7 +332,7 @@ def test_the_question_mark_makes_no_difference_to_the_embedded_model(
         "Qwen/Qwen3-VL-2B-Instruct takes 4 GiB of weights and about 1 GiB a quiet camera on a GPU; "
         "on a CPU it takes twice that and seldom keeps up\n",
     )
-    for known, spelt, unknown in (line["answers"] for line in verdicts(result.out)):
+    for known, spelt, unknown in (line["answers"] for line in results(result.out)):
         assert spelt["score"] == pytest.approx(known["score"], abs=1e-5)
         assert (spelt["ask"], spelt["calibrated"]) == ("is someone fighting", True)
         assert not unknown["calibrated"]

@@ -152,7 +152,7 @@ def test_positions_that_begin_again_adopt_what_has_left_the_window_once(
     model: ModelAdapter,
 ) -> None:
     """Rows are recomputed, and tokens that are carried over refer to the new ones."""
-    watch, windows = watch_of(model, shares=(1.0, 0.0, 0.3), stride=1, epoch=100)
+    watch, windows = watch_of(model, shares=(1.0, 0.0, 0.3), stride=1, rebase_after=100)
     rebased = 0
     for window in windows:
         plan, _ = run(watch, window)
@@ -210,7 +210,7 @@ def test_chunks_of_a_pass_don_t_matter(model: ModelAdapter, chunk: int) -> None:
 
 @pytest.mark.parametrize("refresh", ["none", "anchors", "random", "full"])
 def test_rows_don_t_pile_up(model: ModelAdapter, refresh: str) -> None:
-    watch, windows = watch_of(model, pictures=CHANGING * 4, refresh=refresh, epoch=300)
+    watch, windows = watch_of(model, pictures=CHANGING * 4, refresh=refresh, rebase_after=300)
     used = []
     for window in windows:
         advance(watch, window)

@@ -37,25 +37,25 @@ def engine(model: ModelAdapter, **values: object) -> Engine:
 @pytest.mark.parametrize("hold", [True, False])
 def test_token_counts_add_up(model: ModelAdapter, hold: bool, pruner: str, refresh: str) -> None:
     watcher = engine(model, pruner=pruner, refresh=refresh, hold=hold)
-    verdicts = list(watcher.watch(still_stream(40), ["Is it?"]))
-    assert [(v.start, v.end) for v in verdicts] == [(2 * i, 2 * i + 6) for i in range(8)]
-    for verdict in verdicts:
-        tokens = verdict.tokens
+    results = list(watcher.watch(still_stream(40), ["Is it?"]))
+    assert [(v.start, v.end) for v in results] == [(2 * i, 2 * i + 6) for i in range(8)]
+    for result in results:
+        tokens = result.tokens
         shown = tokens.kept + tokens.carried
         assert tokens.prefilled + tokens.referring + tokens.reused == shown <= tokens.full == 6 * 12
-        assert verdict.flops.spent > 0
-        assert verdict.frames == 12
-        assert 0 <= verdict.answers[0].score <= 1
+        assert result.flops.spent > 0
+        assert result.frames == 12
+        assert 0 <= result.answers[0].score <= 1
     if refresh == "full":
-        assert all(v.tokens.reused == 0 for v in verdicts)
+        assert all(v.tokens.reused == 0 for v in results)
     elif refresh == "none":
-        assert all(v.tokens.reused > 0 for v in verdicts[1:])
+        assert all(v.tokens.reused > 0 for v in results[1:])
     if pruner == "none":
-        assert all(v.tokens.kept == v.tokens.full for v in verdicts)
+        assert all(v.tokens.kept == v.tokens.full for v in results)
     elif hold:
-        assert all(v.tokens.kept + v.tokens.carried == v.tokens.full for v in verdicts)
+        assert all(v.tokens.kept + v.tokens.carried == v.tokens.full for v in results)
     else:
-        assert all(v.tokens.carried == v.tokens.referring == 0 for v in verdicts)
+        assert all(v.tokens.carried == v.tokens.referring == 0 for v in results)
 
 
 def test_savings_are_real(model: ModelAdapter) -> None:
@@ -70,7 +70,7 @@ def test_nothing_saved_costs_what_full_costs(model: ModelAdapter) -> None:
     assert first.flops.spent == pytest.approx(first.flops.full, rel=0.02)
 
 
-def test_same_stream_same_verdicts(model: ModelAdapter) -> None:
+def test_same_stream_same_results(model: ModelAdapter) -> None:
     runs = [
         [(v.tokens, v.answers) for v in engine(model).watch(still_stream(30), ["Is it?"])]
         for _ in range(2)
@@ -78,9 +78,9 @@ def test_same_stream_same_verdicts(model: ModelAdapter) -> None:
     assert runs[0] == runs[1]
 
 
-def test_verdict_is_json(model: ModelAdapter) -> None:
-    verdict = next(engine(model).watch(still_stream(12), ["Is it?", "Or not?"]))
-    values = json.loads(json.dumps(verdict.to_dict()))
+def test_result_is_json(model: ModelAdapter) -> None:
+    result = next(engine(model).watch(still_stream(12), ["Is it?", "Or not?"]))
+    values = json.loads(json.dumps(result.to_dict()))
     assert values["stream"] == "fake"
     assert [a["ask"] for a in values["answers"]] == ["Is it?", "Or not?"]
     assert set(values["answers"][0]) == {
@@ -123,8 +123,8 @@ def test_memory_does_not_grow_with_the_stream(model: ModelAdapter, refresh: str)
 def test_eight_bits_change_answers_a_little(any_model: ModelAdapter) -> None:
     plain, packed = (
         [
-            verdict.answers[0].score
-            for verdict in engine(any_model, kv_dtype=kv_dtype).watch(still_stream(60), ["Is it?"])
+            result.answers[0].score
+            for result in engine(any_model, kv_dtype=kv_dtype).watch(still_stream(60), ["Is it?"])
         ]
         for kv_dtype in (None, "int8")
     )
@@ -138,8 +138,8 @@ def test_a_damaged_frame_is_counted(model: ModelAdapter) -> None:
     samples = samples_of(noise_pictures(12))
     broken = replace(samples[5], change=replace(samples[5].change, damaged=True))
     stream = FakeStream([*samples[:5], broken, *samples[6:]])
-    verdict = next(engine(model).watch(stream, ["Is it?"]))
-    assert verdict.damaged == 1
+    result = next(engine(model).watch(stream, ["Is it?"]))
+    assert result.damaged == 1
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_a_frame_size_that_does_not_fit_is_refused(model: ModelAdapter) -> None:
 
 @pytest.mark.parametrize("name", list(PRUNERS))
 def test_every_registered_rule_runs(model: ModelAdapter, name: str) -> None:
-    verdicts = list(engine(model, pruner=name, window=2).watch(still_stream(8), ["Is it?"]))
-    assert [v.tokens.kept + v.tokens.carried > 0 for v in verdicts] == [True] * 2
+    results = list(engine(model, pruner=name, window=2).watch(still_stream(8), ["Is it?"]))
+    assert [v.tokens.kept + v.tokens.carried > 0 for v in results] == [True] * 2
 
 
 def test_pruning_after_the_encoder_saves_nothing_of_the_encoder(model: ModelAdapter) -> None:
@@ -185,9 +185,9 @@ def test_pruning_after_the_encoder_saves_nothing_of_the_encoder(model: ModelAdap
 
 
 def test_recent_frames_alone_cost_and_count_alone(model: ModelAdapter) -> None:
-    verdicts = list(engine(model, pruner="none", recent=2).watch(still_stream(40), ["Is it?"]))
-    assert [(v.start, v.end) for v in verdicts] == [(2 * i + 4, 2 * i + 6) for i in range(8)]
-    assert {v.tokens.full for v in verdicts} == {2 * 12}
+    results = list(engine(model, pruner="none", recent=2).watch(still_stream(40), ["Is it?"]))
+    assert [(v.start, v.end) for v in results] == [(2 * i + 4, 2 * i + 6) for i in range(8)]
+    assert {v.tokens.full for v in results} == {2 * 12}
 
 
 def test_what_asking_costs_is_part_of_what_is_spent(model: ModelAdapter) -> None:

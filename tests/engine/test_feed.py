@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from costream.engine.engine import Engine
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, Gap, Sample, Stream
@@ -54,8 +54,8 @@ def told(engine: Engine, streams: object) -> dict[str | None, list[object]]:
         threads.add(threading.current_thread())
         found[gap.stream].append((gap.kind, gap.start))
 
-    for verdict in engine.watch(streams, ASKS, on_gap=note):  # type: ignore[arg-type]
-        found[verdict.stream].append(verdict.index)
+    for result in engine.watch(streams, ASKS, on_gap=note):  # type: ignore[arg-type]
+        found[result.stream].append(result.index)
         time.sleep(0.02)
     assert threads == {threading.main_thread()}
     return found
@@ -93,10 +93,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return encode(path, panning(60, size=(96, 128)), rate=5, options={"preset": "ultrafast"})
 
 
-def by_stream(verdicts: list[Verdict]) -> dict[str, list[int]]:
+def by_stream(results: list[Result]) -> dict[str, list[int]]:
     found = defaultdict(list)
-    for verdict in verdicts:
-        found[verdict.stream].append(verdict.index)
+    for result in results:
+        found[result.stream].append(result.index)
     return found
 
 
@@ -105,7 +105,7 @@ def test_a_fifo_among_several_keeps_no_other_waiting(
 ) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    go, found = threading.Event(), list[Verdict]()
+    go, found = threading.Event(), list[Result]()
 
     def write() -> None:
         with fifo.open("wb") as pipe:
@@ -122,8 +122,8 @@ def test_a_fifo_among_several_keeps_no_other_waiting(
         streams = [
             stack.enter_context(closing(Stream(path, motion=False))) for path in (fifo, clip)
         ]
-        for verdict in engine_of(model).watch(streams, ASKS):
-            found.append(verdict)
+        for result in engine_of(model).watch(streams, ASKS):
+            found.append(result)
             if by_stream(found)[str(clip)] == [0, 1, 2, 3, 4]:
                 go.set()
     writer.join()

@@ -53,8 +53,8 @@ def test_processes_that_read_give_what_the_engine_s_own_reading_gives(
     engine, found = engine_of(model), defaultdict(list)
     with ExitStack() as stack:
         streams = [stack.enter_context(closing(engine.ingest(deferred(v)))) for v in videos]
-        for verdict in engine.watch(streams, ASKS):
-            found[verdict.stream].append(verdict)
+        for result in engine.watch(streams, ASKS):
+            found[result.stream].append(result)
     for video in videos:
         with Stream(video, motion=False) as stream:
             alone = list(engine_of(model).watch(stream, ASKS))
@@ -93,8 +93,8 @@ def test_frames_are_told_of_here_too_in_bulk_and_in_order_with_the_windows(
 ) -> None:
     told: list[FrameRecord | float] = []
     with closing(engine_of(model).ingest(deferred(videos[0]))) as stream:
-        for verdict in engine_of(model).watch(stream, ASKS, on_frame=told.append):
-            told.append(verdict.end)
+        for result in engine_of(model).watch(stream, ASKS, on_frame=told.append):
+            told.append(result.end)
     alone: list[FrameRecord] = []
     with Stream(videos[0], motion=False) as own:
         assert len(list(engine_of(model).watch(own, ASKS, on_frame=alone.append))) == 4
@@ -117,8 +117,8 @@ def test_several_in_one_process_get_what_each_gets_alone(
         for stream in streams:
             stack.enter_context(closing(stream))
         with pytest.raises(SourceError, match=r"x\.mp4: it is not a video"):
-            for verdict in engine.watch(streams, ASKS):
-                found.append((verdict.stream, verdict.index, verdict.tokens))
+            for result in engine.watch(streams, ASKS):
+                found.append((result.stream, result.index, result.tokens))
     for video, count in ((videos[0], 2), (videos[1], 1)):
         with Stream(video, motion=False) as stream:
             alone = [(v.stream, v.index, v.tokens) for v in engine_of(model).watch(stream, ASKS)]
@@ -186,8 +186,8 @@ def test_past_windows_are_had_from_the_process_that_reads_to_the_bit(
     kept_stream, other = read_apart([kept, deferred(videos[1])], 1)
     with closing(kept_stream), closing(other):
         ends = []
-        for verdict in engine.watch(kept_stream, ASKS):
-            start, end = round(2 * verdict.start), round(2 * verdict.end)
+        for result in engine.watch(kept_stream, ASKS):
+            start, end = round(2 * result.start), round(2 * result.end)
             # It is asked while the process goes on, and after the stream has ended.
             ends.append((start, end, kept_stream.frames_of(start, end)))
         again = kept_stream.frames_of(*ends[0][:2])

@@ -80,18 +80,18 @@ def test_it_is_in_the_tokens_of_every_window(
         judged = pruned = 0
         newest: np.ndarray | None = None
         for window, _ in engine.windows(stream):
-            verdict = watch.step(window)
+            result = watch.step(window)
             shape = watch.state.window.patches[0].keep.groups.shape
             where = changed_groups(empty, taken, shape)
             assert where.sum() >= 2
             if newest is None:
                 newest = np.full(shape, -1)
             follow(watch.state.window.patches, newest)
-            if verdict.end > ARRIVES + 1:
+            if result.end > ARRIVES + 1:
                 # Its tokens show the visitor, and after he has left the empty place.
-                since = LEAVES if verdict.end > LEAVES + 1 else ARRIVES
+                since = LEAVES if result.end > LEAVES + 1 else ARRIVES
                 assert (newest[where] / SETTINGS.fps >= since - 0.5).all()
                 judged += 1
-            pruned += verdict.tokens.kept < verdict.tokens.full / 2
+            pruned += result.tokens.kept < result.tokens.full / 2
         assert judged > 30
         assert pruned > 30

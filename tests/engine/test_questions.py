@@ -40,9 +40,9 @@ def test_written_answers_are_the_stock_model_s(model: ModelAdapter, checkpoint: 
     asks = ["Is someone fighting?", "Did a car stop?", "Is there smoke in the picture?"]
     pictures = noise_pictures(6)
     engine = Engine(model, SETTINGS.model_copy(update={"text": True, "max_text_tokens": 12}))
-    (verdict,) = list(engine.watch(FakeStream(samples_of(pictures)), asks))
+    (result,) = list(engine.watch(FakeStream(samples_of(pictures)), asks))
     published = Published(checkpoint)
-    for answer in verdict.answers:
+    for answer in result.answers:
         prompt = f"{answer.ask} Start your response with 'Yes' or 'No'."
         pixels, grid = published._pixels([p.rgb() for p in pictures])
         ids = published._ids(list(range(6)), grid, prompt, 2)
@@ -81,5 +81,5 @@ def test_text_above_writes_only_where_the_score_is_high(model: ModelAdapter) -> 
     for above, expected in ((0.0, True), (1.0, False)):
         settings = SETTINGS.model_copy(update={"text_above": above, "max_text_tokens": 2})
         stream = FakeStream(samples_of(noise_pictures(6)))
-        (verdict,) = list(Engine(model, settings).watch(stream, ["Is it?"]))
-        assert (verdict.answers[0].text is not None) is expected
+        (result,) = list(Engine(model, settings).watch(stream, ["Is it?"]))
+        assert (result.answers[0].text is not None) is expected

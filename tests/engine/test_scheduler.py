@@ -17,9 +17,9 @@ from costream.engine.bell import Bell
 from costream.engine.engine import Engine
 from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
 from costream.engine.ingest import Reports
+from costream.engine.result import Result
 from costream.engine.row_shape import RowShape
 from costream.engine.scheduler import Scheduler
-from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
 from costream.errors import PoolExhaustedError, SettingsError, SourceError
 from costream.models import ModelAdapter
@@ -54,14 +54,14 @@ def engine_of(model: ModelAdapter, kv_memory: int | None = None, **values: objec
     return engine
 
 
-def by_stream(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+def by_stream(results: Sequence[Result]) -> dict[str, list[Result]]:
     found = defaultdict(list)
-    for verdict in verdicts:
-        found[verdict.stream].append(verdict)
+    for result in results:
+        found[result.stream].append(result)
     return found
 
 
-def assert_same(found: Sequence[Verdict], alone: Sequence[Verdict]) -> None:
+def assert_same(found: Sequence[Result], alone: Sequence[Result]) -> None:
     assert [(v.index, v.start, v.end) for v in found] == [(v.index, v.start, v.end) for v in alone]
     for one, other in zip(found, alone, strict=True):
         assert one.tokens == other.tokens
@@ -121,7 +121,7 @@ class Hand:
         if feed in self.scheduler.feeds:
             self.scheduler.remove(feed)
 
-    def step(self) -> list[Verdict]:
+    def step(self) -> list[Result]:
         batch = None
         while self.scheduler.feeds and batch is None:
             batch = self.scheduler.take()
@@ -143,7 +143,7 @@ steps = st.lists(st.sampled_from(["join", "leave", "step", "swap", "step"]), max
 def test_joins_leaves_and_swaps_change_no_answer(
     model: ModelAdapter, steps: list[str], seed: int
 ) -> None:
-    hand, found, joined = Hand(engine_of(model)), list[Verdict](), 0
+    hand, found, joined = Hand(engine_of(model)), list[Result](), 0
     for step in ["join", *steps]:
         if step == "join" and joined < 4:
             hand.join(joined, 12 + 4 * ((joined + seed) % 5))
@@ -156,11 +156,11 @@ def test_joins_leaves_and_swaps_change_no_answer(
                     feed.watch.state.swap_out()
         elif step == "step":
             found += hand.step()
-    for name, verdicts in by_stream(found).items():
+    for name, results in by_stream(found).items():
         number = int(name.rpartition(" ")[2])
         ticks = 12 + 4 * ((number + seed) % 5)
         alone = list(engine_of(model).watch(Named(number, ticks), ASKS))
-        assert_same(verdicts, alone[: len(verdicts)])
+        assert_same(results, alone[: len(results)])
     hand.scheduler.close()
     assert hand.engine.runner.pool.used == hand.engine.runner.prompt.tokens
 
@@ -178,8 +178,8 @@ def test_a_stream_that_fails_leaves_the_others_alone(model: ModelAdapter) -> Non
     broken, whole = Named(0, 14, SourceError("camera 0 stopped")), Named(1, 30)
     found = []
     with pytest.raises(SourceError, match="camera 0 stopped"):
-        for verdict in engine_of(model).watch([broken, whole], ASKS):
-            found.append(verdict)
+        for result in engine_of(model).watch([broken, whole], ASKS):
+            found.append(result)
     alone = list(engine_of(model).watch(Named(1, 30), ASKS))
     assert_same(by_stream(found)["camera 1"], alone)
 
@@ -196,7 +196,7 @@ def test_where_the_pool_is_too_small_for_all_everybody_gets_their_windows(
     hand = Hand(engine_of(model, kv_memory=int(room * needed) * row), host)
     for number in range(cameras):
         hand.join(number, 24)
-    found: list[Verdict] = []
+    found: list[Result] = []
     while step := hand.step():
         found += step
         pool = hand.engine.runner.pool
@@ -226,8 +226,8 @@ def most_rows(engine: Engine, number: int, ticks: int) -> int:
 
 
 @cache
-def by_itself(model: ModelAdapter, number: int, epoch: int) -> list[Verdict]:
-    return list(engine_of(model, epoch=epoch).watch(Named(number, 30), ASKS))
+def by_itself(model: ModelAdapter, number: int, rebase_after: int) -> list[Result]:
+    return list(engine_of(model, rebase_after=rebase_after).watch(Named(number, 30), ASKS))
 
 
 @settings(quick, max_examples=10)
@@ -235,17 +235,19 @@ def by_itself(model: ModelAdapter, number: int, epoch: int) -> list[Verdict]:
     cameras=st.integers(1, 4),
     room=st.sampled_from([1.0, 1.1, 1.4]),
     host=st.sampled_from([0, 1 << 30]),
-    epoch=st.sampled_from([60, 150, 65536]),
+    rebase_after=st.sampled_from([60, 150, 65536]),
 )
 def test_a_pool_of_one_window_and_a_bit_carries_everybody_through_rebases(
-    model: ModelAdapter, cameras: int, room: float, host: int, epoch: int
+    model: ModelAdapter, cameras: int, room: float, host: int, rebase_after: int
 ) -> None:
     needed = max(most_rows(engine_of(model), number, 30) for number in range(cameras))
     row = RowShape(model.kv_shape).bytes
-    hand = Hand(engine_of(model, kv_memory=int(room * needed) * row, epoch=epoch), host)
+    hand = Hand(
+        engine_of(model, kv_memory=int(room * needed) * row, rebase_after=rebase_after), host
+    )
     for number in range(cameras):
         hand.join(number, 30)
-    found: list[Verdict] = []
+    found: list[Result] = []
     while step := hand.step():
         found += step
         names = [feed.watch.info.source for feed in hand.scheduler.feeds]
@@ -253,7 +255,7 @@ def test_a_pool_of_one_window_and_a_bit_carries_everybody_through_rebases(
         assert not served or max(served) - min(served) <= 1
     assert not hand.scheduler.errors
     for number in range(cameras):
-        mine, alone = by_stream(found)[f"camera {number}"], by_itself(model, number, epoch)
+        mine, alone = by_stream(found)[f"camera {number}"], by_itself(model, number, rebase_after)
         assert [v.index for v in mine] == [v.index for v in alone]
         if host:
             assert [v.rebased for v in mine] == [v.rebased for v in alone]
@@ -265,9 +267,9 @@ def test_a_pool_of_one_window_and_a_bit_carries_everybody_through_rebases(
 
 
 def test_a_rebase_without_room_for_old_and_new_drops_the_old_first(model: ModelAdapter) -> None:
-    alone, needed = engine_of(model, epoch=60), most_rows(engine_of(model), 0, 40)
-    assert most_rows(engine_of(model, epoch=60), 0, 40) > 1.2 * needed
-    small = engine_of(model, epoch=60, kv_memory=needed * RowShape(model.kv_shape).bytes)
+    alone, needed = engine_of(model, rebase_after=60), most_rows(engine_of(model), 0, 40)
+    assert most_rows(engine_of(model, rebase_after=60), 0, 40) > 1.2 * needed
+    small = engine_of(model, rebase_after=60, kv_memory=needed * RowShape(model.kv_shape).bytes)
     found = list(small.watch(Named(0, 40), ASKS))
     assert sum(v.rebased for v in found) > 2
     assert_same(found, list(alone.watch(Named(0, 40), ASKS)))
@@ -324,11 +326,11 @@ def test_live_streams_are_read_by_threads_and_get_the_same(model: ModelAdapter) 
 def test_a_live_stream_that_fails_leaves_the_others_alone(model: ModelAdapter) -> None:
     found = []
     with pytest.raises(SourceError, match="camera 0 is lost"):
-        for verdict in engine_of(model).watch(
+        for result in engine_of(model).watch(
             [Live(0, 14, SourceError("camera 0 is lost")), Live(1, 30)], ASKS
         ):
-            found.append(verdict)
-    counts = {name: len(verdicts) for name, verdicts in by_stream(found).items()}
+            found.append(result)
+    counts = {name: len(results) for name, results in by_stream(found).items()}
     assert counts == {"camera 0": 1, "camera 1": 6}
 
 
@@ -353,8 +355,8 @@ def test_a_camera_that_is_absent_keeps_no_other_waiting(model: ModelAdapter) -> 
     absent, refused = Absent(0), Absent(1, SourceError("camera 1: wrong password"))
     found = []
     with pytest.raises(SourceError, match="wrong password"):
-        for verdict in engine_of(model).watch([absent, refused, Named(2, 30)], ASKS):
-            found.append(verdict.stream)
+        for result in engine_of(model).watch([absent, refused, Named(2, 30)], ASKS):
+            found.append(result.stream)
             if len(found) == 5:
                 absent.here.set()
                 refused.here.set()
@@ -381,8 +383,8 @@ def test_an_error_that_nobody_foresaw_is_its_stream_s_alone(model: ModelAdapter)
     absent.here.set()
     found = []
     with pytest.raises((ValueError, ZeroDivisionError)):
-        for verdict in engine_of(model).watch([absent, broken, Named(2, 30)], ASKS):
-            found.append(verdict.stream)
+        for result in engine_of(model).watch([absent, broken, Named(2, 30)], ASKS):
+            found.append(result.stream)
     assert found.count("camera 2") == 6 and found.count("camera 1") == 1
 
 

@@ -20,8 +20,8 @@ from costream.engine.engine import Engine
 from costream.engine.feed import Feed, PulledFeed
 from costream.engine.ingest import Reports
 from costream.engine.questions import Questions
+from costream.engine.result import Result
 from costream.engine.scheduler import Scheduler
-from costream.engine.verdict import Verdict
 from costream.errors import SettingsError, SourceError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
@@ -108,7 +108,7 @@ def test_a_changed_question_gives_what_a_stream_asked_so_from_the_start_gives(
 
 def test_streams_join_leave_and_are_asked_others_while_others_run(model: ModelAdapter) -> None:
     engine = engine_of(model)
-    found: dict[object, list[Verdict]] = {}
+    found: dict[object, list[Result]] = {}
     with engine.session() as session:
         first = session.add(Named(0, 60), ASKS)
         camera, left = Endless(2), Live(1, 60)
@@ -271,7 +271,7 @@ def test_a_camera_that_is_absent_can_be_given_up(model: ModelAdapter) -> None:
 
 
 def test_asynchronously_the_results_are_the_same(model: ModelAdapter) -> None:
-    async def watch(engine: Engine) -> list[Verdict]:
+    async def watch(engine: Engine) -> list[Result]:
         streams = [Live(0, 30), Named(1, 30)]
         return [result async for result in engine.watch_async(streams, ASKS, waiting=1)]
 

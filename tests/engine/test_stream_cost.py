@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from costream.engine.engine import Engine
+from costream.engine.result import Result
 from costream.engine.row_shape import RowShape
 from costream.engine.stream_cost import TYPICAL_ASK, Rows, StreamCost, WindowLayout
-from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
 from costream.models import KVShape, ModelAdapter
 from costream.pruning import KeepMask, Pruner
@@ -130,14 +130,14 @@ def test_a_window_s_layout_is_that_of_the_engine(model: ModelAdapter) -> None:
     ).between_anchors == 3  # fmt: skip
 
 
-def test_labels_are_counted_as_long_as_an_epoch_makes_them(model: ModelAdapter) -> None:
-    def settings(epoch: int) -> EngineSettings:
-        return EngineSettings(fps=2, window=4, stride=1, epoch=epoch)
+def test_labels_are_counted_as_long_as_an_rebase_makes_them(model: ModelAdapter) -> None:
+    def settings(rebase_after: int) -> EngineSettings:
+        return EngineSettings(fps=2, window=4, stride=1, rebase_after=rebase_after)
 
     geometry = model.geometry(224, 224, 8, (224, 224))
     short, long = (
-        WindowLayout.of(model, geometry, settings(epoch), questions=1).label
-        for epoch in (100, 65536)
+        WindowLayout.of(model, geometry, settings(rebase_after), questions=1).label
+        for rebase_after in (100, 65536)
     )
     # Some seconds, and more than a thousand of them: three digits more.
     assert long == short + 3
@@ -163,7 +163,7 @@ def test_a_window_costs_what_the_models_passes_cost(model: ModelAdapter) -> None
 
 def test_a_window_that_is_kept_whole_costs_what_the_engine_spends(any_model: ModelAdapter) -> None:
     settings = EngineSettings(
-        fps=2, window=4, stride=1, frame_size=(224, 224), pruner="none", epoch=400
+        fps=2, window=4, stride=1, frame_size=(224, 224), pruner="none", rebase_after=400
     )
     stream = FakeStream(samples_of(noise_pictures(14)))
     *_, last = Engine(any_model, settings).watch(stream, [TYPICAL_ASK])
@@ -190,10 +190,10 @@ class QuietCamera(Pruner):
 
 
 def watch_quietly(
-    model: ModelAdapter, *, epoch: int, ticks: int, **values: object
-) -> Iterator[tuple[Watch, Verdict]]:
+    model: ModelAdapter, *, rebase_after: int, ticks: int, **values: object
+) -> Iterator[tuple[Watch, Result]]:
     settings = EngineSettings.checked(
-        fps=2, window=20, stride=4, frame_size=(224, 224), epoch=epoch, **values
+        fps=2, window=20, stride=4, frame_size=(224, 224), rebase_after=rebase_after, **values
     )
     engine = Engine(model, settings)
     engine._pruner = QuietCamera
@@ -215,10 +215,10 @@ def allocated(watch: Watch) -> float:
 def test_what_is_allocated_at_the_worst_moment_is_what_is_planned(
     any_model: ModelAdapter, kv_dtype: str | None
 ) -> None:
-    watched = watch_quietly(any_model, epoch=65536, ticks=200, kv_dtype=kv_dtype)
+    watched = watch_quietly(any_model, rebase_after=65536, ticks=200, kv_dtype=kv_dtype)
     most = max(allocated(watch) for watch, _ in watched)
     geometry = any_model.geometry(224, 224, 40, (224, 224))
-    settings = EngineSettings(fps=2, window=20, stride=4, epoch=1200)
+    settings = EngineSettings(fps=2, window=20, stride=4, rebase_after=1200)
     layout = WindowLayout.of(any_model, geometry, settings, questions=1)
     row = RowShape(any_model.kv_shape, packed=kv_dtype is not None)
     cost = StreamCost.of(any_model, geometry, layout, row, 0.15)
@@ -227,11 +227,11 @@ def test_what_is_allocated_at_the_worst_moment_is_what_is_planned(
 
 def test_memory_stays_flat_through_rebases(model: ModelAdapter) -> None:
     found = [
-        (allocated(watch), verdict.rebased)
-        for watch, verdict in watch_quietly(model, epoch=900, ticks=400)
+        (allocated(watch), result.rebased)
+        for watch, result in watch_quietly(model, rebase_after=900, ticks=400)
     ]
     rebases = [n for n, (_, rebased) in enumerate(found) if rebased and n]
     assert len(rebases) >= 2
     before, after = found[: rebases[0]], found[rebases[1] :]
-    # A label at the end of an epoch may be a token longer than at its beginning.
+    # A label at the end of an rebase_after may be a token longer than at its beginning.
     assert max(taken for taken, _ in after) <= 1.02 * max(taken for taken, _ in before)

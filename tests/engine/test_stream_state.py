@@ -44,11 +44,17 @@ def open_watch(
     stride: float = 2,
     asks: Sequence[str] = ("Is someone fighting?",),
     chunk: int = 2048,
-    epoch: int = 65536,
+    rebase_after: int = 65536,
     hold: bool = False,
 ) -> tuple[Watch, list[Window]]:
     config = EngineSettings(
-        fps=2, window=6, stride=stride, frame_size=(128, 96), chunk=chunk, epoch=epoch, hold=hold
+        fps=2,
+        window=6,
+        stride=stride,
+        frame_size=(128, 96),
+        chunk=chunk,
+        rebase_after=rebase_after,
+        hold=hold,
     )
     engine = Engine(model, config)
     engine._pruner = type("Scripted", (ScriptedPruner,), {"shares": shares})
@@ -157,7 +163,7 @@ def test_reuse_after_a_slide_does_differ(model: ModelAdapter) -> None:
 
 
 def test_positions_begin_again_with_everything_recomputed(model: ModelAdapter) -> None:
-    watch, windows = open_watch(model, stride=1, epoch=100)
+    watch, windows = open_watch(model, stride=1, rebase_after=100)
     long_lived, _ = open_watch(model, stride=1)
     positions, rebased = [], []
     for window in windows:
@@ -172,7 +178,7 @@ def test_positions_begin_again_with_everything_recomputed(model: ModelAdapter) -
 
 def test_a_rebase_is_a_fresh_start(model: ModelAdapter) -> None:
     """What is computed then is what a stream computes that begins with that window."""
-    watch, windows = open_watch(model, stride=1, epoch=100)
+    watch, windows = open_watch(model, stride=1, rebase_after=100)
     for window in windows:
         plan, logits = run(watch, window)
         if plan.rebased:

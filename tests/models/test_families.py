@@ -83,9 +83,9 @@ def test_the_benchmark_s_stock_side_is_what_the_engine_equals(model: ModelAdapte
     watch = full.open(stream(), ["Is it?"])
     side = StockSide(model, watch.questions, watch.stream.geometry, fps=2)
     for window, _ in full.windows(stream()):
-        verdict = watch.step(window)
+        result = watch.step(window)
         score, _ = side.step(window)
-        assert verdict.answers[0].score == pytest.approx(score, abs=1e-4)
+        assert result.answers[0].score == pytest.approx(score, abs=1e-4)
 
 
 def test_what_users_write_is_text_and_no_control_token(model: ModelAdapter) -> None:
@@ -106,10 +106,10 @@ def test_the_size_next_to_another_is_one_that_fits(model: ModelAdapter) -> None:
 @pytest.mark.parametrize("pruner", ["last-kept", "codecflow-v4", "random"])
 def test_pruned_and_reused_windows_are_answered(model: ModelAdapter, pruner: str) -> None:
     watched = engine(model, pruner=pruner, refresh="anchors", keep=0.3, text=True)
-    for verdict in watched.watch(stream(), ["Is it?", "Is it not?"]):
-        assert all(0 <= answer.score <= 1 for answer in verdict.answers)
-        assert verdict.tokens.kept <= verdict.tokens.full
-        assert verdict.flops.spent <= 1.05 * verdict.flops.full
+    for result in watched.watch(stream(), ["Is it?", "Is it not?"]):
+        assert all(0 <= answer.score <= 1 for answer in result.answers)
+        assert result.tokens.kept <= result.tokens.full
+        assert result.flops.spent <= 1.05 * result.flops.full
 
 
 @quick

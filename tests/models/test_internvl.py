@@ -20,7 +20,7 @@ from transformers.models.internvl.processing_internvl import InternVLProcessor
 from costream.engine.engine import Engine
 from costream.engine.plan import Plan
 from costream.errors import ModelError, SettingsError
-from costream.models import FrameGeometry, ModelAdapter, Moment, load_model, write_untrained
+from costream.models import FrameGeometry, ModelAdapter, Timestamp, load_model, write_untrained
 from costream.models.untrained import SIZES
 from costream.settings import EngineSettings
 from tests.engine.driving import run
@@ -121,7 +121,7 @@ def test_layout_is_the_stock_processor_s(
     model: ModelAdapter, geometry: FrameGeometry, path: Path
 ) -> None:
     published = Published(path).ids(torch.zeros(12, 3, 96, 96), "Is it?")
-    frames = [model.frame(Moment(t, t / 2, 0.5), whole(geometry), geometry) for t in range(12)]
+    frames = [model.frame(Timestamp(t, t / 2, 0.5), whole(geometry), geometry) for t in range(12)]
     segments = [model.prompt(), *frames, model.question("Is it?")]
     assert torch.equal(torch.cat([s.ids for s in segments]), published[0])
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])
@@ -138,8 +138,8 @@ def test_layout_leaves_holes_where_patches_were_dropped(
     model: ModelAdapter, geometry: FrameGeometry, row: list[bool], index: int
 ) -> None:
     kept = torch.tensor(row)
-    full = model.frame(Moment(index, 0.0, 0.5), whole(geometry), geometry)
-    pruned = model.frame(Moment(index, 0.0, 0.5), kept, geometry)
+    full = model.frame(Timestamp(index, 0.0, 0.5), whole(geometry), geometry)
+    pruned = model.frame(Timestamp(index, 0.0, 0.5), kept, geometry)
     assert pruned.span == full.span == len(full)
     chosen = torch.ones(len(full), dtype=torch.bool)
     chosen[full.visual] = kept
@@ -246,7 +246,7 @@ def test_frames_are_numbered_through_the_epoch(
         assert labels(model, plan) == [f"Frame{n}" for n in range(number, number + 8)]
 
 
-def test_late_numbers_are_all_that_a_grown_epoch_changes(model: ModelAdapter, path: Path) -> None:
+def test_late_numbers_are_all_that_a_grown_rebase_changes(model: ModelAdapter, path: Path) -> None:
     """All of the window recomputed in its place equals the stock model, told the late numbers.
 
     The numbers themselves do change the answer: what that costs is in docs/models.md.

@@ -18,7 +18,7 @@ from transformers.models.llava_onevision.processing_llava_onevision import Llava
 
 from costream.errors import ModelError, SettingsError
 from costream.lab.evaluate.stock_model import ids_of, whole_segments
-from costream.models import FrameGeometry, ModelAdapter, Moment, load_model, write_untrained
+from costream.models import FrameGeometry, ModelAdapter, Timestamp, load_model, write_untrained
 from costream.models.untrained import SIZES
 from costream.settings import EngineSettings
 from tests.engine.golden import (
@@ -108,7 +108,7 @@ def test_another_question_or_another_frame_changes_the_logits(model: ModelAdapte
     assert_input_matters(model, squares(10), None)
 
 
-def test_a_grown_epoch_changes_nothing(model: ModelAdapter, path: Path) -> None:
+def test_a_grown_rebase_changes_nothing(model: ModelAdapter, path: Path) -> None:
     """All of the window recomputed in its place equals the stock model on the window alone."""
     settings = EngineSettings(
         fps=2, window=4, stride=2, pruner="none", refresh="anchors", anchor_every=0.5
@@ -124,7 +124,9 @@ def test_layout_is_the_stock_processor_s(
     model: ModelAdapter, geometry: FrameGeometry, path: Path
 ) -> None:
     published = Published(path).ids(torch.zeros(3, 3, SIDE, SIDE), "Is it?")
-    segments = whole_segments(model, [Moment(t, t / 2, 0.5) for t in range(3)], "Is it?", geometry)
+    segments = whole_segments(
+        model, [Timestamp(t, t / 2, 0.5) for t in range(3)], "Is it?", geometry
+    )
     assert torch.equal(ids_of(segments), published)
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])
     ours = torch.cat([s.positions + b for s, b in zip(segments, starts, strict=True)], dim=1)
@@ -140,8 +142,8 @@ def test_layout_leaves_holes_where_tokens_were_dropped(
     model: ModelAdapter, geometry: FrameGeometry, row: list[bool]
 ) -> None:
     kept = torch.tensor(row)
-    full = model.frame(Moment(0, 0.0, 0.5), whole(geometry), geometry)
-    pruned = model.frame(Moment(9, 4.5, 0.5), kept, geometry)
+    full = model.frame(Timestamp(0, 0.0, 0.5), whole(geometry), geometry)
+    pruned = model.frame(Timestamp(9, 4.5, 0.5), kept, geometry)
     assert pruned.span == full.span == len(full)
     assert full.visual.all()
     assert torch.equal(pruned.ids, full.ids[kept])

@@ -11,7 +11,14 @@ import pytest
 import torch
 
 from costream.errors import ModelError
-from costream.models import SIZES, EncoderMemory, ModelAdapter, Moment, load_model, write_untrained
+from costream.models import (
+    SIZES,
+    EncoderMemory,
+    ModelAdapter,
+    Timestamp,
+    load_model,
+    write_untrained,
+)
 from costream.models.outline import Outline, load_outline
 from tests.fakes import noise_pictures
 from tests.models.common import job_of, whole
@@ -81,8 +88,12 @@ def test_a_stand_in_for_the_tokenizer_counts_what_it_would(
     assert not outline.counted
     geometry = loaded.geometry(640, 360, 8, None)
     none = torch.zeros(geometry.grid.groups, dtype=torch.bool)
-    for moment in (Moment(0, 0.5, 1.0), Moment(98, 98.5, 1.0), Moment(1234, 1234.5, 1.0)):
-        ours, theirs = (m.frame(moment, none, geometry) for m in (outline.model, loaded))
+    for timestamp in (
+        Timestamp(0, 0.5, 1.0),
+        Timestamp(98, 98.5, 1.0),
+        Timestamp(1234, 1234.5, 1.0),
+    ):
+        ours, theirs = (m.frame(timestamp, none, geometry) for m in (outline.model, loaded))
         assert len(theirs) - 4 <= len(ours) <= len(theirs)
         assert ours.span - len(ours) == theirs.span - len(theirs)
     assert len(outline.model.prompt()) == len(loaded.prompt())
@@ -109,8 +120,8 @@ def test_a_stand_in_counts_like_the_published_vocabulary(tmp_path: Path) -> None
     geometry = real.model.geometry(640, 360, 8, None)
     none = torch.zeros(geometry.grid.groups, dtype=torch.bool)
     for seconds, tokens in ((1.5, 8), (12.3, 9), (2258.5, 11)):
-        moment = Moment(0, seconds, 1.0)
-        lengths = {len(m.model.frame(moment, none, geometry)) for m in (real, stand_in)}
+        timestamp = Timestamp(0, seconds, 1.0)
+        lengths = {len(m.model.frame(timestamp, none, geometry)) for m in (real, stand_in)}
         assert lengths == {tokens}
     asks = [len(m.model.question("Is someone fighting?")) for m in (real, stand_in)]
     assert asks[0] <= asks[1] <= asks[0] + 4

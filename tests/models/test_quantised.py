@@ -52,7 +52,7 @@ def close(quantised: ModelAdapter, plain: ModelAdapter) -> None:
 def watched(model: ModelAdapter) -> list[float]:
     settings = EngineSettings(fps=2, window=2, stride=1, frame_size=(128, 96))
     stream = FakeStream(samples_of(noise_pictures(8)))
-    return [verdict.answers[0].score for verdict in Engine(model, settings).watch(stream, ["Is?"])]
+    return [result.answers[0].score for result in Engine(model, settings).watch(stream, ["Is?"])]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoP
 
 from costream.errors import SettingsError
 from costream.lab.evaluate.stock_model import ids_of, positions_of, whole_segments
-from costream.models import FrameGeometry, ModelAdapter, Moment, load_model, write_untrained
+from costream.models import FrameGeometry, ModelAdapter, Timestamp, load_model, write_untrained
 from costream.settings import EngineSettings
 from tests.engine.golden import (
     ASKS,
@@ -125,8 +125,8 @@ def test_another_question_or_another_frame_changes_the_logits(model: ModelAdapte
 def window_positions(
     model: ModelAdapter, geometry: FrameGeometry, frames: int, fps: float
 ) -> Tensor:
-    moments = [Moment(t, (2 * t + 0.5) / fps, 2 / fps) for t in range(frames)]
-    return positions_of(model, whole_segments(model, moments, "Is it?", geometry), geometry)
+    timestamps = [Timestamp(t, (2 * t + 0.5) / fps, 2 / fps) for t in range(frames)]
+    return positions_of(model, whole_segments(model, timestamps, "Is it?", geometry), geometry)
 
 
 @pytest.mark.parametrize("fps", [2.0, 3.0, 8.0])
@@ -143,8 +143,8 @@ def test_layout_is_the_stock_model_s(
         video_grid_thw=torch.tensor([grid]),
         second_per_grid_ts=torch.tensor([2 / fps]),
     )
-    moments = [Moment(t, 0.0, 2 / fps) for t in range(4)]
-    segments = whole_segments(model, moments, "Is it?", geometry)
+    timestamps = [Timestamp(t, 0.0, 2 / fps) for t in range(4)]
+    segments = whole_segments(model, timestamps, "Is it?", geometry)
     assert torch.equal(ids_of(segments), ids)
     assert torch.equal(window_positions(model, geometry, 4, fps), positions[:, 0])
 
@@ -169,7 +169,7 @@ def test_text_follows_the_latest_position_of_a_long_video(
     assert (late == late[0, 0]).all() and late[0, 0] > 0
 
 
-def test_a_grown_epoch_changes_nothing(model: ModelAdapter, path: Path) -> None:
+def test_a_grown_rebase_changes_nothing(model: ModelAdapter, path: Path) -> None:
     """All of the window recomputed in its place equals the stock model on the window alone."""
     settings = EngineSettings(
         fps=2,
@@ -195,9 +195,9 @@ masks = st.lists(st.lists(st.booleans(), min_size=56, max_size=56), min_size=1, 
 def test_layout_leaves_holes_where_patches_were_dropped(
     model: ModelAdapter, geometry: FrameGeometry, row: list[bool], index: int
 ) -> None:
-    kept, moment = torch.tensor(row), Moment(index, 0.0, 0.7)
-    full = model.frame(moment, whole(geometry), geometry)
-    pruned = model.frame(moment, kept, geometry)
+    kept, timestamp = torch.tensor(row), Timestamp(index, 0.0, 0.7)
+    full = model.frame(timestamp, whole(geometry), geometry)
+    pruned = model.frame(timestamp, kept, geometry)
     assert pruned.span == full.span in (1, 2)
     assert full.visual.all()
     assert torch.equal(pruned.ids, full.ids[kept])

@@ -13,7 +13,7 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_
 
 from costream.errors import SettingsError
 from costream.lab.evaluate.stock_model import ids_of, whole_segments
-from costream.models import FrameGeometry, ModelAdapter, Moment, VisualTokens
+from costream.models import FrameGeometry, ModelAdapter, Timestamp, VisualTokens
 from costream.models.qwen3_vl import _video_ids
 from tests.fakes import noise_pictures
 from tests.models.common import job_of, quick, whole
@@ -76,8 +76,8 @@ def test_layout_leaves_holes_where_patches_were_dropped(
     any_model: ModelAdapter, geometry: FrameGeometry, row: list[bool], time: float
 ) -> None:
     kept = torch.tensor(row)
-    full = any_model.frame(Moment(3, time, 1.0), whole(geometry), geometry)
-    pruned = any_model.frame(Moment(3, time, 1.0), kept, geometry)
+    full = any_model.frame(Timestamp(3, time, 1.0), whole(geometry), geometry)
+    pruned = any_model.frame(Timestamp(3, time, 1.0), kept, geometry)
     assert pruned.span == full.span
     chosen = torch.ones(len(full), dtype=torch.bool)
     chosen[full.visual] = kept
@@ -95,7 +95,7 @@ def test_layout_is_the_stock_model_s(
     positions, _ = published.model.model.get_rope_index(
         ids, kinds, video_grid_thw=torch.tensor([[4, 6, 8]])
     )
-    frames = [model.frame(Moment(t, t + 0.25, 1.0), whole(geometry), geometry) for t in range(4)]
+    frames = [model.frame(Timestamp(t, t + 0.25, 1.0), whole(geometry), geometry) for t in range(4)]
     segments = [model.prompt(), *frames, model.question("Is it?")]
     assert torch.equal(torch.cat([s.ids for s in segments]), ids[0])
     starts = np.cumsum([0, *(s.span for s in segments[:-1])])
@@ -111,8 +111,8 @@ def test_the_released_form_is_laid_out_and_not_the_one_with_a_pair_around_all_fr
     released, later = (
         published._ids(list(range(8)), grid, "Is it?", 2, form)[0].tolist() for form in FORMS
     )
-    moments = [Moment(t, t + 0.25, 1.0) for t in range(4)]
-    ours = ids_of(whole_segments(model, moments, "Is it?", geometry))[0].tolist()
+    timestamps = [Timestamp(t, t + 0.25, 1.0) for t in range(4)]
+    ours = ids_of(whole_segments(model, timestamps, "Is it?", geometry))[0].tolist()
     assert ours == released
     start, _, end = _video_ids(published.model.config)
     before = len(model.prompt())

@@ -13,7 +13,7 @@ import torch
 
 from costream.engine.engine import Engine
 from costream.lab.evaluate.stock_model import ids_of, whole_segments
-from costream.models import ModelAdapter, Moment, load_model
+from costream.models import ModelAdapter, Timestamp, load_model
 from costream.models.tokens import Tokens
 from costream.settings import EngineSettings
 from tests.engine.golden import assert_input_matters, assert_stock_logits
@@ -81,8 +81,8 @@ def test_ids_and_pixels_are_the_stock_processor_s(
     geometry = model.geometry(*size, 8, size)
     pictures = noise_pictures(8, width=size[0], height=size[1])
     step = model.temporal_patch
-    moments = [Moment(t, t + 0.25, 1.0) for t in range(8 // step)]
-    ids = ids_of(whole_segments(model, moments, "Is it?", geometry))
+    timestamps = [Timestamp(t, t + 0.25, 1.0) for t in range(8 // step)]
+    ids = ids_of(whole_segments(model, timestamps, "Is it?", geometry))
     frames = [picture.rgb() for picture in pictures]
     expected, pixels = stock_inputs(stock, frames)
     assert torch.equal(ids, expected)
@@ -184,7 +184,7 @@ def test_an_answer_begins_no_thought(model: ModelAdapter, name: str) -> None:
 
 def test_a_whole_frame_of_the_real_size_is_laid_out(model: ModelAdapter) -> None:
     geometry = model.geometry(1920, 1080, 80, None)
-    segment = model.frame(Moment(0, 0.25, 1.0), whole(geometry), geometry)
+    segment = model.frame(Timestamp(0, 0.25, 1.0), whole(geometry), geometry)
     assert int(segment.visual.sum()) == geometry.grid.groups
 
 

@@ -64,8 +64,8 @@ def _of_speed(found: Estimate) -> list[str]:
     compute = (
         "Cameras by compute are not known: give the device's sustained speed by --tflops."
         if device.tflops is None
-        else f"The device computes {device.tflops:g} TFLOPS all the time; windows that begin an "
-        "epoch, computed whole, are not counted."
+        else f"The device computes {device.tflops:g} TFLOPS all the time; windows that are "
+        "rebased, computed whole, are not counted."
     )
     return [
         compute,

@@ -25,7 +25,7 @@ from costream.printable import printable
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
-    from costream.engine.verdict import Verdict
+    from costream.engine.result import Result
     from costream.engine.workers import Load
     from costream.lab.evaluate.capacity import Capacity, Floor, Throughput
     from costream.lab.evaluate.punctuality import Punctuality
@@ -164,7 +164,7 @@ class _Trial:
 
     def _watch(
         self, streams: int, workers: int, paces: Sequence[Pace | None]
-    ) -> Generator[Verdict, None, None]:
+    ) -> Generator[Result, None, None]:
         from costream.cli.connect import Connect
         from costream.engine.workers import watch_in_workers
         from costream.lab.evaluate.capacity import spread

@@ -42,7 +42,7 @@ def demo(
 ) -> None:
     """Watch a synthetic world that is rendered and encoded with H.264 while it runs."""
     settings = settings_for(model, {"pruner": pruner, "refresh": refresh}, DEFAULTS)
-    from costream.cli.display import show_verdicts
+    from costream.cli.display import show_results
     from costream.cli.loading import load_engine
     from costream.lab.synth import EVENTS, LiveCamera
     from costream.lab.synth.programme import PROGRAMME, show_programme
@@ -52,4 +52,4 @@ def demo(
     asks = [EVENTS[kind].questions[0] for kind in PROGRAMME[:ASKED]]
     engine, motion = load_engine(model, settings, device), settings.uses_motion
     with live, Stream(live.file, motion=motion, name="synthetic camera") as stream:
-        show_verdicts(engine, stream, asks, model, as_json=as_json)
+        show_results(engine, stream, asks, model, as_json=as_json)

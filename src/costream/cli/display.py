@@ -1,4 +1,4 @@
-"""How verdicts are shown: a live panel on a terminal, plain lines elsewhere, JSON on request."""
+"""How results are shown: a live panel on a terminal, plain lines elsewhere, JSON on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.engine.ingest_process import IngestProcess
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.engine.workers import Load, watch_in_workers
 from costream.printable import printable
 from costream.settings import EngineSettings
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class Display(Protocol):
-    """Shows verdicts as they come."""
+    """Shows results as they come."""
 
     def advance(self, record: FrameRecord) -> None:
         """Notes how far the stream was read."""
 
-    def show(self, verdict: Verdict) -> None:
-        """Shows one more verdict."""
+    def show(self, result: Result) -> None:
+        """Shows one more result."""
 
     def note(self, gap: Gap) -> None:
         """Shows a gap of a live source."""
@@ -42,7 +42,7 @@ class Display(Protocol):
         """Shows what it came to: the stream has ended."""
 
 
-def show_verdicts(
+def show_results(
     engine: Engine,
     stream: SampleSource | IngestProcess,
     ask: Sequence[str],
@@ -50,7 +50,7 @@ def show_verdicts(
     *,
     as_json: bool,
 ) -> None:
-    """Watches a stream and shows its verdicts on standard output, in the end what was saved.
+    """Watches a stream and shows its results on standard output, in the end what was saved.
 
     A live stream ends when it is lost or the user has had enough: that is shown then as well.
 
@@ -66,10 +66,10 @@ def show_verdicts(
         SourceError: the stream can't be read any further.
     """
     with _open_display(stream.info, model, engine.settings, as_json=as_json) as display:
-        verdicts = engine.watch(stream, ask, on_frame=display.advance, on_gap=display.note)
+        results = engine.watch(stream, ask, on_frame=display.advance, on_gap=display.note)
         try:
-            for verdict in verdicts:
-                display.show(verdict)
+            for result in results:
+                display.show(result)
         finally:
             display.finish()
 
@@ -85,7 +85,7 @@ def show_several(
     here: Collection[int] = (),
     as_json: bool,
 ) -> None:
-    """Watches several sources and shows their verdicts on standard output, line by line.
+    """Watches several sources and shows their results on standard output, line by line.
 
     Args:
         load: loads an engine, in each worker.
@@ -112,12 +112,12 @@ def show_several(
     with ExitStack() as stack:
         if workers == 1:
             engine, streams = stack.enter_context(watched_together(sources, load, here))
-            verdicts = engine.watch(streams, ask, on_gap=display.note)
+            results = engine.watch(streams, ask, on_gap=display.note)
         else:
-            verdicts = watch_in_workers(load, sources, ask, workers, on_gap=display.note)
+            results = watch_in_workers(load, sources, ask, workers, on_gap=display.note)
         try:
-            for verdict in verdicts:
-                display.show(verdict)
+            for result in results:
+                display.show(result)
         finally:
             display.finish()
 

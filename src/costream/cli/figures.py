@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor, isnan
 
-from costream.engine.verdict import Answer, Verdict
+from costream.engine.result import Answer, Result
 
 UNKNOWN = "?"
 """Stands where there is no decision: the score is not a number."""
@@ -38,23 +38,23 @@ def saved(spent: float, full: float) -> str:
     return share(full - spent, full)
 
 
-def span(verdict: Verdict) -> str:
+def span(result: Result) -> str:
     """Returns where the window lies in stream time."""
-    return f"{verdict.start:.1f}-{verdict.end:.1f} s"
+    return f"{result.start:.1f}-{result.end:.1f} s"
 
 
-def evidence(verdict: Verdict) -> list[str]:
+def evidence(result: Result) -> list[str]:
     """Returns what a window was answered from and what that cost, most telling first."""
-    tokens, flops = verdict.tokens, verdict.flops
-    damaged = [f"{count(verdict.damaged, 'frame')} damaged"] if verdict.damaged else []
-    lag = [] if verdict.lag is None else [f"lag {verdict.lag:.1f} s"]
+    tokens, flops = result.tokens, result.flops
+    damaged = [f"{count(result.damaged, 'frame')} damaged"] if result.damaged else []
+    lag = [] if result.lag is None else [f"lag {result.lag:.1f} s"]
     return [
         *damaged,
         *lag,
         f"FLOPs saved {saved(flops.spent, flops.full)}",
         f"kept {share(tokens.kept, tokens.full)}",
         f"prefilled {share(tokens.prefilled, tokens.full)}",
-        f"{verdict.seconds.total:.2f} s",
+        f"{result.seconds.total:.2f} s",
     ]
 
 

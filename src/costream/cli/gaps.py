@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from costream.cli.figures import count
-from costream.engine.verdict import iso_time
+from costream.engine.result import iso_time
 from costream.printable import printable
 from costream.video import Gap
 

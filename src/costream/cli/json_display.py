@@ -1,4 +1,4 @@
-"""Verdicts for programs."""
+"""Results for programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from costream.cli.gaps import describe_gap, gap_values
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.video import FrameRecord, Gap
 
 logger = logging.getLogger("costream")
@@ -26,11 +26,11 @@ class JsonDisplay:
         self._warned_of_skips = False
 
     def advance(self, record: FrameRecord) -> None:
-        """Shows nothing: who reads JSON waits for verdicts."""
+        """Shows nothing: who reads JSON waits for results."""
 
-    def show(self, verdict: Verdict) -> None:
-        """Prints a verdict's line at once: who reads it may be waiting."""
-        _print_line(verdict.to_dict())
+    def show(self, result: Result) -> None:
+        """Prints a result's line at once: who reads it may be waiting."""
+        _print_line(result.to_dict())
 
     def note(self, gap: Gap) -> None:
         """Prints a gap's line, and warns of it: of skipped frames the first time."""
@@ -41,7 +41,7 @@ class JsonDisplay:
         logger.warning("%s: %s", gap.stream or self._source, describe_gap(gap))
 
     def finish(self) -> None:
-        """Shows nothing: the last line is the last verdict."""
+        """Shows nothing: the last line is the last result."""
 
 
 def _print_line(values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Verdicts on a terminal: the last windows, redrawn in place."""
+"""Results on a terminal: the last windows, redrawn in place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from costream.cli.gaps import describe_gap
 from costream.cli.totals import Totals
 from costream.cli.window_block import WindowBlock
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.printable import one_line
 from costream.video import FrameRecord, Gap
 
@@ -59,7 +59,7 @@ class LiveDisplay:
         self._calibrated = calibrated
         self._time = self._drawn = 0.0
         self._ended = False
-        self._verdicts: deque[Verdict] = deque(maxlen=HISTORY)
+        self._results: deque[Result] = deque(maxlen=HISTORY)
         self._gap = ""
         self.totals = totals
 
@@ -69,10 +69,10 @@ class LiveDisplay:
         if monotonic() - self._drawn > DRAW_EVERY:
             self.draw()
 
-    def show(self, verdict: Verdict) -> None:
-        """Adds a verdict to the panel."""
-        self.totals.add(verdict)
-        self._verdicts.append(verdict)
+    def show(self, result: Result) -> None:
+        """Adds a result to the panel."""
+        self.totals.add(result)
+        self._results.append(result)
         self.draw()
 
     def note(self, gap: Gap) -> None:
@@ -87,7 +87,7 @@ class LiveDisplay:
         self.draw()
 
     def draw(self) -> None:
-        """Draws the panel anew."""
+        """Draws the panel again."""
         self._drawn = monotonic()
         self._live.update(self, refresh=True)
 
@@ -109,12 +109,12 @@ class LiveDisplay:
 
     def _windows(self, block: WindowBlock, height: int) -> list[Text]:
         """Returns the lines of as many windows as fit, the newest at the end."""
-        if not self._verdicts:
+        if not self._results:
             return []
-        *older, newest = self._verdicts
+        *older, newest = self._results
         lines, detail = block.fitting(newest, height)
-        for verdict in reversed(older):
-            above = block.lines(verdict, detail)
+        for result in reversed(older):
+            above = block.lines(result, detail)
             if len(above) + len(lines) > height:
                 break
             lines = [*above, *lines]
@@ -137,5 +137,5 @@ class LiveDisplay:
         length = f" of {duration:g} s" if duration >= round(self._time, 1) > 0 else ""
         if self._ended:
             return Text(f"ended, read up to {self._time:.1f} s{length}", style="dim")
-        wait = "" if self._verdicts else f", the first window needs {self._window:g} s"
+        wait = "" if self._results else f", the first window needs {self._window:g} s"
         return Text(f"read up to {self._time:.1f} s{length}{wait}", style="dim")

@@ -1,4 +1,4 @@
-"""Verdicts for logs and pipes."""
+"""Results for logs and pipes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.text import Text
 from costream.cli.figures import decision, evidence, score, span
 from costream.cli.gaps import describe_gap
 from costream.cli.totals import Totals
-from costream.engine.verdict import Answer, Verdict
+from costream.engine.result import Answer, Result
 from costream.printable import one_line
 from costream.video import FrameRecord, Gap
 
@@ -42,13 +42,13 @@ class PlainDisplay:
     def advance(self, record: FrameRecord) -> None:
         """Shows nothing: a log is no place for progress."""
 
-    def show(self, verdict: Verdict) -> None:
-        """Prints a verdict's lines, before the first of them the title."""
+    def show(self, result: Result) -> None:
+        """Prints a result's lines, before the first of them the title."""
         if not self.totals.windows:
             self._print(self._title)
-        self.totals.add(verdict)
-        for answer in verdict.answers:
-            self._print(self._line(verdict, answer))
+        self.totals.add(result)
+        for answer in result.answers:
+            self._print(self._line(result, answer))
 
     def note(self, gap: Gap) -> None:
         """Prints a gap's line."""
@@ -59,12 +59,12 @@ class PlainDisplay:
         """Prints what was saved."""
         self._print(self.totals.summary(ended=True))
 
-    def _line(self, verdict: Verdict, answer: Answer) -> str:
+    def _line(self, result: Result, answer: Answer) -> str:
         mark = "  (not calibrated)" if self._calibrated and not answer.calibrated else ""
         text = f"  {answer.text}" if answer.text else ""
         said = f"{score(answer)} {decision(answer):<3} {answer.ask}{mark}"
-        where = f"{self._name(verdict.stream)}{span(verdict)}"
-        return f"{where}  {said}  [{', '.join(evidence(verdict))}]{text}"
+        where = f"{self._name(result.stream)}{span(result)}"
+        return f"{where}  {said}  [{', '.join(evidence(result))}]{text}"
 
     def _name(self, stream: str | None) -> str:
         return f"{stream}  " if self._several and stream else ""

@@ -128,7 +128,7 @@ def run(
     reached = [access(source, rtsp_transport, timeout, credentials) for source in sources]
     settings = settings_for(model, given)
     from costream.cli.connect import Connect
-    from costream.cli.display import show_several, show_verdicts
+    from costream.cli.display import show_results, show_several
     from costream.cli.layout import engines_for, pipes, reads_apart, watched_alone
     from costream.cli.loading import load_engine
     from costream.video import DeferredSource, checked_decoding
@@ -155,4 +155,4 @@ def run(
         warn_of_embedded(model, info.source, unknown, synthetic=is_synthetic(sources[0]))
 
     with watched_alone(waiting[0], load, warn, apart=reads_apart(sources[0])) as (engine, stream):
-        show_verdicts(engine, stream, asks, model, as_json=as_json)
+        show_results(engine, stream, asks, model, as_json=as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from costream.cli.figures import count, saved
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.video import Gap
 
 
@@ -33,15 +33,15 @@ class Totals:
         """Seconds of video up to which windows were answered, of all streams together."""
         return sum(self._ends.values())
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, result: Result) -> None:
         """Counts one more window."""
         self.windows += 1
-        self.full_flops += verdict.flops.full
-        self.spent_flops += verdict.flops.spent
-        self.full_tokens += verdict.tokens.full
-        self.prefilled += verdict.tokens.prefilled
-        self.seconds += verdict.seconds.total
-        self._ends[verdict.stream] = verdict.end
+        self.full_flops += result.flops.full
+        self.spent_flops += result.flops.spent
+        self.full_tokens += result.tokens.full
+        self.prefilled += result.tokens.prefilled
+        self.seconds += result.seconds.total
+        self._ends[result.stream] = result.end
 
     def note(self, gap: Gap) -> None:
         """Counts a gap of a live source."""

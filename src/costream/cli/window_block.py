@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from costream.cli.figures import UNKNOWN, count, decision, evidence, score, span
-from costream.engine.verdict import Answer, Verdict
+from costream.engine.result import Answer, Result
 from costream.printable import one_line
 
 NARROW = 70
@@ -52,26 +52,26 @@ class WindowBlock:
         self._calibrated = calibrated
         self._bar = 5 if width < NARROW else 10
 
-    def fitting(self, verdict: Verdict, height: int) -> tuple[list[Text], Detail]:
+    def fitting(self, result: Result, height: int) -> tuple[list[Text], Detail]:
         """Returns a window in at most so many lines, with all the detail that has room.
 
         Where not even a line for each question has, those of the highest scores are shown, each
         yes before any no, and how many others there are.
         """
         for detail in DETAILS:
-            lines = self.lines(verdict, detail)
+            lines = self.lines(result, detail)
             if len(lines) <= height:
                 return lines, detail
-        return self._highest(verdict, height), DETAILS[-1]
+        return self._highest(result, height), DETAILS[-1]
 
-    def lines(self, verdict: Verdict, detail: Detail) -> list[Text]:
+    def lines(self, result: Result, detail: Detail) -> list[Text]:
         """Returns a window with so much detail, however many lines that takes."""
-        return [self._heading(verdict), *self._answers(verdict.answers, detail)]
+        return [self._heading(result), *self._answers(result.answers, detail)]
 
-    def _heading(self, verdict: Verdict) -> Text:
+    def _heading(self, result: Result) -> Text:
         """Returns when the window is, and as many of its figures as there is room for."""
-        line = Text(span(verdict), style="bold", no_wrap=True, overflow="ellipsis")
-        for part in evidence(verdict):
+        line = Text(span(result), style="bold", no_wrap=True, overflow="ellipsis")
+        for part in evidence(result):
             if line.cell_len + 2 + cell_len(part) > self._width:
                 break
             line.append(f"  {part}", style="dim not bold")
@@ -121,15 +121,15 @@ class WindowBlock:
         rows = text.wrap(self._console, self._room) or [Text()]
         return [Text.assemble(indent if n else first, row) for n, row in enumerate(rows)]
 
-    def _highest(self, verdict: Verdict, height: int) -> list[Text]:
-        answers = verdict.answers
+    def _highest(self, result: Result, height: int) -> list[Text]:
+        answers = result.answers
         room = max(0, height - 2)
         ranked = sorted(range(len(answers)), key=lambda n: _rank(answers[n]))
         shown = [answers[n] for n in sorted(ranked[:room])]
         hidden = [answers[n] for n in ranked[room:]]
         yes = sum(answer.decision == "yes" for answer in hidden)
         rest = f"… and {count(len(hidden), 'question')} more, {yes or 'none'} of them yes"
-        lines = [self._heading(verdict), *self._answers(shown, DETAILS[-1])]
+        lines = [self._heading(result), *self._answers(shown, DETAILS[-1])]
         lines.append(Text(rest, style="dim", no_wrap=True, overflow="ellipsis"))
         return lines[: max(1, height)]
 

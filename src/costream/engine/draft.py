@@ -19,7 +19,7 @@ from costream.engine.overlap import Overlap
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.plan import Keys, Piece, Plan, Stream, WindowState, concatenate, take
 from costream.engine.questions import Questions
-from costream.models import Moment
+from costream.models import Timestamp
 
 Mask = npt.NDArray[np.bool_]
 
@@ -178,7 +178,9 @@ class Draft:
         shown = patch.shown
         # The segment is laid out even where everything was pruned: its span keeps the distances
         # between the frames around it what they are in the unpruned video.
-        segment = self._stream.layout.frame(self._moment(patch.ticks), shown, self._stream.geometry)
+        segment = self._stream.layout.frame(
+            self._timestamp(patch.ticks), shown, self._stream.geometry
+        )
         visual_tokens = int(shown.sum())
         patch = replace(
             patch,
@@ -268,10 +270,10 @@ class Draft:
         self.taken.append(taken)
         return taken
 
-    def _moment(self, ticks: tuple[int, int]) -> Moment:
+    def _timestamp(self, ticks: tuple[int, int]) -> Timestamp:
         schedule = self._stream.schedule
         time = (sum(ticks) / 2 - self._base) / schedule.fps
-        return Moment(self._index, time, schedule.patch / schedule.fps)
+        return Timestamp(self._index, time, schedule.patch / schedule.fps)
 
 
 def _along(patch: CachedPatch) -> Ints:

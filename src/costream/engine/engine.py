@@ -1,4 +1,4 @@
-"""The engine: a stream and questions in, a verdict for each position of the window out."""
+"""The engine: a stream and questions in, a result for each position of the window out."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
 from costream.engine.refresh import REFRESH, RefreshSettings
+from costream.engine.result import Result
 from costream.engine.roster import Roster
 from costream.engine.runner import ModelRunner
 from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.scheduler import Scheduler
 from costream.engine.session import WAITING, Session
-from costream.engine.verdict import Verdict
 from costream.engine.watch import Watch
 from costream.errors import SettingsError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
@@ -128,8 +128,8 @@ class Engine:
         *,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
-    ) -> Iterator[Verdict]:
-        """Returns a verdict for each position of the window, until all streams have ended.
+    ) -> Iterator[Result]:
+        """Returns a result for each position of the window, until all streams have ended.
 
         The windows of several streams are run together. A stream that fails ends alone: its error
         is raised when the others have ended as well.
@@ -167,7 +167,7 @@ class Engine:
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
         waiting: int = WAITING,
-    ) -> AsyncGenerator[Verdict, None]:
+    ) -> AsyncGenerator[Result, None]:
         """Returns what :meth:`watch` does, for ``async for``: the engine has a thread of its own.
 
         At most ``waiting`` results of a stream wait to be taken: see
@@ -196,7 +196,7 @@ class Engine:
         self._claim.take(owner)
         return Session(self._run, self._roster(lasting=True), waiting, self._claim.give_back)
 
-    def _run(self, roster: Roster) -> Generator[tuple[WatchHandle, Verdict], None, None]:
+    def _run(self, roster: Roster) -> Generator[tuple[WatchHandle, Result], None, None]:
         """The main loop: plan what is due, run it, commit what came of it."""
         scheduler = Scheduler(self.settings.batch, self._host_bytes, roster.has_room)
         try:
@@ -210,7 +210,7 @@ class Engine:
         finally:
             scheduler.close()
 
-    def _results(self, roster: Roster) -> Iterator[Verdict]:
+    def _results(self, roster: Roster) -> Iterator[Result]:
         with self._claim.held(get_ident()), closing(self._run(roster)) as results:
             for _, result in results:
                 yield result
@@ -224,7 +224,7 @@ class Engine:
         on_frame: OnFrame | None,
         on_gap: OnGap | None,
         waiting: int,
-    ) -> AsyncGenerator[Verdict, None]:
+    ) -> AsyncGenerator[Result, None]:
         async with self.session(waiting=waiting) as session:
             for stream in streams:
                 session.add(stream, asks, on_frame=on_frame, on_gap=on_gap)

@@ -9,7 +9,7 @@ from enum import Enum
 from costream.engine.asks import checked_asks
 from costream.engine.bell import Bell
 from costream.engine.ingest import Reports
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.engine.wakeup import Wakeup
 
 
@@ -45,7 +45,7 @@ class WatchHandle:
         self._bell = bell
         self._wakeup = wakeup
         self._limit = limit
-        self._results: deque[Verdict] = deque()
+        self._results: deque[Result] = deque()
         self._cancelled = self._ended = False
         self._error: Exception | None = None
 
@@ -57,7 +57,7 @@ class WatchHandle:
     def ask(self, asks: Sequence[str]) -> None:
         """Replaces the questions from the next window on that is planned.
 
-        Nothing of the video is computed again for it. ``Verdict.asked_since`` of a result is the
+        Nothing of the video is computed again for it. ``Result.asked_since`` of a result is the
         number of the first window that its questions were asked of.
 
         Raises:
@@ -111,7 +111,7 @@ class WatchHandle:
         """Whether no result waits here, and none will."""
         return not self._results and (self._ended or self._cancelled)
 
-    def put(self, result: Verdict) -> None:
+    def put(self, result: Result) -> None:
         """Adds a result. The engine's thread calls it, where there is room."""
         with self._wakeup.lock:
             if not self._cancelled:
@@ -124,7 +124,7 @@ class WatchHandle:
             self._ended, self._error = True, error
         self._wakeup.notify()
 
-    def take(self) -> Verdict | Over | None:
+    def take(self) -> Result | Over | None:
         """Returns the next result, or None while there is none; the wakeup's lock is held."""
         if self._results:
             if not self.has_room:
@@ -132,14 +132,14 @@ class WatchHandle:
             return self._results.popleft()
         return Over.OVER if self.drained else None
 
-    def __iter__(self) -> Iterator[Verdict]:
-        while isinstance(item := self._wakeup.wait(self.take), Verdict):
+    def __iter__(self) -> Iterator[Result]:
+        while isinstance(item := self._wakeup.wait(self.take), Result):
             yield item
         if self._error is not None:
             raise self._error
 
-    async def __aiter__(self) -> AsyncIterator[Verdict]:
-        while isinstance(item := await self._wakeup.awaited(self.take), Verdict):
+    async def __aiter__(self) -> AsyncIterator[Result]:
+        while isinstance(item := await self._wakeup.awaited(self.take), Result):
             yield item
         if self._error is not None:
             raise self._error

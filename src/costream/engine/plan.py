@@ -171,7 +171,7 @@ class Plan:
         asked: how many questions there are.
         taken: rows that this plan took from the pool, those of the questions among them.
         text_start: position at which questions begin, int64 [axes, 1].
-        referring: tokens laid out anew that refer to rows of others instead of being computed.
+        referring: new tokens that refer to rows of others instead of being computed.
         rebased: whether positions begin again with this window, and all its rows are computed.
     """
 

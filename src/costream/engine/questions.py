@@ -18,7 +18,7 @@ from torch import Tensor
 from costream.engine.asks import checked_asks
 from costream.engine.page_table import Ints
 from costream.engine.plan import SHARED, take
-from costream.engine.verdict import Answer
+from costream.engine.result import Answer
 from costream.engine.wording import put
 from costream.models import ModelAdapter, Segment
 from costream.settings import EngineSettings

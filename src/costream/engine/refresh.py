@@ -37,7 +37,7 @@ class RefreshPolicy(ABC):
     """Chooses what is recomputed. Stateless: one object serves all streams."""
 
     rebase: ClassVar[bool] = False
-    """True where every window begins a new epoch: nothing is reused, positions and timestamps
+    """True where every window is a rebase: nothing is reused, positions and timestamps
     start again, and the window is what the stock model would see of it."""
 
     looks: ClassVar[bool] = False
@@ -137,7 +137,7 @@ class RandomRefresh(RefreshPolicy):
 
 @REFRESH.register("none")
 class NoRefresh(RefreshPolicy):
-    """Nothing: direct reuse. Until a new epoch, each token is as it was when it came."""
+    """Nothing: direct reuse. Until a rebase, each token is as it was when it came."""
 
     def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
         return overlap.of(lambda patch: False)

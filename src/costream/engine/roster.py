@@ -11,8 +11,8 @@ from costream.engine.handle import WatchHandle
 from costream.engine.ingest import Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.joining import Joining
+from costream.engine.result import Result
 from costream.engine.scheduler import Scheduler
-from costream.engine.verdict import Verdict
 from costream.engine.wakeup import Wakeup
 from costream.engine.watch import Watch
 from costream.errors import CoStreamError, SettingsError
@@ -129,8 +129,8 @@ class Roster:
         return feed not in self._feeds or self._feeds[feed].has_room
 
     def deliver(
-        self, results: Iterable[tuple[Feed, Verdict]]
-    ) -> Iterator[tuple[WatchHandle, Verdict]]:
+        self, results: Iterable[tuple[Feed, Result]]
+    ) -> Iterator[tuple[WatchHandle, Result]]:
         """Says of each result whose it is."""
         return ((self._feeds[feed], result) for feed, result in results)
 

@@ -8,8 +8,8 @@ from costream.engine.batch import Batch
 from costream.engine.feed import Feed
 from costream.engine.ingest import WindowInput
 from costream.engine.plan import Plan
+from costream.engine.result import Result
 from costream.engine.runner import Output
-from costream.engine.verdict import Verdict
 from costream.errors import PoolExhaustedError
 from costream.models import VisualTokens
 
@@ -61,7 +61,7 @@ class Scheduler:
         due = sorted(self._due(), key=lambda pair: pair[1].deadline(pair[0]))
         return self._plan(due) if due else None
 
-    def commit(self, outputs: Sequence[Output]) -> Iterator[tuple[Feed, Verdict]]:
+    def commit(self, outputs: Sequence[Output]) -> Iterator[tuple[Feed, Result]]:
         """Moves the streams of the last batch on and yields each with what came of it."""
         for output in outputs:
             feed, plan = self._taken.pop(0)

@@ -9,14 +9,14 @@ from costream.engine.asks import checked_asks
 from costream.engine.handle import Over, WatchHandle
 from costream.engine.ingest import OnFrame, OnGap, Reports
 from costream.engine.ingest_process import IngestProcess
+from costream.engine.result import Result
 from costream.engine.roster import Roster
-from costream.engine.verdict import Verdict
 from costream.video import SampleSource
 
 WAITING = 8
 """Results of a stream that wait for whoever takes them, unless the session says otherwise."""
 
-Run = Callable[[Roster], Iterator[tuple[WatchHandle, Verdict]]]
+Run = Callable[[Roster], Iterator[tuple[WatchHandle, Result]]]
 """The engine's main loop."""
 
 
@@ -101,13 +101,13 @@ class Session:
         """What ended the first stream that did not end by itself."""
         return self._roster.error
 
-    def __iter__(self) -> Iterator[tuple[WatchHandle, Verdict]]:
+    def __iter__(self) -> Iterator[tuple[WatchHandle, Result]]:
         while isinstance(item := self._roster.wakeup.wait(self._take), tuple):
             yield item
         if self._error is not None:
             raise self._error
 
-    async def __aiter__(self) -> AsyncIterator[tuple[WatchHandle, Verdict]]:
+    async def __aiter__(self) -> AsyncIterator[tuple[WatchHandle, Result]]:
         while isinstance(item := await self._roster.wakeup.awaited(self._take), tuple):
             yield item
         if self._error is not None:
@@ -125,7 +125,7 @@ class Session:
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
 
-    def _take(self) -> tuple[WatchHandle, Verdict] | Over | None:
+    def _take(self) -> tuple[WatchHandle, Result] | Over | None:
         """Returns the next result of the stream whose turn it is, or None while there is none."""
         for handle in list(self._handles):
             found = handle.take()

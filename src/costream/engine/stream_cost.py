@@ -19,7 +19,7 @@ import torch
 from costream.engine.row_shape import RowShape
 from costream.engine.schedule import HELD_WINDOWS, Schedule
 from costream.engine.wording import put
-from costream.models import FrameGeometry, ModelAdapter, Moment
+from costream.models import FrameGeometry, ModelAdapter, Timestamp
 from costream.settings import EngineSettings
 
 REFERENCE_BYTES = 16
@@ -72,7 +72,7 @@ class WindowLayout:
         arriving: those that are new in each window.
         between_anchors: temporal patches from one that is encoded whole to the next.
         groups: merge groups of a whole temporal patch.
-        label: text tokens of a temporal patch, at the most that an epoch comes to.
+        label: text tokens of a temporal patch, at the most that it comes to between rebases.
         questions: how many are asked.
         question: tokens of one.
         prompt: tokens before the video.
@@ -114,7 +114,7 @@ class WindowLayout:
             arriving=schedule.stride // schedule.patch,
             between_anchors=max(1, ticks // schedule.patch),
             groups=geometry.grid.groups,
-            label=_longest_label(model, geometry, schedule, settings.epoch),
+            label=_longest_label(model, geometry, schedule, settings.rebase_after),
             questions=questions,
             question=len(model.question(put(TYPICAL_ASK, settings.ask_form))),
             prompt=len(model.prompt()),
@@ -167,7 +167,7 @@ class StreamCost:
         memory: of the vision encoder, in bytes.
         host: of references of carried-over tokens, in bytes of the host.
         flops: of a window that follows others: what is new in it, and the questions. Anchors count
-            at their share. That an epoch begins, when the window is computed whole, does not.
+            at their share. A rebase, when the window is computed whole, does not.
     """
 
     rows: Rows
@@ -236,15 +236,15 @@ def schedule_of(model: ModelAdapter, settings: EngineSettings) -> Schedule:
 
 
 def _longest_label(
-    model: ModelAdapter, geometry: FrameGeometry, schedule: Schedule, epoch: int
+    model: ModelAdapter, geometry: FrameGeometry, schedule: Schedule, rebase_after: int
 ) -> int:
-    """Returns the text tokens of the last temporal patch of an epoch: times and numbers grow."""
+    """Returns the text tokens of the last temporal patch before a rebase: times grow."""
     none = torch.zeros(geometry.grid.groups, dtype=torch.bool)
     interval = schedule.patch / schedule.fps
-    span = model.frame(Moment(0, 0.0, interval), none, geometry).span
-    # An epoch ends with the window that begins behind its last position.
-    last = epoch // max(1, span) + schedule.stride // schedule.patch
-    return len(model.frame(Moment(last, last * interval, interval), none, geometry))
+    span = model.frame(Timestamp(0, 0.0, interval), none, geometry).span
+    # An rebase_after ends with the window that begins behind its last position.
+    last = rebase_after // max(1, span) + schedule.stride // schedule.patch
+    return len(model.frame(Timestamp(last, last * interval, interval), none, geometry))
 
 
 def _flops(model: ModelAdapter, geometry: FrameGeometry, layout: WindowLayout, share: float) -> int:

@@ -16,10 +16,10 @@ from costream.engine.overlap import Overlap
 from costream.engine.plan import Plan, Stream
 from costream.engine.questions import Questions
 from costream.engine.refresh import RefreshPolicy
+from costream.engine.result import FlopCount, Result, StageSeconds, TokenCount, iso_time
 from costream.engine.runner import ModelRunner, Output
 from costream.engine.schedule import Schedule, Window
 from costream.engine.stream_state import StreamState
-from costream.engine.verdict import FlopCount, StageSeconds, TokenCount, Verdict, iso_time
 from costream.errors import IntegrityError
 from costream.models import FrameGeometry, VisualTokens
 from costream.pruning import Pruner
@@ -67,7 +67,7 @@ class Watch:
             schedule,
             runner.prompt,
             settings.hold,
-            settings.epoch,
+            settings.rebase_after,
         )
         self.state = StreamState(self.stream, runner.pool)
         self.pruner = pruner
@@ -95,7 +95,7 @@ class Watch:
             raise IntegrityError("another process reads this stream")
         return self._ingest
 
-    def step(self, window: Window, decoding: float = 0.0) -> Verdict:
+    def step(self, window: Window, decoding: float = 0.0) -> Result:
         """Moves the window and answers the questions on it, with nothing else in the batch.
 
         Args:
@@ -143,7 +143,7 @@ class Watch:
         self._plan_seconds = perf_counter() - begun
         return plan
 
-    def commit(self, plan: Plan, output: Output) -> Verdict:
+    def commit(self, plan: Plan, output: Output) -> Result:
         """Writes what is wanted in words, moves on to the window and says what came of it."""
         scores = self.questions.scores(output.logits)
         begun = perf_counter()
@@ -159,7 +159,7 @@ class Watch:
         self.state.commit(plan)
         self._looked = None
         self._received = plan.window.received or self._received
-        result = self._verdict(plan, output, scores, written, seconds)
+        result = self._result(plan, output, scores, written, seconds)
         self.state.leave(self.stream.schedule.next_start(plan.window.index, plan.window.start))
         return result
 
@@ -197,19 +197,19 @@ class Watch:
         above = self._settings.text_above
         return self._settings.text or (above is not None and score >= above)
 
-    def _verdict(
+    def _result(
         self,
         plan: Plan,
         output: Output,
         scores: Sequence[float],
         written: dict[int, list[int]],
         seconds: StageSeconds,
-    ) -> Verdict:
+    ) -> Result:
         patches, fps, window = plan.state.patches, self.stream.schedule.fps, plan.window
         if self._asked_since is None:
             self._asked_since = window.index
         texts = {number: self._runner.model.decode(ids) for number, ids in written.items()}
-        return Verdict(
+        return Result(
             stream=self.info.source,
             index=window.index,
             start=window.start / fps,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from costream.engine.child import Child, End, Line
 from costream.engine.ingest import OnGap
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.video import DeferredSource, Gap
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def watch_in_workers(
     workers: int,
     *,
     on_gap: OnGap | None = None,
-) -> Iterator[Verdict]:
+) -> Iterator[Result]:
     """Returns what :meth:`Engine.watch` does of several sources, from several processes.
 
     Args:
@@ -57,7 +57,7 @@ def watch_in_workers(
         yield from _results(children, on_gap)
 
 
-def _results(children: Sequence[Child], on_gap: OnGap | None) -> Iterator[Verdict]:
+def _results(children: Sequence[Child], on_gap: OnGap | None) -> Iterator[Result]:
     errors: list[Exception] = []
     alive = {child.connections[0]: child for child in children}
     while alive:
@@ -95,5 +95,5 @@ def _work(
     with ExitStack() as stack:
         for source in sources:
             stack.enter_context(closing(source))
-        for verdict in load().watch(sources, ask, on_gap=lines[0].send):
-            lines[0].send(verdict)
+        for result in load().watch(sources, ask, on_gap=lines[0].send):
+            lines[0].send(result)

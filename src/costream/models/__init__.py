@@ -8,7 +8,7 @@ from costream.models.base import MODELS, ModelAdapter
 from costream.models.encoder import EncodeJob, Encoder, VisualTokens
 from costream.models.encoder_memory import EncoderMemory
 from costream.models.language import Attention, KVShape, LanguageModel
-from costream.models.layout import Layout, Moment, Segment
+from costream.models.layout import Layout, Segment, Timestamp
 from costream.models.load import load_model
 from costream.models.rotation import Rotation
 from costream.models.untrained import SIZES, ModelSize, write_untrained
@@ -33,10 +33,10 @@ __all__ = [
     "Layout",
     "ModelAdapter",
     "ModelSize",
-    "Moment",
     "Preprocessing",
     "Rotation",
     "Segment",
+    "Timestamp",
     "VisualTokens",
     "load_model",
     "recommended_settings",

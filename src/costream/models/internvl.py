@@ -30,7 +30,7 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.encoder import EncodeJob, MemoryShape, VisualTokens
 from costream.models.encoder_memory import AttentionMetadata, places
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.layout import Moment, Segment
+from costream.models.layout import Segment, Timestamp
 from costream.models.packing import Attended, packed_attention
 from costream.models.patch_embedding import embed_patches
 from costream.models.pixels import TileSettings, normalise
@@ -46,7 +46,7 @@ class InternVLAdapter(StockAdapter):
     """InternVL with one tile a frame.
 
     A frame is laid out as the published processor does it: ``Frame7: ``, a start token, its visual
-    tokens, an end token, a line break. Its number is that in the stream within an epoch and not
+    tokens, an end token, a line break. Its number counts from the position base and not
     within the window, so the text of a frame stays what it was when the window slides: the numbers
     of a window begin anywhere and follow each other. A full refresh begins at 1 again.
     """
@@ -115,8 +115,8 @@ class InternVLAdapter(StockAdapter):
             for part in torch.split(embeds, groups)
         ]
 
-    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
-        label = self.ids(f"Frame{moment.index + 1}: {self._start}")
+    def frame(self, timestamp: Timestamp, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        label = self.ids(f"Frame{timestamp.index + 1}: {self._start}")
         close = self.ids(f"{self._end}\n")
         context = self.model.config.image_token_id
         ids = torch.tensor([*label, *[context] * int(kept.sum()), *close])

@@ -15,12 +15,12 @@ from costream.preprocessing import FrameGeometry
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Where in its epoch a temporal patch stands.
+class Timestamp:
+    """Where a temporal patch stands behind the position base.
 
     Attributes:
-        index: temporal patches before it since the epoch began.
-        time: seconds since the epoch began, the mean over its frames.
+        index: temporal patches before it since the position base.
+        time: seconds since the position base, the mean over its frames.
         interval: seconds from one temporal patch to the next.
     """
 
@@ -58,11 +58,11 @@ class Layout(ABC):
         """Returns the tokens before the video."""
 
     @abstractmethod
-    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+    def frame(self, timestamp: Timestamp, kept: Tensor, geometry: FrameGeometry) -> Segment:
         """Returns the tokens of one temporal patch: its label and its visual tokens.
 
         Args:
-            moment: where in its epoch it stands.
+            timestamp: where it stands behind the position base.
             kept: bool [groups].
             geometry: how it was cut.
         """

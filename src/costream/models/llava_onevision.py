@@ -28,7 +28,7 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.encoder import EncodeJob, MemoryShape, VisualTokens
 from costream.models.encoder_memory import AttentionMetadata, places
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.layout import Moment, Segment
+from costream.models.layout import Segment, Timestamp
 from costream.models.packing import Attended, packed_attention
 from costream.models.patch_embedding import embed_patches
 from costream.models.pixels import TileSettings, normalise
@@ -117,7 +117,7 @@ class LlavaOnevisionAdapter(StockAdapter):
         parts = torch.split(embeds, tokens)
         return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in parts]
 
-    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+    def frame(self, timestamp: Timestamp, kept: Tensor, geometry: FrameGeometry) -> Segment:
         places = kept.nonzero().squeeze(1)
         ids = torch.full_like(places, self._video)
         return Segment(ids, torch.ones_like(kept[places]), places[None], span=len(kept))

@@ -32,7 +32,7 @@ from costream.models.encoder_memory import (
     set_attention,
 )
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.layout import Moment, Segment
+from costream.models.layout import Segment, Timestamp
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import normalise
 from costream.models.stock import StockAdapter
@@ -142,14 +142,14 @@ class Qwen25VLAdapter(StockAdapter):
         embeds = torch.split(out.pooler_output, groups)
         return [VisualTokens(part, part.new_empty(0, *part.shape)) for part in embeds]
 
-    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
+    def frame(self, timestamp: Timestamp, kept: Tensor, geometry: FrameGeometry) -> Segment:
         cols = geometry.grid.group_shape[1]
         groups = kept.nonzero().squeeze(1)
         ids = torch.full_like(groups, self._video)
         # Rows and columns are counted from the prompt's end: their axes stand still.
         places = torch.stack([groups // cols, groups % cols]) + self._prompt_tokens
         positions = torch.cat([torch.zeros_like(groups)[None], places])
-        span = self._time(moment.index + 1, moment) - self._time(moment.index, moment)
+        span = self._time(timestamp.index + 1, timestamp) - self._time(timestamp.index, timestamp)
         return Segment(ids, torch.ones_like(ids, dtype=torch.bool), positions, span)
 
     def start(self, position: int) -> Tensor:
@@ -222,9 +222,9 @@ class Qwen25VLAdapter(StockAdapter):
     def _prompt_tokens(self) -> int:
         return len(self.prompt())
 
-    def _time(self, index: int, moment: Moment) -> int:
+    def _time(self, index: int, timestamp: Timestamp) -> int:
         """Returns the position in time of the temporal patch of that index, from the video's."""
-        return int(index * self.model.config.vision_config.tokens_per_second * moment.interval)
+        return int(index * self.model.config.vision_config.tokens_per_second * timestamp.interval)
 
     def _context(self) -> int:
         """Returns the tokens that a window may take.

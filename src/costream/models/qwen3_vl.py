@@ -31,7 +31,7 @@ from costream.models.checkpoint import load_tokenizer, load_weights, read_prepro
 from costream.models.encoder import EncodeJob, MemoryShape, VisualTokens
 from costream.models.encoder_memory import AttentionMetadata, places, set_attention
 from costream.models.flops import linear_flops, packed_attention_flops
-from costream.models.layout import Moment, Segment
+from costream.models.layout import Segment, Timestamp
 from costream.models.patch_embedding import embed_by_matmul
 from costream.models.pixels import PixelSettings, normalise
 from costream.models.stock import StockAdapter
@@ -46,8 +46,8 @@ class Qwen3VLAdapter(StockAdapter):
     """Qwen3-VL and Qwen3-VL-MoE.
 
     One temporal patch is laid out as the published processor does it: the text ``<12.3 seconds>``,
-    a start token, its visual tokens, an end token. The time is that of the stream within an epoch
-    and not within the window, so the text of a frame stays what it was when the window slides.
+    a start token, its visual tokens, an end token. The time counts from the position base
+    and not from the window, so the text of a frame stays what it was when the window slides.
     """
 
     model_types = ("qwen3_vl", "qwen3_vl_moe")
@@ -106,8 +106,8 @@ class Qwen3VLAdapter(StockAdapter):
         deepstack = torch.split(torch.stack(out.deepstack_features), tokens, dim=1)
         return [VisualTokens(e, d) for e, d in zip(embeds, deepstack, strict=True)]
 
-    def frame(self, moment: Moment, kept: Tensor, geometry: FrameGeometry) -> Segment:
-        label = self.ids(f"<{moment.time:.1f} seconds>")
+    def frame(self, timestamp: Timestamp, kept: Tensor, geometry: FrameGeometry) -> Segment:
+        label = self.ids(f"<{timestamp.time:.1f} seconds>")
         start, video, end = _video_ids(self.model.config)
         ids = torch.tensor([*label, start, *[video] * int(kept.sum()), end])
         # The label and the start token come first; the end token lies behind the whole grid.

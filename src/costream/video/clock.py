@@ -64,7 +64,7 @@ class StreamClock:
         return time if time > self.time else expected
 
     def restart(self, interval: float) -> None:
-        """Goes on with frames of another recording, whose times begin anew."""
+        """Goes on with frames of another recording, whose times begin again."""
         self.interval = interval
         self._raw = None
 

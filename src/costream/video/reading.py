@@ -92,7 +92,7 @@ class Reading:
         """
         if picture is None:
             return None
-        # Picture order counts begin anew at some key frames, and differ by one or by two a frame.
+        # Picture order counts begin again at some key frames, and differ by one or by two a frame.
         if self._order is not None and self._order < picture.order:
             self._step = picture.order - self._order
         self._order = picture.order

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from costream.cli.connect import Connect
-from costream.engine.verdict import FlopCount, StageSeconds, TokenCount, Verdict
+from costream.engine.result import FlopCount, Result, StageSeconds, TokenCount
 from costream.errors import SettingsError
 from costream.lab.evaluate import punctuality
 from costream.lab.evaluate.capacity import Capacity, Floor, Throughput, measure
@@ -25,8 +25,8 @@ STRIDE = 2.0
 SECONDS = StageSeconds(decode=0.01, prune=0.02, vision=0.03, prefill=0.04, generate=0.5)
 
 
-def result(stream: str, index: int, lag: float | None = None) -> Verdict:
-    return Verdict(
+def result(stream: str, index: int, lag: float | None = None) -> Result:
+    return Result(
         stream=stream,
         index=index,
         start=index * STRIDE,
@@ -53,7 +53,7 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def play(self, *events: tuple[float, Verdict]) -> Iterator[Verdict]:
+    def play(self, *events: tuple[float, Result]) -> Iterator[Result]:
         for at, one in events:
             self.now = 1000 + at
             yield one

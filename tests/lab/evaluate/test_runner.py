@@ -96,20 +96,20 @@ def test_baselines_get_the_default_s_budget(rows: dict[str, AccuracyRow], name: 
 
 
 def test_the_reference_is_the_stock_way(model: ModelAdapter, annotated: Path) -> None:
-    """Every window anew is what an engine says that begins with that window."""
+    """Every window from scratch is what an engine says that begins with that window."""
     _, results = run(model, annotated, [REFERENCE])
     settings = POLICIES[REFERENCE].settings(BASE, None)
     dataset = load_dataset(annotated)
     video = dataset.videos[0]
     with Stream(video.path) as stream:
         engine = Engine(model, settings)
-        verdicts = list(engine.watch(stream, list(dataset.questions.values())))
-    for verdict, window in zip(verdicts, results[REFERENCE][video.name].windows, strict=True):
-        ours = [answer.score for answer in verdict.answers]
+        answered = list(engine.watch(stream, list(dataset.questions.values())))
+    for one, window in zip(answered, results[REFERENCE][video.name].windows, strict=True):
+        ours = [answer.score for answer in one.answers]
         assert window.scores == pytest.approx(ours, abs=1e-4)
-        assert (window.encoded, window.prefilled) == (verdict.tokens.full, verdict.tokens.full)
-        assert window.flops == pytest.approx(verdict.flops.full, rel=0.02)
-        assert (window.start, window.end) == (verdict.start, verdict.end)
+        assert (window.encoded, window.prefilled) == (one.tokens.full, one.tokens.full)
+        assert window.flops == pytest.approx(one.flops.full, rel=0.02)
+        assert (window.start, window.end) == (one.start, one.end)
 
 
 def test_a_video_that_can_t_be_read_is_told_and_left_out(

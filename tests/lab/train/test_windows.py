@@ -5,7 +5,7 @@ import numpy as np
 from costream.lab.synth import EVENT_KINDS, Event, Truth
 from costream.lab.train import Recipe, StageRecipe
 from costream.lab.train.clips import Clip
-from costream.lab.train.windows import ExampleDraw, draw_moments, list_examples
+from costream.lab.train.windows import ExampleDraw, draw_timestamps, list_examples
 
 STAGE = StageRecipe(1, 1, 1e-3)
 RECIPE = Recipe("test", STAGE, STAGE, STAGE, STAGE)
@@ -34,9 +34,9 @@ def test_shorter_windows_show_less():
 
 def test_moments_follow_each_other():
     example = list_examples([clip(12)], RECIPE, 2)[1]
-    moments = draw_moments(example, np.random.default_rng(1), RECIPE, 2)
-    assert len(moments) == 10
-    assert np.diff([m.time for m in moments]).tolist() == [1.0] * 9
+    timestamps = draw_timestamps(example, np.random.default_rng(1), RECIPE, 2)
+    assert len(timestamps) == 10
+    assert np.diff([m.time for m in timestamps]).tolist() == [1.0] * 9
 
 
 def test_each_kind_is_met_as_often_as_the_others_but_for_those_that_are_met_twice():

@@ -21,7 +21,7 @@ from typing import Any
 import av
 import torch
 
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.errors import SettingsError, SourceError
 from costream.lab.evaluate.punctuality import Punctuality
 
@@ -43,9 +43,9 @@ class Floor:
     decode: float
     gflops: float
 
-    def seconds(self, verdict: Verdict) -> float:
+    def seconds(self, result: Result) -> float:
         """Returns the least seconds of one core that a window takes."""
-        return self.decode + verdict.flops.spent / (1e9 * self.gflops)
+        return self.decode + result.flops.spent / (1e9 * self.gflops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Capacity:
 
 
 def measure(
-    results: Generator[Verdict, None, None],
+    results: Generator[Result, None, None],
     streams: int,
     workers: int,
     floor: Floor,
@@ -143,20 +143,20 @@ def measure(
     Raises:
         SettingsError: a stream is too short: it ends before all have begun.
     """
-    came: list[tuple[float, Verdict]] = []
+    came: list[tuple[float, Result]] = []
     latest, begun, memory = dict[str, float](), inf, _Memory()
     with closing(results):
-        for verdict in results:
+        for result in results:
             now = perf_counter()
-            came.append((now, verdict))
-            if begun == inf and len({*latest, verdict.stream}) == streams:
+            came.append((now, result))
+            if begun == inf and len({*latest, result.stream}) == streams:
                 begun = now
-            latest[verdict.stream] = now
+            latest[result.stream] = now
             memory.look(now)
             if now - begun > longest:
                 break
     end = came[-1][0] if came and came[-1][0] - begun > longest else min(latest.values(), default=0)
-    seen = [verdict for at, verdict in came if begun < at <= end]
+    seen = [result for at, result in came if begun < at <= end]
     if not seen:
         raise SettingsError("no window came once all streams had begun: name longer sources")
     rate = len(seen) / (end - begun)
@@ -212,9 +212,9 @@ def spread(sources: Sequence[str], streams: int) -> list[str]:
     return [sources[n % len(sources)] for n in range(streams)]
 
 
-def _stages(verdicts: Iterable[Verdict], had: float) -> dict[str, float]:
+def _stages(results: Iterable[Result], had: float) -> dict[str, float]:
     """Returns the seconds of a window by stage, of those that the workers had for it."""
-    every = [asdict(verdict.seconds) for verdict in verdicts]
+    every = [asdict(result.seconds) for result in results]
     found = {stage: fmean(seconds[stage] for seconds in every) for stage in _STAGES}
     return {**found, "other": max(0.0, had - sum(found.values()))}
 

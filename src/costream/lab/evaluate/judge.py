@@ -68,7 +68,7 @@ class Judge:
         return cls(np.stack([_look(sample.picture, grid) for sample in samples]))
 
     def again(self) -> Judge:
-        """Returns a judge of the same truth for the next pruner, without computing it anew."""
+        """Returns a judge of the same truth for the next pruner, without computing it again."""
         return Judge(self._looks, self._light)
 
     def changed(self, frames: range) -> Mask:

@@ -37,7 +37,7 @@ def measure_overhead(open_stream: Callable[[bool], Stream], fps: float) -> Overh
     """Reads a stream plainly and with extraction, in turns.
 
     Args:
-        open_stream: opens the stream anew; its argument says whether to take motion vectors.
+        open_stream: opens the stream again; its argument says whether to take motion vectors.
         fps: sampling rate, in frames a second.
 
     Raises:

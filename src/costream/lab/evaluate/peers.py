@@ -220,8 +220,8 @@ def _take_turns(
         for peer in peers:
             odds, seconds = peer.step(whole)
             turns[peer.name].append(Answered(decode, seconds, odds))
-        verdict = watch.step(window, our_decode)
-        ours, score = verdict.seconds.total - our_decode, verdict.answers[0].score
+        result = watch.step(window, our_decode)
+        ours, score = result.seconds.total - our_decode, result.answers[0].score
         turns[OURS].append(Answered(our_decode, ours, log_odds(score)))
     return {side: tuple(of_side) for side, of_side in turns.items()}
 

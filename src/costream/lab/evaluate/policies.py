@@ -51,14 +51,14 @@ class Policy:
         name: what it is called.
         changes: how its settings differ from those of the evaluation.
         fit: further changes that make its budget equal to the default policy's.
-        anew: every window is treated as if nothing had been seen before: all of its frames are
-            encoded and prefilled.
+        from_scratch: every window is treated as if nothing had been seen before: all of its
+            frames are encoded and prefilled.
     """
 
     name: str
     changes: Changes
     fit: Callable[[Budget, EngineSettings], Changes] | None = None
-    anew: bool = False
+    from_scratch: bool = False
 
     def with_changes(self, changes: Changes) -> Policy:
         """Returns the same policy with further changes."""
@@ -99,7 +99,7 @@ def _recent(budget: Budget, base: EngineSettings) -> Changes:
 
 
 _ALL = (
-    Policy(REFERENCE, _settings("none", "full"), anew=True),
+    Policy(REFERENCE, _settings("none", "full"), from_scratch=True),
     Policy("prune-only", _settings(DEFAULT_PRUNER, "full")),
     Policy("drop", _settings(DEFAULT_PRUNER, "anchors", hold=False)),
     Policy("refresh-only", _settings("none", DEFAULT_REFRESH)),

@@ -11,7 +11,7 @@ from time import monotonic
 
 import numpy as np
 
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.errors import SettingsError
 
 SETTLED = 2
@@ -40,7 +40,7 @@ class Punctuality:
 
 
 def measure_punctuality(
-    results: Generator[Verdict, None, None],
+    results: Generator[Result, None, None],
     streams: int,
     *,
     stride: float,

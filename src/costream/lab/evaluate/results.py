@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from costream.engine.verdict import Verdict
+from costream.engine.result import Result
 from costream.errors import SettingsError
 from costream.lab.evaluate.origin import Origin
 from costream.settings import EngineSettings
@@ -59,21 +59,21 @@ class WindowResult:
     seconds: float
 
     @classmethod
-    def of(cls, verdict: Verdict, start: float) -> WindowResult:
-        """Takes from a verdict what the metrics need; ``start`` is the window's own."""
-        tokens, flops = verdict.tokens, verdict.flops
+    def of(cls, result: Result, start: float) -> WindowResult:
+        """Takes from a result what the metrics need; ``start`` is the window's own."""
+        tokens, flops = result.tokens, result.flops
         return cls(
-            index=verdict.index,
+            index=result.index,
             start=start,
-            end=verdict.end,
-            scores=tuple(round(answer.score, 6) for answer in verdict.answers),
+            end=result.end,
+            scores=tuple(round(answer.score, 6) for answer in result.answers),
             full=tokens.full,
             encoded=tokens.encoded,
             kept=tokens.kept,
             prefilled=tokens.prefilled,
             flops=flops.spent,
             asking=flops.asking,
-            seconds=round(verdict.seconds.total, 6),
+            seconds=round(result.seconds.total, 6),
         )
 
 
@@ -117,20 +117,22 @@ class Job:
         video: the video's file, and how many bytes it has.
         asks: the questions, in order.
         settings: the engine's.
-        anew: whether every window was computed from nothing.
+        from_scratch: whether every window was computed from nothing.
     """
 
     model: str
     video: str
     asks: tuple[str, ...]
     settings: EngineSettings
-    anew: bool
+    from_scratch: bool
 
     @property
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
         settings = self.settings.model_dump(exclude={"threshold", "thresholds", "calibration"})
-        return json.dumps([self.model, self.video, self.asks, settings, self.anew], sort_keys=True)
+        return json.dumps(
+            [self.model, self.video, self.asks, settings, self.from_scratch], sort_keys=True
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Protocol
 
 from costream.engine.engine import Engine
+from costream.engine.result import Result
 from costream.engine.schedule import Tubelet, Window
-from costream.engine.verdict import Verdict
 from costream.errors import SourceError
 from costream.lab.evaluate.datasets import Dataset, Video
 from costream.lab.evaluate.origin import Origin
@@ -29,7 +29,7 @@ OnVideo = Callable[[str, int, int], None]
 class Side(Protocol):
     """One policy on one stream."""
 
-    def step(self, window: Window, decoding: float) -> Verdict:
+    def step(self, window: Window, decoding: float) -> Result:
         """Answers the questions on the next window."""
 
 
@@ -48,7 +48,7 @@ class AnewSide:
         self._asks = asks
         self._tubelets: list[Tubelet] = []
 
-    def step(self, window: Window, decoding: float) -> Verdict:
+    def step(self, window: Window, decoding: float) -> Result:
         """Answers the questions on the window from nothing."""
         held = [tubelet for tubelet in self._tubelets if tubelet.tick >= window.start]
         self._tubelets = [*held, *window.arrivals]
@@ -151,8 +151,8 @@ class Runner:
             found: list[list[WindowResult]] = [[] for _ in tasks]
             for window, decoding in engines[0].windows(stream):
                 for side, windows in zip(sides, found, strict=True):
-                    verdict = side.step(window, decoding)
-                    windows.append(WindowResult.of(verdict, window.start / tasks[0].settings.fps))
+                    result = side.step(window, decoding)
+                    windows.append(WindowResult.of(result, window.start / tasks[0].settings.fps))
             if not found[0]:
                 raise SourceError(f"{stream.info.source} holds no frame")
             rate = stream.info.frame_rate or DEFAULT_RATE
@@ -160,14 +160,14 @@ class Runner:
             self._store.add(self._job(video, task), VideoResult(rate, tuple(windows)))
 
     def _side(self, task: Task, engine: Engine, stream: Stream) -> Side:
-        if task.policy.anew:
+        if task.policy.from_scratch:
             return AnewSide(engine, stream, self._asks)
         return engine.open(stream, self._asks)
 
     def _job(self, video: Video, task: Task) -> Job:
         size = video.path.stat().st_size if video.path.is_file() else 0
         path = f"{video.path.resolve()} ({size} bytes)"
-        return Job(self._origin.model, path, self._asks, task.settings, task.policy.anew)
+        return Job(self._origin.model, path, self._asks, task.settings, task.policy.from_scratch)
 
     def _budget(self, base: EngineSettings) -> Budget:
         """What the default policy spent, from its results."""

@@ -24,7 +24,7 @@ from costream.engine.questions import Questions
 from costream.engine.schedule import Window
 from costream.errors import SourceError
 from costream.lab.evaluate.stock_model import WholeWindow, stock_logits
-from costream.models import FrameGeometry, ModelAdapter, Moment
+from costream.models import FrameGeometry, ModelAdapter, Timestamp
 from costream.video import Stream, StreamInfo
 
 
@@ -138,7 +138,7 @@ class StockSide:
             self._frames.append((tubelet.tick, self._model.pixels(pictures, self._geometry)))
         whole = WholeWindow(
             [pixels for _, pixels in self._frames],
-            [self._moment(index, tick) for index, (tick, _) in enumerate(self._frames)],
+            [self._timestamp(index, tick) for index, (tick, _) in enumerate(self._frames)],
             self._questions.prompts[0],
             self._geometry,
         )
@@ -146,10 +146,10 @@ class StockSide:
         score = self._questions.scores(logits[None])[0]
         return score, perf_counter() - begun
 
-    def _moment(self, index: int, tick: int) -> Moment:
+    def _timestamp(self, index: int, tick: int) -> Timestamp:
         patch = self._model.temporal_patch
         middle = tick - self._frames[0][0] + (patch - 1) / 2
-        return Moment(index, middle / self._fps, patch / self._fps)
+        return Timestamp(index, middle / self._fps, patch / self._fps)
 
 
 def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -> SpeedReport:
@@ -172,12 +172,12 @@ def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -
         pairs = zip(engine.windows(plain), engine.windows(stream), strict=True)
         for (stock_window, stock_decode), (window, decode) in islice(pairs, windows):
             score, seconds = side.step(stock_window)
-            verdict = watch.step(window, decode)
-            ours = verdict.seconds.total - decode
-            tokens, flops = verdict.tokens, verdict.flops
+            result = watch.step(window, decode)
+            ours = result.seconds.total - decode
+            tokens, flops = result.tokens, result.flops
             stock.append(Cost(stock_decode, seconds, flops.full, tokens.full))
             costream.append(Cost(decode, ours, flops.spent, tokens.prefilled))
-            scores.append((score, verdict.answers[0].score))
+            scores.append((score, result.answers[0].score))
         if not stock:
             raise SourceError(f"{stream.info.source} holds no frame to compare on")
         setup = _setup(engine, stream.info, watch.stream.geometry, ask)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from costream.errors import SettingsError
-from costream.models import FrameGeometry, ModelAdapter, Moment, Segment
+from costream.models import FrameGeometry, ModelAdapter, Segment, Timestamp
 from costream.models.pixels import unpatchify
 from costream.pruning import PatchGrid
 
@@ -23,19 +23,19 @@ class WholeWindow:
 
     Attributes:
         pixels: the :meth:`ModelAdapter.pixels` of each temporal patch.
-        moments: where each stands; the first at the beginning.
+        timestamps: where each stands; the first at the beginning.
         question: what is asked.
         geometry: how frames are cut.
     """
 
     pixels: Sequence[Tensor]
-    moments: Sequence[Moment]
+    timestamps: Sequence[Timestamp]
     question: str
     geometry: FrameGeometry
 
     def segments(self, model: ModelAdapter) -> list[Segment]:
         """Lays it out: prompt, temporal patches, question."""
-        return whole_segments(model, self.moments, self.question, self.geometry)
+        return whole_segments(model, self.timestamps, self.question, self.geometry)
 
 
 @torch.inference_mode()
@@ -66,11 +66,11 @@ def stock_logits(model: ModelAdapter, window: WholeWindow) -> Tensor:
 
 
 def whole_segments(
-    model: ModelAdapter, moments: Sequence[Moment], question: str, geometry: FrameGeometry
+    model: ModelAdapter, timestamps: Sequence[Timestamp], question: str, geometry: FrameGeometry
 ) -> list[Segment]:
     """Lays out a window with nothing pruned: prompt, temporal patches, question."""
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-    frames = [model.frame(moment, whole, geometry) for moment in moments]
+    frames = [model.frame(timestamp, whole, geometry) for timestamp in timestamps]
     return [model.prompt(), *frames, model.question(question)]
 
 

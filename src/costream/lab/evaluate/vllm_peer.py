@@ -13,7 +13,7 @@ from torch import Tensor
 from costream.engine.schedule import Window
 from costream.errors import ModelError, SettingsError
 from costream.lab.evaluate.vllm_process import VllmProcess
-from costream.models import FrameGeometry, ModelAdapter, Moment
+from costream.models import FrameGeometry, ModelAdapter, Timestamp
 from costream.video import Picture
 
 FAMILIES = ("qwen3_vl", "qwen3_vl_moe")
@@ -93,8 +93,8 @@ class VllmPeer:
         first, ids = self._frames[0][0], [model.prompt().ids]
         for index, (tick, _) in enumerate(self._frames[::patch]):
             time = (tick - first + (patch - 1) / 2) / self._fps
-            moment = Moment(index, time, patch / self._fps)
-            ids.append(model.frame(moment, whole, self._geometry).ids)
+            timestamp = Timestamp(index, time, patch / self._fps)
+            ids.append(model.frame(timestamp, whole, self._geometry).ids)
         laid_out: list[int] = torch.cat([*ids, model.question(self._prompt).ids]).tolist()
         return laid_out
 

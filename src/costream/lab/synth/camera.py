@@ -15,7 +15,7 @@ from costream.lab.synth.ground import Ground
 from costream.lab.synth.light import LightChange, drift_of
 from costream.lab.synth.scene import paint_scene
 from costream.lab.synth.truth import Action, Box, Event, Truth
-from costream.lab.synth.visit import Moment, Visit, draw_visit, numbers_at
+from costream.lab.synth.visit import Timestamp, Visit, draw_visit, numbers_at
 
 NOISE_FIELDS = 6
 NOISE_MARGIN = 64
@@ -113,16 +113,19 @@ class SyntheticCamera:
     def _draw_visit(self, number: int) -> Visit:
         return draw_visit(self._ground, self.seed, number, self._every, self._falls)
 
-    def _people(self, time: float) -> list[tuple[Visit, Moment, list[Limb]]]:
+    def _people(self, time: float) -> list[tuple[Visit, Timestamp, list[Limb]]]:
         """Everyone in the hall, the farthest first."""
         visits = map(self._visit, numbers_at(time, self._every))
-        present = [(visit, moment) for visit in visits if (moment := visit.at(time))]
+        present = [(visit, timestamp) for visit in visits if (timestamp := visit.at(time))]
         present.sort(key=lambda person: -person[1].z)
-        return [(visit, moment, build_limbs(visit.look, moment.pose)) for visit, moment in present]
+        return [
+            (visit, timestamp, build_limbs(visit.look, timestamp.pose))
+            for visit, timestamp in present
+        ]
 
-    def _box(self, visit: Visit, moment: Moment, limbs: list[Limb]) -> Box | None:
-        column, row = self._ground.point(moment.x, moment.z)
-        scale = self._ground.scale(moment.z)
+    def _box(self, visit: Visit, timestamp: Timestamp, limbs: list[Limb]) -> Box | None:
+        column, row = self._ground.point(timestamp.x, timestamp.z)
+        scale = self._ground.scale(timestamp.z)
         left, low, right, high = extent(limbs)
         box = Box(
             "person",
@@ -132,16 +135,16 @@ class SyntheticCamera:
             right=min(self.width, round(column + scale * right)),
             bottom=min(self.height, round(row - scale * low)),
             foot=(column, row),
-            action=_action(moment),
+            action=_action(timestamp),
         )
         seen = min(box.right - box.left, box.bottom - box.top) >= VISIBLE
         return box if seen else None
 
     def _render(self, time: float, light: float) -> npt.NDArray[np.float32]:
         canvas = self._scene * np.float32(light)
-        for _, moment, limbs in self._people(time):
-            foot = self._ground.point(moment.x, moment.z)
-            scale = self._ground.scale(moment.z)
+        for _, timestamp, limbs in self._people(time):
+            foot = self._ground.point(timestamp.x, timestamp.z)
+            scale = self._ground.scale(timestamp.z)
             draw_shadow(canvas, limbs, foot, scale)
             draw_limbs(canvas, limbs, foot, scale, light)
         return canvas
@@ -160,10 +163,10 @@ class SyntheticCamera:
         return window[..., None]
 
 
-def _action(moment: Moment) -> Action:
-    if moment.pose.tilt > 0.5:
+def _action(timestamp: Timestamp) -> Action:
+    if timestamp.pose.tilt > 0.5:
         return "lie"
-    return "walk" if moment.pose.stride else "stand"
+    return "walk" if timestamp.pose.stride else "stand"
 
 
 def _draw_noise(seed: int, width: int, height: int, noise: float) -> npt.NDArray[np.float32]:

@@ -32,7 +32,7 @@ TROUSERS: tuple[Colour, ...] = ((46, 54, 78), (58, 56, 54), (112, 98, 80), (34, 
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Timestamp:
     """Where a visitor is and in which pose."""
 
     x: float
@@ -85,7 +85,7 @@ class Visit:
         """When the visitor has left the picture."""
         return self.departure + _length(self.path[1], self.path[2]) / self.speed
 
-    def at(self, time: float) -> Moment | None:
+    def at(self, time: float) -> Timestamp | None:
         """Returns the visitor at a time, or None before and after the visit."""
         if not self.start <= time < self.end:
             return None
@@ -94,14 +94,14 @@ class Visit:
         if time >= self.departure:
             return self._walk(self.path[1], self.path[2], time - self.departure)
         (x, z), facing = self.path[1], _facing(self.path[0], self.path[1])
-        return Moment(x, z, Pose(facing, 1.4 * time, 0.0, self._tilt(time)))
+        return Timestamp(x, z, Pose(facing, 1.4 * time, 0.0, self._tilt(time)))
 
-    def _walk(self, come: tuple[float, float], go: tuple[float, float], passed: float) -> Moment:
+    def _walk(self, come: tuple[float, float], go: tuple[float, float], passed: float) -> Timestamp:
         way, total = passed * self.speed, _length(come, go)
         share = way / total
         stride = min(1.0, way / 0.4, (total - way) / 0.4)
         pose = Pose(_facing(come, go), np.pi * way / STEP, max(0.0, stride), 0.0)
-        return Moment(
+        return Timestamp(
             come[0] + share * (go[0] - come[0]), come[1] + share * (go[1] - come[1]), pose
         )
 

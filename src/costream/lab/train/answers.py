@@ -23,7 +23,7 @@ from costream.lab.train.windows import (
     Example,
     ExampleDraw,
     draw_dialogues,
-    draw_moments,
+    draw_timestamps,
     list_examples,
 )
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
@@ -74,9 +74,9 @@ class Teacher:
         A share is NaN where there was nothing to ask.
         """
         model = self.model
-        moments = draw_moments(example, draw, self.recipe, model.temporal_patch)
+        timestamps = draw_timestamps(example, draw, self.recipe, model.temporal_patch)
         dialogues, kinds = draw_dialogues(example, draw)
-        layout = lay_out(model, self.geometry, moments, dialogues)
+        layout = lay_out(model, self.geometry, timestamps, dialogues)
         with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
             hidden = hidden_states(model, layout, visuals)
             logits = model.logits(hidden[layout.sources.to(hidden.device)]).float()

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from costream.engine.wording import PUBLISHED_FORM, put
 from costream.lab.synth.events import EVENTS
-from costream.models import FrameGeometry, ModelAdapter, Moment, Segment, VisualTokens
+from costream.models import FrameGeometry, ModelAdapter, Segment, Timestamp, VisualTokens
 
 SHARED = -1
 
@@ -87,7 +87,7 @@ def all_words() -> list[str]:
 def lay_out(
     model: ModelAdapter,
     geometry: FrameGeometry,
-    moments: Sequence[Moment],
+    timestamps: Sequence[Timestamp],
     dialogues: Sequence[Dialogue],
 ) -> Layout:
     """Lays out a full window.
@@ -95,11 +95,14 @@ def lay_out(
     Args:
         model: the model that learns.
         geometry: how frames are cut.
-        moments: where in its epoch each temporal patch stands.
+        timestamps: where each temporal patch stands behind the position base.
         dialogues: what is asked and answered.
     """
     whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
-    shared = [model.prompt(), *(model.frame(moment, whole, geometry) for moment in moments)]
+    shared = [
+        model.prompt(),
+        *(model.frame(timestamp, whole, geometry) for timestamp in timestamps),
+    ]
     begins = torch.tensor([0, *(segment.span for segment in shared)]).cumsum(0).tolist()
     answers = [_answer_ids(model, d) for d in dialogues]
     asked = [model.question(put(d.question, FORM)) for d in dialogues]

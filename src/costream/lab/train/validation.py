@@ -89,7 +89,7 @@ def _judge(folder: Path, recipe: Recipe, count: int, number: int) -> Judged:
     highest = {}
     with encoded(video, camera, all_times(camera, recipe), recipe.fps) as path:
         for name in COMPARED:
-            # Where all is kept, frames are encoded once: anew they would come out the same.
+            # Where all is kept, frames are encoded once: a second time changes nothing.
             engine = Engine(model, POLICIES[name].settings(base, None))
             with Stream(path, motion=engine.settings.uses_motion) as stream:
                 said = [[a.score for a in one.answers] for one in engine.watch(stream, asks)]

@@ -12,7 +12,7 @@ from costream.lab.train.clips import Clip
 from costream.lab.train.labels import is_shown
 from costream.lab.train.layout import Dialogue
 from costream.lab.train.recipe import Recipe
-from costream.models import Moment
+from costream.models import Timestamp
 
 LATEST = 5000.0
 """Seconds up to which the clock of a stream may have run where a window begins."""
@@ -102,9 +102,9 @@ def draw_dialogues(
     ], kinds
 
 
-def draw_moments(
+def draw_timestamps(
     example: Example, draw: np.random.Generator, recipe: Recipe, patch: int
-) -> list[Moment]:
+) -> list[Timestamp]:
     """Draws where in their epoch a window's temporal patches stand.
 
     A window begins a stream, lies in one as it does in its clip, or comes hours later.
@@ -112,13 +112,13 @@ def draw_moments(
     span = patch / recipe.fps
     begins = (0, example.first, int(draw.uniform(0, LATEST / span)))
     begin = begins[draw.choice(3, p=(0.35, 0.35, 0.3))]
-    return moments_from(begin, example.length, recipe, patch)
+    return timestamps_from(begin, example.length, recipe, patch)
 
 
-def moments_from(first: int, count: int, recipe: Recipe, patch: int) -> list[Moment]:
+def timestamps_from(first: int, count: int, recipe: Recipe, patch: int) -> list[Timestamp]:
     """Returns where temporal patches stand that follow each other from number ``first`` on."""
     span, middle = patch / recipe.fps, (patch - 1) / 2 / recipe.fps
-    return [Moment(n, n * span + middle, span) for n in range(first, first + count)]
+    return [Timestamp(n, n * span + middle, span) for n in range(first, first + count)]
 
 
 def _shown(clip: Clip, start: float, length: float) -> dict[EventKind, bool]:

@@ -35,7 +35,7 @@ class Flips:
 def count_flips(videos: Sequence[tuple[int, int]], *, seed: int = 0) -> Flips:
     """Puts the videos' counts together.
 
-    Answers of one video resemble each other, so the interval comes from drawing whole videos anew
+    Answers of one video resemble each other, so the interval comes from drawing whole videos again
     (percentile bootstrap); where that is narrower than Wilson's for independent pairs, as with few
     flips, Wilson's bound stands.
 

@@ -6,7 +6,7 @@ from math import nan
 
 import pytest
 
-from costream.engine.verdict import Answer, FlopCount, TokenCount, Verdict
+from costream.engine.result import Answer, FlopCount, Result, TokenCount
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,11 @@ def test_what_is_not_a_number_is_neither_yes_nor_no(threshold: float) -> None:
     assert answer.to_dict()["score"] is None
 
 
-def test_a_verdict_s_json_carries_the_decisions_and_is_json_where_a_score_is_none() -> None:
+def test_a_result_s_json_carries_the_decisions_and_is_json_where_a_score_is_none() -> None:
     answers = (Answer("Smoke?", 0.4, "Yes.", threshold=0.3, calibrated=True), Answer("Fire?", nan))
     tokens = TokenCount(10, 1, 1, 9, 1, 0, 9)
-    verdict = Verdict("camera", 0, 0, 4, answers, 8, 2, 0, "none", tokens, FlopCount(10, 1, 0))
-    first, second = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["answers"]
+    result = Result("camera", 0, 0, 4, answers, 8, 2, 0, "none", tokens, FlopCount(10, 1, 0))
+    first, second = json.loads(json.dumps(result.to_dict(), allow_nan=False))["answers"]
     assert first == {
         "ask": "Smoke?",
         "decision": "yes",
@@ -40,4 +40,4 @@ def test_a_verdict_s_json_carries_the_decisions_and_is_json_where_a_score_is_non
         "text": "Yes.",
     }
     assert (second["decision"], second["score"], second["calibrated"]) == (None, None, False)
-    assert replace(verdict, answers=()).to_dict()["answers"] == []
+    assert replace(result, answers=()).to_dict()["answers"] == []

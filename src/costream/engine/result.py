@@ -114,7 +114,7 @@ class StageSeconds:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Result:
     """The answers for one position of the window, with their evidence.
 
     Attributes:
@@ -159,7 +159,7 @@ class Verdict:
     asked_since: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the verdict as JSON-ready values; seconds are rounded to microseconds."""
+        """Returns the result as JSON-ready values; seconds are rounded to microseconds."""
         values = asdict(self)
         values["answers"] = [answer.to_dict() for answer in self.answers]
         values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
