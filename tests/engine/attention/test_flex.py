@@ -54,6 +54,7 @@ BORDER = Case(
 @settings(max_examples=60)
 @given(found=st.lists(cases, min_size=1, max_size=4))
 @example(found=[BORDER, BORDER])
+@example(found=[QUESTIONS])
 def test_tiles_cover_what_is_seen_and_whole_ones_hide_nothing(found: list[Case]) -> None:
     streams, _ = streams_of(found)
     partial, whole = tiles_of(streams)
