@@ -51,6 +51,14 @@ BORDER = Case(
 )
 
 
+QUESTIONS = Case(
+    Keys(np.zeros(3 * TILE, np.int64), np.zeros(3 * TILE, np.int64), np.repeat([0, 1], TILE)),
+    np.arange(3 * TILE),
+    np.repeat([SHARED, 0, 1], TILE),
+)
+"""Two questions of a tile each: the second sees nothing of the first."""
+
+
 @settings(max_examples=60)
 @given(found=st.lists(cases, min_size=1, max_size=4))
 @example(found=[BORDER, BORDER])
