@@ -51,9 +51,18 @@ BORDER = Case(
 )
 
 
+QUESTIONS = Case(
+    Keys(np.zeros(3 * TILE, np.int64), np.zeros(3 * TILE, np.int64), np.repeat([0, 1], TILE)),
+    np.arange(3 * TILE),
+    np.repeat([SHARED, 0, 1], TILE),
+)
+"""Two questions of a tile each: the second sees nothing of the first."""
+
+
 @settings(max_examples=60)
 @given(found=st.lists(cases, min_size=1, max_size=4))
 @example(found=[BORDER, BORDER])
+@example(found=[QUESTIONS])
 def test_tiles_cover_what_is_seen_and_whole_ones_hide_nothing(found: list[Case]) -> None:
     streams, _ = streams_of(found)
     partial, whole = tiles_of(streams)
