@@ -114,7 +114,7 @@ void bind_reader(nb::module_& module, const char* name, const char* doc) {
 NB_MODULE(_bitstream, module) {
   // A thread that waits for a camera may outlive the interpreter, and its reader with it.
   nb::set_leak_warnings(false);
-  module.doc() = "Motion, modes, quantisers and residual energy from the bits of a video stream.";
+  module.doc() = "Motion, modes, QPs and residual energy from the bits of a video stream.";
 
   nb::class_<Picture>(module, "Picture", "What the bits of one coded picture tell, by 4x4 block.")
       .def_ro("type", &Picture::type, "'I', 'P' or 'B': the most general of its slices.")
@@ -174,7 +174,7 @@ NB_MODULE(_bitstream, module) {
           },
           "uint8 [rows, columns]: 0 not coded, 1 skip, 2 inter, 3 intra.")
       .def_prop_ro(
-          "quantiser",
+          "qp",
           [](nb::handle_t<Picture> self) {
             const Picture& picture = completed(self);
             return plane<std::int8_t>(self, picture, picture.quantiser);
@@ -198,7 +198,7 @@ NB_MODULE(_bitstream, module) {
                    "uint8 [rows, columns]: 0 still, 1 moving, 2 not predicted.")
       .def_prop_ro("energy", summary_view<float, float, &Summary::energy>(),
                    "float32 [rows, columns]: sum of |dequantised luma coefficient| a sample.")
-      .def_prop_ro("quantiser", summary_view<float, float, &Summary::quantiser>(),
+      .def_prop_ro("qp", summary_view<float, float, &Summary::quantiser>(),
                    "float32 [rows, columns]: mean luma QP.");
 
   nb::class_<Tracker>(module, "Tracker", "Follows a picture through others that are not decoded.")

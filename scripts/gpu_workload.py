@@ -122,6 +122,6 @@ def _nothing_known(picture: Picture) -> ChangeMap:
     unknown = np.full(shape, np.nan, np.float32)
     return ChangeMap(
         motion="none", peak=field, drift=np.zeros((*shape, 2), np.float32), path=field,
-        activity=field, intra=np.zeros(shape, np.bool_), quantiser=unknown, residual=unknown,
+        activity=field, intra=np.zeros(shape, np.bool_), qp=unknown, residual=unknown,
         frames=1, keyframes=0, packet_bytes=1, damaged=False,
     )  # fmt: skip

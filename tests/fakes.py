@@ -22,7 +22,7 @@ def still(picture: Picture, *, damaged: bool = False) -> ChangeMap:
         path=field,
         activity=field,
         intra=np.zeros(shape, dtype=np.bool_),
-        quantiser=np.full(shape, np.nan, dtype=np.float32),
+        qp=np.full(shape, np.nan, dtype=np.float32),
         residual=np.full(shape, np.nan, dtype=np.float32),
         frames=1,
         keyframes=0,

@@ -1,4 +1,4 @@
-"""Motion, modes, quantisers and residual energy from the bits of a video stream."""
+"""Motion, modes, QPs and residual energy from the bits of a video stream."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ class Summary:
     def energy(self) -> npt.NDArray[np.float32]:
         """[rows, columns]: sum of |dequantised luma coefficient| a sample."""
     @property
-    def quantiser(self) -> npt.NDArray[np.float32]:
+    def qp(self) -> npt.NDArray[np.float32]:
         """[rows, columns]: mean luma QP."""
 
 class Picture:
@@ -82,7 +82,7 @@ class Picture:
     def mode(self) -> npt.NDArray[np.uint8]:
         """[rows, columns]: 0 not coded, 1 skip, 2 inter, 3 intra."""
     @property
-    def quantiser(self) -> npt.NDArray[np.int8]:
+    def qp(self) -> npt.NDArray[np.int8]:
         """[rows, columns]: luma QP."""
     @property
     def energy(self) -> npt.NDArray[np.uint32]:

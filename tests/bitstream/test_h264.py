@@ -64,7 +64,7 @@ def read(stream: streams.Stream) -> list:
 
 
 def decode(stream: streams.Stream) -> Iterator[av.VideoFrame]:
-    """Frames with FFmpeg's vectors and quantisers; their time is their packet's number."""
+    """Frames with FFmpeg's vectors and QPs; their time is their packet's number."""
     decoder = av.CodecContext.create("h264", "r")
     decoder.options = EXPORT
     decoder.thread_count = 1
@@ -98,7 +98,7 @@ def assert_equal_vectors(frame: av.VideoFrame, picture) -> int:
     return len(vectors)
 
 
-def assert_equal_quantisers(frame: av.VideoFrame, picture) -> None:
+def assert_equal_qps(frame: av.VideoFrame, picture) -> None:
     parameters = np.frombuffer(SideDataContainer(frame).get("VIDEO_ENC_PARAMS"), np.uint8)
     count = parameters[:4].view(np.uint32)[0]
     offset, size = parameters[8:24].view(np.uint64)
@@ -107,7 +107,7 @@ def assert_equal_quantisers(frame: av.VideoFrame, picture) -> None:
     rows, columns = blocks[:, 1] // 4, blocks[:, 0] // 4
     for y in range(4):
         for x in range(4):
-            ours = picture.quantiser[rows + y, columns + x]
+            ours = picture.qp[rows + y, columns + x]
             assert (ours == base + blocks[:, 4]).all()
 
 
@@ -133,7 +133,7 @@ def assert_equal_quantisers(frame: av.VideoFrame, picture) -> None:
         ("medium", {"fake_interlaced": 1}),
     ],
 )  # fmt: skip
-def test_vectors_and_quantisers_are_ffmpegs(preset, options):
+def test_vectors_and_qps_are_ffmpegs(preset, options):
     stream = x264(preset, **options)
     pictures = read(stream)
     assert [p.packet for p in pictures] == list(range(len(stream.packets)))
@@ -148,7 +148,7 @@ def test_vectors_and_quantisers_are_ffmpegs(preset, options):
         assert (picture.width, picture.height) == (frame.width, frame.height)
         assert picture.bits <= 8 * len(stream.packets[picture.packet])
         vectors += assert_equal_vectors(frame, picture)
-        assert_equal_quantisers(frame, picture)
+        assert_equal_qps(frame, picture)
         coded = picture.reference.max(axis=2) >= 0
         assert (coded == np.isin(picture.mode, (SKIP, INTER))).all()
         assert not picture.energy[picture.mode == SKIP].any()
@@ -341,17 +341,16 @@ def test_vectors_give_the_decoded_samples(preset, options):
     assert counts[2] > 0.9 * counts[1]
 
 
-def test_quantiser_follows_a_constant_one():
-    for quantiser in (20, 33):
-        pictures = read(x264(qp=quantiser, aq_mode=0, ipratio=1, pbratio=1, bframes=2))
+def test_qp_follows_a_constant_one():
+    for qp in (20, 33):
+        pictures = read(x264(qp=qp, aq_mode=0, ipratio=1, pbratio=1, bframes=2))
         for picture in pictures:
-            assert (picture.quantiser == quantiser).all()
+            assert (picture.qp == qp).all()
 
 
-def test_energy_falls_with_the_quantiser():
+def test_energy_falls_with_the_qp():
     sums = [
-        sum(int(p.energy.astype(np.int64).sum()) for p in read(x264(qp=quantiser)))
-        for quantiser in (16, 26, 36)
+        sum(int(p.energy.astype(np.int64).sum()) for p in read(x264(qp=qp))) for qp in (16, 26, 36)
     ]
     assert sums[0] > sums[1] > sums[2] > 0
 
@@ -474,5 +473,5 @@ def test_a_damaged_slice_leaves_nothing_behind(cabac):
         expected = whole[number]
         assert picture.unsupported == ["damaged"]
         assert picture.slices == expected.slices == 1
-        for name in ("motion", "reference", "mode", "quantiser", "energy"):
+        for name in ("motion", "reference", "mode", "qp", "energy"):
             assert (getattr(picture, name) == getattr(expected, name)).all()

@@ -182,13 +182,13 @@ def test_skipped_blocks_carry_no_residual():
         assert picture.reference.max(initial=-1) < max(1, len(picture.references))
 
 
-def test_the_quantiser_is_that_of_the_encoder():
-    """At a constant quantiser P pictures have it; I and B ones a step less and more."""
+def test_the_qp_is_that_of_the_encoder():
+    """At a constant QP P pictures have it; I and B ones a step less and more."""
     for qp in (20, 33):
         pictures = read(x265(f"qp={qp}:ipratio=1:pbratio=1", frames=5))
-        assert {int(q) for p in pictures for q in np.unique(p.quantiser)} == {qp}
+        assert {int(q) for p in pictures for q in np.unique(p.qp)} == {qp}
     adaptive = read(x265("crf=28:aq-mode=2:aq-strength=2", frames=5))
-    assert any(len(np.unique(p.quantiser)) > 3 for p in adaptive)
+    assert any(len(np.unique(p.qp)) > 3 for p in adaptive)
 
 
 def test_the_energy_grows_with_the_residual():

@@ -16,8 +16,8 @@ from . import streams
 pytest.importorskip("costream._bitstream", reason="built without the bitstream readers")
 
 SKIP, INTER = 1, 2
-PLANES = ("motion", "reference", "mode", "quantiser", "energy")
-SUMS = ("x", "y", "peak", "state", "energy", "quantiser")
+PLANES = ("motion", "reference", "mode", "qp", "energy")
+SUMS = ("x", "y", "peak", "state", "energy", "qp")
 
 
 def hall(frames: int, size: tuple[int, int]) -> list[np.ndarray]:
@@ -83,7 +83,7 @@ def sum_up(picture, step: int, block: int = 16) -> dict[str, np.ndarray]:
             state = 2 if not predicted[part].all() else 1 if moving[part].any() else 0
             found["state"][row, column] = state
             found["energy"][row, column] = picture.energy[part].mean() / 16
-            found["quantiser"][row, column] = picture.quantiser[part].mean()
+            found["qp"][row, column] = picture.qp[part].mean()
     return found
 
 

@@ -36,7 +36,7 @@ def change(
         path=still,
         activity=(peak >= 0.25).astype(np.float32),
         intra=intra,
-        quantiser=np.full(blocks, np.nan, np.float32),
+        qp=np.full(blocks, np.nan, np.float32),
         residual=np.full(blocks, np.nan, np.float32) if residual is None else residual,
         frames=frames,
         keyframes=keyframes,

@@ -191,7 +191,7 @@ def test_what_is_cropped_off_is_nowhere(tmp_path, codec, settings, crop):
     # Where the square is, to within a block.
     assert abs(rows.min() - (96 - top) / 16) <= 1 and abs(rows.max() + 1 - (144 - top) / 16) <= 1
     assert abs(cols.min() - (124 - left) / 16) <= 1 and abs(cols.max() + 1 - (172 - left) / 16) <= 1
-    assert np.isnan(change.quantiser).sum() == 0
+    assert np.isnan(change.qp).sum() == 0
 
 
 @pytest.mark.parametrize("first", [True, False])

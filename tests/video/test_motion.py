@@ -243,8 +243,8 @@ def assert_nothing_known(change, shape):
     assert change.drift.shape == (*shape, 2)
     for field in (change.peak, change.drift, change.path, change.activity, change.intra):
         assert not field.any()
-    assert np.isnan(change.quantiser).all()
-    assert change.quantiser.shape == shape
+    assert np.isnan(change.qp).all()
+    assert change.qp.shape == shape
     assert change.camera() is None
 
 
@@ -433,7 +433,7 @@ def test_maps_of_two_intervals_make_that_of_both(tmp_path, label):
         both = fine[2 * number].after(fine[2 * number - 1])
         for name in ("motion", "frames", "keyframes", "packet_bytes", "damaged"):
             assert getattr(both, name) == getattr(whole, name)
-        for name in ("peak", "drift", "path", "activity", "quantiser", "residual"):
+        for name in ("peak", "drift", "path", "activity", "qp", "residual"):
             np.testing.assert_allclose(
                 getattr(both, name), getattr(whole, name), rtol=1e-4, atol=1e-4, err_msg=name
             )

@@ -129,7 +129,7 @@ def _facts(found: Inspection) -> dict[str, str]:
         "frames": f"{found.frames} ({types}) in {found.seconds:.1f} s, {_rate(found)}{bits}",
         "GOP": found.gop.pattern,
         "motion": f"{found.motion}, vectors in {found.with_vectors:.0%} of the frames",
-        "quantiser": "not told" if found.quantiser is None else f"{found.quantiser:.1f} on average",
+        "qp": "not told" if found.qp is None else f"{found.qp:.1f} on average",
         "whole picture": _camera(found),
         "damaged frames": str(found.damaged),
         "not decoded": f"{found.undecoded} frames",

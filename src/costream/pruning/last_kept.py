@@ -69,7 +69,7 @@ class LastKept(Pruner):
       changed and never more than that.
 
     **The codec's evidence.** I-frames within the interval have no consequence here: what they
-    redraw stays far under the threshold. Motion vectors and quantisers are not used, so this rule
+    redraw stays far under the threshold. Motion vectors and QPs are not used, so this rule
     sees equally well on codecs that have none, and is never ``blind``; ``last-kept-codec`` settles
     doubtful groups by vectors, ``last-kept-residual`` by residuals, and ``costream bench signal``
     shows what that adds.

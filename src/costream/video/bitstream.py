@@ -1,6 +1,6 @@
 """Our own reader of H.264 and H.265 bitstreams, where the package was built with it.
 
-It takes vectors, prediction modes, quantisers and residual energy from the entropy-coded slices,
+It takes vectors, prediction modes, QPs and residual energy from the entropy-coded slices,
 without reconstructing a pixel: evidence also for H.265, of which FFmpeg exports nothing, and of
 what no decoder tells.
 """

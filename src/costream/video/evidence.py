@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from costream.video.field import MotionField
 from costream.video.layout import Layout
-from costream.video.quantisers import read_quantisers
+from costream.video.qp import read_qp
 from costream.video.record import DecodedFrame, Passed
 from costream.video.sample import TOLD, ChangeMap, MotionSource
 
@@ -34,7 +34,7 @@ class Evidence:
       an MPEG-1 or MPEG-2 stream without its vectors, so that it counts as all intra.
     * MPEG-4 part 2 (and its kin): the vectors of B-frames are all zero, whatever moved. They are
       dropped and every block of such a frame counts as not predicted.
-    * All of these give the quantiser of every macroblock; that of the sample's frame is read.
+    * All of these give the QP of every macroblock; that of the sample's frame is read.
     * I-frames have no vectors. They are counted in ``keyframes`` and mark no block.
     * HEVC, VP8, VP9, AV1, MJPEG and everything else: nothing is exported; ``motion`` is
       ``"none"`` where our own reader can't help.
@@ -117,7 +117,7 @@ class Evidence:
             "path": layout.mean(field.path()),
             "activity": layout.largest(field.activity()),
             "intra": layout.largest(field.intra(), np.logical_or),
-            "quantiser": layout.largest(self._quantiser(), np.fmax),
+            "qp": layout.largest(self._qp(), np.fmax),
             "residual": layout.largest(field.residual(), np.fmax),
         }
 
@@ -128,11 +128,11 @@ class Evidence:
         self._last = None
         self._summary = None
 
-    def _quantiser(self) -> npt.NDArray[np.float32]:
-        if self._summary is not None and self._summary.quantiser.shape == self._field.shape:
-            return self._summary.quantiser
+    def _qp(self) -> npt.NDArray[np.float32]:
+        if self._summary is not None and self._summary.qp.shape == self._field.shape:
+            return self._summary.qp
         corner = self._layout.corner if self._layout else (0, 0)
-        found = read_quantisers(self._last, corner) if self._last else None
+        found = read_qp(self._last, corner) if self._last else None
         if found is None:
             return np.full(self._field.shape, np.nan, np.float32)
         return found.astype(np.float32)

@@ -96,7 +96,7 @@ class ChangeMap:
             far as that can be told: exactly for H.264 and H.265;
             :class:`~costream.video.evidence.Evidence` says what can and can't be told of each
             codec.
-        quantiser: float32 [rows, cols], how coarsely the block was coded in the sample's own frame,
+        qp: float32 [rows, cols], how coarsely the block was coded in the sample's own frame,
             in the codec's own steps: 0 to 51 for H.264 and H.265, where 6 more double the step, 2
             to 62 for MPEG, twice its quantiser scale. NaN where the codec does not tell.
         residual: float32 [rows, cols], what prediction left to be corrected in the interval's
@@ -115,7 +115,7 @@ class ChangeMap:
     path: npt.NDArray[np.float32]
     activity: npt.NDArray[np.float32]
     intra: npt.NDArray[np.bool_]
-    quantiser: npt.NDArray[np.float32]
+    qp: npt.NDArray[np.float32]
     residual: npt.NDArray[np.float32]
     frames: int
     keyframes: int
@@ -142,7 +142,7 @@ class ChangeMap:
             path=self.path + earlier.path,
             activity=(activity / max(1, sum(predicted))).astype(np.float32),
             intra=self.intra | earlier.intra,
-            quantiser=self.quantiser,
+            qp=self.qp,
             residual=self.residual + earlier.residual,
             frames=frames,
             keyframes=self.keyframes + earlier.keyframes,

@@ -19,7 +19,7 @@ WORDS = 5
 """Words of a vector: source, w, h, src_x; src_y, dst_x, dst_y; flags; motion_x, motion_y; scale."""
 
 EXPORT_OPTIONS = {"export_side_data": "+mvs+venc_params"}
-"""Decoder options that make FFmpeg export vectors and quantisers. They work on the decoder, not on
+"""Decoder options that make FFmpeg export vectors and QPs. They work on the decoder, not on
 the demuxer."""
 
 _EXPORTING = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv1"})

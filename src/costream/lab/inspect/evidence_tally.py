@@ -15,22 +15,22 @@ class EvidenceTally:
 
     def __init__(self) -> None:
         """Starts without a sample."""
-        self._quantisers: list[float] = []
+        self._qps: list[float] = []
         self._moved: list[bool] = []
 
     def add(self, samples: Sequence[Sample]) -> None:
         """Takes the next samples."""
         for sample in samples:
             change = sample.change
-            if not np.isnan(change.quantiser).all():
-                self._quantisers.append(float(np.nanmean(change.quantiser)))
+            if not np.isnan(change.qp).all():
+                self._qps.append(float(np.nanmean(change.qp)))
             if shift := change.camera():
                 self._moved.append(shift.moved)
 
     @property
-    def quantiser(self) -> float | None:
-        """Mean quantiser, in the codec's own steps, or None where it tells none."""
-        return fmean(self._quantisers) if self._quantisers else None
+    def qp(self) -> float | None:
+        """Mean QP, in the codec's own steps, or None where it tells none."""
+        return fmean(self._qps) if self._qps else None
 
     @property
     def camera_moved(self) -> float | None:

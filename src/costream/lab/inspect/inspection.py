@@ -59,7 +59,7 @@ class Inspection:
         with_vectors: share of the frames for which the decoder gave motion vectors.
         damaged: frames that the decoder reported or concealed an error in.
         undecoded: frames whose pictures were not needed; 0 where all are decoded.
-        quantiser: mean quantiser of the sampled frames, in the codec's own steps, or None where it
+        qp: mean QP of the sampled frames, in the codec's own steps, or None where it
             tells none.
         camera_moved: share of the samples in which motion vectors say that the camera moved; None
             where there are no vectors.
@@ -95,7 +95,7 @@ class Inspection:
     with_vectors: float
     damaged: int
     undecoded: int
-    quantiser: float | None
+    qp: float | None
     camera_moved: float | None
     fps: float
     samples: int
@@ -172,7 +172,7 @@ def inspect_source(
         anchor_every=anchor_every,
         kept=trial.kept,
         scenes=dict(trial.scenes),
-        quantiser=evidence.quantiser,
+        qp=evidence.qp,
         camera_moved=evidence.camera_moved,
         picture=None if out is None else str(Path(out) / PICTURE),
         film=None if out is None else str(Path(out) / FILM),

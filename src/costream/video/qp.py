@@ -15,11 +15,11 @@ _WORDS = 5
 
 _DELTA = 4
 
-Quantisers = npt.NDArray[np.int32]
+QPs = npt.NDArray[np.int32]
 
 
-def read_quantisers(frame: av.VideoFrame, corner: tuple[int, int] = (0, 0)) -> Quantisers | None:
-    """Returns the quantiser of every macroblock, as coded, or None.
+def read_qp(frame: av.VideoFrame, corner: tuple[int, int] = (0, 0)) -> QPs | None:
+    """Returns the QP of every macroblock, as coded, or None.
 
     H.264, MPEG-4 part 2, MPEG-2, MPEG-1, H.263 and FLV give them, measured with FFmpeg 8.1. VP9
     gives one for the whole frame, and blocks only where it segments: it is not read. H.265, VP8,
@@ -44,11 +44,11 @@ def read_quantisers(frame: av.VideoFrame, corner: tuple[int, int] = (0, 0)) -> Q
     rows, cols = _centres(frame, corner)
     if len(blocks) % across or len(blocks) // across <= rows[-1] or across <= cols[-1]:
         return None
-    found: Quantisers = blocks[:, _DELTA].reshape(-1, across)[np.ix_(rows, cols)] + exported.qp
+    found: QPs = blocks[:, _DELTA].reshape(-1, across)[np.ix_(rows, cols)] + exported.qp
     return found
 
 
-def _centres(frame: av.VideoFrame, corner: tuple[int, int]) -> tuple[Quantisers, Quantisers]:
+def _centres(frame: av.VideoFrame, corner: tuple[int, int]) -> tuple[QPs, QPs]:
     """Returns the rows and columns of the macroblocks in the middle of the frame's blocks."""
     rows, cols = grid(frame.height, frame.width)
     down = np.minimum(np.arange(rows) * BLOCK + BLOCK // 2, frame.height - 1) + corner[1]
@@ -56,5 +56,5 @@ def _centres(frame: av.VideoFrame, corner: tuple[int, int]) -> tuple[Quantisers,
     return (down // BLOCK).astype(np.int32), (across // BLOCK).astype(np.int32)
 
 
-def _words(exported: VideoEncParams) -> Quantisers:
+def _words(exported: VideoEncParams) -> QPs:
     return np.frombuffer(memoryview(exported), np.int32)  # type: ignore[arg-type]  # it is a buffer

@@ -1,4 +1,4 @@
-"""Quantisers against encoders that were told which to use."""
+"""QPs against encoders that were told which to use."""
 
 import numpy as np
 import pytest
@@ -16,19 +16,19 @@ FIXED = {
 }
 
 
-def quantisers(path, **settings):
+def qps(path, **settings):
     with Stream(path, **settings) as stream:
-        return [sample.change.quantiser for sample in stream.samples(5)]
+        return [sample.change.qp for sample in stream.samples(5)]
 
 
 @pytest.mark.parametrize("label", FIXED)
-def test_the_quantiser_is_the_one_the_encoder_was_told(tmp_path, label):
-    codec, suffix, options, quantiser = FIXED[label]
+def test_the_qp_is_the_one_the_encoder_was_told(tmp_path, label):
+    codec, suffix, options, qp = FIXED[label]
     path = encode(tmp_path / f"x.{suffix}", panning(26), codec, options=options)
-    for each in quantisers(path)[1:-1]:
+    for each in qps(path)[1:-1]:
         assert each.shape == (15, 20)
         assert each.dtype == np.float32
-        assert np.median(each) == quantiser
+        assert np.median(each) == qp
 
 
 def test_coarser_blocks_are_told_apart(tmp_path):
@@ -36,23 +36,23 @@ def test_coarser_blocks_are_told_apart(tmp_path):
     for each in pictures:
         each[:, 160:] = 128
     path = encode(tmp_path / "x.mp4", pictures, options={"crf": "30"})
-    assert any(each.std() > 0 for each in quantisers(path))
+    assert any(each.std() > 0 for each in qps(path))
 
 
-def test_a_turned_picture_has_turned_quantisers(tmp_path):
+def test_a_turned_picture_has_turned_qps(tmp_path):
     settings = {"options": {"crf": "25", "bf": "0"}}
     pictures = panning(11, (2, 1))
-    upright = quantisers(encode(tmp_path / "a.mp4", pictures, **settings))
-    turned = quantisers(encode(tmp_path / "b.mp4", pictures, rotation=90, **settings))
+    upright = qps(encode(tmp_path / "a.mp4", pictures, **settings))
+    turned = qps(encode(tmp_path / "b.mp4", pictures, rotation=90, **settings))
     for one, other in zip(upright, turned, strict=True):
         np.testing.assert_array_equal(np.rot90(one, -1), other)
 
 
 def test_a_size_that_is_no_multiple_is_covered(odd):
-    for each in quantisers(odd)[1:]:
+    for each in qps(odd)[1:]:
         assert each.shape == (16, 21)
         assert not np.isnan(each).any()
 
 
 def test_without_motion_nothing_is_read(pan):
-    assert all(np.isnan(each).all() for each in quantisers(pan, motion=False))
+    assert all(np.isnan(each).all() for each in qps(pan, motion=False))
