@@ -230,7 +230,7 @@ def by_itself(model: ModelAdapter, number: int, rebase_after: int) -> list[Resul
     return list(engine_of(model, rebase_after=rebase_after).watch(Named(number, 30), ASKS))
 
 
-@settings(quick, max_examples=10)
+@settings(quick, max_examples=6)
 @given(
     cameras=st.integers(1, 4),
     room=st.sampled_from([1.0, 1.1, 1.4]),
@@ -253,7 +253,7 @@ def test_a_pool_of_one_window_and_a_bit_carries_everybody_through_rebases(
         names = [feed.watch.info.source for feed in hand.scheduler.feeds]
         served = [sum(v.stream == name for v in found) for name in names]
         assert not served or max(served) - min(served) <= 1
-    assert not hand.scheduler.errors
+    assert not [error for _, error in hand.scheduler.left if error is not None]
     for number in range(cameras):
         mine, alone = by_stream(found)[f"camera {number}"], by_itself(model, number, rebase_after)
         assert [v.index for v in mine] == [v.index for v in alone]

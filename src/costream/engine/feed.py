@@ -102,10 +102,11 @@ class PulledFeed(Feed):
 class ThreadedFeed(Feed):
     """Reads in a thread of its own: whatever may keep the engine waiting.
 
-    One window waits at most; the thread holds the next one and reads no further until it is taken.
-    What comes from the camera meanwhile is bounded by the camera's own queue, which skips the
-    oldest frames. News of frames and gaps wait behind the windows that came before them, and are
-    told by the engine's thread when it is their turn.
+    One window waits at most, which is prepared while the one before is run: the thread reads no
+    further until it is taken, so that a window is at most two windows' work behind. What comes from
+    the camera meanwhile is bounded by the camera's own queue, which skips the oldest frames. News
+    of frames and gaps wait behind the windows that came before them, and are told by the engine's
+    thread when it is their turn.
 
     Args:
         watch: the watch.
@@ -160,9 +161,9 @@ class ThreadedFeed(Feed):
 
     def _read(self) -> None:
         try:
-            for window in self._windows:
-                self._room.acquire()
-                if self._closed:
+            while self._room.acquire() and not self._closed:
+                window = next(self._windows, None)
+                if window is None:
                     return
                 self._read_at = monotonic()
                 self._items.append(window)

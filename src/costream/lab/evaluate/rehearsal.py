@@ -42,12 +42,16 @@ class RehearsedSource(DeferredSource):
         self._number = number
         self._pace = pace
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return RehearsedSource, (self._connect, self._number, self._pace)
+
     @property
     def info(self) -> StreamInfo:
         """What is known of the file, under the camera's name; opens it first."""
         info = super().info
         name = f"{info.source} ({self._number})"
-        return replace(info, source=name, live=self._pace is not None)
+        paced = self._pace is not None
+        return replace(info, source=name, live=paced, awaited=paced or info.awaited)
 
     def samples(
         self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
