@@ -27,6 +27,9 @@ _STOP_SECONDS = 20.0
 class VllmProcess:
     """A running vLLM: a line of JSON in, a line of JSON out.
 
+    Between its turns its processes are stopped: they poll while they wait for work, which takes a
+    core from the sides that are compared with it.
+
     Args:
         python: an interpreter that has vLLM.
         setup: as :data:`SCRIPT` describes it.
@@ -63,6 +66,7 @@ class VllmProcess:
         except BaseException:
             self.close()
             raise
+        self._signal(signal.SIGSTOP)
 
     def answer(self, frames: np.ndarray, indices: Sequence[int]) -> dict[str, Any]:
         """Answers a window: see :data:`SCRIPT`.
@@ -75,10 +79,15 @@ class VllmProcess:
             ModelError: vLLM stopped.
         """
         np.save(self._frames, frames)
-        return self._exchange({"frames": str(self._frames), "indices": list(indices)})
+        self._signal(signal.SIGCONT)
+        try:
+            return self._exchange({"frames": str(self._frames), "indices": list(indices)})
+        finally:
+            self._signal(signal.SIGSTOP)
 
     def close(self) -> None:
         """Ends vLLM and all processes that it started."""
+        self._signal(signal.SIGCONT)
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(BrokenPipeError):
                 _pipe(pipe).close()
@@ -87,11 +96,14 @@ class VllmProcess:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._process.wait()
         if not self._failed:
             self._log.unlink(missing_ok=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     def _exchange(self, message: Mapping[str, Any]) -> dict[str, Any]:
         stdin, stdout = _pipe(self._process.stdin), _pipe(self._process.stdout)
