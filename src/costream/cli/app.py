@@ -51,7 +51,7 @@ def leave(status: int) -> NoReturn:
     """Ends the process; where threads are left that may sit in FFmpeg, without the interpreter.
 
     While FFmpeg waits, PyAV takes the interpreter's lock ten times a second. Taking it while the
-    interpreter is torn down is a segmentation fault (Python 3.11, PyAV 17 and 18). What was
+    interpreter is torn down is a segmentation fault (seen with Python 3.11 and PyAV 18.1). What was
     registered to be done at exit is done first.
     """
     others = [t for t in threading.enumerate() if t is not threading.main_thread()]

@@ -66,7 +66,8 @@ def test_unknown_stages_are_named(tmp_path):
         train(RECIPE, tmp_path, stages=["seeing"])
 
 
-def test_what_stages_learnt_apart_is_joined(model, tmp_path):
+def test_what_stages_learnt_apart_is_joined(checkpoint, tmp_path):
+    model = load_model(str(checkpoint), device="cpu")
     # The last one of all is tied to the embeddings.
     progress, names = Progress(tmp_path), list(model.model.state_dict())[:-1]
     begun = {name: weight.clone() for name, weight in model.model.state_dict().items()}
