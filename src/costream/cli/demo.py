@@ -43,7 +43,6 @@ def demo(
     """Watch a synthetic world that is rendered and encoded with H.264 while it runs."""
     settings = settings_for(model, {"pruner": pruner, "refresh": refresh}, DEFAULTS)
     from costream.cli.display import show_results
-    from costream.cli.layout import threads_beside
     from costream.cli.loading import load_engine
     from costream.lab.synth import EVENTS, LiveCamera
     from costream.lab.synth.programme import PROGRAMME, show_programme
@@ -52,10 +51,5 @@ def demo(
     live = LiveCamera(show_programme(seed, seconds), seconds=seconds, realtime=not fast)
     asks = [EVENTS[kind].questions[0] for kind in PROGRAMME[:ASKED]]
     engine, motion = load_engine(model, settings, device), settings.uses_motion
-    # Another core renders and encodes.
-    with (
-        live,
-        Stream(live.file, motion=motion, name="synthetic camera") as stream,
-        threads_beside(1),
-    ):
+    with live, Stream(live.file, motion=motion, name="synthetic camera") as stream:
         show_results(engine, stream, asks, model, as_json=as_json)
