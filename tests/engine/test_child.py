@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
-from costream.engine.child import Child, End, Line
+from costream.engine.child import Body, Child, End, Line
 from costream.errors import ChildError, SourceLostError
 
 
@@ -18,6 +18,33 @@ def talk(lines: Sequence[Line], greeting: str) -> None:
         line.send((number, line.receive()))
     lines[0].end(SourceLostError("the first is lost"))
     raise FileNotFoundError(2, "no such file", "x.mp4")
+
+
+def hears(lines: Sequence[Line]) -> None:
+    lines[0].send("ready")
+    lines[0].receive()
+
+
+def talks(lines: Sequence[Line]) -> None:
+    while True:
+        lines[0].send("ready")
+
+
+def ends(lines: Sequence[Line]) -> None:
+    lines[0].send("ready")
+    with suppress(EOFError):
+        lines[0].connection.recv()
+
+
+@pytest.mark.parametrize("body", [hears, talks, ends])
+def test_a_parent_that_has_gone_leaves_a_child_nothing_to_say(
+    body: Body, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Child(body, (), "a child")) as child:
+        assert child.receive() == "ready"
+        child.connections[0].close()
+        assert "a child ended with status 1" in str(child.receive().error)
+    assert capfd.readouterr().err == ""
 
 
 def fail(lines: Sequence[Line]) -> None:

@@ -35,6 +35,8 @@ class End:
 class Line:
     """The child's end of a connection with its parent. Any thread may send, one receives.
 
+    A parent that has gone, in whatever way, ends the child here: nobody is left to hear why.
+
     Args:
         connection: the connection.
     """
@@ -46,23 +48,30 @@ class Line:
 
     def send(self, message: Any) -> None:
         """Sends a message to the parent; waits while the connection is full."""
-        with self._lock:
+        with self._lock, _or_leave():
             self.connection.send(message)
 
     def receive(self) -> Any:
-        """Waits for the parent's next message.
-
-        Raises:
-            EOFError: the parent has closed the connection.
-        """
-        return self.connection.recv()
+        """Waits for the parent's next message."""
+        with _or_leave():
+            return self.connection.recv()
 
     def end(self, error: Exception | None = None) -> None:
         """Sends the last message, where none was sent yet."""
         with self._lock:
             if not self._ended:
                 self._ended = True
-                self.connection.send(End(None if error is None else ChildError.of(error)))
+                with _or_leave():
+                    self.connection.send(End(None if error is None else ChildError.of(error)))
+
+
+@contextmanager
+def _or_leave() -> Iterator[None]:
+    """Ends this process where the other end of a connection is closed."""
+    try:
+        yield
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        os._exit(1)
 
 
 class Child:

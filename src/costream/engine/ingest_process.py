@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
@@ -277,21 +277,19 @@ def read_apart(sources: Sequence[DeferredSource], processes: int) -> list[Ingest
 
 
 def _serve(lines: Sequence[Line], sources: Sequence[DeferredSource]) -> None:
-    """The body of the process: reads until the parent has closed all lines, or ends it."""
+    """The body of the process: reads until the parent ends it, or has gone."""
     cameras = [
         _Camera(lines[2 * number], lines[2 * number + 1], source)
         for number, source in enumerate(sources)
     ]
-    alive = {camera.line.connection: camera for camera in cameras}
+    by_connection = {camera.line.connection: camera for camera in cameras}
     for camera in cameras:
         camera.start()
-    while alive:
-        for ready in wait(list(alive)):
+    while True:
+        for ready in wait(list(by_connection)):
             assert isinstance(ready, Connection)
-            try:
-                alive[ready].take(ready.recv())
-            except (EOFError, OSError):
-                alive.pop(ready).leave()
+            camera = by_connection[ready]
+            camera.take(camera.line.receive())
 
 
 class _Camera(threading.Thread):
@@ -337,14 +335,12 @@ class _Camera(threading.Thread):
                     self._read(begin)
         except Exception as caught:  # told to the parent, and raised there
             error = caught
-        with suppress(OSError):  # the parent may have left
-            self.line.end(error)
+        self.line.end(error)
 
     def _answer(self) -> None:
         """Answers what is asked of the past, for as long as somebody is there to ask."""
-        with suppress(EOFError, OSError):
-            while True:
-                self._past_line.send(self._recalled(self._past_line.receive()))
+        while True:
+            self._past_line.send(self._recalled(self._past_line.receive()))
 
     def _recalled(self, ask: _Ask) -> list[Any] | CoStreamError:
         try:
