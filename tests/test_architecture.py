@@ -20,6 +20,7 @@ STATIONS = (
     "lab.inspect",
     "lab.evaluate",
     "lab.train",
+    "serve",
     "cli",
 )
 """In the order in which data flows; the laboratory stands behind the product."""

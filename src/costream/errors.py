@@ -11,6 +11,9 @@
     ├── PoolExhaustedError        the KV pool has no room left for a window
     ├── ForgottenError            what is asked for of the past is not kept any more
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
+    ├── UnknownError              there is no camera, question or event of that name
+    ├── DeliveryError             a sink did not take a message: it is tried again
+    │   └── RejectedError         it never will take it
     └── ChildError                something unforeseen ended a process of ours
 
 Every message is one sentence that says what is wrong and, where it helps, what to do next.
@@ -51,6 +54,18 @@ class PoolExhaustedError(CoStreamError):
 
 class ForgottenError(CoStreamError):
     """Pictures or packets of the past are not kept, or not any more."""
+
+
+class UnknownError(CoStreamError):
+    """What is asked for by a name is not there."""
+
+
+class DeliveryError(CoStreamError):
+    """A sink did not take a message, and may take it later."""
+
+
+class RejectedError(DeliveryError):
+    """A sink will never take a message: it said so."""
 
 
 class ChildError(CoStreamError):

@@ -1,0 +1,287 @@
+"""The configuration file of the service: every field, its default and what it may be.
+
+Durations are written as seconds or with a unit: ``90``, ``90s``, ``5m``, ``12h``, ``30d``. Sizes of
+data are written as bytes or with a unit: ``500MB``, ``20GiB``. Polygons are lists of points
+``[x, y]`` in shares of the picture as it is displayed, 0 to 1 from its left and its top edge.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from costream.serve.config.units import Bytes, Seconds
+
+NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""What a camera, a question, a zone or a mask may be called: it stands in URLs and topics."""
+
+Name = Annotated[str, Field(pattern=NAME)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Point = tuple[Share, Share]
+Polygon = Annotated[list[Point], Field(min_length=3, max_length=64)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Part(BaseModel):
+    """A part of the configuration: unknown fields are errors, and it never changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AlertConfig(Part):
+    """When scores become an event. What is not given is as the level above has it.
+
+    Attributes:
+        threshold: score from which an incident begins; by default the model's own for the question.
+        release: score below which it is over, at most ``threshold``; by default 0.7 of it.
+        for_: how long the score has to stay at the threshold before there is an event.
+        cooldown: after an event's end, for how long a further incident continues that event.
+        update_every: seconds between ``update`` messages while an event lasts; 0 for none.
+        before: seconds of video before the incident that its clip begins with.
+        after: seconds after it that the clip ends with.
+        clip: whether a clip is cut from the camera's own bitstream.
+        still: whether a still is taken.
+        sentence: whether the model describes in a sentence what happens.
+        max_clip: seconds after which the clip of an event that goes on is closed.
+    """
+
+    threshold: Share | None = None
+    release: Share | None = None
+    for_: Seconds | None = Field(None, alias="for")
+    cooldown: Seconds | None = None
+    update_every: Seconds | None = None
+    before: Seconds | None = None
+    after: Seconds | None = None
+    clip: bool | None = None
+    still: bool | None = None
+    sentence: bool | None = None
+    max_clip: Seconds | None = None
+
+
+class ScheduleConfig(Part):
+    """When a question is asked: on these days between these times of the service's time zone.
+
+    Attributes:
+        days: on which days a period begins; every day by default.
+        from_: its beginning, ``HH:MM``.
+        to: its end, ``HH:MM``; one at or before ``from`` is on the next day.
+    """
+
+    days: list[Day] | None = None
+    from_: str = Field("00:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    to: str = Field("00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+
+
+class QuestionConfig(Part):
+    """A question whose answer is yes or no.
+
+    Attributes:
+        ask: the question.
+        name: what people call it; the question itself by default.
+        zone: the camera's zone that it is asked about; the whole picture by default.
+        schedule: when it is asked, each a period; always by default.
+        alerts: when it becomes an event.
+        enabled: whether it is asked.
+    """
+
+    ask: Annotated[str, Field(min_length=1, max_length=2000)]
+    name: str | None = Field(None, max_length=200)
+    zone: Name | None = None
+    schedule: list[ScheduleConfig] | None = None
+    alerts: AlertConfig = AlertConfig()
+    enabled: bool = True
+
+
+class QuestionOverride(Part):
+    """What of a question is different before one camera; what is not given stays."""
+
+    ask: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    zone: Name | None = None
+    schedule: list[ScheduleConfig] | None = None
+    alerts: AlertConfig = AlertConfig()
+    enabled: bool | None = None
+
+
+class CameraConfig(Part):
+    """A camera.
+
+    Attributes:
+        url: where its stream is: rtsp, rtsps, rtmp, srt, udp, http, https or a file; ``push`` where
+            the camera sends its stream to the API itself; ``synthetic:KIND`` for a demonstration.
+        name: what people call it; its key by default.
+        credentials_file: a file whose first line is ``user:password``.
+        transport: how RTSP is carried.
+        timeout: for how long it may be silent before it counts as lost.
+        decode: ``changes`` decodes only what changed, where the stream can be read so.
+        enabled: whether it is watched.
+        zones: named polygons that questions can be asked about.
+        masks: named polygons that the model never sees.
+        questions: names of those that are asked, or names with what is different here; all
+            questions of the file by default.
+        schedule: when it is watched at all; always by default.
+        alerts: when its questions become events.
+        loop: whether a file begins again at its end.
+    """
+
+    url: Annotated[str, Field(min_length=1, max_length=4096)]
+    name: str | None = Field(None, max_length=200)
+    credentials_file: str | None = None
+    transport: Literal["tcp", "udp", "http", "udp_multicast"] = "tcp"
+    timeout: Seconds = 10.0
+    decode: Literal["all", "changes"] = "all"
+    enabled: bool = True
+    zones: dict[Name, Polygon] = Field(default_factory=dict)
+    masks: dict[Name, Polygon] = Field(default_factory=dict)
+    questions: list[Name] | dict[Name, QuestionOverride] | None = None
+    schedule: list[ScheduleConfig] | None = None
+    alerts: AlertConfig = AlertConfig()
+    loop: bool = False
+
+
+class EngineConfig(Part):
+    """The engine, which all cameras share: fields of :class:`costream.settings.EngineSettings`.
+
+    Attributes:
+        device: a torch device; the first GPU where there is one, else the CPU.
+        dtype: of weights and cache.
+        kv_memory: most memory of keys and values.
+        settings: further settings by name, such as ``window`` and ``stride``, as ``costream run``
+            takes them; what is not given is as the model recommends.
+    """
+
+    device: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    kv_memory: Bytes | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class ServerConfig(Part):
+    """Where the API listens and who may use it.
+
+    Attributes:
+        host: address to listen on.
+        port: port to listen on.
+        token: what must come as ``Authorization: Bearer`` to change anything, and, unless the
+            service listens on this machine alone, to read. Without one nothing can be changed.
+        token_file: a file that holds it.
+        hosts: names under which the service may be reached, beside its own address.
+        origins: pages elsewhere that may use the API from a browser.
+        max_upload: largest video that is taken.
+        idle_timeout: after how long a silent connection is closed.
+        max_connections: most connections at a time.
+        camera_schemes: schemes of stream URLs that may come by the API.
+        camera_networks: networks that these may lead to beside the open internet, such as
+            ``192.168.1.0/24``.
+        tls_certificate: file of a certificate, for https.
+        tls_key: file of its key.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(8470, ge=0, le=65535)
+    token: SecretStr | None = None
+    token_file: str | None = None
+    hosts: list[str] = Field(default_factory=list)
+    origins: list[str] = Field(default_factory=list)
+    max_upload: Bytes = 2 * 1024**3
+    idle_timeout: Seconds = 30.0
+    max_connections: int = Field(200, ge=1)
+    camera_schemes: list[str] = Field(
+        default_factory=lambda: ["rtsp", "rtsps", "rtmp", "rtmps", "srt", "http", "https", "push"]
+    )
+    camera_networks: list[str] = Field(default_factory=list)
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+
+
+class StoreConfig(Part):
+    """Where events are kept and for how long.
+
+    Attributes:
+        url: an SQLAlchemy URL; a file of SQLite in the data folder by default.
+        keep: how long events and their pictures are kept.
+        max_media: most bytes of stills and clips; the oldest go first.
+    """
+
+    url: SecretStr | None = None
+    keep: Seconds = 30 * 86400.0
+    max_media: Bytes = 20 * 1024**3
+
+
+EventChange = Literal["new", "update", "end"]
+
+
+class Filter(Part):
+    """Which events a sink is told of.
+
+    Attributes:
+        changes: of which changes of an event; of its beginning alone by default.
+        cameras: of which cameras; of all by default.
+        questions: of which questions; of all by default.
+    """
+
+    changes: tuple[EventChange, ...] = ("new",)
+    cameras: list[Name] | None = None
+    questions: list[Name] | None = None
+
+
+class WebhookConfig(Filter):
+    """Posts JSON to a URL, signed where there is a secret; retried until it is taken."""
+
+    type: Literal["webhook"]
+    url: SecretStr
+    secret: SecretStr | None = None
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    timeout: Seconds = 10.0
+
+
+class MqttConfig(Filter):
+    """Publishes to an MQTT broker, with Home Assistant's discovery."""
+
+    type: Literal["mqtt"]
+    host: str
+    port: int = Field(1883, ge=1, le=65535)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: bool = False
+    prefix: str = Field("costream", pattern=r"^[^#+\s/]+(/[^#+\s/]+)*$")
+    discovery: str | None = "homeassistant"
+
+
+class CommandConfig(Filter):
+    """Runs a program with the event as JSON on its standard input. From the file only."""
+
+    type: Literal["command"]
+    run: Annotated[list[str], Field(min_length=1)]
+    timeout: Seconds = 30.0
+
+
+SinkConfig = Annotated[WebhookConfig | MqttConfig | CommandConfig, Field(discriminator="type")]
+
+
+class ServiceConfig(Part):
+    """The whole file.
+
+    Attributes:
+        model: a model of the hub, a folder, or an embedded one.
+        data: folder of the store, stills and clips.
+        timezone: of schedules, such as ``Europe/Berlin``; the machine's by default.
+        engine: the engine that all cameras share.
+        server: the API.
+        store: what is kept.
+        alerts: when scores become events, for all cameras and questions.
+        questions: by name.
+        cameras: by name.
+        sinks: who is told of events, by name.
+    """
+
+    model: str = "costream/tiny"
+    data: str = "costream-data"
+    timezone: str | None = None
+    engine: EngineConfig = EngineConfig()
+    server: ServerConfig = ServerConfig()
+    store: StoreConfig = StoreConfig()
+    alerts: AlertConfig = AlertConfig()
+    questions: dict[Name, QuestionConfig] = Field(default_factory=dict)
+    cameras: dict[Name, CameraConfig] = Field(default_factory=dict)
+    sinks: dict[Name, SinkConfig] = Field(default_factory=dict)

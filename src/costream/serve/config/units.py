@@ -1,0 +1,48 @@
+"""Durations and sizes, as people write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {
+    "": 1,
+    "b": 1,
+    **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)},
+    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
+}
+
+
+def parse_seconds(value: Any) -> Any:
+    """Reads a duration such as ``90s`` or ``1h``; leaves numbers and all else to validation.
+
+    Raises:
+        ValueError: it is text of no such form.
+    """
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value, re.ASCII)
+    if not found:
+        raise ValueError("write a duration as seconds, or such as 90s, 5m, 12h, 30d")
+    return float(found[1]) * _SECONDS[found[2] or "s"]
+
+
+def parse_bytes(value: Any) -> Any:
+    """Reads an amount of data such as ``20GiB``; leaves numbers and all else to validation.
+
+    Raises:
+        ValueError: it is text of no such form.
+    """
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b)?\s*", value.lower(), re.ASCII)
+    if not found or (found[2] or "") not in _BYTES:
+        raise ValueError("write an amount of data as bytes, or such as 500MB, 20GiB")
+    return int(float(found[1]) * _BYTES[found[2] or ""])
+
+
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_nan=False)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=1)]

@@ -1,0 +1,1 @@
+"""Scores become incidents, and incidents events: one each, however long it lasts."""

@@ -1,0 +1,1 @@
+"""Where events, runtime changes and undelivered messages are kept."""
