@@ -10,6 +10,7 @@ from costream.errors import SettingsError
 from costream.lab.synth import EVENT_KINDS, EVENTS, SCENE_KINDS, EventKind, Truth, WorldCamera
 from costream.lab.synth.ground import CAMERA_HEIGHT, Ground
 from costream.lab.synth.site import LANES, scenes_for
+from costream.lab.synth.story import LASTING
 
 AWAY = 2.0
 """Metres from which a bag's owner has left it."""
@@ -129,6 +130,15 @@ def test_several_events_come_one_after_the_other() -> None:
         assert before.end < after.start
 
 
+@pytest.mark.parametrize("kind", LASTING)
+def test_an_event_lasts_as_long_as_is_wanted(kind: EventKind) -> None:
+    for seed in range(5):
+        camera = WorldCamera(3 + seed, event=(kind, kind), lasting=60.0, seconds=200)
+        for number, event in enumerate(camera.events):
+            assert event.end - event.start == pytest.approx(60.0, abs=8.0)
+            assert 100 * number < event.start and event.end < 100 * (number + 1)
+
+
 def test_everything_follows_from_the_seed_in_any_order() -> None:
     one, other = (WorldCamera(11, event="panic", seconds=32) for _ in range(2))
     frames = {index: one.frame(index) for index in (0, 300, 799)}
@@ -209,6 +219,8 @@ def test_the_dark_corridor_is_darker_greyer_and_noisier() -> None:
         ({"seed": 1, "event": "fall", "seconds": 20}, "30 seconds"),
         ({"seed": 1, "event": "flood"}, "unknown event 'flood'"),
         ({"seed": 1, "event": "wrong_way", "scene": "hall"}, "use one of street, car_park"),
+        ({"seed": 1, "event": "panic", "lasting": 60, "seconds": 90}, "only fighting, fall"),
+        ({"seed": 1, "event": "fall", "lasting": 60, "seconds": 70}, "takes a video of 80 s"),
         ({"seed": 1, "scene": "moon"}, "use one of street"),
         ({"seed": 1, "event": ("wrong_way", "stealing"), "seconds": 80}, "no place suits"),
     ],

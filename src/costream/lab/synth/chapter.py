@@ -15,6 +15,9 @@ from costream.lab.synth.story import NEEDS, STORIES
 CHAPTER = 30.0
 """Shortest chapter with an event, in seconds."""
 
+AROUND = 20.0
+"""Seconds of a chapter that an event of a chosen length leaves: what leads up to it, and away."""
+
 QUIET = 7.0
 """Seconds before an event that are free of it."""
 
@@ -75,7 +78,7 @@ def _write_chapter(plot: Plot, chapter: Chapter, begin: float) -> None:
     event, draw = chapter.event, plot.draw
     if event is not None:
         first = begin + QUIET + (5.0 if event == "loitering" else 0.0)
-        latest = max(first + 0.1, plot.until - LENGTHS[event] - 1.0)
+        latest = max(first + 0.1, plot.until - max(LENGTHS[event], plot.lasting or 0.0) - 1.0)
         STORIES[event](plot, plot.uniform(first, latest))
     count = max(1, len(chapter.pretend))
     slots = np.linspace(begin + 2.0, max(begin + 3.0, plot.until - 14.0), count)

@@ -37,10 +37,16 @@ class Plot:
         events: what is worth an alarm.
         exhibit: the thing on the pedestal, where there is one.
         until: when the present chapter ends, in seconds.
+        lasting: seconds that events last which may last long; drawn where it is None.
     """
 
     def __init__(
-        self, ground: Ground, site: Site, seconds: float, draw: np.random.Generator
+        self,
+        ground: Ground,
+        site: Site,
+        seconds: float,
+        draw: np.random.Generator,
+        lasting: float | None = None,
     ) -> None:
         self.ground, self.site, self.seconds, self.draw = ground, site, seconds, draw
         self.people: list[Person] = []
@@ -48,7 +54,7 @@ class Plot:
         self.vehicles: list[Vehicle] = []
         self.blazes: list[Blaze] = []
         self.events: list[Event] = []
-        self.until = seconds
+        self.until, self.lasting = seconds, lasting
         self._taken: list[Spot] = []
         self._number = 0
         self.exhibit: Thing | None = None
@@ -73,6 +79,11 @@ class Plot:
     def uniform(self, low: float, high: float) -> float:
         """A number by chance."""
         return float(self.draw.uniform(low, high))
+
+    def length(self, low: float, high: float) -> float:
+        """Seconds that an event lasts: as long as is wanted, or by chance."""
+        drawn = self.uniform(low, high)
+        return drawn if self.lasting is None else self.lasting
 
     def chance(self, share: float) -> bool:
         """True with the probability ``share``."""

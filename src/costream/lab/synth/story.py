@@ -20,7 +20,7 @@ HAND_OVER = 0.8
 def tell_fighting(plot: Plot, start: float) -> None:
     """Two people meet, and then punch, lunge and sway."""
     x, z = plot.spot(0.5)
-    long, wait = plot.uniform(6.0, 14.0), plot.uniform(1.5, 3.0)
+    long, wait = plot.length(6.0, 14.0), plot.uniform(1.5, 3.0)
     pair = [
         plot.come((x - side * 0.36, z), start - wait, side=-side, speed=1.3).turn(side)
         for side in (1, -1)
@@ -36,8 +36,8 @@ def tell_fall(plot: Plot, start: float) -> None:
     """Somebody walks, topples and stays down."""
     x, z = plot.spot(0.5)
     one = plot.come((x, z), start, side=(-1 if x > 0 else 1))
-    stays = plot.chance(0.6) and plot.last
-    long = plot.seconds - start + 1 if stays else plot.uniform(9.0, 14.0)
+    stays = plot.chance(0.6) and plot.last and plot.lasting is None
+    long = plot.seconds - start + 1 if stays else plot.length(9.0, 14.0)
     one.fall(long)
     end = start + long
     if not stays:
@@ -78,8 +78,8 @@ def tell_abandoned(plot: Plot, start: float) -> None:
     end = plot.seconds
     plot.leave(owner, speed=speed)
     left = plot.until - start
-    if (left > 18 and plot.chance(0.35)) or not plot.last:
-        end = start + plot.uniform(11.0, max(11.5, left - 5.0))
+    if (left > 18 and plot.chance(0.35)) or not plot.last or plot.lasting:
+        end = start + plot.length(11.0, max(11.5, left - 5.0))
         spot = bag.places[-1].spot
         fetcher = plot.come((spot[0] - 0.3, z), end)
         fetcher.turn(1)
@@ -136,7 +136,7 @@ def tell_loitering(plot: Plot, start: float) -> None:
     x, z = plot.spot(0.25)
     pacing = start - 5.0
     one = plot.come((x, z), pacing)
-    side, long = plot.side(), plot.uniform(18.0, 27.0)
+    side, long = plot.side(), plot.length(18.0, 27.0)
     reach = 0.62 * plot.ground.half_width(z)
     speed = plot.uniform(0.95, 1.25)
     while one.end < pacing + long:
@@ -155,8 +155,8 @@ def tell_fire(plot: Plot, start: float) -> None:
     if spot is None:
         raise ValueError("fire needs a bin")
     left = plot.until - start
-    brief = (left > 14 and plot.chance(0.4)) or not plot.last
-    end = start + plot.uniform(10.0, max(10.5, left)) if brief else plot.seconds + 1
+    brief = (left > 14 and plot.chance(0.4)) or not plot.last or plot.lasting
+    end = start + plot.length(10.0, max(10.5, left)) if brief else plot.seconds + 1
     blaze = Blaze(
         plot.number(), plot.chance(0.35), spot, 0.7, start, end, plot.uniform(0, 6),
         plot.site.night,
@@ -189,6 +189,9 @@ def inside(one: Person, zone: Zone, start: float) -> tuple[float, float]:
     within = [time for time, moment in moments if moment and zone.holds(moment[0])]
     return within[0], within[-1]
 
+
+LASTING: tuple[EventKind, ...] = ("fighting", "fall", "abandoned", "loitering", "fire")
+"""Events that may last as long as is wanted."""
 
 NEEDS: dict[EventKind, str] = {"stealing": "display", "intrusion": "zone", "fire": "bin"}
 """Furniture without which an event can't happen."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costream.errors import SettingsError
-from costream.lab.synth.chapter import CHAPTER, draw_chapters, furniture_for, write_plot
+from costream.lab.synth.chapter import AROUND, CHAPTER, draw_chapters, furniture_for, write_plot
 from costream.lab.synth.events import EVENT_KINDS, EventKind
 from costream.lab.synth.grain import Grain
 from costream.lab.synth.ground import Ground
@@ -17,6 +17,7 @@ from costream.lab.synth.light import LightChange, drift_of
 from costream.lab.synth.plot import Plot
 from costream.lab.synth.site import SceneKind, draw_site, scenes_for
 from costream.lab.synth.stage import Stage
+from costream.lab.synth.story import LASTING
 from costream.lab.synth.truth import Event, Truth
 
 Pixels = npt.NDArray[np.uint8]
@@ -35,6 +36,8 @@ class WorldCamera:
             after the other, or None.
         pretend: kinds of event of which something similar but harmless happens, for every event;
             by default drawn.
+        lasting: seconds that every event lasts, of those kinds that may last long:
+            :data:`~costream.lab.synth.story.LASTING`; by default drawn.
         seconds: length of the video.
         width: pixels, even.
         height: pixels, even.
@@ -54,6 +57,7 @@ class WorldCamera:
         scene: SceneKind | None = None,
         event: EventKind | Sequence[EventKind] | None = None,
         pretend: tuple[EventKind, ...] | None = None,
+        lasting: float | None = None,
         seconds: float = 40.0,
         width: int = 448,
         height: int = 256,
@@ -64,6 +68,7 @@ class WorldCamera:
         _check(seed, event, seconds, width, height, fps)
         draw = np.random.default_rng((seed, 11))
         kinds = (event,) if event is None or isinstance(event, str) else tuple(event)
+        _check_lasting(lasting, kinds, seconds)
         fitting = scenes_for(kinds)
         drawn = fitting[int(draw.integers(len(fitting)))] if fitting else None
         self.seed, self.width, self.height, self.fps = seed, width, height, fps
@@ -77,7 +82,9 @@ class WorldCamera:
         self._drift = float(draw.uniform(0.01, 0.04))
         self._lights = _draw_lights(draw, seconds)
         self._grain = Grain(seed, (width, height), self.noise)
-        plot = Plot(Ground(width, height), site, seconds, np.random.default_rng((seed, 13)))
+        plot = Plot(
+            Ground(width, height), site, seconds, np.random.default_rng((seed, 13)), lasting
+        )
         write_plot(plot, chapters)
         self._stage = Stage(plot, np.random.default_rng((seed, 12)))
         self.events: tuple[Event, ...] = tuple(plot.events)
@@ -168,6 +175,19 @@ def _check(
     for kind in kinds:
         if kind not in EVENT_KINDS:
             raise SettingsError(f"unknown event {kind!r}: use one of {', '.join(EVENT_KINDS)}")
+
+
+def _check_lasting(
+    lasting: float | None, kinds: Sequence[EventKind | None], seconds: float
+) -> None:
+    if lasting is None:
+        return
+    if not lasting > 0 or not set(kinds) <= set(LASTING):
+        raise SettingsError(f"only {', '.join(LASTING)} can last as long as is wanted")
+    if seconds < (lasting + AROUND) * len(kinds):
+        raise SettingsError(
+            f"an event that lasts {lasting:g} s takes a video of {lasting + AROUND:g} s or more"
+        )
 
 
 def _checked_scene(scene: SceneKind | None, fitting: tuple[SceneKind, ...]) -> SceneKind:
