@@ -44,5 +44,9 @@ def parse_bytes(value: Any) -> Any:
     return int(float(found[1]) * _BYTES[found[2] or ""])
 
 
-Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_nan=False)]
-Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=1)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_seconds, json_schema_input_type=float | str),
+    Field(ge=0, allow_inf_nan=False),
+]
+Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=int | str), Field(ge=1)]
