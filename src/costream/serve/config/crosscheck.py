@@ -38,7 +38,7 @@ def service_flaws(config: ServiceConfig, written: Mapping[str, Any]) -> Iterator
         yield from _filter_flaws(("sinks", name), sink, cameras, questions)
 
 
-def watched_flaws(config: ServiceConfig, written: Names = {}) -> Iterator[Flaw]:  # noqa: B006
+def watched_flaws(config: ServiceConfig, written: Names) -> Iterator[Flaw]:
     """Yields what is wrong with cameras and questions; the arguments are as above."""
     questions = _names(config, written, "questions")
     for name, question in config.questions.items():

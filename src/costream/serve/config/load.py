@@ -110,8 +110,9 @@ def _checked(document: Document, folder: Path) -> Reading:
     for path, message in found:
         if path not in document.flawed:
             document.add(path, _discreet(message, path, document))
-    problems = tuple(sorted(document.problems))
-    return Reading(None if problems else config, problems, _warnings(config, document))
+    if config is None or document.problems:
+        return Reading(None, tuple(sorted(document.problems)))
+    return Reading(config, warnings=_warnings(config, document))
 
 
 def _discreet(message: str, path: problem.Path, document: Document) -> str:
@@ -125,8 +126,8 @@ def _discreet(message: str, path: problem.Path, document: Document) -> str:
     return message.replace(repr(text), "this").replace(text, "this") if text else message
 
 
-def _warnings(config: ServiceConfig | None, document: Document) -> tuple[Problem, ...]:
-    odd = [] if config is None else [*watched_warnings(config), *_absent_files(config)]
+def _warnings(config: ServiceConfig, document: Document) -> tuple[Problem, ...]:
+    odd = [*watched_warnings(config), *_absent_files(config)]
     found = (
         Problem(document.line(path), dotted(path), _discreet(text, path, document))
         for path, text in odd

@@ -16,11 +16,12 @@ from costream.serve.config.problem import Path, shown, suggestion
 
 M = TypeVar("M", bound=BaseModel)
 
-_FORMS = {
+FORMS = {
     NAME: "is no name: use lower-case letters, digits, - and _, a letter or digit first",
     TIME: "is no time of day: write HH:MM, such as 08:00 or 22:30",
     PREFIX: "is no prefix of topics: write such as home/costream, without +, # and spaces",
 }
+"""What is said of a value that is not of a form."""
 
 _KINDS = {
     "string_type": "text",
@@ -162,7 +163,7 @@ def _no_tag(error: ErrorDetails, value: str) -> str:
 
 
 def _form(error: ErrorDetails, value: str) -> str:
-    return f"{value} {_FORMS[error['ctx']['pattern']]}"
+    return f"{value} {FORMS[error['ctx']['pattern']]}"
 
 
 def _length(error: ErrorDetails, value: str) -> str:
