@@ -22,12 +22,13 @@ SYNTHETIC = "synthetic:"
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "http", "https")
 """Schemes of cameras on a network."""
 
-_FORGOTTEN = re.compile(r"(?P<scheme>[a-z]{3,5}):/?[^/]", re.I)
+_FORGOTTEN = re.compile(rf"(?P<scheme>{'|'.join(SCHEMES)}):/?[^/]", re.I)
 
 
 def is_file_url(url: str) -> bool:
     """Whether a camera is a file of this machine."""
-    return is_path(url) and url not in (PUSH, "-") and not url.startswith(SYNTHETIC)
+    named = url in (PUSH, "-") or url.startswith(SYNTHETIC) or _FORGOTTEN.match(url)
+    return is_path(url) and not named
 
 
 def camera_flaws(path: Path, camera: CameraConfig) -> Iterator[tuple[Path, str]]:
@@ -54,7 +55,7 @@ def _url_flaws(path: Path, url: str) -> Iterator[tuple[Path, str]]:
             yield path, str(error)
     elif scheme is not None:
         yield path, f"{scheme!r} is not one of {', '.join(SCHEMES)}; a file is named by its path"
-    elif (found := _FORGOTTEN.match(url)) and found["scheme"].lower() in SCHEMES:
+    elif found := _FORGOTTEN.match(url):
         yield path, f"write {found['scheme'].lower()}://, with two slashes"
     elif url.startswith(SYNTHETIC) and not re.fullmatch(r"synthetic:[a-z0-9_-]+(:\d{1,9})?", url):
         yield path, "a synthetic camera is synthetic:KIND or synthetic:KIND:SEED"

@@ -14,12 +14,10 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from costream.errors import SettingsError
+from costream.serve.config.nodes import PLAIN, Node, Unreadable, composed, is_merge, line_of
 from costream.serve.config.problem import Path, Problem, dotted
 from costream.serve.config.substitution import is_substituted, substituted
 from costream.video.naming import plain_reason
-
-Node = Any
-"""A node of ruamel.yaml, whose attributes differ by its ``id``."""
 
 MOST_VALUES = 200_000
 """Values that a file may come to once its anchors are put in."""
@@ -29,7 +27,12 @@ MOST_SECRET = 65536
 
 _DEEPEST = 40
 _STANDARD = "tag:yaml.org,2002:"
-_TEXT = (f"{_STANDARD}str", f"{_STANDARD}timestamp")
+_TAGS = {
+    "mapping": (f"{_STANDARD}map",),
+    "sequence": (f"{_STANDARD}seq",),
+    "scalar": (PLAIN, "!file", *(f"{_STANDARD}{kind}" for kind in ("str", "int", "float"))),
+}
+"""Tags by kinds of nodes; ours is that of a scalar without quotes and tag."""
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -37,18 +40,6 @@ _CONSTANTS = {
 }
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-
-
-class Unreadable(Exception):
-    """The file is no YAML that can be used at all.
-
-    Attributes:
-        problem: why.
-    """
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(line, "", message)
 
 
 @dataclass
@@ -94,51 +85,12 @@ def read_document(text: str, folder: FilePath, environment: Mapping[str, str]) -
     Raises:
         Unreadable: it is no YAML, or no mapping.
     """
-    node = _composed(text)
+    node = composed(text)
     if node is None:
-        raise Unreadable(1, "it is empty: name at least a camera under cameras:")
+        raise Unreadable(0, "it is empty: name at least a camera under cameras:")
     if not isinstance(node.value, list) or node.id != "mapping":
-        raise Unreadable(_line(node), "fields such as cameras: are needed at the top")
+        raise Unreadable(line_of(node), "fields such as cameras: are needed at the top")
     return _Builder(folder, environment).document(node)
-
-
-def _composed(text: str) -> Node:
-    """Returns YAML's own graph of nodes, in which an anchor's node stands wherever it is named."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLStreamError
-    from ruamel.yaml.reader import ReaderError
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False
-    try:
-        return yaml.compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = 1 if mark is None else mark.line + 1
-        cause = str(error.problem or error.context)
-    except ReaderError as error:
-        line, cause = text.count("\n", 0, error.position) + 1, "a control character"
-    except (RecursionError, YAMLStreamError):
-        line, cause = 1, "values within values, too deep to be read"
-    raise Unreadable(line, _explained(cause))
-
-
-def _explained(cause: str) -> str:
-    """Returns what is wrong with YAML in words that help."""
-    if "\\t" in cause:
-        return "a tab stands where YAML takes spaces: indent by spaces"
-    if "another document" in cause:
-        return "a second document begins here (---): put everything into one"
-    if "mapping values are not allowed" in cause:
-        return (
-            "a colon or an indentation that YAML can't read: put a text with ': ' in it in quotes, "
-            "and begin fields of one level in the same column"
-        )
-    return f"this is no YAML: {cause}"
-
-
-def _line(node: Node) -> int:
-    return int(node.start_mark.line) + 1
 
 
 class _Builder:
@@ -156,22 +108,25 @@ class _Builder:
         return self._found
 
     def _value(self, node: Node, path: Path) -> Any:
-        self._found.lines[path] = _line(node)
+        self._found.lines[path] = line_of(node)
         self._count += 1
         if self._count > MOST_VALUES:
-            raise Unreadable(_line(node), "what its anchors (&) are put in for is too much to read")
+            raise Unreadable(
+                line_of(node), "what its anchors (&) are put in for is too much to read"
+            )
         if id(node) in self._within:
-            raise Unreadable(_line(node), "an anchor (&) stands within itself")
+            raise Unreadable(line_of(node), "an anchor (&) stands within itself")
         if len(self._within) >= _DEEPEST:
-            raise Unreadable(_line(node), "values within values, too deep to be read")
+            raise Unreadable(line_of(node), "values within values, too deep to be read")
         self._within.append(id(node))
         value = self._of_kind(node, path)
         self._within.pop()
         return value
 
     def _of_kind(self, node: Node, path: Path) -> Any:
-        if not node.tag.startswith(_STANDARD) and node.tag != "!file":
-            self._found.add(path, f"there is no tag {node.tag}: !file is the only one")
+        if node.tag not in _TAGS[node.id]:
+            tag = node.tag.replace(_STANDARD, "!!")
+            self._found.add(path, f"there is no tag {tag} for this: !file is for text")
             return None
         if node.id == "mapping":
             return self._mapping(node, path)
@@ -186,11 +141,13 @@ class _Builder:
                 merged = self._value(base, path)
                 found = {**merged, **found}
             else:
-                self._found.add(path, "<<: takes what an anchor names, such as *door", _line(base))
-        self._found.lines[path] = _line(node)
+                self._found.add(
+                    path, "<<: takes what an anchor names, such as *door", line_of(base)
+                )
+        self._found.lines[path] = line_of(node)
         first: dict[str, int] = {}
         for key, value in node.value:
-            if not _is_merge(key) and not (path == () and str(key.value).startswith("x-")):
+            if not is_merge(key) and not (path == () and str(key.value).startswith("x-")):
                 self._entry(key, value, path, found, first)
         return found
 
@@ -198,15 +155,15 @@ class _Builder:
         self, key: Node, value: Node, path: Path, found: dict[str, Any], first: dict[str, int]
     ) -> None:
         if key.id != "scalar":
-            self._found.add(path, "a name is needed before the colon", _line(key))
+            self._found.add(path, "a name is needed before the colon", line_of(key))
             return
         name = str(key.value)
-        line = first.setdefault(name, _line(key))
-        if name in found and line != _line(key):
+        line = first.setdefault(name, line_of(key))
+        if name in found and line != line_of(key):
             again = f"it is given twice, first in line {line}: keep one"
-            self._found.add((*path, name), again, _line(key))
+            self._found.add((*path, name), again, line_of(key))
         found[name] = self._value(value, (*path, name))
-        self._found.lines[(*path, name)] = _line(key)
+        self._found.lines[(*path, name)] = line_of(key)
 
     def _scalar(self, node: Node, path: Path) -> Any:
         text = str(node.value)
@@ -217,21 +174,16 @@ class _Builder:
             if node.tag == "!file":
                 return read_secret(self._folder / text)
         except SettingsError as error:
-            self._found.add(path, str(error), _line(node))
+            self._found.add(path, str(error), line_of(node))
             return text
-        if node.style is not None or node.tag in _TEXT:
-            return text
-        return _plain(text)
-
-
-def _is_merge(key: Node) -> bool:
-    return key.id == "scalar" and key.value == "<<" and key.style is None
+        string = node.style is not None or node.tag == f"{_STANDARD}str"
+        return text if string else _plain(text)
 
 
 def _bases(node: Node) -> Iterator[Node]:
     """Yields what is merged into a mapping, the strongest first."""
     for key, value in node.value:
-        if _is_merge(key):
+        if is_merge(key):
             yield from value.value if value.id == "sequence" else [value]
 
 

@@ -15,8 +15,9 @@ from costream.errors import ConfigError, SettingsError
 from costream.serve.config import problem
 from costream.serve.config.camera_check import is_file_url
 from costream.serve.config.crosscheck import service_flaws, watched_warnings
-from costream.serve.config.document import Document, Unreadable, read_document, read_secret
+from costream.serve.config.document import Document, read_document, read_secret
 from costream.serve.config.model import CameraConfig, ServerConfig, ServiceConfig
+from costream.serve.config.nodes import Unreadable
 from costream.serve.config.problem import Problem, dotted
 from costream.serve.config.validation import fitting, flaws
 from costream.video.naming import path_of, plain_reason
@@ -90,13 +91,13 @@ def _text(file: Path) -> str:
         with file.open("rb") as opened:
             data = opened.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
-            raise Unreadable(1, "it is larger than 1 MiB, which no configuration is")
+            raise Unreadable(0, "it is larger than 1 MiB, which no configuration is")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Unreadable(line, "this is not UTF-8: save the file in that encoding") from None
     except (OSError, ValueError) as error:
-        raise Unreadable(1, f"it can't be read: {plain_reason(error)}") from None
+        raise Unreadable(0, f"it can't be read: {plain_reason(error)}") from None
 
 
 def _checked(document: Document, folder: Path) -> Reading:

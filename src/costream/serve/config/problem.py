@@ -19,7 +19,7 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        line: of the file, from 1.
+        line: of the file, from 1; 0 for the file as a whole.
         field: its full name, such as ``cameras.door.url``; empty for the file as a whole.
         message: what is wrong and what would be right, without secrets.
     """
@@ -30,8 +30,9 @@ class Problem:
 
     def text(self, file: str) -> str:
         """Returns it as one line that names the file."""
-        where = f"{self.field}: " if self.field else ""
-        return printable(f"{file}:{self.line}: {where}{self.message}")
+        place = f"{file}:{self.line}" if self.line else file
+        field = f"{self.field}: " if self.field else ""
+        return printable(f"{place}: {field}{self.message}")
 
 
 def dotted(path: Path) -> str:
