@@ -164,7 +164,7 @@ CameraQuestions = Annotated[
 
 
 class CameraConfig(Part):
-    """A camera.
+    """A camera: where its stream is, what of it is seen, and what it is asked.
 
     Attributes:
         url: where its stream is: rtsp, rtsps, rtmp, srt, udp, http, https or a file; ``push`` where
@@ -200,14 +200,14 @@ class CameraConfig(Part):
 
 
 class EngineConfig(Part):
-    """The engine, which all cameras share: fields of :class:`costream.settings.EngineSettings`.
+    """The engine, which all cameras share.
 
     Attributes:
         device: a torch device; the first GPU where there is one, else the CPU.
         dtype: of weights and cache.
         kv_memory: most memory of keys and values.
-        settings: further settings by name, such as ``window`` and ``stride``, as ``costream run``
-            takes them; what is not given is as the model recommends.
+        settings: fields of :class:`costream.settings.EngineSettings` by name, such as ``window``
+            and ``stride``; what is not given is as the model recommends.
     """
 
     device: str | None = None
@@ -355,8 +355,8 @@ class ServiceConfig(Part):
         server: the API.
         store: what is kept.
         alerts: when scores become events, for all cameras and questions.
-        questions: by name.
-        cameras: by name.
+        questions: what is asked, by name.
+        cameras: what is watched, by name.
         sinks: who is told of events, by name.
     """
 

@@ -84,12 +84,26 @@ class _Schema(GenerateJsonSchema):
 
 def _describe(part: dict[str, Any], model: type[BaseModel]) -> None:
     part["description"] = summary(model)
+    needed = part.get("required", ())
+    part["type"] = "object" if needed or model is ServiceConfig else ["object", "null"]
     for name, meaning in meanings(model).items():
-        part["properties"][name]["description"] = meaning.replace("``", "")
+        kind = part["properties"][name]
+        if name not in needed:
+            kind = _or_nothing(kind)
+        part["properties"][name] = {**kind, "description": meaning.replace("``", "")}
+
+
+def _or_nothing(kind: dict[str, Any]) -> dict[str, Any]:
+    """Returns the schema of a field that may be there with nothing behind it."""
+    if "default" in kind and kind["default"] is None:
+        return kind
+    outside = {name: kind[name] for name in ("default",) if name in kind}
+    inside = {name: value for name, value in kind.items() if name not in outside}
+    return {"anyOf": [inside, {"type": "null"}], **outside}
 
 
 def _attributes(doc: str) -> dict[str, str]:
     """Returns what the section "Attributes" of a docstring says of each."""
     _, _, section = doc.partition("Attributes:\n")
     found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", section, re.M)
-    return {name: " ".join(text.split()) for name, text in found}
+    return {name: re.sub(r":class:`([^`]*)`", r"``\1``", " ".join(t.split())) for name, t in found}
