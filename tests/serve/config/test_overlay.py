@@ -62,6 +62,12 @@ def test_fields_of_a_camera_are_changed_each_as_a_whole(file: ServiceConfig) -> 
     assert resolve(file, back) == resolve(file)
 
 
+def test_a_url_that_the_api_gave_is_known_as_such(file: ServiceConfig) -> None:
+    changed = NOTHING.with_changes(file, "door", {"url": "rtsp://10.0.0.9"})
+    changed = changed.with_changes(file, "hall", {"name": "Hall"})
+    assert [c.source for c in resolve(file, changed)] == ["api", "file"]
+
+
 def test_a_camera_of_the_api_is_changed_as_well(file: ServiceConfig) -> None:
     added = NOTHING.with_camera(file, "yard", camera())
     changed = added.with_changes(file, "yard", {"name": "Yard"})

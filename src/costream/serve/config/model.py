@@ -352,7 +352,7 @@ class ServiceConfig(Part):
         data: folder of the store, stills and clips; beside the file where it is relative.
         timezone: of schedules, such as ``Europe/Berlin``; the machine's by default.
         engine: the engine that all cameras share.
-        server: the API.
+        server: where the API listens and who may use it.
         store: what is kept.
         alerts: when scores become events, for all cameras and questions.
         questions: what is asked, by name.

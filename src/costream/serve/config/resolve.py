@@ -29,12 +29,17 @@ def resolve(config: ServiceConfig, overlay: Overlay = NOTHING) -> tuple[WatchedC
             config=camera,
             questions=_questions(there, name, camera),
             schedule=tuple(camera.schedule or ()),
-            source="api" if name in overlay.added else "file",
+            source="api" if _is_of_api(name, overlay) else "file",
             paused=overlay.paused.get(name, not camera.enabled),
             masks=tuple(camera.masks.values()),
         )
         for name, camera in there.cameras.items()
     )
+
+
+def _is_of_api(name: str, overlay: Overlay) -> bool:
+    # A URL is trusted by who gave it, whoever named the camera.
+    return name in overlay.added or "url" in overlay.changed.get(name, {})
 
 
 def _questions(

@@ -62,7 +62,7 @@ class WatchedCamera:
         config: as it was configured.
         questions: those that are enabled, in the file's order.
         schedule: when it is watched; empty for always.
-        source: ``file`` or ``api``: where it was configured.
+        source: ``file`` or ``api``: where its URL comes from.
         paused: whether it is not to be watched now: the API paused it, or ``enabled`` says so and
             the API does not say otherwise.
         masks: polygons that the model never sees.
