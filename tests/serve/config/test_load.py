@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from costream.errors import ConfigError
-from costream.serve.config.load import load_config
+from costream.serve.config.load import load_config, read_config
+from costream.serve.config.resolve import resolve
 from tests.serve.config.files import config, read, told
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "cameras.example.yaml"
 
 QUESTION = "questions: {fire: {ask: Is there fire?}}\n"
 CAMERA = "cameras: {door: {url: push}}\n"
@@ -242,3 +249,27 @@ def test_load_raises_everything_and_logs_what_is_odd(
     assert len(caught.value.problems) == 2
     assert str(caught.value).startswith(f"{file}:1: model: ")
     assert str(caught.value).endswith("(and 1 more: see costream check)")
+
+
+TOKENS = ["*yard", "&x", "[", "}", ":", "- ", "null", "-1", "1e999", "${X}", "${", "!file x", "'"]
+TOKENS += ["\t", "|", "? ", "%", "true", ".nan", "[]", "{}", "\u2028", "\x00", "é", "[[0,0]]"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_whatever_becomes_of_a_file_it_is_read_or_told_in_lines(random: Random) -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").split("\n")
+    for _ in range(random.randint(1, 4)):
+        number = random.randrange(len(lines))
+        line, place = lines[number], random.randint(0, len(lines[number]))
+        lines[number] = random.choice(
+            [f"  {line}", "", line[:place] + random.choice(TOKENS) + line[place + 3 :]]
+        )
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "cameras.yaml"
+        file.write_text("\n".join(lines), encoding="utf-8")
+        reading = read_config(file, {})
+    assert (reading.config is None) == bool(reading.problems)
+    assert all(problem.text("f").isprintable() for problem in reading.problems)
+    if reading.config is not None:
+        resolve(reading.config)
