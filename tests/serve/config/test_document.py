@@ -8,6 +8,7 @@ import pytest
 
 from costream.serve.config.document import read_document
 from costream.serve.config.load import MOST_BYTES, read_config
+from costream.serve.config.model import QuestionOverride, ServerConfig
 from costream.serve.config.nodes import Unreadable
 from tests.serve.config.files import config, read, told
 
@@ -79,9 +80,29 @@ def test_an_anchor_may_be_given_again(tmp_path: Path) -> None:
     assert found.cameras["a"].url == "push"
 
 
-def test_parts_with_nothing_in_them_are_as_if_they_were_not_there(tmp_path: Path) -> None:
-    found = config(tmp_path, "questions:\nsinks:\nserver:\n  hosts:\ncameras:\n  a: {url: push}\n")
-    assert found.questions == {} and found.server.hosts == []
+def test_what_has_nothing_behind_it_is_as_if_it_was_not_there(tmp_path: Path) -> None:
+    found = config(
+        tmp_path,
+        """
+        questions:
+          fire: {ask: Is there fire?, alerts: }
+        sinks:
+        server:
+          hosts:
+          port:
+        cameras:
+          a: {url: push, timeout: , questions: {fire: }}
+        """,
+    )
+    assert found.sinks == {} and found.server == ServerConfig()
+    assert found.cameras["a"].timeout == 10
+    assert found.cameras["a"].questions == {"fire": QuestionOverride()}
+
+
+def test_null_means_something_where_it_is_said_to(tmp_path: Path) -> None:
+    found = config(tmp_path, "sinks: {home: {type: mqtt, host: x, discovery: null}}")
+    home = found.sinks["home"]
+    assert home.type == "mqtt" and home.discovery is None
 
 
 LAUGHS = "x-0: &a0 [ha, ha]\n" + "".join(

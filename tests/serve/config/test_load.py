@@ -37,7 +37,10 @@ WRONG = [
     ("cameras: {a: {url: push, timeout: -1}}", "cameras.a.timeout: -1 is less than 0"),
     ("cameras: {a: {url: push, timeout: .inf}}", "write a duration as seconds"),
     ("cameras: {a: {url: push, questions: fire}}", "a list is needed, not 'fire'"),
-    ("cameras: {a: {url: push, questions: {q: {aks: x}}}}", "questions.q.aks: there is no such"),
+    (
+        "cameras: {a: {url: push, questions: {q: {aks: x}}}}",
+        "questions.q.aks: there is no such field: did you mean 'ask'?",
+    ),
     ("cameras: {a: {url: push, schedule: []}}", "cameras.a.schedule: at least 1 is needed"),
     ("cameras: {a: {url: push, schedule: [{to: 8:00}]}}", "'8:00' is no time of day: write HH:MM"),
     ("cameras: {a: {url: push, schedule: [{days: [tues]}]}}", "days[0]: 'tues' is not one of mon"),

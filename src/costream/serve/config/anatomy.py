@@ -37,9 +37,38 @@ def part_at(model: type[BaseModel], path: Path, data: Any) -> type[BaseModel] | 
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
+def without_empty(kind: Any, data: Any) -> Any:
+    """Returns the values of a file, where what has nothing behind it is as if it was not there.
+
+    Args:
+        kind: the type that the values are to be of.
+        data: the values.
+    """
+    kind = _chosen(kind, data)
+    part = isinstance(kind, type) and issubclass(kind, BaseModel)
+    if data is None and part:
+        return {}
+    if isinstance(data, list):
+        return [without_empty(_inside(kind, n, item), item) for n, item in enumerate(data)]
+    if not isinstance(data, Mapping):
+        return data
+    fields = fields_of(kind) if part else {}
+    return {
+        name: without_empty(fields.get(name) or _inside(kind, name, value), value)
+        for name, value in data.items()
+        if value is not None or name not in fields or _is_nullable(fields[name])
+    }
+
+
 def is_secret(path: Path) -> bool:
     """Whether a value at a path is not to be shown."""
     return any(name in _SECRET_FIELDS for name in path)
+
+
+def _is_nullable(kind: Any) -> bool:
+    if get_origin(kind) is Annotated:
+        return _is_nullable(get_args(kind)[0])
+    return kind is Any or type(None) in get_args(kind)
 
 
 def _item(data: Any, name: str | int) -> Any:
@@ -72,6 +101,8 @@ def _fits(kind: Any, data: Any) -> bool:
         return tag is None or (isinstance(data, Mapping) and data.get("type") in _words(tag))
     if get_origin(kind) is dict:
         return isinstance(data, Mapping)
+    if get_origin(kind) in (list, tuple):
+        return isinstance(data, list)
     return kind is not SecretStr
 
 

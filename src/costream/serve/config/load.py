@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from costream.errors import ConfigError, SettingsError
 from costream.serve.config import problem
+from costream.serve.config.anatomy import without_empty
 from costream.serve.config.camera_check import is_file_url
 from costream.serve.config.crosscheck import service_flaws, watched_warnings
 from costream.serve.config.document import Document, read_document, read_secret
@@ -101,6 +102,7 @@ def _text(file: Path) -> str:
 
 
 def _checked(document: Document, folder: Path) -> Reading:
+    document.value = without_empty(ServiceConfig, document.value)
     found = list(flaws(ServiceConfig, document.value, document.hidden))
     config = fitting(ServiceConfig, document.value, document.flawed | {path for path, _ in found})
     if config is not None:

@@ -8,17 +8,9 @@ data are written as bytes or with a unit: ``500MB``, ``20GiB``. Polygons are lis
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    SecretStr,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 
 from costream.serve.config.units import Bytes, Seconds
 from costream.video.naming import masked
@@ -42,25 +34,10 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 class Part(BaseModel):
     """A part of the configuration: unknown fields are errors, and it never changes.
 
-    A part or a field that is there with nothing in it is as if it was not given. Passwords in URLs
-    are in no ``repr``.
+    Passwords in URLs are in no ``repr``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, data: Any) -> Any:
-        if data is None:
-            return {}
-        if not isinstance(data, Mapping):
-            return data
-        nullable = {
-            field.alias or name
-            for name, field in cls.model_fields.items()
-            if type(None) in get_args(field.annotation)
-        }
-        return {k: value for k, value in data.items() if value is not None or k in nullable}
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
