@@ -107,7 +107,12 @@ def test_windows_without_a_number_neither_begin_nor_end() -> None:
 
 def test_updates_come_as_often_as_asked_while_an_incident_lasts() -> None:
     steps = run([0.6, 0.7, 0.8, 0.9, 0.8, 0.1], AlertRule(update_every=4, cooldown=0))
-    assert told(steps) == [("new", 2, None), ("update", 6, None), ("update", 10, None), ("end", 12, 10)]
+    assert told(steps) == [
+        ("new", 2, None),
+        ("update", 6, None),
+        ("update", 10, None),
+        ("end", 12, 10),
+    ]
     assert [step.span.score for step in steps] == [0.6, 0.8, 0.9, 0.9]
 
 
