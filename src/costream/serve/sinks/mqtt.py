@@ -53,6 +53,7 @@ class MqttSink(Sink):
         self._states: dict[tuple[str, str], str] = {}
         self._shown: set[str] = set()
         self._problem = "it was not reached yet"
+        self._up = False
         self._client: paho.Client | None = None
 
     def deliver(self, message: EventMessage) -> None:
@@ -168,6 +169,7 @@ class MqttSink(Sink):
         if code.is_failure:
             self._problem = f"it said: {printable(str(code))}"
             return
+        self._up = True
         self._greet(client)
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
@@ -176,7 +178,9 @@ class MqttSink(Sink):
     def _on_disconnect(
         self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any
     ) -> None:
-        self._problem = f"the connection ended: {printable(str(code))}"
+        if self._up:  # a broker that refuses says why before it ends the connection
+            self._problem = f"the connection ended: {printable(str(code))}"
+        self._up = False
 
     def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         """Answers Home Assistant's start, and clears what an earlier configuration left behind."""

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import time
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -88,12 +87,11 @@ def sign(secret: SecretStr, body: bytes, at: int) -> str:
 def _shown(url: str) -> str:
     """Returns a URL without what may be secret in it, which is all but the host."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if parts.scheme not in ("http", "https") or host is None:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
         raise SettingsError(
             "a webhook's url is no http or https URL: write it as https://host/path"
         )
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + "/***"
+    return str(httpx.URL(scheme=parsed.scheme, host=parsed.host, port=parsed.port, path="/***"))
