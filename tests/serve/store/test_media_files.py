@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,25 @@ def test_files_of_the_oldest_events_go_when_there_are_too_many_bytes(tmp_path: P
     assert kept == [0, 4]
     assert sorted(file.name for file in (tmp_path / "media").iterdir()) == ["0.jpg", "4.jpg"]
     store.close()
+
+
+def test_what_a_crash_left_behind_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    store = opened(tmp_path / "data")
+    day = "2026/11/29"
+    known, orphan = a_record(100, 110, closed=True), a_record(200)
+    kept = a_file(tmp_path / "data", f"{day}/{known.event.id}.mp4")
+    store.put(known, media=[store.describe("clip", kept)])
+    old = a_file(tmp_path / "data", f"{day}/{orphan.event.id}.mp4")
+    recent = a_file(tmp_path / "data", f"{day}/{orphan.event.id}.jpg")
+    foreign = a_file(tmp_path / "data", f"{day}/notes.mp4")
+    outside = a_file(tmp_path, f"{orphan.event.id}.mp4")
+    (tmp_path / "data" / "media" / "elsewhere").symlink_to(outside.parent)
+    for file in (kept, old, foreign, outside):
+        os.utime(file, (0, 0))
+    store.sweep(now=time.time())
+    until(lambda: not old.exists())
+    store.close()
+    assert all(file.exists() for file in (kept, recent, foreign, outside))
 
 
 def test_many_old_events_go_too(tmp_path: Path) -> None:

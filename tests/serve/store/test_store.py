@@ -204,6 +204,17 @@ def test_a_store_survives_its_process(tmp_path: Path) -> None:
     second.close()
 
 
+def test_a_folder_belongs_to_one_service(sqlite_store: Store, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="another service"):
+        Store.open(StoreConfig(), tmp_path / "data")
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="can't be made"):
+        Store.open(StoreConfig(), tmp_path / "file" / "data")
+
+
 def test_sqlite_writes_ahead(sqlite_store: Store, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "data" / "costream.sqlite") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -34,7 +34,7 @@ class Alerts:
     """Makes events of scores, keeps them, and has sinks told of them.
 
     Any thread may use it. No method waits for the database or for a sink, except :meth:`start`,
-    :meth:`stop`, :meth:`sinks`, and :meth:`attach` to an event that is over.
+    :meth:`stop`, :meth:`sinks`, :meth:`problems`, and :meth:`attach` to an event that is over.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Alerts:
         """
         opened = self._store.open_records()
         self._store.keep_sinks(list(self._outlets))
+        self._store.sweep(self._clock())
         with self._lock:
             for record, part in opened:
                 self._resume(record, part)
@@ -187,8 +188,19 @@ class Alerts:
         return message
 
     def sinks(self) -> list[SinkStatus]:
-        """Returns how each sink is doing."""
+        """Returns how each sink is doing; it waits for the store."""
         return [dispatcher.status() for dispatcher in self._dispatchers.values()]
+
+    def problems(self) -> list[str]:
+        """Says in sentences what is wrong with the store and with sinks."""
+        sentences = self._store.problems()
+        for status in self.sinks():
+            if status.error is not None:
+                sentences.append(
+                    f"The sink {status.name} failed ({status.error}); messages that wait: "
+                    f"{status.waiting}."
+                )
+        return sentences
 
     def advance(self) -> list[EventMessage]:
         """Does what is due by the clock; the thread that :meth:`start` begins calls it."""

@@ -9,11 +9,17 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy import Connection, func, select, update
 
 from costream.errors import SettingsError
+from costream.serve.events.ulid import is_ulid
 from costream.serve.store import event_rows
 from costream.serve.store.record import Media
 from costream.serve.store.schema import EVENTS, MEDIA
 
 logger = logging.getLogger("costream")
+
+MEDIA_FOLDER = "media"
+"""Where stills and clips lie within the data folder, named after their events."""
+
+_ORPHAN = 86400.0
 
 _BATCH = 200
 """Events that one write removes, so that no other waits long."""
@@ -91,6 +97,22 @@ class MediaFiles:
             excess -= int(size)
         return len(rows) < _BATCH
 
+    def sweep(self, connection: Connection, now: float) -> None:
+        """Removes files of events below ``media`` that no event knows and that are a day old."""
+        for folder, _, names in os.walk(self._folder / MEDIA_FOLDER):
+            for file in (Path(folder) / name for name in names):
+                if is_ulid(file.name.split(".")[0]) and self._orphaned(connection, file, now):
+                    self._remove(file)
+
+    def _orphaned(self, connection: Connection, file: Path, now: float) -> bool:
+        try:
+            age = now - file.lstat().st_mtime
+        except OSError:
+            return False
+        within = file.relative_to(self._folder).as_posix()
+        known = select(MEDIA.c.event).where(MEDIA.c.event == file.name.split(".")[0])
+        return age > _ORPHAN and not connection.scalars(known.where(MEDIA.c.path == within)).all()
+
     def _forget(self, connection: Connection, event: str) -> None:
         connection.execute(MEDIA.delete().where(MEDIA.c.event == event))
         none = {"still": False, "clip": False}
@@ -98,13 +120,15 @@ class MediaFiles:
 
     def _unlink(self, connection: Connection, event: str) -> None:
         for path in connection.scalars(select(MEDIA.c.path).where(MEDIA.c.event == event)).all():
-            file = self._folder / path
-            if not self._plain(file):
-                continue
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                logger.warning("%s can't be removed: %s", file, error.strerror)
+            self._remove(self._folder / path)
+
+    def _remove(self, file: Path) -> None:
+        if not self._plain(file):
+            return
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("%s can't be removed: %s", file, error.strerror)
 
     def _plain(self, file: Path) -> bool:
         """Whether a file is one and no part of its path below the folder is a link."""

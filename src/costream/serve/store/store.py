@@ -10,12 +10,13 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from costream.errors import SettingsError, StoreError, UnknownError
+from costream.errors import CoStreamError, SettingsError, StoreError, UnknownError
 from costream.serve.backend import EventPage, EventQuery
 from costream.serve.config.model import StoreConfig
 from costream.serve.events.curve import CurvePart, Point
 from costream.serve.events.event import Event, EventMessage
 from costream.serve.store import database, event_rows, outbox_rows, schema
+from costream.serve.store.claim import FolderClaim
 from costream.serve.store.cursor import read_cursor, write_cursor
 from costream.serve.store.media_files import MediaFiles
 from costream.serve.store.record import Media, Outgoing, Record
@@ -36,8 +37,9 @@ class Store:
     else is done at once, in the caller's thread. Reads see the writes that were asked for before.
     """
 
-    def __init__(self, engine: Engine, config: StoreConfig, data: Path) -> None:
+    def __init__(self, engine: Engine, config: StoreConfig, data: Path, claim: FolderClaim) -> None:
         self._engine = engine
+        self._claim = claim
         self._config = config
         self._files = MediaFiles(data)
         self._queue = WriteQueue(engine)
@@ -47,29 +49,36 @@ class Store:
         """Opens the database, and makes its tables and the data folder where they are missing.
 
         Raises:
-            SettingsError: the database can't be used as configured.
-            StoreError: it can't be reached or written at the moment.
+            SettingsError: the database can't be used as configured, or the folder not, or another
+                service uses it.
+            StoreError: the database can't be reached or written at the moment.
         """
-        engine = database.connect(config, data)
-        name = database.shown(engine.url)
         try:
             data.mkdir(parents=True, exist_ok=True)
-            schema.prepare(engine, name)
         except OSError as error:
             raise SettingsError(f"the folder {data} can't be made: {error.strerror}") from None
-        except SQLAlchemyError as error:
-            said = database.reason(error)
-            engine.dispose()
-            raise StoreError(f"the store {name} can't be opened: {said}") from None
-        except SettingsError:
-            engine.dispose()
+        claim = FolderClaim(data)
+        try:
+            return cls(_prepared(config, data), config, data, claim)
+        except CoStreamError:
+            claim.release()
             raise
-        return cls(engine, config, data)
 
     def close(self, timeout: float = 5.0) -> None:
         """Makes the writes that wait, and lets go of the database."""
         self._queue.close(timeout)
         self._engine.dispose()
+        self._claim.release()
+
+    @property
+    def queued(self) -> int:
+        """How many writes wait for the database."""
+        return len(self._queue)
+
+    @property
+    def lost(self) -> int:
+        """How many writes were lost since the service began."""
+        return self._queue.lost
 
     def problems(self) -> list[str]:
         """Says in sentences what is wrong with the store."""
@@ -203,6 +212,10 @@ class Store:
 
         self._queue.add(work, key="retain")
 
+    def sweep(self, now: float) -> None:
+        """Asks for the removal of files that a crash left behind: those of no event."""
+        self._queue.add(lambda connection: self._files.sweep(connection, now))
+
     def overlay(self) -> tuple[int, Mapping[str, Any] | None]:
         """Returns what was changed at run time and its version; 0 and None where nothing was."""
         wanted = select(OVERLAY.c.version, OVERLAY.c.document).where(OVERLAY.c.name == "overlay")
@@ -278,6 +291,22 @@ class Store:
                 return work(connection)
         except SQLAlchemyError as error:
             raise _away(error) from None
+
+
+def _prepared(config: StoreConfig, data: Path) -> Engine:
+    """Returns the engine of a database whose tables are there."""
+    engine = database.connect(config, data)
+    name = database.shown(engine.url)
+    try:
+        schema.prepare(engine, name)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        said = database.reason(error)
+        raise StoreError(f"the store {name} can't be opened: {said}") from None
+    except SettingsError:
+        engine.dispose()
+        raise
+    return engine
 
 
 def _away(error: SQLAlchemyError) -> StoreError:
