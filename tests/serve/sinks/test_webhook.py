@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +21,7 @@ from costream.serve.events.event import EventMessage
 from costream.serve.sinks.refusals import REFUSALS
 from costream.serve.sinks.webhook import WebhookSink
 from tests.serve.sinks.messages import a_message
-from tests.serve.sinks.receiver import Receiver
+from tests.serve.sinks.receiver import Receiver, Request
 
 
 @pytest.fixture
@@ -53,6 +57,48 @@ def test_a_signature_can_be_checked(receiver: Receiver) -> None:
     parts = dict(part.split("=", 1) for part in request.headers["x-costream-signature"].split(","))
     signed = parts["t"].encode() + b"." + request.body
     assert parts["v1"] == hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
+
+
+def signed_request(receiver: Receiver) -> Request:
+    sink = a_sink(receiver, secret="s3cret")
+    sink.deliver(a_message(sentence="Zwei Türen."))
+    sink.close()
+    (request,) = receiver.requests
+    return request
+
+
+def example(language: str) -> str:
+    text = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
+    return text.split(f"```{language}\n")[1].split("```")[0]
+
+
+def test_the_documented_check_in_python_works(receiver: Receiver) -> None:
+    request = signed_request(receiver)
+    names: dict[str, Any] = {}
+    exec(example("python"), names)
+    header = request.headers["x-costream-signature"]
+    assert names["genuine"](b"s3cret", header, request.body)
+    assert not names["genuine"](b"s3cret", header, request.body, oldest=-1)
+    assert not names["genuine"](b"other", header, request.body)
+    assert not names["genuine"](b"s3cret", header, request.body + b" ")
+
+
+def test_the_documented_check_in_a_shell_works(receiver: Receiver, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    request = signed_request(receiver)
+    (tmp_path / "body.json").write_bytes(request.body)
+    header = request.headers["x-costream-signature"]
+    for secret, words in [("s3cret", "genuine\n"), ("other", "")]:
+        variables = {"SECRET": secret, "HEADER": header}
+        ran = subprocess.run(
+            ["sh", "-c", example("sh")],
+            env={**os.environ, **variables},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert ran.stdout == words
 
 
 def test_keys_tell_messages_apart_and_stay_when_one_is_sent_again(receiver: Receiver) -> None:

@@ -29,7 +29,7 @@ _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
 
 # What is wrong with the write itself: no other moment would make it right.
-_NEVER_TAKEN = (DataError, IntegrityError, NotSupportedError, ProgrammingError, ValueError)
+_NEVER_TAKEN = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 Work = Callable[[Connection], None]
 """One write. It may be run again after it took effect, and must then change nothing."""
@@ -131,14 +131,14 @@ class WriteQueue:
             with self._engine.connect() as connection, writing(connection).begin():
                 for _, write in batch:
                     write.work(connection)
-        except _NEVER_TAKEN as error:
+        except Exception as error:  # a write that is wrong must not end the thread
+            if isinstance(error, SQLAlchemyError) and not isinstance(error, _NEVER_TAKEN):
+                self._fail(reason(error))
+                return False
             if len(batch) > 1:
                 return all(self._make([item]) for item in batch)
             self.lost += 1
-            logger.error("the store never takes a write and drops it: %s", _said(error))
-        except SQLAlchemyError as error:
-            self._fail(reason(error))
-            return False
+            logger.error("the store never takes a write and drops it", exc_info=error)
         self._done(batch)
         return True
 
@@ -161,7 +161,3 @@ class WriteQueue:
         for _, write in batch:
             if write.then is not None:
                 write.then()
-
-
-def _said(error: Exception) -> str:
-    return reason(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
