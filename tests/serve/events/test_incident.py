@@ -164,7 +164,9 @@ def test_closing_ends_what_lasts_as_interrupted_and_what_cools_as_it_was() -> No
     assert cooling.close(6) == []
 
 
-@pytest.mark.parametrize(("pause", "changes"), [(3, ["update"]), (100, ["end", "new"])])
+@pytest.mark.parametrize(
+    ("pause", "changes"), [(3, ["update"]), (20, ["end", "new"]), (100, ["end", "new"])]
+)
 def test_an_event_of_before_a_crash_is_resumed_or_ended(pause: float, changes: list[str]) -> None:
     rule = AlertRule(cooldown=10)
     incident = Incident.resumed(Span(0, None, 0.9, 0.5), last=20)

@@ -91,7 +91,7 @@ def test_postgresql_is_restarted(tmp_path: Path) -> None:
         began = time.monotonic()
         for record in records:
             store.put(record, [("hook", EventMessage("new", record.event, 1.0))])
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         until(store.problems)
         assert "verysecret" not in str(store.problems())
         with pytest.raises(StoreError, match="try again later"):
@@ -118,6 +118,21 @@ def test_a_write_that_is_replaced_is_made_once(sqlite_store: Store) -> None:
     queue.close(5)
     assert made[-1] == 49
     assert len(made) <= 2
+
+
+def test_a_write_that_is_replaced_is_made_after_what_was_asked_for_meanwhile(
+    sqlite_store: Store,
+) -> None:
+    made: list[str] = []
+    queue = WriteQueue(sqlite_store._engine)
+    with sqlite_store._engine.connect() as blocker:
+        blocker.execution_options(costream_writes=True).execute(text("SELECT 1"))
+        queue.add(lambda _: made.append("old"), key="same")
+        queue.add(lambda _: made.append("other"))
+        queue.add(lambda _: made.append("new"), key="same")
+    assert queue.flush(10)
+    queue.close(5)
+    assert made[-2:] == ["other", "new"]
 
 
 def test_too_many_writes_are_counted_and_the_oldest_go(sqlite_store: Store) -> None:
