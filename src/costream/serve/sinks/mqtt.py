@@ -51,7 +51,7 @@ class MqttSink(Sink):
         self._lock = threading.Lock()
         self._known: dict[str, str] | None = None
         self._states: dict[tuple[str, str], str] = {}
-        self._shown: set[str] = set()
+        self._shown: dict[tuple[str, str], str] = {}  # events whose stills the broker has
         self._problem = "it was not reached yet"
         self._up = False
         self._client: paho.Client | None = None
@@ -66,7 +66,7 @@ class MqttSink(Sink):
         attributes = json.dumps(event.to_dict(), ensure_ascii=False)
         self._publish(client, self._topic(event, "state"), state, retain=True)
         self._publish(client, self._topic(event, "attributes"), attributes, retain=True)
-        if event.still and event.id not in self._shown:
+        if event.still and self._shown.get((event.camera, event.question)) != event.id:
             self._show(client, event)
         if message.change in self._config.changes:
             self._publish(client, self._topic(event, "event"), text, retain=False)
@@ -104,7 +104,7 @@ class MqttSink(Sink):
             logger.info("the still of event %s is not published: %s", event.id, error)
             return
         self._publish(client, self._topic(event, "image"), picture, retain=True)
-        self._shown = {event.id}
+        self._shown[event.camera, event.question] = event.id
 
     def _publish(self, client: paho.Client, topic: str, payload: str | bytes, retain: bool) -> None:
         """Publishes and waits until the broker has it."""
