@@ -13,6 +13,7 @@
     ├── ForgottenError            what is asked for of the past is not kept any more
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
     ├── UnknownError              there is no camera, question or event of that name
+    ├── StoreError                events can't be read or written at the moment
     ├── DeliveryError             a sink did not take a message: it is tried again
     │   └── RejectedError         it never will take it
     └── ChildError                something unforeseen ended a process of ours
@@ -78,6 +79,10 @@ class ForgottenError(CoStreamError):
 
 class UnknownError(CoStreamError):
     """What is asked for by a name is not there."""
+
+
+class StoreError(CoStreamError):
+    """The database of events is away or can't be written: what is asked of it may work later."""
 
 
 class DeliveryError(CoStreamError):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.events.event import EventMessage
 
 
 class Sink(ABC):
-    """Tells somebody of events. A thread of its own calls :meth:`deliver`, in order."""
+    """Tells somebody of events. A thread of its own calls its methods, messages in order.
+
+    Attributes:
+        prompt: whether it shows a state, and so is told of every change at once: it does not wait
+            for an event's still and sentence, and looks at the filter's ``changes`` by itself.
+    """
+
+    prompt: ClassVar[bool] = False
 
     @abstractmethod
     def deliver(self, message: EventMessage) -> None:

@@ -1,0 +1,320 @@
+"""From scores to events, and from events to whoever is told: what the service uses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from costream.printable import one_line
+from costream.serve.backend import SinkStatus
+from costream.serve.config.watched import WatchedCamera, WatchedQuestion
+from costream.serve.events.event import Change, EventMessage, ScoredWindow
+from costream.serve.events.incident import Step
+from costream.serve.events.track import Track
+from costream.serve.sinks.dispatcher import Dispatcher
+from costream.serve.sinks.outlet import Outlet
+from costream.serve.store.record import Media, Record
+from costream.serve.store.store import Store
+
+PATIENCE = 10.0
+"""Seconds for which sinks are told of an event later than it began, for its still and sentence."""
+
+_TURN = 0.5
+_RETENTION = 600.0
+_LONGEST_SENTENCE = 2000
+
+Key = tuple[str, str]
+"""Ids of a camera and a question."""
+
+
+class Alerts:
+    """Makes events of scores, keeps them, and has sinks told of them.
+
+    Any thread may use it. No method waits for the database or for a sink, except :meth:`start`,
+    :meth:`stop`, :meth:`sinks`, :meth:`problems`, and :meth:`attach` to an event that is over.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sinks: Mapping[str, Outlet],
+        *,
+        on_message: Callable[[EventMessage], None],
+        clock: Callable[[], float] = time.time,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Begins nothing yet.
+
+        Args:
+            store: where events are kept; it is opened and closed by the caller.
+            sinks: who is told, by name.
+            on_message: is told of every change at once, in order, under a lock: it must not wait
+                nor call back.
+            clock: the present, seconds since 1970.
+            patience: for how long a ``new`` waits for :meth:`announce` before sinks are told.
+        """
+        self._store = store
+        self._outlets = dict(sinks)
+        self._on_message = on_message
+        self._clock = clock
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._tracks: dict[Key, Track] = {}
+        self._wanted: dict[Key, WatchedQuestion] | None = None
+        self._dispatchers = {
+            name: Dispatcher(name, outlet, store, clock=clock) for name, outlet in sinks.items()
+        }
+        self._retained = float("-inf")
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="costream-alerts", daemon=True)
+
+    def start(self) -> None:
+        """Takes up the events that were open when the service went away, and begins to deliver.
+
+        Raises:
+            StoreError: the store can't be read.
+        """
+        opened = self._store.open_records()
+        self._store.keep_sinks(list(self._outlets))
+        self._store.sweep(self._clock())
+        with self._lock:
+            for record, part in opened:
+                self._resume(record, part)
+        self.advance()
+        for dispatcher in self._dispatchers.values():
+            dispatcher.start()
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Ends delivery; events that are open stay so, for :meth:`start` to take up."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        with self._lock:
+            for track in self._open():
+                self._announce(track)
+        for dispatcher in self._dispatchers.values():
+            dispatcher.stop()
+        end = time.monotonic() + timeout
+        for dispatcher in self._dispatchers.values():
+            dispatcher.join(max(end - time.monotonic(), 0.0))
+        self._store.flush(timeout)
+
+    def observe(
+        self, camera: WatchedCamera, question: WatchedQuestion, window: ScoredWindow
+    ) -> list[EventMessage]:
+        """Takes what a window said to a question; returns what became of it.
+
+        Windows of what :meth:`changed` no longer names are left out.
+        """
+        key = (camera.id, question.id)
+        with self._lock:
+            if self._wanted is not None and key not in self._wanted:
+                return []
+            track = self._tracks.setdefault(key, Track(*key))
+            messages = self._tell(track, track.observe(window, question))
+            self._keep(track)
+        return messages
+
+    def lost(self, camera_id: str, at: float) -> list[EventMessage]:
+        """Takes note that a camera was lost: its incidents are over, as far as known."""
+        with self._lock:
+            tracks = [t for (camera, _), t in self._tracks.items() if camera == camera_id]
+            return [m for track in tracks for m in self._tell(track, track.lose(at))]
+
+    def changed(self, cameras: Sequence[WatchedCamera]) -> list[EventMessage]:
+        """Takes note of what is watched now.
+
+        Events of questions that are not asked any more, or are asked otherwise, end. A camera that
+        is paused is not asked.
+        """
+        now = self._clock()
+        asked = ((c, q) for c in cameras if not c.paused for q in c.questions)
+        wanted = {(camera.id, question.id): question for camera, question in asked}
+        with self._lock:
+            self._wanted = wanted
+            gone = [
+                key for key, track in self._tracks.items() if not track.goes_by(wanted.get(key))
+            ]
+            closing = [self._tracks.pop(key) for key in gone]
+            messages = [m for track in closing for m in self._tell(track, track.close(now))]
+        for dispatcher in self._dispatchers.values():
+            dispatcher.announce(cameras)
+        return messages
+
+    def announce(self, event_id: str) -> None:
+        """Has sinks told of an event that began; later calls, and those of others, do nothing."""
+        with self._lock:
+            track = self._track_of(event_id)
+            if track is not None:
+                self._announce(track)
+
+    def attach(
+        self,
+        event_id: str,
+        *,
+        sentence: str | None = None,
+        still: Path | None = None,
+        clip: Path | None = None,
+    ) -> EventMessage:
+        """Adds to an event what was made of it; sinks are told unless it has ended.
+
+        Args:
+            event_id: the event.
+            sentence: what the model says of it.
+            still: a JPEG within the data folder.
+            clip: a video within the data folder.
+
+        Raises:
+            UnknownError: there is no such event.
+            SettingsError: a file lies elsewhere, or is a link.
+            StoreError: the event is over, and the store can't be read.
+        """
+        media = [self._store.describe("still", still)] if still is not None else []
+        media += [self._store.describe("clip", clip)] if clip is not None else []
+        sentence = None if sentence is None else _clean(sentence)
+        with self._lock:
+            track = self._track_of(event_id)
+            if track is not None and track.record is not None:
+                track.record = _with(track.record, sentence, media)
+                return self._send(track.record, "update", self._clock(), media)
+        record = _with(self._store.record(event_id), sentence, media)
+        message = EventMessage("update", record.event, self._clock())
+        self._store.put(record, media=media)
+        self._on_message(message)
+        return message
+
+    def sinks(self) -> list[SinkStatus]:
+        """Returns how each sink is doing; it waits for the store."""
+        return [dispatcher.status() for dispatcher in self._dispatchers.values()]
+
+    def problems(self) -> list[str]:
+        """Says in sentences what is wrong with the store and with sinks."""
+        sentences = self._store.problems()
+        for status in self.sinks():
+            if status.error is not None:
+                sentences.append(
+                    f"The sink {status.name} failed ({status.error}); messages that wait: "
+                    f"{status.waiting}."
+                )
+        return sentences
+
+    def advance(self) -> list[EventMessage]:
+        """Does what is due by the clock; the thread that :meth:`start` begins calls it."""
+        now = self._clock()
+        messages = []
+        with self._lock:
+            for track in self._open():
+                if track.due <= now:
+                    self._announce(track)
+                messages += self._tell(track, track.expire(now))
+        if abs(now - self._retained) >= _RETENTION:
+            self._retained = now
+            self._store.retain(now)
+        return messages
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_TURN):
+            self.advance()
+
+    def _resume(self, record: Record, part: int) -> None:
+        key = (record.event.camera, record.event.question)
+        now = self._clock()
+        older = self._tracks.pop(key, None)
+        if older is not None:
+            self._tell(older, older.close(now))
+        track = self._tracks[key] = Track.resumed(record, part)
+        self._tell(track, track.lose(now))
+
+    def _open(self) -> list[Track]:
+        return [track for track in self._tracks.values() if track.record is not None]
+
+    def _track_of(self, event_id: str) -> Track | None:
+        return next((t for t in self._open() if t.record and t.record.event.id == event_id), None)
+
+    def _tell(self, track: Track, steps: Sequence[Step]) -> list[EventMessage]:
+        messages = []
+        for step in steps:
+            record = track.take(step)
+            if step.change == "new":
+                track.due = self._clock() + self._patience
+            messages.append(self._send(record, step.change, step.at))
+        return messages
+
+    def _send(
+        self, record: Record, change: Change, at: float, media: Sequence[Media] = ()
+    ) -> EventMessage:
+        """Keeps a change with what sinks are told of it, and reports it."""
+        message = EventMessage(change, record.event, at)
+        parcels = list(self._parcels(record, message))
+        announced = record.announced or record.closed
+        self._post(replace(record, announced=announced), parcels, media)
+        self._on_message(message)
+        return message
+
+    def _parcels(self, record: Record, message: EventMessage) -> Iterator[tuple[str, EventMessage]]:
+        """Yields which sinks are told what; a ``new`` that was held back comes before the end."""
+        first = replace(message, change="new")
+        for name, outlet in self._outlets.items():
+            held_back = not record.announced and not outlet.sink.prompt
+            if held_back and message.change != "end":
+                continue
+            if held_back and outlet.wants(first):
+                yield name, first
+            if outlet.wants(message):
+                yield name, message
+
+    def _announce(self, track: Track) -> None:
+        if track.record is None or track.record.announced:
+            return
+        track.record = replace(track.record, announced=True)
+        message = EventMessage("new", track.record.event, self._clock())
+        outlets = self._outlets.items()
+        told = [n for n, outlet in outlets if outlet.wants(message) and not outlet.sink.prompt]
+        self._post(track.record, [(name, message) for name in told])
+
+    def _post(
+        self,
+        record: Record,
+        parcels: Sequence[tuple[str, EventMessage]],
+        media: Sequence[Media] = (),
+    ) -> None:
+        told = {name for name, _ in parcels}
+
+        def wake() -> None:
+            for name in told:
+                self._dispatchers[name].wake()
+
+        self._store.put(record, parcels, media=media, then=wake if told else None)
+
+    def _keep(self, track: Track) -> None:
+        """Has the store know, after every window, where an open event is."""
+        record, part = track.refreshed()
+        if record is not None:
+            self._store.put(record)
+        if part is not None:
+            self._store.put_part(part)
+
+
+def _with(record: Record, sentence: str | None, media: Sequence[Media]) -> Record:
+    """Returns an event with what was made of it."""
+    kinds = {file.kind for file in media}
+    event = record.event
+    return replace(
+        record,
+        event=replace(
+            event,
+            sentence=event.sentence if sentence is None else sentence,
+            still=event.still or "still" in kinds,
+            clip=event.clip or "clip" in kinds,
+        ),
+    )
+
+
+def _clean(sentence: str) -> str:
+    """Returns a model's text as databases take it: on one line, of a length that is bounded."""
+    text = one_line(sentence).encode(errors="replace").decode()
+    return " ".join(text.split())[:_LONGEST_SENTENCE]

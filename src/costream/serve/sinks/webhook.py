@@ -1,0 +1,97 @@
+"""Posts events to a URL."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+
+import httpx
+from pydantic import SecretStr
+
+import costream
+from costream.errors import DeliveryError, RejectedError, SettingsError
+from costream.serve.config.model import WebhookConfig
+from costream.serve.events.event import EventMessage
+from costream.serve.sinks.base import Sink
+from costream.serve.sinks.refusals import Refusals, delivery_key
+
+SIGNATURE = "X-CoStream-Signature"
+"""``t=SECONDS,v1=HEX``: when it was signed, and the signature of ``SECONDS.BODY``."""
+
+_LATER = frozenset({408, 425, 429})
+_GONE = 410
+
+
+class WebhookSink(Sink):
+    """Posts each message as JSON, signed where there is a secret.
+
+    A 2xx status takes the message. 410 rejects it. Any other status from 300 to 499 but 408, 425
+    and 429 refuses it, and so many refusals in a row reject it (:data:`~.refusals.REFUSALS`).
+    Everything else is tried again for as long as it takes. Redirects are not followed.
+    """
+
+    def __init__(self, config: WebhookConfig) -> None:
+        url = config.url.get_secret_value()
+        self._name = _shown(url)
+        self._url = url
+        self._secret = config.secret
+        self._refusals = Refusals()
+        own = {name: value.get_secret_value() for name, value in config.headers.items()}
+        agent = {"User-Agent": f"costream/{costream.__version__}"}
+        timeout = max(config.timeout, 0.001)
+        self._client = httpx.Client(
+            headers={**agent, **own}, timeout=timeout, follow_redirects=False
+        )
+
+    def deliver(self, message: EventMessage) -> None:
+        body = json.dumps(message.to_dict(), ensure_ascii=False).encode()
+        status = self._post(body, self._headers(message, body))
+        if 200 <= status < 300:
+            return
+        said = f"{self._name} answered with status {status}"
+        if status == _GONE:
+            raise RejectedError(f"{said}: it wants no such messages any more")
+        if 300 <= status < 500 and status not in _LATER:
+            raise self._refusals.refuse(message, said)
+        raise DeliveryError(said)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _headers(self, message: EventMessage, body: bytes) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": delivery_key(message)}
+        if self._secret is not None:
+            headers[SIGNATURE] = sign(self._secret, body, int(time.time()))
+        return headers
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> int:
+        try:
+            # The answer's body is of no use, and might have no end.
+            with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+                return answer.status_code
+        except httpx.TimeoutException:
+            raise DeliveryError(f"{self._name} did not answer in time") from None
+        except httpx.TransportError as error:
+            raise DeliveryError(f"{self._name} can't be reached ({type(error).__name__})") from None
+
+
+def sign(secret: SecretStr, body: bytes, at: int) -> str:
+    """Returns the signature header of a body that is sent at a moment, seconds since 1970."""
+    signed = str(at).encode() + b"." + body
+    digest = hmac.new(secret.get_secret_value().encode(), signed, hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+def _shown(url: str) -> str:
+    """Returns a URL without what may be secret in it, which is all but the host."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise SettingsError(
+            "a webhook's url is no http or https URL: write it as https://host/path"
+        )
+    return str(httpx.URL(scheme=parsed.scheme, host=parsed.host, port=parsed.port, path="/***"))
