@@ -61,7 +61,12 @@ class FakeBackend:
     """
 
     def __init__(
-        self, folder: Path, config: ServiceConfig | None = None, *, events: int = 40
+        self,
+        folder: Path,
+        config: ServiceConfig | None = None,
+        *,
+        events: int = 40,
+        clip: Path | None = None,
     ) -> None:
         """Prepares it; nothing moves until :meth:`step` or :meth:`run`.
 
@@ -69,6 +74,7 @@ class FakeBackend:
             folder: for stills and clips.
             config: what is watched; four cameras by default.
             events: how many there are at the beginning, one every ten minutes up to now.
+            clip: of all events; one is made by default.
         """
         self.hub = Hub()
         self.ready = True
@@ -84,7 +90,7 @@ class FakeBackend:
         self._events: dict[str, Event] = {}
         self._still = folder / "still.jpg"
         self._still.write_bytes(fake_pictures.jpeg(0.0, 1))
-        self._clip = fake_pictures.write_clip(folder / "clip.mp4")
+        self._clip = clip or fake_pictures.write_clip(folder / "clip.mp4")
         for id, camera in self._config.cameras.items():
             self._put(id, camera, "file")
         for index in range(events if self._cameras else 0):
