@@ -204,7 +204,34 @@ class EventDetail(Body):
     """An event and its scores, as pairs of a time and a score."""
 
     event: Event
-    curve: list[tuple[float, float]]
+    curve: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
+
+
+class Status(Body):
+    """How the service is doing.
+
+    Attributes:
+        ready: whether the model is loaded and the store can be written.
+        problems: in sentences, what is wrong; the service may serve all the same.
+        started: when it began.
+        model: the model's name.
+        settings: window, stride and fps of the engine, and others.
+        pool_rows: rows of the KV pool that are taken, and that there are; null for as many as are
+            needed.
+        swaps: streams that made room for others so far.
+        cameras_fit: how many cameras like these this machine carries; null while unknown.
+        version: of CoStream.
+    """
+
+    ready: bool
+    problems: list[str]
+    started: float
+    model: str
+    settings: dict[str, Any]
+    pool_rows: Annotated[list[int | None], Field(min_length=2, max_length=2)]
+    swaps: int
+    cameras_fit: float | None
+    version: str
 
 
 class Reloaded(Body):
