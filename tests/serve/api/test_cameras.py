@@ -79,6 +79,15 @@ def test_a_files_camera_shows_no_file_names(client: TestClient, backend: FakeBac
     assert "/etc/costream" not in client.get("/api/cameras/hall").text
 
 
+def test_a_files_password_is_sent_nowhere_else(owner: TestClient, backend: FakeBackend) -> None:
+    backend.add_camera("hall", CameraConfig(url=PUBLIC, credentials_file="/etc/costream/hall"))
+    answer = owner.patch("/api/cameras/hall", json={"url": "rtsp://93.184.216.35/stream"})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["field"] == "url"
+    assert backend.camera("hall").config.url == PUBLIC
+    assert owner.patch("/api/cameras/hall", json={"name": "Hall"}).status_code == 200
+
+
 def test_scores_and_the_last_kept_patches_are_given(
     client: TestClient, backend: FakeBackend
 ) -> None:

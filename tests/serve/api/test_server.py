@@ -39,13 +39,13 @@ def test_it_listens_on_ipv6(backend: FakeBackend, serving: Serving) -> None:
 def test_a_port_that_is_taken_is_said(backend: FakeBackend) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match="in use; choose another") as refused:
+        with pytest.raises(SettingsError, match="in use") as refused:
             _serve(backend, config(port=port))
         assert f"127.0.0.1:{port}" in str(refused.value)
 
 
 def test_it_is_not_opened_to_others_without_a_token(backend: FakeBackend) -> None:
-    with pytest.raises(SettingsError, match="server.token"):
+    with pytest.raises(SettingsError, match=r"server\.token"):
         _serve(backend, ServerConfig(host="0.0.0.0", port=0))
 
 
