@@ -63,7 +63,7 @@ def test_what_is_sent_has_an_example() -> None:
     schemas = DESCRIPTION["components"]["schemas"]
     assert all("example" in str(schemas[name]) for name in bodies)
     put = DESCRIPTION["paths"]["/api/questions/{id}"]["put"]
-    assert put["requestBody"]["content"]["application/json"]["examples"]
+    assert "example" in str(put["requestBody"])
 
 
 def test_the_documentation_names_the_routes_that_there_are() -> None:

@@ -11,6 +11,7 @@ from costream.errors import CoStreamError, SettingsError
 from costream.serve.api.access import Server, Service
 from costream.serve.api.camera_url import check_camera_url
 from costream.serve.api.errors import ERRORS, FieldError
+from costream.serve.api.roster import roster
 from costream.serve.api.schema import (
     Camera,
     CameraChange,
@@ -30,7 +31,7 @@ router = APIRouter(prefix="/api/cameras", tags=["cameras"], responses=ERRORS)
 @router.get("", summary="All cameras and how they are doing")
 def list_cameras(service: Service) -> CameraList:
     """Returns all cameras, in the order in which they were configured."""
-    return CameraList(cameras=[_shown(service, camera.id) for camera in service.cameras()])
+    return CameraList(cameras=[Camera.of(camera, status) for camera, status in roster(service)])
 
 
 @router.post("", status_code=201, summary="Add a camera")

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from costream.serve.api.access import LongLived, Service
 from costream.serve.api.clients import Clients, Closing
 from costream.serve.api.errors import ERRORS
+from costream.serve.api.roster import roster
 from costream.serve.api.schema import (
     EventNotice,
     Grid,
@@ -112,10 +113,10 @@ async def _as_it_happens(subscription: Subscription, clients: Clients) -> AsyncI
 def _known(service: Backend, since: float | None) -> list[News]:
     """Returns what is known by now, and what happened to events since a moment."""
     hub = service.hub
-    ids = [camera.id for camera in service.cameras()]
-    known: list[News | None] = [StateNews(id, service.status(id)) for id in ids]
-    known += [hub.preview(id) for id in ids]
-    known += [hub.window(id) for id in ids]
+    statuses = {camera.id: status for camera, status in roster(service)}
+    known: list[News | None] = [StateNews(id, status) for id, status in statuses.items()]
+    known += [hub.preview(id) for id in statuses]
+    known += [hub.window(id) for id in statuses]
     known += [] if since is None else _changed(service, since)
     return [news for news in known if news is not None]
 
