@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 
 import pytest
@@ -63,3 +64,18 @@ def test_an_error_keeps_its_traceback() -> None:
     text = TextFormatter().format(record)
     assert text.splitlines()[0].endswith("ERROR it failed")
     assert text.splitlines()[-1] == "ValueError: why"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_log_goes_to_standard_error(as_json: bool) -> None:
+    program = (
+        "import logging; from costream.serve.logs import log_to_stderr;"
+        f"log_to_stderr(as_json={as_json}); logging.getLogger('costream').info('here %d', 1);"
+        "logging.getLogger('httpx').info('https://hook.example/secret')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == ""
+    (line,) = ran.stderr.splitlines()
+    assert (json.loads(line)["message"] if as_json else line.partition("INFO ")[2]) == "here 1"

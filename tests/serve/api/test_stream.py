@@ -87,6 +87,11 @@ def test_news_are_filtered_by_camera_and_kind(url: str, backend: FakeBackend) ->
         ]
 
 
+def test_kinds_that_there_are_not_are_refused(url: str) -> None:
+    for kinds in ("", "previews", "event,", "event,x"):
+        assert httpx.get(f"{url}/api/stream", params={"kinds": kinds}).status_code == 422
+
+
 def test_whoever_comes_back_is_told_of_the_events_that_were_missed(
     url: str, backend: FakeBackend
 ) -> None:

@@ -33,6 +33,9 @@ router = APIRouter(tags=["news"], responses=ERRORS)
 
 Kind = Literal["preview", "window", "state", "event"]
 
+_ALL = ",".join(get_args(Kind))
+_ANY = "|".join(get_args(Kind))
+
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment is sent, so that nobody takes the stream for dead."""
 
@@ -58,9 +61,7 @@ async def get_stream(
     service: Service,
     clients: LongLived,
     camera: Annotated[list[Name] | None, Query(max_length=100)] = None,
-    kinds: Annotated[str, Query(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=100)] = ",".join(
-        get_args(Kind)
-    ),
+    kinds: Annotated[str, Query(pattern=rf"^({_ANY})(,({_ANY}))*$", max_length=100)] = _ALL,
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
 ) -> StreamingResponse:
     """Tells what happens as Server-Sent Events until the client leaves.
