@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
+from costream.serve.events.event import Change, EventMessage
 from costream.serve.status import News, Preview, Score, WindowNews
 
 QUEUED = 256
@@ -62,6 +63,7 @@ class Hub:
         self._previews: dict[str, Preview] = {}
         self._windows: dict[str, WindowNews] = {}
         self._curves: dict[str, dict[str, deque[Score]]] = {}
+        self._events: Counter[tuple[str, str, Change]] = Counter()
 
     def publish(self, news: News) -> None:
         """Tells all subscribers."""
@@ -98,6 +100,11 @@ class Hub:
         with self._lock:
             return {key: list(scores) for key, scores in self._curves.get(camera, {}).items()}
 
+    def event_counts(self) -> dict[tuple[str, str, Change], int]:
+        """Returns how many changes of events there were by camera, question and change."""
+        with self._lock:
+            return dict(self._events)
+
     def forget(self, camera: str) -> None:
         """Forgets a camera that was removed."""
         with self._lock:
@@ -107,6 +114,8 @@ class Hub:
     def _remember(self, news: News) -> None:
         if isinstance(news, Preview):
             self._previews[news.camera] = news
+        elif isinstance(news, EventMessage):
+            self._events[news.event.camera, news.event.question, news.change] += 1
         elif isinstance(news, WindowNews):
             self._windows[news.camera] = news
             curves = self._curves.setdefault(news.camera, {})
