@@ -1,0 +1,59 @@
+/** An event in a list. */
+import { eventPath } from "./api.js";
+import { lasting, since } from "./clock.js";
+import { h } from "./dom.js";
+import { cameraName, questionName } from "./store.js";
+import { clock, duration, score } from "./words.js";
+
+/** @typedef {import("./types.js").Event} Event */
+
+/**
+ * @param {Event} event
+ * @param {{compact?: boolean}} [options] `compact` leaves out the sentence
+ */
+export function eventRow(event, { compact = false } = {}) {
+  const href = `#/events/${encodeURIComponent(event.id)}`;
+  return h(
+    "li",
+    { class: event.end === null ? "event active" : "event", "data-event": event.id },
+    thumbnail(event),
+    h(
+      "div",
+      { class: "event-words" },
+      h("a", { class: "event-name", href }, questionName(event)),
+      h("p", { class: "event-place" }, place(event)),
+      !compact && event.sentence && modelWords(event.sentence),
+    ),
+    h(
+      "div",
+      { class: "event-facts" },
+      h("p", {}, since(event.start), !compact && h("span", { class: "absolute" }, clock(event.start))),
+      h("p", { class: "event-length" }, length(event)),
+      h("p", { class: "event-score" }, `peak ${score(event.score)}`),
+    ),
+  );
+}
+
+/** @param {Event} event */
+export const place = (event) =>
+  event.zone ? `${cameraName(event.camera)}, ${event.zone}` : cameraName(event.camera);
+
+/**
+ * Returns what the model said, marked as its words.
+ * @param {string} text
+ */
+export const modelWords = (text) =>
+  h("p", { class: "model-words" }, h("span", { class: "unseen" }, "In the model's words: "), h("q", {}, text));
+
+/** @param {Event} event */
+function length(event) {
+  if (event.end === null) return [h("strong", {}, "Now"), " for ", lasting(event.start)];
+  return [duration(event.end - event.start)];
+}
+
+/** @param {Event} event */
+function thumbnail(event) {
+  if (!event.still) return h("div", { class: "thumb empty-thumb" }, "No still");
+  const src = `${eventPath(event.id)}/still.jpg`;
+  return h("img", { class: "thumb", src, alt: "", loading: "lazy", width: 160, height: 90, decoding: "async" });
+}

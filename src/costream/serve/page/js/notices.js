@@ -1,0 +1,37 @@
+/** What is wrong, in sentences, above every view. */
+import { byId, fill, h } from "./dom.js";
+import { icon } from "./icons.js";
+import { listen, store } from "./store.js";
+import { sentence } from "./words.js";
+
+export function startNotices() {
+  listen(["link", "service", "cameras"], show);
+}
+
+function show() {
+  const lost = store.link === "lost";
+  document.body.classList.toggle("stale", lost);
+  fill(byId("notices"), lost ? [connectionNotice()] : problems().map(notice));
+}
+
+function connectionNotice() {
+  return notice(
+    store.loaded
+      ? "The connection to the service is lost. What you see is from before; the page tries again by itself."
+      : "The service can't be reached. The page tries again by itself.",
+  );
+}
+
+/** @returns {string[]} */
+function problems() {
+  const known = store.health?.problems ?? [];
+  const cameras = [...store.cameras.values()].flatMap(({ name, status: { state, error } }) =>
+    (state === "lost" || state === "failed") && error && !known.some((problem) => problem.includes(error))
+      ? [`${name}: ${error}`]
+      : [],
+  );
+  return [...known, ...cameras].map(sentence);
+}
+
+/** @param {string} text */
+const notice = (text) => h("p", { class: "notice" }, icon("warning"), h("span", {}, text));
