@@ -66,10 +66,10 @@ export class Curve {
     const [from, to] = this.span;
     const left = this.axes ? GUTTER : 0;
     const right = width - 1.5;
-    const bottom = height - (this.axes ? AXIS : 1.5);
+    const [top, bottom] = this.axes ? [8, height - AXIS] : [3, height - 1.5];
     return {
       x: (at) => left + ((right - left) * (at - from)) / (to - from || 1),
-      y: (score) => bottom - (bottom - 4) * Math.min(1, Math.max(0, score)),
+      y: (score) => bottom - (bottom - top) * Math.min(1, Math.max(0, score)),
       left,
       right,
       bottom,
@@ -107,7 +107,7 @@ export class Curve {
    * @param {Scale} scale
    */
   paintAxes(context, scale) {
-    context.font = "12px system-ui, sans-serif";
+    context.font = `12px ${colour("sans")}`;
     context.fillStyle = colour("muted");
     context.strokeStyle = colour("line");
     context.lineWidth = 1;

@@ -9,9 +9,10 @@ import { clock, duration, score } from "./words.js";
 
 /**
  * @param {Event} event
- * @param {{compact?: boolean}} [options] `compact` leaves out the sentence
+ * @param {{compact?: boolean, here?: boolean}} [options] `compact` leaves out the sentence, `here`
+ *   the camera
  */
-export function eventRow(event, { compact = false } = {}) {
+export function eventRow(event, { compact = false, here = false } = {}) {
   const href = `#/events/${encodeURIComponent(event.id)}`;
   return h(
     "li",
@@ -21,7 +22,7 @@ export function eventRow(event, { compact = false } = {}) {
       "div",
       { class: "event-words" },
       h("a", { class: "event-name", href }, questionName(event)),
-      h("p", { class: "event-place" }, place(event)),
+      h("p", { class: "event-place" }, here ? event.zone : place(event)),
       !compact && event.sentence && modelWords(event.sentence),
     ),
     h(
@@ -35,7 +36,7 @@ export function eventRow(event, { compact = false } = {}) {
 }
 
 /** @param {Event} event */
-export const place = (event) =>
+const place = (event) =>
   event.zone ? `${cameraName(event.camera)}, ${event.zone}` : cameraName(event.camera);
 
 /**

@@ -1,6 +1,7 @@
 /** Forms, and the service's sentences by the fields that they are about. */
 import { ApiError } from "./api.js";
 import { fill, h } from "./dom.js";
+import { sentence } from "./words.js";
 
 let numbered = 0;
 
@@ -30,6 +31,22 @@ export function field({ name, label, hint, value, input = {} }) {
   );
 }
 
+/** Returns the input of what something is called in URLs. */
+export const idField = (/** @type {string} */ example) =>
+  field({
+    name: "id",
+    label: "Short name",
+    hint: "For links and topics: small letters, digits, - and _.",
+    input: {
+      required: true,
+      pattern: "[a-z0-9][a-z0-9_\\-]{0,62}",
+      title: "Use small letters, digits, - and _, and begin with a letter or digit.",
+      placeholder: example,
+      spellcheck: "false",
+      autocapitalize: "none",
+    },
+  });
+
 /**
  * Returns a form that sends what was entered, shows what was refused, and closes when it was taken.
  * @param {{fields: Node[], verb: string, submit: (data: FormData) => Promise<unknown>,
@@ -43,7 +60,7 @@ export function form({ fields, verb, submit, done }) {
     clearProblems(element);
     button.disabled = true;
     try {
-      refuseEmpty(element);
+      refuseAtOnce(element);
       await submit(new FormData(element));
       done();
     } catch (error) {
@@ -58,13 +75,12 @@ export function form({ fields, verb, submit, done }) {
 
 /**
  * @param {HTMLFormElement} element
- * @throws {ApiError} a field that is needed is empty
+ * @throws {ApiError} a field that is needed is empty, or has not the form that its title says
  */
-function refuseEmpty(element) {
-  /** @type {NodeListOf<HTMLInputElement>} */
-  const needed = element.querySelectorAll("input[required]");
-  for (const { name, value } of needed) {
-    if (!value.trim()) throw new ApiError(422, "This is needed.", name);
+function refuseAtOnce(element) {
+  for (const { name, title, validity } of element.querySelectorAll("input")) {
+    if (validity.valueMissing) throw new ApiError(422, "This is needed.", name);
+    if (validity.patternMismatch) throw new ApiError(422, title, name);
   }
 }
 
@@ -83,7 +99,7 @@ function showProblem(element, general, error) {
   if (!(error instanceof ApiError)) throw error;
   const name = error.field ?? "";
   const place = element.querySelector(`[data-field="${CSS.escape(name)}"]`);
-  const message = error.field && !place ? `${error.field}: ${error.message}` : error.message;
+  const message = sentence(error.field && !place ? `${error.field}: ${error.message}` : error.message);
   fill(place?.querySelector(".problem") ?? general, message);
   const input = place?.querySelector("input");
   input?.setAttribute("aria-invalid", "true");

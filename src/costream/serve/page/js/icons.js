@@ -8,8 +8,8 @@ const PATHS = {
   auto: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
   help: "M9 9a3 3 0 1 1 4.5 2.6c-1 .6-1.5 1.2-1.5 2.4M12 17.5v.5",
   eye: "M2 12s4-7 10-7 10 7 10 7-4 7-10 7S2 12 2 12zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
-  motion: "M3 8h9M3 12h13M3 16h7M17 6l4 6-4 6",
-  zone: "M5 5l14 3-3 12-12-4z",
+  motion: "M3 9h11a2.5 2.5 0 1 0-2.5-2.5M3 14h15a2.5 2.5 0 1 1-2.5 2.5",
+  zone: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4",
   pause: "M8 5v14M16 5v14",
   play: "M7 5l12 7-12 7z",
   remove: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
@@ -21,7 +21,7 @@ const PATHS = {
   send: "M4 12h15M13 6l6 6-6 6",
   stop: "M7 7h10v10H7z",
   save: "M12 4v11M7 11l5 5 5-5M5 20h14",
-  key: "M8 11a4 4 0 1 0 0 .1M12 11h9v4M17 11v3",
+  key: "M10.5 12.5L20 3M17 6l3 3M14 9l2 2M7.5 12a4 4 0 1 0 0 8 4 4 0 0 0 0-8z",
 };
 
 /** @typedef {keyof typeof PATHS} IconName */

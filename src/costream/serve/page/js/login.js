@@ -1,5 +1,6 @@
 /** The login: the service's token, which the browser then has a session for. */
 import { openDialog } from "./dialog.js";
+import { h } from "./dom.js";
 import { field, form } from "./form.js";
 import { logIn } from "./live.js";
 
@@ -10,6 +11,7 @@ import { logIn } from "./live.js";
 export function loginForm(done = () => {}) {
   return form({
     fields: [
+      h("input", { name: "username", value: "CoStream", autocomplete: "username", hidden: true }),
       field({
         name: "token",
         label: "Token",

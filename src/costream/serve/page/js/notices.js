@@ -4,6 +4,8 @@ import { icon } from "./icons.js";
 import { listen, store } from "./store.js";
 import { sentence } from "./words.js";
 
+const MOST = 2;
+
 export function startNotices() {
   listen(["link", "service", "cameras"], show);
 }
@@ -11,7 +13,14 @@ export function startNotices() {
 function show() {
   const lost = store.link === "lost";
   document.body.classList.toggle("stale", lost);
-  fill(byId("notices"), lost ? [connectionNotice()] : problems().map(notice));
+  const notices = lost ? [connectionNotice()] : problems().map(notice);
+  const rest = notices.slice(MOST);
+  const open = byId("notices").querySelector("details")?.open ?? false;
+  fill(
+    byId("notices"),
+    notices.slice(0, MOST),
+    rest.length > 0 && h("details", { open }, h("summary", { class: "notice" }, `${rest.length} more`), rest),
+  );
 }
 
 function connectionNotice() {

@@ -1,5 +1,6 @@
 /** What is laid over a picture: what the model looked at, what moved, and zones. */
 import { cleared } from "./canvas.js";
+import { colour } from "./palette.js";
 import { changed } from "./store.js";
 
 /** @typedef {import("./types.js").Grid} Grid */
@@ -101,7 +102,7 @@ function paintMotion({ context, width, height }, grid) {
  * @param {import("./types.js").CameraSettings} settings
  */
 function paintZones({ context, width, height }, settings) {
-  context.font = "600 12px system-ui, sans-serif";
+  context.font = `600 12px ${colour("sans")}`;
   for (const [name, points] of Object.entries(settings.zones ?? {})) {
     context.strokeStyle = context.fillStyle = ZONE;
     context.lineWidth = 2;
@@ -129,15 +130,18 @@ function polygon(points, width, height) {
 }
 
 /**
+ * Visits blocks with edges on whole pixels, between which nothing shines through.
  * @param {Grid} grid
  * @param {number} width
  * @param {number} height
  * @param {(index: number, x: number, y: number, w: number, h: number) => void} visit
  */
 function eachCell({ rows, cols }, width, height, visit) {
-  const [w, h] = [width / cols, height / rows];
+  const x = (/** @type {number} */ col) => Math.round((col * width) / cols);
+  const y = (/** @type {number} */ row) => Math.round((row * height) / rows);
   for (let index = 0; index < rows * cols; index += 1) {
-    visit(index, (index % cols) * w, Math.floor(index / cols) * h, w, h);
+    const [row, col] = [Math.floor(index / cols), index % cols];
+    visit(index, x(col), y(row), x(col + 1) - x(col), y(row + 1) - y(row));
   }
 }
 

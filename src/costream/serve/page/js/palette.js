@@ -1,11 +1,11 @@
-/** Colours of canvases, which take them from the style sheet. */
+/** Colours and fonts of canvases, which take them from the style sheet. */
 import { changed } from "./store.js";
 
 /** @type {Record<string, string>} */
 let known = {};
 
 /**
- * Returns a colour of `css/tokens.css`.
+ * Returns a value of `css/tokens.css`.
  * @param {string} name without its dashes
  */
 export function colour(name) {

@@ -1,8 +1,9 @@
 /** Keys that do what buttons do, and the dialog that tells of them. */
-import { nextTheme, PAGES } from "./bar.js";
 import { openDialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { toggleLayer } from "./overlay.js";
+import { PAGES } from "./pages.js";
+import { nextTheme } from "./themes.js";
 
 const OFF = "costream.shortcuts";
 

@@ -29,7 +29,7 @@ export class Still {
     this.camera = camera;
     this.visible = false;
     this.queued = false;
-    this.stale = true;
+    this.stale = Boolean(store.cameras.get(camera)?.status.last_frame);
     this.pictures = 0;
     /** @type {ImageBitmap | null} */
     this.bitmap = null;

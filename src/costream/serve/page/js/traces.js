@@ -7,6 +7,7 @@ import { clock, now, score as scoreWords } from "./words.js";
 /** @typedef {{asked: import("./types.js").AskedQuestion, curve: Curve, value: HTMLElement, row: HTMLElement, pointed: boolean}} Trace */
 
 const UNKNOWN = 0.5;
+const LEAST = 60;
 
 export class Traces {
   /**
@@ -81,8 +82,8 @@ export class Traces {
     const last = points[points.length - 1];
     const threshold = last?.threshold ?? trace.asked.rule.threshold ?? UNKNOWN;
     const end = last?.at ?? now();
-    const from = this.axes ? Math.max(points[0]?.at ?? 0, end - this.seconds) : end - this.seconds;
-    trace.curve.show(points, threshold, [Math.min(from, end - 60), end]);
+    const from = Math.max(points[0]?.at ?? 0, end - this.seconds);
+    trace.curve.show(points, threshold, [Math.min(from, end - LEAST), end]);
     trace.row.classList.toggle("above", (last?.score ?? 0) >= threshold);
     if (!trace.pointed) say(trace.value, this.words(last?.score, threshold));
   }
@@ -93,6 +94,7 @@ export class Traces {
    */
   words(score, threshold) {
     if (!this.axes) return scoreWords(score);
+    if (typeof score !== "number") return `no score yet, counts from ${scoreWords(threshold)}`;
     return `${scoreWords(score)} now, counts from ${scoreWords(threshold)}`;
   }
 

@@ -129,6 +129,7 @@ export function listed(parts) {
  */
 export function sentence(text) {
   const trimmed = text.trim();
-  const begun = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  const isAddress = /^[a-z]+:/.test(trimmed);
+  const begun = isAddress ? trimmed : trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -1,7 +1,7 @@
 /** One camera, large. */
 import { ask } from "../api.js";
 import { AskBox } from "../ask.js";
-import { since } from "../clock.js";
+import { lasting } from "../clock.js";
 import { fill, h, say } from "../dom.js";
 import { eventRow } from "../event_row.js";
 import { facts } from "../facts.js";
@@ -41,6 +41,7 @@ class CameraPage {
     this.actions = h("div", { class: "actions" });
     this.problem = h("p", { class: "problem", role: "alert" });
     this.badge = h("p", { class: "badge", hidden: true });
+    this.frame = h("div", { class: "frame" }, this.still.element, this.badge);
     this.facts = h("div", {});
     this.events = h("ul", { class: "event-list compact" });
     /** @type {import("../types.js").Event[]} */
@@ -68,15 +69,13 @@ class CameraPage {
       "article",
       { class: "camera-page" },
       h("p", { class: "back" }, h("a", { href: "#/" }, icon("back"), "All cameras")),
-      h("div", { class: "view-head" }, h("div", {}, this.heading, this.state), this.actions),
+      h("div", { class: "view-head" }, h("div", {}, this.heading, this.state), h("div", { class: "actions" }, this.switches.element, this.actions)),
       this.problem,
       h(
         "div",
         { class: "camera-main" },
-        h("div", { class: "frame" }, this.still.element, this.badge),
-        this.switches.element,
+        this.frame,
         h("section", { class: "panel", "aria-label": "Scores" }, h("h2", {}, "Scores"), this.traces.element),
-        h("section", { class: "panel", "aria-label": "Facts" }, h("h2", {}, "Facts"), this.facts),
       ),
       h(
         "div",
@@ -89,6 +88,7 @@ class CameraPage {
           this.events,
         ),
       ),
+      h("section", { class: "panel", "aria-label": "Facts" }, h("h2", {}, "Facts"), this.facts),
     );
   }
 
@@ -104,7 +104,8 @@ class CameraPage {
     const { camera } = this;
     const { status } = camera;
     say(this.heading, camera.name);
-    fill(this.state, `${STATES[status.state]} since `, since(status.since), status.error && ` · ${sentence(status.error)}`);
+    const [state, rest] = STATES[status.state].split(", ");
+    fill(this.state, `${state} for `, lasting(status.since), rest && `, ${rest}`, status.error && `. ${sentence(status.error)}`);
     this.element.dataset.state = status.state;
     this.still.describe();
     this.traces.update();
@@ -112,7 +113,7 @@ class CameraPage {
     this.showBadge();
     fill(this.facts, factsOf(camera));
     if (status.width && status.height) {
-      this.element.style.setProperty("--frame", String(status.width / status.height));
+      this.frame.style.setProperty("--shape", String(status.width / status.height));
     }
   }
 
@@ -148,7 +149,7 @@ class CameraPage {
     this.known = [...news, ...this.known.filter(({ id }) => !ids.has(id))]
       .sort((one, other) => other.start - one.start)
       .slice(0, EVENTS);
-    const rows = this.known.map((event) => eventRow(event, { compact: true }));
+    const rows = this.known.map((event) => eventRow(event, { compact: true, here: true }));
     fill(this.events, rows.length ? rows : h("li", { class: "empty" }, "Nothing has happened here yet."));
     this.showBadge();
   }

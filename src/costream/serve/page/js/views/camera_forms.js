@@ -3,7 +3,7 @@ import { announce } from "../announcer.js";
 import { ask, cameraPath } from "../api.js";
 import { confirmThen, openDialog } from "../dialog.js";
 import { h } from "../dom.js";
-import { field, form } from "../form.js";
+import { field, form, idField } from "../form.js";
 import { icon } from "../icons.js";
 import { loadCameras, loadService, store } from "../store.js";
 
@@ -15,12 +15,7 @@ function openAddCamera() {
   openDialog("Add a camera", (close) => [
     form({
       fields: [
-        field({
-          name: "id",
-          label: "Short name",
-          hint: "For links and topics: small letters, digits, - and _.",
-          input: { required: true, placeholder: "front-door", spellcheck: "false", autocapitalize: "none" },
-        }),
+        idField("front-door"),
         field({ name: "name", label: "What people call it (optional)", input: { placeholder: "Front door" } }),
         field({
           name: "url",
@@ -110,13 +105,7 @@ export async function openQuestion(id) {
   openDialog(id ? "Change a question" : "Add a question", (close) => [
     form({
       fields: [
-        !id &&
-          field({
-            name: "id",
-            label: "Short name",
-            hint: "For links and topics: small letters, digits, - and _.",
-            input: { required: true, placeholder: "fall", spellcheck: "false", autocapitalize: "none" },
-          }),
+        ...(id ? [] : [idField("fall")]),
         field({
           name: "ask",
           label: "Question",
@@ -146,7 +135,7 @@ export async function openQuestion(id) {
           value: String(alerts.cooldown ?? ""),
           input: { placeholder: "1m" },
         }),
-      ].filter((part) => part !== false),
+      ],
       verb: id ? "Save" : "Add",
       submit: (data) => putQuestion(id ?? text(data, "id"), known, data),
       done: close,

@@ -53,20 +53,24 @@ class EventPage {
         this.table,
       ),
     );
-    this.end = listen([`event:${id}`, "cameras", "session"], () => this.load());
+    /** @type {{event: Event, curve: Pairs} | null} */
+    this.known = null;
+    this.ends = [
+      listen([`event:${id}`], () => this.load()),
+      listen(["cameras", "session"], () => this.show()),
+    ];
     this.ready = this.load();
   }
 
   close() {
-    this.end();
+    this.ends.forEach((end) => end());
     this.curve.close();
   }
 
   async load() {
     try {
-      /** @type {{event: Event, curve: Pairs}} */
-      const { event, curve } = await ask(eventPath(this.id));
-      this.show(event, curve);
+      this.known = await ask(eventPath(this.id));
+      this.show();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404 || error.status === 422) fill(this.element, absentView("event", this.id).element);
@@ -74,11 +78,9 @@ class EventPage {
     }
   }
 
-  /**
-   * @param {Event} event
-   * @param {Pairs} curve
-   */
-  show(event, curve) {
+  show() {
+    if (!this.known) return;
+    const { event, curve } = this.known;
     const name = questionName(event);
     document.title = `${name}, ${cameraName(event.camera)} – CoStream`;
     this.showHead(event, name);

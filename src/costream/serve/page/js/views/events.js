@@ -14,9 +14,9 @@ const PAGE = 30;
  * @property {string} query
  * @property {Event[]} events
  * @property {string | null} next
- *
- * @type {Loaded | null} what was loaded last, for those who come back to it
  */
+
+/** @type {Loaded | null} what was loaded last, for those who come back to it */
 let remembered = null;
 
 /**

@@ -5,6 +5,8 @@ import { bytes, count, moment, percent, plural } from "../words.js";
 
 /** @typedef {import("../types.js").Savings} Savings */
 
+const PLACES = 64;
+
 /**
  * Returns what share of the full cost was not spent.
  * @param {number} spent
@@ -30,7 +32,8 @@ function content() {
       h("p", { class: "empty" }, cameras.length ? "No window has been answered yet. The first figures are here when one was." : "No cameras yet, so there is nothing to save."),
     ];
   }
-  return [h("h1", { class: "lede" }, lede(total)), sinceWords(total), measures(total), fit(), table(cameras)];
+  const begin = h("div", { class: "ledes" }, h("div", {}, h("h1", { class: "lede" }, lede(total)), sinceWords(total)), fit());
+  return [begin, measures(total), table(cameras)];
 }
 
 /** @param {Savings} total */
@@ -76,7 +79,7 @@ function measure(name, spent, full, words, why) {
     h("h2", {}, name),
     h("p", { class: "measure-saved" }, saved),
     bar,
-    h("p", { class: "measure-words" }, `${words(spent)} instead of ${words(full)}`),
+    h("p", { class: "measure-words" }, h("span", {}, `${words(spent)} `), h("span", {}, `instead of ${words(full)}`)),
     h("p", { class: "hint" }, why),
   );
 }
@@ -84,12 +87,16 @@ function measure(name, spent, full, words, why) {
 function fit() {
   const number = store.health?.cameras_fit;
   if (!number) return null;
-  const cameras = plural(Math.floor(number), "camera");
+  const fits = Math.floor(number);
   const watched = [...store.cameras.values()].filter(({ status }) => status.state === "watching").length;
+  const places = Array.from({ length: Math.min(PLACES, Math.max(fits, watched)) }, (_, index) =>
+    h("i", { class: index < watched ? "taken" : "" }),
+  );
   return h(
-    "p",
-    { class: "fit" },
-    `This machine can carry about ${cameras} like these; it watches ${watched} now.`,
+    "div",
+    {},
+    h("div", { class: "places", "aria-hidden": "true" }, places),
+    h("p", {}, `This machine can carry about ${plural(fits, "camera")} like these. It watches ${watched} now.`),
   );
 }
 

@@ -19,7 +19,7 @@ import { plural, STATES } from "../words.js";
 
 const TRACES = 3;
 const SECONDS = 300;
-const MANY = 9;
+const FEW = 4;
 
 /** @returns {import("../router.js").View} */
 export function wallView() {
@@ -68,7 +68,9 @@ class Wall {
     for (const [id, tile] of this.tiles) if (!store.cameras.has(id)) this.drop(id, tile);
     for (const id of store.cameras.keys()) if (!this.tiles.has(id)) this.add(id);
     this.tiles.forEach((tile) => tile.update());
-    this.grid.classList.toggle("many", this.tiles.size > MANY);
+    this.grid.style.setProperty("--cols", String(Math.max(1, Math.ceil(Math.sqrt(this.tiles.size)))));
+    this.grid.classList.toggle("many", this.tiles.size > FEW);
+    this.switches.element.hidden = this.tiles.size === 0;
     if (this.tiles.size === 0) fill(this.grid, h("li", { class: "empty" }, noCameras()));
   }
 
@@ -173,7 +175,8 @@ class Tile {
 function incident(lasts) {
   const event = lasts[lasts.length - 1];
   const others = lasts.length > 1 ? `, and ${plural(lasts.length - 1, "other event")}` : "";
-  return [`${questionName(event)}: ${cameraName(event.camera)}, for `, lasting(event.start), `${others}.`];
+  const camera = h("bdi", {}, cameraName(event.camera));
+  return [h("bdi", {}, questionName(event)), ": ", camera, ", for ", lasting(event.start), `${others}.`];
 }
 
 function quiet() {
@@ -182,18 +185,15 @@ function quiet() {
   const watched = cameras.filter(({ status }) => status.state === "watching").length;
   const all = watched === cameras.length ? plural(watched, "camera") : `${watched} of ${plural(cameras.length, "camera")}`;
   const last = store.latest[0];
-  const begin = `Nothing is happening. ${all} watched`;
+  const begin = `All quiet: ${all} watched`;
   return last ? [`${begin}, last event `, since(last.end ?? last.start), "."] : [`${begin}.`];
 }
 
 function noCameras() {
-  if (store.session.change) {
-    return [h("p", {}, "No cameras yet. Give the service a stream to watch."), addCameraButton()];
-  }
-  const how = store.session.token
-    ? "No cameras yet. Log in to add one, or write it into the service's file and reload."
-    : "No cameras yet. Write one into the service's file, under cameras, and reload it.";
-  return [h("p", {}, how)];
+  if (store.session.change) return [h("p", {}, "Give the service a stream to watch."), addCameraButton()];
+  const how = store.session.token ? "Log in to add one, or write it" : "Write one";
+  const example = "cameras:\n  front-door:\n    url: rtsp://user:password@camera/stream";
+  return [h("p", {}, `${how} into the service's file and reload it:`), h("pre", {}, example)];
 }
 
 const hasZones = () =>
