@@ -37,40 +37,8 @@ from costream.serve.status import (
     StateNews,
     WindowNews,
 )
-from tests.serve import fake_pictures
-
-HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><script>alert(1)</script> & 'quotes'"
-"""A name, and a sentence, that tries to become markup."""
-
-SENTENCE = "A person in a bright coat walks from the left to the door and stands still there."
-
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-QUESTIONS = {
-    "person": QuestionConfig(ask="Is a person at the door?", name="Person at the door"),
-    "fall": QuestionConfig(ask="Has a person fallen?"),
-}
-
-
-def config_of(cameras: int = 4, *, names: Mapping[str, str] | None = None) -> ServiceConfig:
-    """Returns a configuration with so many cameras.
-
-    Args:
-        cameras: how many; they are called ``camera-1`` and so on.
-        names: what people call them, by id, where that is not the id.
-    """
-    ids = [f"camera-{number}" for number in range(1, cameras + 1)]
-    return ServiceConfig(
-        questions=QUESTIONS,
-        cameras={
-            id: CameraConfig(
-                url=f"rtsp://viewer:hunter2@10.0.0.{number}/stream?channel={number}",
-                name=(names or {}).get(id),
-                zones={"door": [(0.1, 0.2), (0.3, 0.2), (0.3, 0.5), (0.1, 0.5)]},
-            )
-            for number, id in enumerate(ids, 1)
-        },
-    )
+from tests.serve import fake_events, fake_pictures
+from tests.serve.fake_config import HOSTILE, QUESTIONS, config_of
 
 
 @dataclass
@@ -93,7 +61,12 @@ class FakeBackend:
     """
 
     def __init__(
-        self, folder: Path, config: ServiceConfig | None = None, *, events: int = 40
+        self,
+        folder: Path,
+        config: ServiceConfig | None = None,
+        *,
+        events: int = 40,
+        clip: Path | None = None,
     ) -> None:
         """Prepares it; nothing moves until :meth:`step` or :meth:`run`.
 
@@ -101,6 +74,7 @@ class FakeBackend:
             folder: for stills and clips.
             config: what is watched; four cameras by default.
             events: how many there are at the beginning, one every ten minutes up to now.
+            clip: of all events; one is made by default.
         """
         self.hub = Hub()
         self.ready = True
@@ -116,11 +90,12 @@ class FakeBackend:
         self._events: dict[str, Event] = {}
         self._still = folder / "still.jpg"
         self._still.write_bytes(fake_pictures.jpeg(0.0, 1))
-        self._clip = fake_pictures.write_clip(folder / "clip.mp4")
+        self._clip = clip or fake_pictures.write_clip(folder / "clip.mp4")
         for id, camera in self._config.cameras.items():
             self._put(id, camera, "file")
         for index in range(events if self._cameras else 0):
-            self._invent(self._started - 600.0 * (events - index), index)
+            start = self._started - 600.0 * (events - index)
+            self._keep(fake_events.past(start, index, list(self._cameras), QUESTIONS))
 
     def run(self, stop: threading.Event, interval: float = 0.25) -> None:
         """Moves on until it is told to stop."""
@@ -140,11 +115,13 @@ class FakeBackend:
         if not lasting and int(now - self._started) % 20 > 10:
             self.begin_event(now)
 
-    def begin_event(self, now: float, *, sentence: str = SENTENCE, score: float = 0.91) -> Event:
+    def begin_event(
+        self, now: float, *, sentence: str = fake_events.SENTENCE, score: float = 0.91
+    ) -> Event:
         """Begins an event of the first camera and tells of it."""
         camera = next(iter(self._cameras))
         event = Event(
-            id=ulid(now, len(self._events)),
+            id=fake_events.ulid(now, len(self._events)),
             camera=camera,
             question="person",
             ask=QUESTIONS["person"].ask,
@@ -285,7 +262,7 @@ class FakeBackend:
     def events(self, query: EventQuery) -> EventPage:
         with self._lock:
             found = sorted(self._events.values(), key=lambda event: event.id, reverse=True)
-        wanted = [event for event in found if _matches(event, query)]
+        wanted = [event for event in found if fake_events.matches(event, query)]
         page = tuple(wanted[: query.limit])
         return EventPage(page, page[-1].id if len(wanted) > len(page) else None)
 
@@ -385,54 +362,14 @@ class FakeBackend:
         with self._lock:
             self._events[event.id] = event
 
-    def _invent(self, start: float, index: int) -> None:
-        """Adds an event of the past: of all cameras and questions in turn."""
-        cameras, questions = list(self._cameras), list(QUESTIONS)
-        question = questions[index % len(questions)]
-        event = Event(
-            id=ulid(start, index),
-            camera=cameras[index % len(cameras)],
-            question=question,
-            ask=QUESTIONS[question].ask,
-            zone="door" if index % 5 == 0 else None,
-            start=start,
-            end=start + 8 + 7 * (index % 9),
-            score=0.65 + 0.03 * (index % 10),
-            threshold=0.6,
-            sentence=None if index % 4 == 3 else SENTENCE,
-            still=index % 6 != 5,
-            clip=index % 3 != 2,
-            interrupted=index % 11 == 10,
-        )
-        self._keep(event)
-
     def _media(self, there: bool, path: Path, kind: str) -> Path:
         if not there:
             raise UnknownError(f"this event has no {kind}")
         return path
 
 
-def ulid(at: float, number: int) -> str:
-    """Returns an id of 26 characters that sorts by time."""
-    value = (int(at * 1000) << 80) | number
-    return "".join(ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
-
-
 def _score(at: float, phase: int) -> float:
     return round(0.5 + 0.45 * math.sin(at / 7 + phase), 3)
-
-
-def _matches(event: Event, query: EventQuery) -> bool:
-    end = event.end if event.end is not None else math.inf
-    return (
-        (not query.cameras or event.camera in query.cameras)
-        and (not query.questions or event.question in query.questions)
-        and (query.after is None or end > query.after)
-        and (query.before is None or event.start < query.before)
-        and (query.active is None or (event.end is None) == query.active)
-        and (query.min_score is None or event.score >= query.min_score)
-        and (query.cursor is None or event.id < query.cursor)
-    )
 
 
 def main() -> None:

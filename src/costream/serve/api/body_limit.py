@@ -74,11 +74,10 @@ class BodyLimit:
             return
         limit = self.limit(scope["path"])
         announced = HTTPConnection(scope).headers.get("content-length", "0")
-        if limit.size is not None and announced.isascii() and announced.isdigit():
-            if int(announced) > limit.size:
-                response = refusal(413, _too_large(limit.size), headers=_CLOSE)
-                await response(scope, receive, send)
-                return
+        if limit.size is not None and announced.isdecimal() and int(announced) > limit.size:
+            response = refusal(413, _too_large(limit.size), headers=_CLOSE)
+            await response(scope, receive, send)
+            return
         await self._app(scope, _Bounded(receive, limit), send)
 
 

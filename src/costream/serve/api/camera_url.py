@@ -10,7 +10,7 @@ always.
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from costream.errors import SettingsError, SourceError
 from costream.serve.config.model import ServerConfig
@@ -80,8 +80,8 @@ def _scheme(url: str) -> str:
 
 def _check_mode(url: str, name: str) -> None:
     """Refuses URLs that have FFmpeg wait to be connected to."""
-    query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-    if "listen" in query or query.get("mode", "").lower() in _LISTENS:
+    query = parse_qsl(url.partition("?")[2], keep_blank_values=True)
+    if any(key == "listen" or (key == "mode" and value in _LISTENS) for key, value in query):
         raise SettingsError(f"{name} may not come by the API: it waits to be connected to")
 
 

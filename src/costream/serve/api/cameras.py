@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Response
 from starlette.exceptions import HTTPException
 
+from costream.errors import CoStreamError
 from costream.serve.api.access import Server, Service
 from costream.serve.api.camera_url import check_camera_url
-from costream.serve.api.errors import ERRORS
+from costream.serve.api.errors import ERRORS, FieldError
 from costream.serve.api.schema import (
     Camera,
     CameraChange,
@@ -20,7 +21,7 @@ from costream.serve.api.schema import (
     Scores,
 )
 from costream.serve.backend import Backend
-from costream.serve.config.model import CameraConfig
+from costream.serve.config.model import CameraConfig, ServerConfig
 from costream.video.naming import masked
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras"], responses=ERRORS)
@@ -41,7 +42,7 @@ def add_camera(
     id = settings.pop("id")
     if any(camera.id == id for camera in service.cameras()):
         raise HTTPException(409, f"there is a camera {id} already: choose another name")
-    check_camera_url(settings["url"], server)
+    _check_url(settings["url"], server)
     service.add_camera(id, CameraConfig.model_validate(settings))
     response.headers["Location"] = f"/api/cameras/{id}"
     return _shown(service, id)
@@ -62,7 +63,7 @@ def change_camera(
     if changes.get("url") == masked(service.camera(id).config.url):
         del changes["url"]
     if "url" in changes:
-        check_camera_url(changes["url"], server)
+        _check_url(changes["url"], server)
     service.change_camera(id, changes)
     return _shown(service, id)
 
@@ -94,6 +95,13 @@ def get_scores(service: Service, id: Id) -> Scores:
     window = service.hub.window(id)
     kept = Grid.of_shares(window.kept) if window else None
     return Scores(curves=service.hub.curve(id), kept=kept)
+
+
+def _check_url(url: str, server: ServerConfig) -> None:
+    try:
+        check_camera_url(url, server)
+    except CoStreamError as error:
+        raise FieldError(error, "url") from None
 
 
 def _shown(service: Backend, id: str) -> Camera:

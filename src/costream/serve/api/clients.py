@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 _T = TypeVar("_T")
 
 
-class Closing(Exception):  # noqa: N818
+class Closing(Exception):
     """The service ends, and so has whatever waits."""
 
 

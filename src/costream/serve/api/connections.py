@@ -36,8 +36,11 @@ class Connections:
         """Takes a new connection."""
         self._all[connection] = None
         if len(self._all) > self._most:
-            resting = [one for one in self._all if one.rests]
-            min(resting, key=lambda one: one.since).abort()
+            resting = (one for one in self._all if one.rests)
+            oldest = min(resting, key=lambda one: one.since)
+            # It is told of its end only later, when others may have been opened.
+            self.closed(oldest)
+            oldest.abort()
 
     def closed(self, connection: GuardedProtocol) -> None:
         """Forgets a connection."""

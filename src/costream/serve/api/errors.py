@@ -69,6 +69,14 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 """What every route of the API may answer beside what it promises."""
 
 
+class FieldError(HTTPException):
+    """One of our errors, and the field of the request that it is about."""
+
+    def __init__(self, error: CoStreamError, field: str) -> None:
+        super().__init__(status_of(error), str(error))
+        self.field = field
+
+
 def refusal(
     status: int,
     message: str,
@@ -110,7 +118,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return refusal(error.status_code, str(error.detail), headers=error.headers)
+    field = error.field if isinstance(error, FieldError) else None
+    return refusal(error.status_code, str(error.detail), field, error.headers)
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

@@ -25,9 +25,9 @@ def is_loopback(name: str) -> bool:
 class Hosts:
     """Names and addresses that a ``Host`` header may hold.
 
-    That is what is configured and, where the service listens on loopback, loopback's names. Where it
-    listens on all addresses, any numeric address will do: a page elsewhere reaches the service by
-    a name of its own that it binds to our address, never by a number.
+    That is what is configured and, where the service listens on loopback, loopback's names. Where
+    it listens on all addresses, any numeric address will do: a page elsewhere reaches the service
+    by a name of its own that it binds to our address, never by a number.
 
     Attributes:
         local: whether the service listens on loopback alone.

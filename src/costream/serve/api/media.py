@@ -21,11 +21,17 @@ _CACHE = "private, no-cache"
 
 
 def _binary(kind: str, *, ranges: bool = False) -> dict[int | str, dict[str, Any]]:
-    content = {"content": {kind: {"schema": {"type": "string", "format": "binary"}}}}
-    parts = {206: {**content, "description": "The range that was asked for."}} if ranges else {}
-    return {200: content, 304: {"description": "It has not changed."}, **parts}
+    content = {kind: {"schema": {"type": "string", "format": "binary"}}}
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {"content": content},
+        304: {"description": "It has not changed."},
+    }
+    if ranges:
+        answers[206] = {"content": content, "description": "The range that was asked for."}
+    return answers
 
 
+@router.head("/api/cameras/{id}/still.jpg", include_in_schema=False)
 @router.get(
     "/api/cameras/{id}/still.jpg",
     summary="What a camera shows",
@@ -42,6 +48,7 @@ def get_camera_still(service: Service, request: Request, id: Id) -> Response:
     return Response(picture, media_type="image/jpeg", headers=headers)
 
 
+@router.head("/api/events/{id}/still.jpg", include_in_schema=False)
 @router.get(
     "/api/events/{id}/still.jpg",
     summary="An event's still",
@@ -53,6 +60,7 @@ def get_event_still(service: Service, request: Request, id: EventId) -> Response
     return _file(request, service.event_still(id), "image/jpeg", f"{id}.jpg")
 
 
+@router.head("/api/events/{id}/clip.mp4", include_in_schema=False)
 @router.get(
     "/api/events/{id}/clip.mp4",
     summary="An event's clip",

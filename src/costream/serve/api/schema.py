@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 from fastapi import Path as PathParameter
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from costream.serve.config.model import (
     NAME,
@@ -36,7 +36,7 @@ EventId = Annotated[
 _FILE_ONLY = frozenset({"credentials_file"})
 """Fields of a camera that only the service's file may hold: they name files of its machine."""
 
-_YARD = {"url": "rtsp://viewer:secret@cam.example.com/stream", "name": "Yard"}
+_YARD: dict[str, JsonValue] = {"url": "rtsp://viewer:secret@cam.example.com/stream", "name": "Yard"}
 
 
 def _camera_fields() -> dict[str, Any]:

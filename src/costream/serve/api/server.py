@@ -85,7 +85,7 @@ class _Server(uvicorn.Server):
         self._stop = stop
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -121,9 +121,9 @@ def _config(app: FastAPI, server: ServerConfig, guard: Connections) -> uvicorn.C
             ssl_keyfile=server.tls_key,
         )
         config.load()
-    except OSError as error:  # an SSLError is one
+    except OSError as error:  # SSLError is one
         raise SettingsError(
-            f"can't use server.tls_certificate {server.tls_certificate} with server.tls_key: {error}"
+            "can't use server.tls_certificate with server.tls_key: have both name files of PEM"
         ) from error
     return config
 
