@@ -53,6 +53,20 @@ export function fill(element, ...children) {
 }
 
 /**
+ * Has a parent hold these children, and leaves those alone that are in place: they keep the focus.
+ * @param {Element} parent
+ * @param {Element[]} children
+ */
+export function arrange(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, index) => {
+    const there = parent.children[index] ?? null;
+    if (there !== child) parent.insertBefore(child, there);
+  });
+}
+
+/**
  * Sets an element's text, and leaves the page alone where it says so already.
  * @param {Element} element
  * @param {string} text

@@ -7,12 +7,36 @@ import { clock, duration, score } from "./words.js";
 
 /** @typedef {import("./types.js").Event} Event */
 
+/** @typedef {{compact?: boolean, here?: boolean}} Options */
+
+/** Rows of events, each made once, and again when something of it is different. */
+export class EventRows {
+  /** @param {Options} [options] `compact` leaves out the sentence, `here` the camera */
+  constructor(options = {}) {
+    this.options = options;
+    /** @type {Map<string, {state: string, row: HTMLElement}>} */
+    this.known = new Map();
+  }
+
+  /**
+   * @param {Event} event
+   * @returns {HTMLElement}
+   */
+  row(event) {
+    const state = JSON.stringify([event, place(event), questionName(event)]);
+    const known = this.known.get(event.id);
+    if (known?.state === state) return known.row;
+    const row = eventRow(event, this.options);
+    this.known.set(event.id, { state, row });
+    return row;
+  }
+}
+
 /**
  * @param {Event} event
- * @param {{compact?: boolean, here?: boolean}} [options] `compact` leaves out the sentence, `here`
- *   the camera
+ * @param {Options} options
  */
-export function eventRow(event, { compact = false, here = false } = {}) {
+function eventRow(event, { compact = false, here = false }) {
   const href = `#/events/${encodeURIComponent(event.id)}`;
   return h(
     "li",

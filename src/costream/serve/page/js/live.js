@@ -34,18 +34,17 @@ export class Live {
     document.addEventListener("visibilitychange", () => this.followVisibility());
   }
 
-  /** Connects, and loads what was missed. */
+  /** Connects, if the browser may look. */
   async start() {
     this.stop();
     try {
       await loadSession();
-      if (!store.session.read) return this.setLink("live");
-      await loadAll();
     } catch (error) {
       ignoreRefusal(error);
       return this.retry();
     }
-    this.connect();
+    if (store.session.read) this.connect();
+    else this.setLink("live");
   }
 
   stop() {
@@ -57,10 +56,7 @@ export class Live {
   connect() {
     const source = new EventSource("api/stream");
     this.source = source;
-    source.onopen = () => {
-      this.failures = 0;
-      this.setLink("live");
-    };
+    source.onopen = () => this.catchUp();
     source.onerror = () => {
       source.close();
       this.retry();
@@ -71,6 +67,19 @@ export class Live {
     this.on("event", (news) => {
       if (takeEvent(news)) this.onEvent(news.event);
     });
+  }
+
+  /** Loads what was missed, once nothing is missed any more. */
+  async catchUp() {
+    try {
+      await loadAll();
+    } catch (error) {
+      ignoreRefusal(error);
+      this.source?.close();
+      return this.retry();
+    }
+    this.failures = 0;
+    this.setLink("live");
   }
 
   /**

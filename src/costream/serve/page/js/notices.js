@@ -36,10 +36,10 @@ function problems() {
   const known = store.health?.problems ?? [];
   const cameras = [...store.cameras.values()].flatMap(({ name, status: { state, error } }) =>
     (state === "lost" || state === "failed") && error && !known.some((problem) => problem.includes(error))
-      ? [`${name}: ${error}`]
+      ? [`${name}: ${sentence(error)}`]
       : [],
   );
-  return [...known, ...cameras].map(sentence);
+  return [...known.map(sentence), ...cameras];
 }
 
 /** @param {string} text */

@@ -132,12 +132,17 @@ export async function loadService() {
 }
 
 export async function loadEvents() {
+  /** @type {EventNews[]} */
+  const told = [];
+  meanwhile = told;
   const [lasting, latest] = await Promise.all([
     ask("api/events?active=true&limit=100"),
     ask(`api/events?limit=${LATEST}`),
   ]);
   store.active = new Map(lasting.events.map((/** @type {Event} */ event) => [event.id, event]));
   store.latest = latest.events;
+  meanwhile = null;
+  told.forEach(takeEvent);
   changed("events");
 }
 
@@ -191,12 +196,19 @@ export function takeState({ camera, status }) {
   changed("cameras", `camera:${camera}`);
 }
 
+/** @typedef {{change: "new" | "update" | "end", event: Event}} EventNews */
+
+/** @type {EventNews[] | null} what is told while events are loaded: the answer may not know it yet */
+let meanwhile = null;
+
 /**
  * Takes an event's change.
- * @param {{change: "new" | "update" | "end", event: Event}} news
+ * @param {EventNews} news
  * @returns {boolean} whether the event is new to the page
  */
-export function takeEvent({ change, event }) {
+export function takeEvent(news) {
+  const { change, event } = news;
+  meanwhile?.push(news);
   if (change === "end") store.active.delete(event.id);
   else store.active.set(event.id, event);
   const index = store.latest.findIndex(({ id }) => id === event.id);

@@ -2,8 +2,8 @@
 import { ask } from "../api.js";
 import { AskBox } from "../ask.js";
 import { lasting } from "../clock.js";
-import { fill, h, say } from "../dom.js";
-import { eventRow } from "../event_row.js";
+import { arrange, fill, h, say } from "../dom.js";
+import { EventRows } from "../event_row.js";
 import { facts } from "../facts.js";
 import { icon } from "../icons.js";
 import { layerSwitches } from "../layers.js";
@@ -43,6 +43,8 @@ class CameraPage {
     this.badge = h("p", { class: "badge", hidden: true });
     this.frame = h("div", { class: "frame" }, this.still.element, this.badge);
     this.facts = h("div", {});
+    this.rows = new EventRows({ compact: true, here: true });
+    this.noEvents = h("li", { class: "empty" }, "Nothing has happened here yet.");
     this.events = h("ul", { class: "event-list compact" });
     /** @type {import("../types.js").Event[]} */
     this.known = [];
@@ -149,8 +151,8 @@ class CameraPage {
     this.known = [...news, ...this.known.filter(({ id }) => !ids.has(id))]
       .sort((one, other) => other.start - one.start)
       .slice(0, EVENTS);
-    const rows = this.known.map((event) => eventRow(event, { compact: true, here: true }));
-    fill(this.events, rows.length ? rows : h("li", { class: "empty" }, "Nothing has happened here yet."));
+    const rows = this.known.map((event) => this.rows.row(event));
+    arrange(this.events, rows.length ? rows : [this.noEvents]);
     this.showBadge();
   }
 }

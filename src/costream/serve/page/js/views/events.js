@@ -1,7 +1,7 @@
 /** All events, the newest first. */
 import { ask } from "../api.js";
-import { fill, h } from "../dom.js";
-import { eventRow } from "../event_row.js";
+import { arrange, fill, h } from "../dom.js";
+import { EventRows } from "../event_row.js";
 import { ignoreRefusal, listen, store } from "../store.js";
 import { day } from "../words.js";
 
@@ -35,14 +35,17 @@ class EventList {
    */
   constructor(query, back) {
     this.query = query;
-    this.rows = h("div", { class: "days" });
+    this.rows = new EventRows();
+    /** @type {Map<string, HTMLElement>} */
+    this.lists = new Map();
+    this.days = h("div", { class: "days" });
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.load() }, "Show earlier events");
     this.status = h("p", { class: "list-end", role: "status" });
     this.element = h(
       "section",
       { class: "events-page" },
       h("div", { class: "view-head" }, h("h1", {}, "Events"), this.filters()),
-      this.rows,
+      this.days,
       this.status,
       this.more,
     );
@@ -133,19 +136,22 @@ class EventList {
   show() {
     const { events, next } = this.loaded;
     remembered = this.loaded;
-    const focused = document.activeElement?.getAttribute("href");
-    fill(this.rows, byDay(events).map(([name, list]) => dayElement(name, list)));
-    if (focused && document.activeElement === document.body) this.refocus(focused);
+    arrange(this.days, byDay(events).map(([name, list]) => this.day(name, list)));
     this.more.hidden = next === null;
     if (events.length === 0 && next === null) fill(this.status, ...this.nothing());
     else fill(this.status, next === null ? "These are all." : "");
   }
 
-  /** @param {string} href */
-  refocus(href) {
-    /** @type {HTMLElement | null} */ (
-      this.rows.querySelector(`a[href="${CSS.escape(href)}"]`)
-    )?.focus({ preventScroll: true });
+  /**
+   * @param {string} name
+   * @param {Event[]} events
+   */
+  day(name, events) {
+    const list = this.lists.get(name) ?? h("ul", { class: "event-list" });
+    const section = list.parentElement ?? h("section", { "aria-label": name }, h("h2", {}, name), list);
+    this.lists.set(name, list);
+    arrange(list, events.map((event) => this.rows.row(event)));
+    return section;
   }
 
   nothing() {
@@ -224,15 +230,3 @@ function byDay(events) {
   }
   return [...days];
 }
-
-/**
- * @param {string} name
- * @param {Event[]} events
- */
-const dayElement = (name, events) =>
-  h(
-    "section",
-    { "aria-label": name },
-    h("h2", {}, name),
-    h("ul", { class: "event-list" }, events.map((event) => eventRow(event))),
-  );

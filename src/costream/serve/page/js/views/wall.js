@@ -1,7 +1,7 @@
 /** All cameras at once. */
 import { lasting, since } from "../clock.js";
-import { fill, h, say } from "../dom.js";
-import { eventRow } from "../event_row.js";
+import { arrange, fill, h, say } from "../dom.js";
+import { EventRows } from "../event_row.js";
 import { layerSwitches } from "../layers.js";
 import {
   activeOf,
@@ -33,6 +33,8 @@ class Wall {
     this.tiles = new Map();
     this.headline = h("h1", { class: "headline" });
     this.grid = h("ul", { class: "wall", onkeydown: (/** @type {KeyboardEvent} */ event) => this.walk(event) });
+    this.rows = new EventRows({ compact: true });
+    this.noEvents = h("li", { class: "empty" }, "No events yet. One begins when a question's score reaches its threshold.");
     this.latest = h("ul", { class: "event-list compact" });
     this.rail = h(
       "aside",
@@ -71,7 +73,8 @@ class Wall {
     this.grid.style.setProperty("--cols", String(Math.max(1, Math.ceil(Math.sqrt(this.tiles.size)))));
     this.grid.classList.toggle("many", this.tiles.size > FEW);
     this.switches.element.hidden = this.tiles.size === 0;
-    if (this.tiles.size === 0) fill(this.grid, h("li", { class: "empty" }, noCameras()));
+    const told = this.grid.querySelector(".empty") !== null;
+    if (this.tiles.size === 0 && !told) fill(this.grid, h("li", { class: "empty" }, noCameras()));
   }
 
   /** @param {string} id */
@@ -93,9 +96,8 @@ class Wall {
   }
 
   showEvents() {
-    const rows = store.latest.map((event) => eventRow(event, { compact: true }));
-    const none = "No events yet. One begins when a question's score reaches its threshold.";
-    fill(this.latest, rows.length ? rows : h("li", { class: "empty" }, none));
+    const rows = store.latest.map((event) => this.rows.row(event));
+    arrange(this.latest, rows.length ? rows : [this.noEvents]);
     this.tiles.forEach((tile) => tile.update());
   }
 
