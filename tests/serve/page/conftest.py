@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.serve.page.visitor import PATIENCE_MS, Visitor
 CHROMIUM = Path("/usr/bin/chromium")
 
 Enter = Callable[..., Visitor]
+Serving = Callable[..., Service]
 
 
 @pytest.fixture(scope="session")
@@ -41,15 +43,26 @@ def backend(tmp_path: Path, clip: Path) -> CalmBackend:
 
 
 @pytest.fixture
-def service(backend: CalmBackend) -> Iterator[Service]:
-    chat = Chat()
-    with served(backend, chat, server_of()) as url:
-        yield Service(url, backend, chat)
+def serving() -> Iterator[Serving]:
+    """Runs services until the test is over."""
+    with ExitStack() as stack:
+
+        def serving(backend: CalmBackend, chat: Chat | None = None, **fields: object) -> Service:
+            chat = chat or Chat()
+            url = stack.enter_context(served(backend, chat, server_of(**fields)))
+            return Service(url, backend, chat)
+
+        yield serving
 
 
 @pytest.fixture
-def enter(browser: Browser) -> Iterator[Enter]:
-    """Opens windows, and closes them."""
+def service(backend: CalmBackend, serving: Serving) -> Service:
+    return serving(backend)
+
+
+@pytest.fixture
+def enter(browser: Browser, serving: Serving) -> Iterator[Enter]:
+    """Opens windows, and closes them before services stop."""
     visitors: list[Visitor] = []
 
     def enter(service: Service, **options: object) -> Visitor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.serve.fakes import config_of
-from tests.serve.page.conftest import Enter
+from tests.serve.page.conftest import Enter, Serving
 from tests.serve.page.service import CalmBackend, Chat, Service, served, server_of
 from tests.serve.page.visitor import PHONE, spill, tile, until
 
@@ -131,6 +132,8 @@ def test_pictures_take_their_room_before_they_are_there(service: Service, enter:
     assert tile(page, "camera-4").bounding_box() == before
 
 
+# The browser may knock while the server closes: asyncio leaves such a socket to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_service_that_goes_and_comes_back(tmp_path: Path, clip: Path, enter: Enter) -> None:
     backend, chat = CalmBackend(tmp_path, config_of(2), events=4, clip=clip), Chat()
     with served(backend, chat, server_of()) as url:
@@ -138,26 +141,24 @@ def test_a_service_that_goes_and_comes_back(tmp_path: Path, clip: Path, enter: E
         page = visitor.open()
         expect(page.locator(".tile")).to_have_count(2)
     expect(page.locator(".notice")).to_contain_text("The connection to the service is lost.")
-    port = int(url.rsplit(":", 1)[1])
-    with served(backend, chat, server_of(port=port)):
+    with served(backend, chat, server_of(port=int(url.rsplit(":", 1)[1]))):
         expect(page.locator(".notice")).to_have_count(0)
         pictures = "document.querySelector('.tile .still').dataset.pictures"
         seen = page.evaluate(pictures)
         until(page, f"{pictures} > {seen}")
-        page.goto("about:blank")
+        page.context.close()
     visitor.errors = [error for error in visitor.errors if "net::ERR_" not in error]
+    gc.collect()
 
 
 def test_sixteen_cameras_move_nothing_but_pictures(
-    tmp_path: Path, clip: Path, enter: Enter
+    tmp_path: Path, clip: Path, serving: Serving, enter: Enter
 ) -> None:
-    backend, chat = CalmBackend(tmp_path, config_of(16), events=4, clip=clip), Chat()
-    with served(backend, chat, server_of()) as url:
-        page = enter(Service(url, backend, chat)).open()
-        expect(page.locator(".tile")).to_have_count(16)
-        until(page, "document.querySelector('.tile .still').dataset.pictures > 4")
-        assert page.evaluate(SHIFTS) < 0.05
-        page.goto("about:blank")
+    backend = CalmBackend(tmp_path, config_of(16), events=4, clip=clip)
+    page = enter(serving(backend)).open()
+    expect(page.locator(".tile")).to_have_count(16)
+    until(page, "document.querySelector('.tile .still').dataset.pictures > 4")
+    assert page.evaluate(SHIFTS) < 0.05
 
 
 def _tab_to(page: Page, text: str) -> None:

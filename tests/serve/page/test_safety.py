@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.serve.fakes import HOSTILE, config_of
-from tests.serve.page.conftest import Enter
-from tests.serve.page.service import CalmBackend, Chat, Service, served, server_of
+from tests.serve.page.conftest import Enter, Serving
+from tests.serve.page.service import CalmBackend, Chat, Service
 from tests.serve.page.visitor import tile
 
 PAGE = Path(__file__).parents[3] / "src/costream/serve/page"
@@ -19,12 +18,10 @@ MARKUP = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eva
 
 
 @pytest.fixture
-def hostile(tmp_path: Path, clip: Path) -> Iterator[Service]:
+def hostile(tmp_path: Path, clip: Path, serving: Serving) -> Service:
     names = {"camera-1": HOSTILE, "camera-2": "camera" * 30}
     backend = CalmBackend(tmp_path, config_of(names=names), events=4, clip=clip)
-    chat = Chat(answer=HOSTILE)
-    with served(backend, chat, server_of()) as url:
-        yield Service(url, backend, chat)
+    return serving(backend, Chat(answer=HOSTILE))
 
 
 def test_names_and_answers_are_shown_as_they_are(hostile: Service, enter: Enter) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from costream.serve.config.model import ServiceConfig
-from tests.serve.page.conftest import Enter
-from tests.serve.page.service import CalmBackend, Chat, Service, served, server_of
+from tests.serve.page.conftest import Enter, Serving
+from tests.serve.page.service import TOKEN, CalmBackend, Service
 
 
 @pytest.fixture
-def bare(tmp_path: Path, clip: Path) -> Iterator[Service]:
+def bare(tmp_path: Path, clip: Path, serving: Serving) -> Service:
     """A service without cameras and without a token."""
-    backend, chat = CalmBackend(tmp_path, ServiceConfig(), clip=clip), Chat()
-    with served(backend, chat, server_of(token=None)) as url:
-        yield Service(url, backend, chat)
+    return serving(CalmBackend(tmp_path, ServiceConfig(), clip=clip), token=None)
 
 
 def test_a_wrong_token_is_refused_by_the_field(service: Service, enter: Enter) -> None:
@@ -44,17 +41,15 @@ def test_who_logged_in_stays_so_until_they_log_out(service: Service, enter: Ente
 
 
 def test_a_service_for_others_shows_nothing_before_the_login(
-    backend: CalmBackend, enter: Enter
+    backend: CalmBackend, serving: Serving, enter: Enter
 ) -> None:
-    chat = Chat()
-    with served(backend, chat, server_of(host="0.0.0.0")) as url:
-        visitor = enter(Service(url.replace("0.0.0.0", "127.0.0.1"), backend, chat))
-        page = visitor.open()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Log in to see the cameras")
-        visitor.page.locator("main").get_by_label("Token").fill("correct-horse-battery-staple")
-        page.keyboard.press("Enter")
-        expect(page.locator(".tile")).to_have_count(4)
-        page.goto("about:blank")
+    service = serving(backend, host="0.0.0.0")
+    service.url = service.url.replace("0.0.0.0", "127.0.0.1")
+    page = enter(service).open()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Log in to see the cameras")
+    page.locator("main").get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile")).to_have_count(4)
 
 
 def test_a_camera_is_added_and_removed(service: Service, enter: Enter) -> None:

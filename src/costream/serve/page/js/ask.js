@@ -34,7 +34,12 @@ export class AskBox {
       { class: "panel ask", "aria-label": "Ask this camera" },
       h("h2", {}, "Ask this camera"),
       this.log,
-      h("form", { onsubmit: (/** @type {SubmitEvent} */ event) => this.submit(event) }, this.input, this.button),
+      h(
+        "form",
+        { onsubmit: (/** @type {SubmitEvent} */ event) => this.submit(event) },
+        this.input,
+        this.button,
+      ),
     );
     this.show();
   }
@@ -59,11 +64,17 @@ export class AskBox {
   suggestions() {
     const ask = (/** @type {string} */ text) => () => this.ask(text);
     return [
-      h("p", { class: "hint" }, "Answers come from the seconds that the model already holds in memory. They are descriptions, not decisions."),
+      h(
+        "p",
+        { class: "hint" },
+        "Answers come from the seconds that the model already holds in memory. They are descriptions, not decisions.",
+      ),
       h(
         "div",
         { class: "suggestions" },
-        SUGGESTIONS.map((text) => h("button", { type: "button", class: "suggestion", onclick: ask(text) }, text)),
+        SUGGESTIONS.map((text) =>
+          h("button", { type: "button", class: "suggestion", onclick: ask(text) }, text),
+        ),
       ),
     ];
   }
@@ -83,7 +94,9 @@ export class AskBox {
     this.input.focus();
     /** @type {Turn} */
     const answer = { role: "assistant", content: "" };
-    const said = this.turns.filter(({ content }) => content).map(({ role, content }) => ({ role, content }));
+    const said = this.turns
+      .filter(({ content }) => content)
+      .map(({ role, content }) => ({ role, content }));
     this.turns.push({ role: "user", content: text }, answer);
     this.answering = new AbortController();
     this.show();
@@ -131,6 +144,7 @@ function turnElement({ role, content, problem }) {
 function problemOf(error) {
   if (error instanceof DOMException) return "You stopped this answer.";
   if (error instanceof ApiError) return error.message;
-  if (error instanceof TypeError) return "The connection broke while the model was answering: ask again.";
+  if (error instanceof TypeError)
+    return "The connection broke while the model was answering: ask again.";
   throw error;
 }

@@ -11,12 +11,20 @@ import { themeButton } from "./themes.js";
 export function startBar() {
   fill(
     byId("pages"),
-    PAGES.map(([page, href, label, name]) => h("a", { href, "data-page": page }, icon(name), h("span", {}, label))),
+    PAGES.map(([page, href, label, name]) =>
+      h("a", { href, "data-page": page }, icon(name), h("span", {}, label)),
+    ),
   );
   const lasting = h("a", { class: "now", href: "#/events?active=true", hidden: true });
   const help = h(
     "button",
-    { class: "plain", type: "button", "aria-label": "Keyboard shortcuts", title: "Keyboard shortcuts (?)", onclick: openShortcuts },
+    {
+      class: "plain",
+      type: "button",
+      "aria-label": "Keyboard shortcuts",
+      title: "Keyboard shortcuts (?)",
+      onclick: openShortcuts,
+    },
     icon("help"),
   );
   const login = h("button", { type: "button", class: "login" });
@@ -34,7 +42,11 @@ export function startBar() {
 function showLasting(element) {
   const number = store.active.size;
   element.hidden = number === 0;
-  fill(element, `${number} now`, h("span", { class: "unseen" }, number === 1 ? "1 event lasts" : `${number} events last`));
+  fill(
+    element,
+    `${number} now`,
+    h("span", { class: "unseen" }, number === 1 ? "1 event lasts" : `${number} events last`),
+  );
 }
 
 /** @param {HTMLElement} element */

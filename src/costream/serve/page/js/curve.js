@@ -1,7 +1,7 @@
 /** Curves of scores: what lies at or above the threshold is filled. */
 import { cleared, keepPainted } from "./canvas.js";
 import { h } from "./dom.js";
-import { colour } from "./palette.js";
+import { colour, font } from "./palette.js";
 import { schedule } from "./schedule.js";
 import { listen } from "./store.js";
 import { clock, shortClock } from "./words.js";
@@ -107,7 +107,7 @@ export class Curve {
    * @param {Scale} scale
    */
   paintAxes(context, scale) {
-    context.font = `12px ${colour("sans")}`;
+    context.font = font("12px");
     context.fillStyle = colour("muted");
     context.strokeStyle = colour("line");
     context.lineWidth = 1;
@@ -133,7 +133,10 @@ export class Curve {
         width: this.element.clientWidth,
         height: this.element.clientHeight,
       });
-      this.mark(nearest(this.points, (at) => Math.abs(scale.x(at) - event.offsetX)), onpoint);
+      this.mark(
+        nearest(this.points, (at) => Math.abs(scale.x(at) - event.offsetX)),
+        onpoint,
+      );
     });
     this.element.addEventListener("pointerleave", () => this.mark(null, onpoint));
   }

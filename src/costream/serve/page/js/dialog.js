@@ -20,7 +20,11 @@ export function openDialog(title, content) {
       "header",
       {},
       h("h2", { id }, title),
-      h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: close }, icon("close")),
+      h(
+        "button",
+        { class: "plain", type: "button", "aria-label": "Close", onclick: close },
+        icon("close"),
+      ),
     ),
     content(close),
   );

@@ -52,7 +52,12 @@ function eventRow(event, { compact = false, here = false }) {
     h(
       "div",
       { class: "event-facts" },
-      h("p", {}, since(event.start), !compact && h("span", { class: "absolute" }, clock(event.start))),
+      h(
+        "p",
+        {},
+        since(event.start),
+        !compact && h("span", { class: "absolute" }, clock(event.start)),
+      ),
       h("p", { class: "event-length" }, length(event)),
       h("p", { class: "event-score" }, `peak ${score(event.score)}`),
     ),
@@ -68,7 +73,12 @@ const place = (event) =>
  * @param {string} text
  */
 export const modelWords = (text) =>
-  h("p", { class: "model-words" }, h("span", { class: "unseen" }, "In the model's words: "), h("q", {}, text));
+  h(
+    "p",
+    { class: "model-words" },
+    h("span", { class: "unseen" }, "In the model's words: "),
+    h("q", {}, text),
+  );
 
 /** @param {Event} event */
 function length(event) {
@@ -80,5 +90,13 @@ function length(event) {
 function thumbnail(event) {
   if (!event.still) return h("div", { class: "thumb empty-thumb" }, "No still");
   const src = `${eventPath(event.id)}/still.jpg`;
-  return h("img", { class: "thumb", src, alt: "", loading: "lazy", width: 160, height: 90, decoding: "async" });
+  return h("img", {
+    class: "thumb",
+    src,
+    alt: "",
+    loading: "lazy",
+    width: 160,
+    height: 90,
+    decoding: "async",
+  });
 }

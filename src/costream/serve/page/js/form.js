@@ -69,7 +69,13 @@ export function form({ fields, verb, submit, done }) {
       button.disabled = false;
     }
   };
-  const element = h("form", { onsubmit, novalidate: true }, fields, problem, h("div", { class: "actions" }, button));
+  const element = h(
+    "form",
+    { onsubmit, novalidate: true },
+    fields,
+    problem,
+    h("div", { class: "actions" }, button),
+  );
   return element;
 }
 
@@ -87,7 +93,8 @@ function refuseAtOnce(element) {
 /** @param {HTMLFormElement} element */
 function clearProblems(element) {
   for (const problem of element.querySelectorAll(".problem")) fill(problem);
-  for (const input of element.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+  for (const input of element.querySelectorAll("[aria-invalid]"))
+    input.removeAttribute("aria-invalid");
 }
 
 /**
@@ -99,7 +106,9 @@ function showProblem(element, general, error) {
   if (!(error instanceof ApiError)) throw error;
   const name = error.field ?? "";
   const place = element.querySelector(`[data-field="${CSS.escape(name)}"]`);
-  const message = sentence(error.field && !place ? `${error.field}: ${error.message}` : error.message);
+  const message = sentence(
+    error.field && !place ? `${error.field}: ${error.message}` : error.message,
+  );
   fill(place?.querySelector(".problem") ?? general, message);
   const input = place?.querySelector("input");
   input?.setAttribute("aria-invalid", "true");

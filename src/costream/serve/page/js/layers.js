@@ -7,7 +7,12 @@ import { listen } from "./store.js";
 /** @type {[import("./overlay.js").Layer, string, import("./icons.js").IconName, string][]} */
 const LAYERS = [
   ["kept", "What the model looked at", "eye", "Patches that the model skipped are darkened (p)"],
-  ["motion", "What moved", "motion", "A square for each block that changed, as large as it changed (m)"],
+  [
+    "motion",
+    "What moved",
+    "motion",
+    "A square for each block that changed, as large as it changed (m)",
+  ],
   ["zones", "Zones", "zone", "Zones that questions are asked about, and masks (z)"],
 ];
 
@@ -17,12 +22,20 @@ const LAYERS = [
  * @returns {{element: HTMLElement, close: () => void}}
  */
 export function layerSwitches(zones) {
-  const buttons = LAYERS.filter(([layer]) => zones || layer !== "zones").map(([layer, label, name, title]) => ({
-    layer,
-    button: h("button", { type: "button", class: "switch", title, onclick: () => toggleLayer(layer) }, icon(name), label),
-  }));
+  const buttons = LAYERS.filter(([layer]) => zones || layer !== "zones").map(
+    ([layer, label, name, title]) => ({
+      layer,
+      button: h(
+        "button",
+        { type: "button", class: "switch", title, onclick: () => toggleLayer(layer) },
+        icon(name),
+        label,
+      ),
+    }),
+  );
   const show = () => {
-    for (const { layer, button } of buttons) button.setAttribute("aria-pressed", String(isShown(layer)));
+    for (const { layer, button } of buttons)
+      button.setAttribute("aria-pressed", String(isShown(layer)));
   };
   show();
   const element = h(

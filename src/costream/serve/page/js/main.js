@@ -17,9 +17,11 @@ import { wallView } from "./views/wall.js";
 /** @type {(route: import("./router.js").Route) => import("./router.js").View} */
 function open(route) {
   const [page, id] = route.path;
-  if (!store.loaded) return store.link === "live" && !store.session.read ? doorView() : loadingView();
+  if (!store.loaded)
+    return store.link === "live" && !store.session.read ? doorView() : loadingView();
   if (page === undefined) return wallView();
-  if (page === "cameras" && id) return store.cameras.has(id) ? cameraView(id) : absentView("camera", id);
+  if (page === "cameras" && id)
+    return store.cameras.has(id) ? cameraView(id) : absentView("camera", id);
   if (page === "events") return id ? eventView(id) : eventsView(route);
   if (page === "savings") return savingsView();
   if (page === "setup") return setupView();
@@ -35,7 +37,13 @@ function retitle() {
 function standing() {
   const [page, id] = location.hash.replace(/^#\/?/, "").split("/");
   const there = page !== "cameras" || !id || store.cameras.has(id);
-  return [store.loaded, store.session.read, store.session.change, store.link === "live" || store.loaded, there].join();
+  return [
+    store.loaded,
+    store.session.read,
+    store.session.change,
+    store.link === "live" || store.loaded,
+    there,
+  ].join();
 }
 
 const router = new Router((route) => {

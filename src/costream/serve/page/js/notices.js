@@ -19,7 +19,8 @@ function show() {
   fill(
     byId("notices"),
     notices.slice(0, MOST),
-    rest.length > 0 && h("details", { open }, h("summary", { class: "notice" }, `${rest.length} more`), rest),
+    rest.length > 0 &&
+      h("details", { open }, h("summary", { class: "notice" }, `${rest.length} more`), rest),
   );
 }
 
@@ -35,7 +36,9 @@ function connectionNotice() {
 function problems() {
   const known = store.health?.problems ?? [];
   const cameras = [...store.cameras.values()].flatMap(({ name, status: { state, error } }) =>
-    (state === "lost" || state === "failed") && error && !known.some((problem) => problem.includes(error))
+    (state === "lost" || state === "failed") &&
+    error &&
+    !known.some((problem) => problem.includes(error))
       ? [`${name}: ${sentence(error)}`]
       : [],
   );

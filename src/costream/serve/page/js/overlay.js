@@ -1,6 +1,6 @@
 /** What is laid over a picture: what the model looked at, what moved, and zones. */
 import { cleared } from "./canvas.js";
-import { colour } from "./palette.js";
+import { font } from "./palette.js";
 import { changed } from "./store.js";
 
 /** @typedef {import("./types.js").Grid} Grid */
@@ -15,7 +15,9 @@ const QUIET = 24;
 
 /** @type {Set<Layer>} */
 const shown = new Set(
-  /** @type {Layer[]} */ ((localStorage.getItem("costream.layers") ?? "").split(",").filter(Boolean)),
+  /** @type {Layer[]} */ (
+    (localStorage.getItem("costream.layers") ?? "").split(",").filter(Boolean)
+  ),
 );
 
 /** @param {Layer} layer */
@@ -102,7 +104,7 @@ function paintMotion({ context, width, height }, grid) {
  * @param {import("./types.js").CameraSettings} settings
  */
 function paintZones({ context, width, height }, settings) {
-  context.font = `600 12px ${colour("sans")}`;
+  context.font = font("600 12px");
   for (const [name, points] of Object.entries(settings.zones ?? {})) {
     context.strokeStyle = context.fillStyle = ZONE;
     context.lineWidth = 2;

@@ -82,7 +82,10 @@ export class Router {
  */
 function parsed(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  return { path: path.split("/").filter(Boolean).map(unescaped), query: new URLSearchParams(query) };
+  return {
+    path: path.split("/").filter(Boolean).map(unescaped),
+    query: new URLSearchParams(query),
+  };
 }
 
 /** @param {string} part */

@@ -11,7 +11,11 @@ const OFF = "costream.shortcuts";
 const SHORTCUTS = [
   ...PAGES.map(
     ([, href, label], index) =>
-      /** @type {[string, string, () => void]} */ ([String(index + 1), label, () => location.assign(href)]),
+      /** @type {[string, string, () => void]} */ ([
+        String(index + 1),
+        label,
+        () => location.assign(href),
+      ]),
   ),
   ["p", "Show what the model looked at", () => toggleLayer("kept")],
   ["m", "Show what moved", () => toggleLayer("motion")],
@@ -47,8 +51,15 @@ export function openShortcuts() {
     h(
       "dl",
       { class: "keys" },
-      SHORTCUTS.map(([key, label]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, label))),
-      h("div", {}, h("dt", {}, h("kbd", {}, "← ↑ → ↓")), h("dd", {}, "Go from camera to camera on the wall")),
+      SHORTCUTS.map(([key, label]) =>
+        h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, label)),
+      ),
+      h(
+        "div",
+        {},
+        h("dt", {}, h("kbd", {}, "← ↑ → ↓")),
+        h("dd", {}, "Go from camera to camera on the wall"),
+      ),
       h("div", {}, h("dt", {}, h("kbd", {}, "Esc")), h("dd", {}, "Close a dialog")),
     ),
     h(

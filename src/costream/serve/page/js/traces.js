@@ -49,7 +49,8 @@ export class Traces {
       this.element,
       this.traces.map(({ row }) => row),
       others > 0 && h("li", { class: "others" }, `and ${others} more`),
-      questions.length === 0 && h("li", { class: "others" }, "Nothing is asked of this camera yet."),
+      questions.length === 0 &&
+        h("li", { class: "others" }, "Nothing is asked of this camera yet."),
     );
   }
 

@@ -71,13 +71,23 @@ class CameraPage {
       "article",
       { class: "camera-page" },
       h("p", { class: "back" }, h("a", { href: "#/" }, icon("back"), "All cameras")),
-      h("div", { class: "view-head" }, h("div", {}, this.heading, this.state), h("div", { class: "actions" }, this.switches.element, this.actions)),
+      h(
+        "div",
+        { class: "view-head" },
+        h("div", {}, this.heading, this.state),
+        h("div", { class: "actions" }, this.switches.element, this.actions),
+      ),
       this.problem,
       h(
         "div",
         { class: "camera-main" },
         this.frame,
-        h("section", { class: "panel", "aria-label": "Scores" }, h("h2", {}, "Scores"), this.traces.element),
+        h(
+          "section",
+          { class: "panel", "aria-label": "Scores" },
+          h("h2", {}, "Scores"),
+          this.traces.element,
+        ),
       ),
       h(
         "div",
@@ -86,7 +96,12 @@ class CameraPage {
         h(
           "section",
           { class: "panel", "aria-label": "Events of this camera" },
-          h("div", { class: "section-head" }, h("h2", {}, "Its events"), h("a", { href: `#/events?${query}` }, "All of them")),
+          h(
+            "div",
+            { class: "section-head" },
+            h("h2", {}, "Its events"),
+            h("a", { href: `#/events?${query}` }, "All of them"),
+          ),
           this.events,
         ),
       ),
@@ -107,7 +122,13 @@ class CameraPage {
     const { status } = camera;
     say(this.heading, camera.name);
     const [state, rest] = STATES[status.state].split(", ");
-    fill(this.state, `${state} for `, lasting(status.since), rest && `, ${rest}`, status.error && `. ${sentence(status.error)}`);
+    fill(
+      this.state,
+      `${state} for `,
+      lasting(status.since),
+      rest && `, ${rest}`,
+      status.error && `. ${sentence(status.error)}`,
+    );
     this.element.dataset.state = status.state;
     this.still.describe();
     this.traces.update();
@@ -167,10 +188,24 @@ function factsOf({ status, id }) {
     ["Stream", status.source],
     ["Video", [codecName(status.codec), size, fps].filter(Boolean).join(", ") || "not known yet"],
     ["Motion from", motionWords(status.motion)],
-    ["Delay of answers", status.lag === null ? null : `${status.lag.toFixed(1)} s after the picture`],
-    ["Received", savings.bytes_received ? `${bytes(savings.bytes_received)}${saved > 0 ? `, ${percent(saved)} less than as JPEG pictures` : ""}` : null],
-    ["Visual tokens saved", savings.tokens_full ? percent(savedShare(savings.tokens_spent, savings.tokens_full)) : null],
-    ["Computing saved", savings.flops_full ? percent(savedShare(savings.flops_spent, savings.flops_full)) : null],
+    [
+      "Delay of answers",
+      status.lag === null ? null : `${status.lag.toFixed(1)} s after the picture`,
+    ],
+    [
+      "Received",
+      savings.bytes_received
+        ? `${bytes(savings.bytes_received)}${saved > 0 ? `, ${percent(saved)} less than as JPEG pictures` : ""}`
+        : null,
+    ],
+    [
+      "Visual tokens saved",
+      savings.tokens_full ? percent(savedShare(savings.tokens_spent, savings.tokens_full)) : null,
+    ],
+    [
+      "Computing saved",
+      savings.flops_full ? percent(savedShare(savings.flops_spent, savings.flops_full)) : null,
+    ],
     ["Losses", lossWords(status)],
     ["Time of the last window", stageWords(status.stage_seconds)],
     ["Short name", id],
@@ -179,7 +214,15 @@ function factsOf({ status, id }) {
 
 /** @param {string | null} codec */
 const codecName = (codec) =>
-  ({ h264: "H.264", hevc: "H.265", h265: "H.265", mjpeg: "MJPEG", av1: "AV1", vp9: "VP9", vp8: "VP8" })[codec ?? ""] ?? codec;
+  ({
+    h264: "H.264",
+    hevc: "H.265",
+    h265: "H.265",
+    mjpeg: "MJPEG",
+    av1: "AV1",
+    vp9: "VP9",
+    vp8: "VP8",
+  })[codec ?? ""] ?? codec;
 
 /** @param {string | null} motion */
 const motionWords = (motion) =>
@@ -204,5 +247,10 @@ function lossWords({ reconnects, skipped, damaged }) {
 function stageWords(stages) {
   const parts = Object.entries(stages).filter(([, seconds]) => seconds > 0);
   if (parts.length === 0) return null;
-  return parts.map(([stage, seconds]) => `${stage} ${seconds < 1 ? `${Math.round(seconds * 1000)} ms` : duration(seconds)}`).join(", ");
+  return parts
+    .map(
+      ([stage, seconds]) =>
+        `${stage} ${seconds < 1 ? `${Math.round(seconds * 1000)} ms` : duration(seconds)}`,
+    )
+    .join(", ");
 }

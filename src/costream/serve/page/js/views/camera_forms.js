@@ -16,7 +16,11 @@ function openAddCamera() {
     form({
       fields: [
         idField("front-door"),
-        field({ name: "name", label: "What people call it (optional)", input: { placeholder: "Front door" } }),
+        field({
+          name: "name",
+          label: "What people call it (optional)",
+          input: { placeholder: "Front door" },
+        }),
         field({
           name: "url",
           label: "Stream",
@@ -34,13 +38,19 @@ function openAddCamera() {
 
 function questionChoice() {
   const questions = Object.entries(store.questions);
-  if (questions.length === 0) return h("p", { class: "hint" }, "There are no questions yet: add one after this.");
+  if (questions.length === 0)
+    return h("p", { class: "hint" }, "There are no questions yet: add one after this.");
   return h(
     "fieldset",
     { class: "field", "data-field": "questions" },
     h("legend", {}, "What it is asked"),
     questions.map(([id, { name, ask: text }]) =>
-      h("label", { class: "check" }, h("input", { type: "checkbox", name: "questions", value: id, checked: true }), name ?? text),
+      h(
+        "label",
+        { class: "check" },
+        h("input", { type: "checkbox", name: "questions", value: id, checked: true }),
+        name ?? text,
+      ),
     ),
     h("p", { class: "problem" }),
   );
@@ -79,7 +89,13 @@ export function pauseButton(camera, refused) {
     }
   };
   const label = h("span", { class: "unseen" }, ` ${camera.name}`);
-  return h("button", { type: "button", onclick }, icon(camera.paused ? "play" : "pause"), verb, label);
+  return h(
+    "button",
+    { type: "button", onclick },
+    icon(camera.paused ? "play" : "pause"),
+    verb,
+    label,
+  );
 }
 
 /** @param {import("../types.js").Camera} camera */
@@ -89,7 +105,12 @@ export function removeCameraButton(camera) {
     await loadCameras();
   };
   const onclick = () =>
-    confirmThen(`Remove ${camera.name}?`, "It is not watched any more. Its events stay.", "Remove", remove);
+    confirmThen(
+      `Remove ${camera.name}?`,
+      "It is not watched any more. Its events stay.",
+      "Remove",
+      remove,
+    );
   const label = h("span", { class: "unseen" }, ` ${camera.name}`);
   return h("button", { type: "button", onclick }, icon("remove"), "Remove", label);
 }
@@ -113,7 +134,12 @@ export async function openQuestion(id) {
           value: known.ask,
           input: { required: true, placeholder: "Has a person fallen?" },
         }),
-        field({ name: "name", label: "What people call it (optional)", value: known.name ?? "", input: { placeholder: "Fall" } }),
+        field({
+          name: "name",
+          label: "What people call it (optional)",
+          value: known.name ?? "",
+          input: { placeholder: "Fall" },
+        }),
         field({
           name: "alerts.threshold",
           label: "Score from which it counts (optional)",
@@ -167,10 +193,15 @@ async function putQuestion(id, known, data) {
  * @param {string} name
  */
 export function removeQuestion(id, name) {
-  confirmThen(`Remove “${name}”?`, "No camera is asked it any more. Its events stay.", "Remove", async () => {
-    await ask(`api/questions/${encodeURIComponent(id)}`, { method: "DELETE" });
-    await reloadQuestions();
-  });
+  confirmThen(
+    `Remove “${name}”?`,
+    "No camera is asked it any more. Its events stay.",
+    "Remove",
+    async () => {
+      await ask(`api/questions/${encodeURIComponent(id)}`, { method: "DELETE" });
+      await reloadQuestions();
+    },
+  );
 }
 
 const reloadQuestions = () => Promise.all([loadService(), loadCameras()]);

@@ -30,7 +30,8 @@ class EventPage {
     this.pointed = h("p", { class: "value" });
     this.curve = new Curve({
       axes: true,
-      onpoint: (point) => say(this.pointed, point ? `${score(point.score)} at ${clock(point.at)}` : this.peak),
+      onpoint: (point) =>
+        say(this.pointed, point ? `${score(point.score)} at ${clock(point.at)}` : this.peak),
     });
     this.peak = "";
     this.media = h("div", { class: "media" });
@@ -73,7 +74,8 @@ class EventPage {
       this.show();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 404 || error.status === 422) fill(this.element, absentView("event", this.id).element);
+      if (error.status === 404 || error.status === 422)
+        fill(this.element, absentView("event", this.id).element);
       else say(this.pointed, error.message);
     }
   }
@@ -109,7 +111,13 @@ class EventPage {
         "div",
         {},
         h("h1", { tabindex: -1 }, name),
-        h("p", { class: active ? "state alarmed" : "state" }, camera, " · ", active ? ["now, for ", lasting(event.start)] : since(event.start)),
+        h(
+          "p",
+          { class: active ? "state alarmed" : "state" },
+          camera,
+          " · ",
+          active ? ["now, for ", lasting(event.start)] : since(event.start),
+        ),
       ),
       h("div", { class: "actions" }, this.actions(event)),
     );
@@ -123,10 +131,22 @@ class EventPage {
       location.hash = "#/events";
     };
     const confirm = () =>
-      confirmThen("Remove this event?", "Its still and its clip are deleted as well.", "Remove", remove);
+      confirmThen(
+        "Remove this event?",
+        "Its still and its clip are deleted as well.",
+        "Remove",
+        remove,
+      );
     return [
-      event.clip && h("a", { class: "button", href: `${eventPath(event.id)}/clip.mp4`, download: `${event.id}.mp4` }, icon("save"), "Save clip"),
-      store.session.change && h("button", { type: "button", onclick: confirm }, icon("remove"), "Remove"),
+      event.clip &&
+        h(
+          "a",
+          { class: "button", href: `${eventPath(event.id)}/clip.mp4`, download: `${event.id}.mp4` },
+          icon("save"),
+          "Save clip",
+        ),
+      store.session.change &&
+        h("button", { type: "button", onclick: confirm }, icon("remove"), "Remove"),
     ].filter((part) => part !== false);
   }
 
@@ -155,10 +175,15 @@ class EventPage {
       );
       return;
     }
-    const why = event.end === null ? "The clip is there when the event is over." : "No clip was kept of this event.";
+    const why =
+      event.end === null
+        ? "The clip is there when the event is over."
+        : "No clip was kept of this event.";
     fill(
       this.media,
-      still ? h("img", { src: still, alt: `Still: ${label}` }) : h("p", { class: "missing" }, "No still was kept of this event."),
+      still
+        ? h("img", { src: still, alt: `Still: ${label}` })
+        : h("p", { class: "missing" }, "No still was kept of this event."),
       h("p", { class: "media-note" }, why),
     );
   }
@@ -181,7 +206,12 @@ class EventPage {
         ["Ended", end],
         ["Lasted", event.end === null ? null : duration(event.end - event.start)],
         ["Peak score", `${score(event.score)}, counts from ${score(event.threshold)}`],
-        ["Note", event.interrupted ? "The camera or the service was gone meanwhile: the end is the last that is known." : null],
+        [
+          "Note",
+          event.interrupted
+            ? "The camera or the service was gone meanwhile: the end is the last that is known."
+            : null,
+        ],
       ]),
     );
   }
@@ -217,12 +247,26 @@ const scoreTable = (points, threshold, open) =>
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ["Time", "Score", "Counts"].map((name) => h("th", { scope: "col" }, name)))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["Time", "Score", "Counts"].map((name) => h("th", { scope: "col" }, name)),
+          ),
+        ),
         h(
           "tbody",
           {},
           points.map(({ at, score: value }) =>
-            h("tr", {}, h("td", {}, clock(at)), h("td", {}, score(value)), h("td", {}, value >= threshold ? "yes" : "")),
+            h(
+              "tr",
+              {},
+              h("td", {}, clock(at)),
+              h("td", {}, score(value)),
+              h("td", {}, value >= threshold ? "yes" : ""),
+            ),
           ),
         ),
       ),

@@ -39,7 +39,11 @@ class EventList {
     /** @type {Map<string, HTMLElement>} */
     this.lists = new Map();
     this.days = h("div", { class: "days" });
-    this.more = h("button", { type: "button", hidden: true, onclick: () => this.load() }, "Show earlier events");
+    this.more = h(
+      "button",
+      { type: "button", hidden: true, onclick: () => this.load() },
+      "Show earlier events",
+    );
     this.status = h("p", { class: "list-end", role: "status" });
     this.element = h(
       "section",
@@ -52,7 +56,9 @@ class EventList {
     this.loading = false;
     /** @type {Loaded} */
     this.loaded = { query: String(query), events: [], next: "" };
-    this.sight = new IntersectionObserver(([entry]) => entry.isIntersecting && this.load(), { rootMargin: "600px" });
+    this.sight = new IntersectionObserver(([entry]) => entry.isIntersecting && this.load(), {
+      rootMargin: "600px",
+    });
     this.end = listen(["events", "cameras"], () => this.takeNews());
     this.ready = this.begin(back);
   }
@@ -136,7 +142,10 @@ class EventList {
   show() {
     const { events, next } = this.loaded;
     remembered = this.loaded;
-    arrange(this.days, byDay(events).map(([name, list]) => this.day(name, list)));
+    arrange(
+      this.days,
+      byDay(events).map(([name, list]) => this.day(name, list)),
+    );
     this.more.hidden = next === null;
     if (events.length === 0 && next === null) fill(this.status, ...this.nothing());
     else fill(this.status, next === null ? "These are all." : "");
@@ -148,9 +157,13 @@ class EventList {
    */
   day(name, events) {
     const list = this.lists.get(name) ?? h("ul", { class: "event-list" });
-    const section = list.parentElement ?? h("section", { "aria-label": name }, h("h2", {}, name), list);
+    const section =
+      list.parentElement ?? h("section", { "aria-label": name }, h("h2", {}, name), list);
     this.lists.set(name, list);
-    arrange(list, events.map((event) => this.rows.row(event)));
+    arrange(
+      list,
+      events.map((event) => this.rows.row(event)),
+    );
     return section;
   }
 
@@ -166,10 +179,17 @@ class EventList {
 
   filters() {
     const cameras = [...store.cameras.values()].map(({ id, name }) => [id, name]);
-    const questions = Object.entries(store.questions).map(([id, { name, ask: text }]) => [id, name ?? text]);
+    const questions = Object.entries(store.questions).map(([id, { name, ask: text }]) => [
+      id,
+      name ?? text,
+    ]);
     return h(
       "form",
-      { class: "filters", "aria-label": "Which events", onsubmit: (/** @type {SubmitEvent} */ event) => event.preventDefault() },
+      {
+        class: "filters",
+        "aria-label": "Which events",
+        onsubmit: (/** @type {SubmitEvent} */ event) => event.preventDefault(),
+      },
       this.choice("camera", "Camera", "All cameras", cameras),
       this.choice("question", "Question", "All questions", questions),
       h(
@@ -178,7 +198,8 @@ class EventList {
         h("input", {
           type: "checkbox",
           checked: this.query.get("active") === "true",
-          onchange: (/** @type {any} */ event) => this.filter("active", event.target.checked ? "true" : ""),
+          onchange: (/** @type {any} */ event) =>
+            this.filter("active", event.target.checked ? "true" : ""),
         }),
         "Only what lasts now",
       ),
@@ -200,7 +221,9 @@ class EventList {
       h(
         "select",
         { name, onchange: (/** @type {any} */ event) => this.filter(name, event.target.value) },
-        [["", all], ...options].map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
+        [["", all], ...options].map(([value, text]) =>
+          h("option", { value, selected: value === chosen }, text),
+        ),
       ),
     );
   }

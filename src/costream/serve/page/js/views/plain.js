@@ -4,7 +4,10 @@ import { loginForm } from "../login.js";
 
 /** @returns {import("../router.js").View} */
 export function loadingView() {
-  return { title: "Cameras", element: h("p", { class: "empty", "aria-busy": "true" }, "Asking the service…") };
+  return {
+    title: "Cameras",
+    element: h("p", { class: "empty", "aria-busy": "true" }, "Asking the service…"),
+  };
 }
 
 /** @returns {import("../router.js").View} */

@@ -29,10 +29,21 @@ function content() {
   if (total.windows === 0) {
     return [
       h("h1", {}, "Savings"),
-      h("p", { class: "empty" }, cameras.length ? "No window has been answered yet. The first figures are here when one was." : "No cameras yet, so there is nothing to save."),
+      h(
+        "p",
+        { class: "empty" },
+        cameras.length
+          ? "No window has been answered yet. The first figures are here when one was."
+          : "No cameras yet, so there is nothing to save.",
+      ),
     ];
   }
-  const begin = h("div", { class: "ledes" }, h("div", {}, h("h1", { class: "lede" }, lede(total)), sinceWords(total)), fit());
+  const begin = h(
+    "div",
+    { class: "ledes" },
+    h("div", {}, h("h1", { class: "lede" }, lede(total)), sinceWords(total)),
+    fit(),
+  );
   return [begin, measures(total), table(cameras)];
 }
 
@@ -54,10 +65,34 @@ const measures = (total) =>
   h(
     "ul",
     { class: "measures" },
-    measure("Picture parts encoded", total.patches_kept, total.patches_full, count, "Parts that look as the model last saw them are not encoded again."),
-    measure("Visual tokens read", total.tokens_spent, total.tokens_full, count, "What a window shares with the one before stays in memory."),
-    measure("Operations run", total.flops_spent, total.flops_full, count, "All of it together: encoder, language model and answers."),
-    measure("Video received", total.bytes_received, total.bytes_jpeg, bytes, "The camera's own stream, against JPEG pictures of the same frames."),
+    measure(
+      "Picture parts encoded",
+      total.patches_kept,
+      total.patches_full,
+      count,
+      "Parts that look as the model last saw them are not encoded again.",
+    ),
+    measure(
+      "Visual tokens read",
+      total.tokens_spent,
+      total.tokens_full,
+      count,
+      "What a window shares with the one before stays in memory.",
+    ),
+    measure(
+      "Operations run",
+      total.flops_spent,
+      total.flops_full,
+      count,
+      "All of it together: encoder, language model and answers.",
+    ),
+    measure(
+      "Video received",
+      total.bytes_received,
+      total.bytes_jpeg,
+      bytes,
+      "The camera's own stream, against JPEG pictures of the same frames.",
+    ),
   );
 
 /**
@@ -79,7 +114,12 @@ function measure(name, spent, full, words, why) {
     h("h2", {}, name),
     h("p", { class: "measure-saved" }, saved),
     bar,
-    h("p", { class: "measure-words" }, h("span", {}, `${words(spent)} `), h("span", {}, `instead of ${words(full)}`)),
+    h(
+      "p",
+      { class: "measure-words" },
+      h("span", {}, `${words(spent)} `),
+      h("span", {}, `instead of ${words(full)}`),
+    ),
     h("p", { class: "hint" }, why),
   );
 }
@@ -88,7 +128,9 @@ function fit() {
   const number = store.health?.cameras_fit;
   if (!number) return null;
   const fits = Math.floor(number);
-  const watched = [...store.cameras.values()].filter(({ status }) => status.state === "watching").length;
+  const watched = [...store.cameras.values()].filter(
+    ({ status }) => status.state === "watching",
+  ).length;
   const places = Array.from({ length: Math.min(PLACES, Math.max(fits, watched)) }, (_, index) =>
     h("i", { class: index < watched ? "taken" : "" }),
   );
@@ -96,7 +138,11 @@ function fit() {
     "div",
     {},
     h("div", { class: "places", "aria-hidden": "true" }, places),
-    h("p", {}, `This machine can carry about ${plural(fits, "camera")} like these. It watches ${watched} now.`),
+    h(
+      "p",
+      {},
+      `This machine can carry about ${plural(fits, "camera")} like these. It watches ${watched} now.`,
+    ),
   );
 }
 
@@ -112,7 +158,17 @@ const table = (cameras) =>
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ["Camera", "Windows", "Computing saved", "Tokens saved", "Bytes saved"].map((name) => h("th", { scope: "col" }, name)))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["Camera", "Windows", "Computing saved", "Tokens saved", "Bytes saved"].map((name) =>
+              h("th", { scope: "col" }, name),
+            ),
+          ),
+        ),
         h("tbody", {}, cameras.map(row)),
       ),
     ),
@@ -150,6 +206,7 @@ function sum(parts) {
     bytes_received: 0,
     bytes_jpeg: 0,
   };
-  for (const part of parts) for (const key of Object.keys(total)) total[key] += /** @type {any} */ (part)[key];
+  for (const part of parts)
+    for (const key of Object.keys(total)) total[key] += /** @type {any} */ (part)[key];
   return total;
 }

@@ -7,7 +7,13 @@ import { icon } from "../icons.js";
 import { openLogin } from "../login.js";
 import { listen, loadAll, store } from "../store.js";
 import { duration, plural, sentence, STATES } from "../words.js";
-import { addCameraButton, openQuestion, pauseButton, removeCameraButton, removeQuestion } from "./camera_forms.js";
+import {
+  addCameraButton,
+  openQuestion,
+  pauseButton,
+  removeCameraButton,
+  removeQuestion,
+} from "./camera_forms.js";
 
 /** @returns {import("../router.js").View} */
 export function setupView() {
@@ -39,7 +45,17 @@ class SetupPage {
   }
 
   update() {
-    this.redraw(this.cameras, [...store.cameras.values()].map(({ id, name, paused, status }) => [id, name, paused, status.state, status.error]), () => this.cameraPanel());
+    this.redraw(
+      this.cameras,
+      [...store.cameras.values()].map(({ id, name, paused, status }) => [
+        id,
+        name,
+        paused,
+        status.state,
+        status.error,
+      ]),
+      () => this.cameraPanel(),
+    );
     this.redraw(this.questions, [store.questions, store.cameras.size], () => questionPanel());
     this.redraw(this.rest, [store.sinks, store.health], () => [sinkPanel(), this.servicePanel()]);
   }
@@ -54,7 +70,9 @@ class SetupPage {
     const shown = JSON.stringify(state);
     if (place.dataset.shown === shown) return;
     place.dataset.shown = shown;
-    const index = [...place.querySelectorAll("button")].indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    const index = [...place.querySelectorAll("button")].indexOf(
+      /** @type {HTMLButtonElement} */ (document.activeElement),
+    );
     fill(place, draw());
     if (index >= 0) place.querySelectorAll("button")[index]?.focus();
   }
@@ -64,9 +82,18 @@ class SetupPage {
     return h(
       "section",
       { class: "panel", "aria-label": "Cameras" },
-      h("div", { class: "section-head" }, h("h2", {}, "Cameras"), store.session.change && addCameraButton()),
+      h(
+        "div",
+        { class: "section-head" },
+        h("h2", {}, "Cameras"),
+        store.session.change && addCameraButton(),
+      ),
       cameras.length === 0 && h("p", { class: "empty" }, "No cameras yet."),
-      h("ul", { class: "things" }, cameras.map((camera) => this.cameraItem(camera))),
+      h(
+        "ul",
+        { class: "things" },
+        cameras.map((camera) => this.cameraItem(camera)),
+      ),
     );
   }
 
@@ -81,10 +108,16 @@ class SetupPage {
         "div",
         { class: "thing-words" },
         h("a", { class: "thing-name", href: `#/cameras/${encodeURIComponent(id)}` }, name),
-        h("p", { class: "hint source" }, status.source, source === "file" ? ", from the file" : ", added here"),
+        h(
+          "p",
+          { class: "hint source" },
+          status.source,
+          source === "file" ? ", from the file" : ", added here",
+        ),
       ),
       h("p", { class: "state" }, STATES[status.state]),
-      store.session.change && h("div", { class: "actions" }, pauseButton(camera, refused), removeCameraButton(camera)),
+      store.session.change &&
+        h("div", { class: "actions" }, pauseButton(camera, refused), removeCameraButton(camera)),
     );
   }
 
@@ -95,7 +128,13 @@ class SetupPage {
     return h(
       "section",
       { class: "panel", "aria-label": "Service" },
-      h("div", { class: "section-head" }, h("h2", {}, "Service"), store.session.change && h("button", { type: "button", onclick: () => this.reload() }, "Read the file again")),
+      h(
+        "div",
+        { class: "section-head" },
+        h("h2", {}, "Service"),
+        store.session.change &&
+          h("button", { type: "button", onclick: () => this.reload() }, "Read the file again"),
+      ),
       facts([
         ["State", health.ready ? "Ready" : "Not ready yet"],
         ["Running for", since(health.started, (at) => duration(Date.now() / 1000 - at))],
@@ -113,7 +152,10 @@ class SetupPage {
     try {
       const { changes } = await ask("api/reload", { method: "POST" });
       await loadAll();
-      say(this.note, changes.length ? changes.map(sentence).join(" ") : "Nothing in the file has changed.");
+      say(
+        this.note,
+        changes.length ? changes.map(sentence).join(" ") : "Nothing in the file has changed.",
+      );
     } catch (error) {
       say(this.problem, error instanceof Error ? error.message : String(error));
     }
@@ -123,7 +165,11 @@ class SetupPage {
 function access() {
   if (store.session.change) return null;
   if (!store.session.token) {
-    return h("p", { class: "note" }, "Nothing can be changed from here: the service has no token. Set server.token or server.token_file in its file and reload it.");
+    return h(
+      "p",
+      { class: "note" },
+      "Nothing can be changed from here: the service has no token. Set server.token or server.token_file in its file and reload it.",
+    );
   }
   return h(
     "p",
@@ -142,10 +188,25 @@ function questionPanel() {
       "div",
       { class: "section-head" },
       h("h2", {}, "Questions"),
-      store.session.change && h("button", { type: "button", class: "primary", onclick: () => openQuestion(null) }, icon("add"), "Add a question"),
+      store.session.change &&
+        h(
+          "button",
+          { type: "button", class: "primary", onclick: () => openQuestion(null) },
+          icon("add"),
+          "Add a question",
+        ),
     ),
-    questions.length === 0 && h("p", { class: "empty" }, "Nothing is asked yet. A question that yes or no answers becomes a score for every window of video."),
-    h("ul", { class: "things" }, questions.map(([id, question]) => questionItem(id, question))),
+    questions.length === 0 &&
+      h(
+        "p",
+        { class: "empty" },
+        "Nothing is asked yet. A question that yes or no answers becomes a score for every window of video.",
+      ),
+    h(
+      "ul",
+      { class: "things" },
+      questions.map(([id, question]) => questionItem(id, question)),
+    ),
   );
 }
 
@@ -155,7 +216,9 @@ function questionPanel() {
  */
 function questionItem(id, question) {
   const name = question.name ?? question.ask;
-  const asked = [...store.cameras.values()].filter(({ questions }) => questions.some((other) => other.id === id)).length;
+  const asked = [...store.cameras.values()].filter(({ questions }) =>
+    questions.some((other) => other.id === id),
+  ).length;
   const label = () => h("span", { class: "unseen" }, ` ${name}`);
   return h(
     "li",
@@ -166,13 +229,29 @@ function questionItem(id, question) {
       h("p", { class: "thing-name" }, name),
       question.name && h("p", { class: "hint" }, question.ask),
     ),
-    h("p", { class: "state" }, question.enabled === false ? "Not asked" : `Asked of ${plural(asked, "camera")}`),
+    h(
+      "p",
+      { class: "state" },
+      question.enabled === false ? "Not asked" : `Asked of ${plural(asked, "camera")}`,
+    ),
     store.session.change &&
       h(
         "div",
         { class: "actions" },
-        h("button", { type: "button", onclick: () => openQuestion(id) }, icon("edit"), "Change", label()),
-        h("button", { type: "button", onclick: () => removeQuestion(id, name) }, icon("remove"), "Remove", label()),
+        h(
+          "button",
+          { type: "button", onclick: () => openQuestion(id) },
+          icon("edit"),
+          "Change",
+          label(),
+        ),
+        h(
+          "button",
+          { type: "button", onclick: () => removeQuestion(id, name) },
+          icon("remove"),
+          "Remove",
+          label(),
+        ),
       ),
   );
 }
@@ -182,14 +261,23 @@ function sinkPanel() {
     "section",
     { class: "panel", "aria-label": "Who is told" },
     h("h2", {}, "Who is told"),
-    store.sinks.length === 0 && h("p", { class: "empty" }, "Nobody is told of events yet. Write a webhook, MQTT or command into the service's file, under sinks."),
+    store.sinks.length === 0 &&
+      h(
+        "p",
+        { class: "empty" },
+        "Nobody is told of events yet. Write a webhook, MQTT or command into the service's file, under sinks.",
+      ),
     h("ul", { class: "things" }, store.sinks.map(sinkItem)),
   );
 }
 
 /** @param {import("../types.js").Sink} sink */
 function sinkItem({ name, type, delivered, waiting, rejected, error }) {
-  const parts = [`${delivered} delivered`, waiting > 0 && `${waiting} waiting`, rejected > 0 && `${rejected} refused`];
+  const parts = [
+    `${delivered} delivered`,
+    waiting > 0 && `${waiting} waiting`,
+    rejected > 0 && `${rejected} refused`,
+  ];
   return h(
     "li",
     { "data-state": error ? "lost" : "watching" },
@@ -197,7 +285,11 @@ function sinkItem({ name, type, delivered, waiting, rejected, error }) {
       "div",
       { class: "thing-words" },
       h("p", { class: "thing-name" }, name),
-      h("p", { class: "hint" }, { mqtt: "MQTT", webhook: "Webhook", command: "Command" }[type] ?? type),
+      h(
+        "p",
+        { class: "hint" },
+        { mqtt: "MQTT", webhook: "Webhook", command: "Command" }[type] ?? type,
+      ),
       error && h("p", { class: "problem" }, sentence(error)),
     ),
     h("p", { class: "state" }, parts.filter(Boolean).join(", ")),
@@ -210,7 +302,10 @@ function sinkItem({ name, type, delivered, waiting, rejected, error }) {
  */
 function settings({ window: span, stride, fps }) {
   return [
-    ["What it looks at", span && stride ? `the last ${duration(span)}, every ${duration(stride)}` : null],
+    [
+      "What it looks at",
+      span && stride ? `the last ${duration(span)}, every ${duration(stride)}` : null,
+    ],
     ["Frames looked at", fps ? `${fps} a second` : null],
   ];
 }

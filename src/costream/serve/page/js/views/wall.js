@@ -32,14 +32,26 @@ class Wall {
     /** @type {Map<string, Tile>} */
     this.tiles = new Map();
     this.headline = h("h1", { class: "headline" });
-    this.grid = h("ul", { class: "wall", onkeydown: (/** @type {KeyboardEvent} */ event) => this.walk(event) });
+    this.grid = h("ul", {
+      class: "wall",
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.walk(event),
+    });
     this.rows = new EventRows({ compact: true });
-    this.noEvents = h("li", { class: "empty" }, "No events yet. One begins when a question's score reaches its threshold.");
+    this.noEvents = h(
+      "li",
+      { class: "empty" },
+      "No events yet. One begins when a question's score reaches its threshold.",
+    );
     this.latest = h("ul", { class: "event-list compact" });
     this.rail = h(
       "aside",
       { class: "rail", "aria-labelledby": "latest" },
-      h("div", { class: "section-head" }, h("h2", { id: "latest" }, "Latest events"), h("a", { href: "#/events" }, "All events")),
+      h(
+        "div",
+        { class: "section-head" },
+        h("h2", { id: "latest" }, "Latest events"),
+        h("a", { href: "#/events" }, "All events"),
+      ),
       this.latest,
     );
     this.switches = layerSwitches(hasZones());
@@ -70,7 +82,10 @@ class Wall {
     for (const [id, tile] of this.tiles) if (!store.cameras.has(id)) this.drop(id, tile);
     for (const id of store.cameras.keys()) if (!this.tiles.has(id)) this.add(id);
     this.tiles.forEach((tile) => tile.update());
-    this.grid.style.setProperty("--cols", String(Math.max(1, Math.ceil(Math.sqrt(this.tiles.size)))));
+    this.grid.style.setProperty(
+      "--cols",
+      String(Math.max(1, Math.ceil(Math.sqrt(this.tiles.size)))),
+    );
     this.grid.classList.toggle("many", this.tiles.size > FEW);
     this.switches.element.hidden = this.tiles.size === 0;
     const told = this.grid.querySelector(".empty") !== null;
@@ -169,7 +184,12 @@ class Tile {
     this.badge.hidden = lasts.length === 0;
     if (lasts.length === 0) return;
     const others = lasts.length > 1 && ` and ${lasts.length - 1} more`;
-    fill(this.badge, h("strong", {}, "Now"), h("span", {}, questionName(lasts[0]), others), lasting(lasts[0].start));
+    fill(
+      this.badge,
+      h("strong", {}, "Now"),
+      h("span", {}, questionName(lasts[0]), others),
+      lasting(lasts[0].start),
+    );
   }
 }
 
@@ -178,21 +198,32 @@ function incident(lasts) {
   const event = lasts[lasts.length - 1];
   const others = lasts.length > 1 ? `, and ${plural(lasts.length - 1, "other event")}` : "";
   const camera = h("bdi", {}, cameraName(event.camera));
-  return [h("bdi", {}, questionName(event)), ": ", camera, ", for ", lasting(event.start), `${others}.`];
+  return [
+    h("bdi", {}, questionName(event)),
+    ": ",
+    camera,
+    ", for ",
+    lasting(event.start),
+    `${others}.`,
+  ];
 }
 
 function quiet() {
   const cameras = [...store.cameras.values()];
   if (cameras.length === 0) return ["No cameras yet."];
   const watched = cameras.filter(({ status }) => status.state === "watching").length;
-  const all = watched === cameras.length ? plural(watched, "camera") : `${watched} of ${plural(cameras.length, "camera")}`;
+  const all =
+    watched === cameras.length
+      ? plural(watched, "camera")
+      : `${watched} of ${plural(cameras.length, "camera")}`;
   const last = store.latest[0];
   const begin = `All quiet: ${all} watched`;
   return last ? [`${begin}, last event `, since(last.end ?? last.start), "."] : [`${begin}.`];
 }
 
 function noCameras() {
-  if (store.session.change) return [h("p", {}, "Give the service a stream to watch."), addCameraButton()];
+  if (store.session.change)
+    return [h("p", {}, "Give the service a stream to watch."), addCameraButton()];
   const how = store.session.token ? "Log in to add one, or write it" : "Write one";
   const example = "cameras:\n  front-door:\n    url: rtsp://user:password@camera/stream";
   return [h("p", {}, `${how} into the service's file and reload it:`), h("pre", {}, example)];
