@@ -5,6 +5,8 @@ import {
   ignoreRefusal,
   loadAll,
   loadCameras,
+  loadEvents,
+  loadScores,
   loadService,
   loadSession,
   store,
@@ -43,8 +45,10 @@ export class Live {
       ignoreRefusal(error);
       return this.retry();
     }
-    if (store.session.read) this.connect();
-    else this.setLink("live");
+    if (store.session.read) return this.connect();
+    store.loaded = false;
+    changed("session");
+    this.setLink("live");
   }
 
   stop() {
@@ -64,6 +68,7 @@ export class Live {
     this.on("preview", takePreview);
     this.on("window", takeWindow);
     this.on("state", takeState);
+    this.on("missed", () => loadEvents().catch(ignoreRefusal));
     this.on("event", (news) => {
       if (takeEvent(news)) this.onEvent(news.event);
     });
@@ -72,7 +77,7 @@ export class Live {
   /** Loads what was missed, once nothing is missed any more. */
   async catchUp() {
     try {
-      await loadAll();
+      await Promise.all([loadAll(), ...[...store.scenes.keys()].map(loadScores)]);
     } catch (error) {
       ignoreRefusal(error);
       this.source?.close();
@@ -127,7 +132,8 @@ export async function logIn(token) {
   changed("session");
 }
 
+/** Logs out, and forgets all that was seen. */
 export async function logOut() {
   await ask("api/logout", { method: "POST" });
-  await loadSession();
+  location.reload();
 }

@@ -6,6 +6,9 @@ import { sentence } from "./words.js";
 
 const MOST = 2;
 
+/** What is said already is not said again. */
+let shown = "";
+
 export function startNotices() {
   listen(["link", "service", "cameras"], show);
 }
@@ -13,7 +16,10 @@ export function startNotices() {
 function show() {
   const lost = store.link === "lost";
   document.body.classList.toggle("stale", lost);
-  const notices = lost ? [connectionNotice()] : problems().map(notice);
+  const sentences = lost ? [connectionWords()] : problems();
+  if (sentences.join() === shown) return;
+  shown = sentences.join();
+  const notices = sentences.map(notice);
   const rest = notices.slice(MOST);
   const open = byId("notices").querySelector("details")?.open ?? false;
   fill(
@@ -24,12 +30,10 @@ function show() {
   );
 }
 
-function connectionNotice() {
-  return notice(
-    store.loaded
-      ? "The connection to the service is lost. What you see is from before; the page tries again by itself."
-      : "The service can't be reached. The page tries again by itself.",
-  );
+function connectionWords() {
+  return store.loaded
+    ? "The connection to the service is lost. What you see is from before; the page tries again by itself."
+    : "The service can't be reached. The page tries again by itself.";
 }
 
 /** @returns {string[]} */

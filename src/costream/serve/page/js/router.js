@@ -26,7 +26,7 @@ export class Router {
     this.places = new Map();
     this.entry = 0;
     history.scrollRestoration = "manual";
-    addEventListener("popstate", () => this.follow());
+    addEventListener("hashchange", () => this.follow());
   }
 
   /** Shows what the address says, and moves the focus there unless the page just began. */

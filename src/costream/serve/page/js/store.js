@@ -139,8 +139,11 @@ export async function loadEvents() {
     ask("api/events?active=true&limit=100"),
     ask(`api/events?limit=${LATEST}`),
   ]);
-  store.active = new Map(lasting.events.map((/** @type {Event} */ event) => [event.id, event]));
-  store.latest = latest.events;
+  const kept = (/** @type {Event} */ { id }) => !removed.has(id);
+  store.active = new Map(
+    lasting.events.filter(kept).map((/** @type {Event} */ event) => [event.id, event]),
+  );
+  store.latest = latest.events.filter(kept);
   meanwhile = null;
   told.forEach(takeEvent);
   changed("events");
@@ -192,8 +195,17 @@ export function takeState({ camera, status }) {
   if (known && status) known.status = status;
   if (known && !status) store.cameras.delete(camera);
   if (!status) store.scenes.delete(camera);
-  if (store.loaded && status) loadCameras().catch(ignoreRefusal);
+  if (store.loaded && status) loadSettingsSoon();
   changed("cameras", `camera:${camera}`);
+}
+
+/** @type {number | undefined} */
+let settingsTimer;
+
+/** Loads settings once for all cameras that were told of together. */
+function loadSettingsSoon() {
+  clearTimeout(settingsTimer);
+  settingsTimer = setTimeout(() => loadCameras().catch(ignoreRefusal), 200);
 }
 
 /** @typedef {{change: "new" | "update" | "end", event: Event}} EventNews */
@@ -218,11 +230,15 @@ export function takeEvent(news) {
   return index < 0 && change === "new";
 }
 
+/** @type {Set<string>} events that an answer which is under way may still tell of */
+const removed = new Set();
+
 /**
  * Forgets an event that was removed.
  * @param {string} id
  */
 export function forgetEvent(id) {
+  removed.add(id);
   store.active.delete(id);
   store.latest = store.latest.filter((event) => event.id !== id);
   changed("events");

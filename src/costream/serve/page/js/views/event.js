@@ -45,14 +45,7 @@ class EventPage {
       h("p", { class: "back" }, h("a", { href: "#/events" }, icon("back"), "All events")),
       this.head,
       this.media,
-      h("div", { class: "event-side" }, this.words),
-      h(
-        "section",
-        { class: "panel score-panel", "aria-label": "Score" },
-        h("div", { class: "trace-head" }, h("h2", {}, "Score"), this.pointed),
-        this.curve.element,
-        this.table,
-      ),
+      h("div", { class: "event-side" }, this.words, this.scores()),
     );
     /** @type {{event: Event, curve: Pairs} | null} */
     this.known = null;
@@ -61,6 +54,16 @@ class EventPage {
       listen(["cameras", "session"], () => this.show()),
     ];
     this.ready = this.load();
+  }
+
+  scores() {
+    return h(
+      "section",
+      { class: "panel score-panel", "aria-label": "Score" },
+      h("div", { class: "trace-head" }, h("h2", {}, "Score"), this.pointed),
+      this.curve.element,
+      this.table,
+    );
   }
 
   close() {
