@@ -78,6 +78,15 @@ def test_a_filtered_list_takes_only_news_that_match(service: Service, enter: Ent
     expect(other.locator(".event")).to_have_count(2)
 
 
+def test_a_list_of_what_lasts_lets_go_of_what_is_over(service: Service, enter: Enter) -> None:
+    event = service.backend.happen()
+    page = enter(service).open("#/events?active=true")
+    expect(page.locator(".event.active")).to_have_count(1)
+    service.backend.pass_by(event)
+    expect(page.locator(".event")).to_have_count(0)
+    expect(page.locator(".list-end")).to_contain_text("No event matches.")
+
+
 def test_pages_follow_each_other_and_places_are_kept(service: Service, enter: Enter) -> None:
     for _ in range(40):
         service.backend.pass_by(service.backend.happen())

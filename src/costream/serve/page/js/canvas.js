@@ -15,10 +15,12 @@ const sizes = new ResizeObserver((entries) => {
  * Has a canvas be painted now and whenever its size changes.
  * @param {HTMLCanvasElement} canvas
  * @param {() => void} paint
+ * @returns {() => void} what ends it
  */
 export function keepPainted(canvas, paint) {
   paints.set(canvas, paint);
   sizes.observe(canvas);
+  return () => sizes.unobserve(canvas);
 }
 
 /**

@@ -29,9 +29,12 @@ export class Curve {
     this.marked = null;
     this.element = h("canvas", { class: axes ? "curve large" : "curve", "aria-hidden": "true" });
     this.paint = this.paint.bind(this);
-    keepPainted(this.element, this.paint);
-    this.close = listen(["colours"], this.paint);
+    this.ends = [keepPainted(this.element, this.paint), listen(["colours"], this.paint)];
     if (onpoint) this.followPointer(onpoint);
+  }
+
+  close() {
+    this.ends.forEach((end) => end());
   }
 
   /**

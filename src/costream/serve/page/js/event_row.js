@@ -19,6 +19,16 @@ export class EventRows {
   }
 
   /**
+   * Returns rows of these events, and forgets all others.
+   * @param {Event[]} events
+   */
+  only(events) {
+    const ids = new Set(events.map(({ id }) => id));
+    for (const id of this.known.keys()) if (!ids.has(id)) this.known.delete(id);
+    return events.map((event) => this.row(event));
+  }
+
+  /**
    * @param {Event} event
    * @returns {HTMLElement}
    */

@@ -32,6 +32,8 @@ export class Live {
     this.source = null;
     /** @type {number | undefined} */
     this.timer = undefined;
+    /** @type {number | undefined} */
+    this.hiding = undefined;
     setInterval(() => this.poll(), POLL);
     document.addEventListener("visibilitychange", () => this.followVisibility());
   }
@@ -58,6 +60,7 @@ export class Live {
   }
 
   connect() {
+    this.stop();
     const source = new EventSource("api/stream");
     this.source = source;
     source.onopen = () => this.catchUp();

@@ -14,14 +14,17 @@ import { savingsView } from "./views/savings.js";
 import { setupView } from "./views/setup.js";
 import { wallView } from "./views/wall.js";
 
+const isLockedOut = () => store.link === "live" && !store.session.read;
+
+/** @param {string} camera */
+const knows = (camera) => store.cameras.has(camera);
+
 /** @type {(route: import("./router.js").Route) => import("./router.js").View} */
 function open(route) {
   const [page, id] = route.path;
-  if (!store.loaded)
-    return store.link === "live" && !store.session.read ? doorView() : loadingView();
+  if (!store.loaded) return isLockedOut() ? doorView() : loadingView();
   if (page === undefined) return wallView();
-  if (page === "cameras" && id)
-    return store.cameras.has(id) ? cameraView(id) : absentView("camera", id);
+  if (page === "cameras" && id) return knows(id) ? cameraView(id) : absentView("camera", id);
   if (page === "events") return id ? eventView(id) : eventsView(route);
   if (page === "savings") return savingsView();
   if (page === "setup") return setupView();
@@ -36,14 +39,8 @@ function retitle() {
 /** What decides which view is open, beside the address. */
 function standing() {
   const [page, id] = location.hash.replace(/^#\/?/, "").split("/");
-  const there = page !== "cameras" || !id || store.cameras.has(id);
-  return [
-    store.loaded,
-    store.session.read,
-    store.session.change,
-    store.link === "live" || store.loaded,
-    there,
-  ].join();
+  const { loaded, session } = store;
+  return [loaded, session.change, isLockedOut(), page === "cameras" && knows(id)].join();
 }
 
 const router = new Router((route) => {

@@ -40,8 +40,8 @@ export class Still {
     this.element = h("div", { class: "still" }, this.box, this.missing);
     this.paint = this.paint.bind(this);
     this.paintLayers = () => paintOverlay(this.overlay, scene(camera), this.settings);
-    keepPainted(this.overlay, this.paintLayers);
     this.ends = [
+      keepPainted(this.overlay, this.paintLayers),
       listen([`picture:${camera}`], () => this.expire()),
       listen([`picture:${camera}`, `camera:${camera}`, "layers"], this.paintLayers),
     ];

@@ -98,9 +98,11 @@ export function questionName(event) {
   return asked?.name ?? store.questions[event.question]?.name ?? event.ask;
 }
 
+/** Returns the events that last, the newest first. */
+export const lastingEvents = () => [...store.active.values()].sort(newestFirst);
+
 /** @param {string} camera */
-export const activeOf = (camera) =>
-  [...store.active.values()].filter((event) => event.camera === camera);
+export const activeOf = (camera) => lastingEvents().filter((event) => event.camera === camera);
 
 /** Asks what the browser may do here. */
 export async function loadSession() {
@@ -248,7 +250,7 @@ export function forgetEvent(id) {
  * @param {Event} one
  * @param {Event} other
  */
-const newestFirst = (one, other) => other.start - one.start;
+export const newestFirst = (one, other) => other.start - one.start;
 
 /**
  * Lets pass what the banner of a lost connection tells of anyway.

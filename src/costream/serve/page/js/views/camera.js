@@ -7,7 +7,15 @@ import { EventRows } from "../event_row.js";
 import { facts } from "../facts.js";
 import { icon } from "../icons.js";
 import { layerSwitches } from "../layers.js";
-import { activeOf, ignoreRefusal, listen, loadScores, questionName, store } from "../store.js";
+import {
+  activeOf,
+  ignoreRefusal,
+  listen,
+  loadScores,
+  newestFirst,
+  questionName,
+  store,
+} from "../store.js";
 import { Still } from "../still.js";
 import { Traces } from "../traces.js";
 import { bytes, duration, listed, percent, plural, sentence, STATES } from "../words.js";
@@ -170,9 +178,9 @@ class CameraPage {
     const news = store.latest.filter(({ camera }) => camera === this.id);
     const ids = new Set(news.map(({ id }) => id));
     this.known = [...news, ...this.known.filter(({ id }) => !ids.has(id))]
-      .sort((one, other) => other.start - one.start)
+      .sort(newestFirst)
       .slice(0, EVENTS);
-    const rows = this.known.map((event) => this.rows.row(event));
+    const rows = this.rows.only(this.known);
     arrange(this.events, rows.length ? rows : [this.noEvents]);
     this.showBadge();
   }

@@ -2,7 +2,7 @@
 import { ask } from "../api.js";
 import { arrange, fill, h } from "../dom.js";
 import { EventRows } from "../event_row.js";
-import { ignoreRefusal, listen, store } from "../store.js";
+import { ignoreRefusal, listen, newestFirst, store } from "../store.js";
 import { day } from "../words.js";
 
 /** @typedef {import("../types.js").Event} Event */
@@ -123,7 +123,10 @@ class EventList {
     for (const event of [...store.latest, ...store.active.values()]) {
       if (known.has(event.id) || this.matches(event)) known.set(event.id, event);
     }
-    loaded.events = [...known.values()].sort((one, other) => other.start - one.start);
+    const onlyLasting = this.query.get("active") === "true";
+    loaded.events = [...known.values()]
+      .filter((event) => !onlyLasting || event.end === null)
+      .sort(newestFirst);
     this.show();
   }
 

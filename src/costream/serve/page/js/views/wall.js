@@ -7,6 +7,7 @@ import {
   activeOf,
   cameraName,
   ignoreRefusal,
+  lastingEvents,
   listen,
   loadScores,
   questionName,
@@ -82,10 +83,8 @@ class Wall {
     for (const [id, tile] of this.tiles) if (!store.cameras.has(id)) this.drop(id, tile);
     for (const id of store.cameras.keys()) if (!this.tiles.has(id)) this.add(id);
     this.tiles.forEach((tile) => tile.update());
-    this.grid.style.setProperty(
-      "--cols",
-      String(Math.max(1, Math.ceil(Math.sqrt(this.tiles.size)))),
-    );
+    const cols = Math.max(1, Math.ceil(Math.sqrt(this.tiles.size)));
+    this.grid.style.setProperty("--cols", String(cols));
     this.grid.classList.toggle("many", this.tiles.size > FEW);
     this.switches.element.hidden = this.tiles.size === 0;
     const told = this.grid.querySelector(".empty") !== null;
@@ -111,13 +110,13 @@ class Wall {
   }
 
   showEvents() {
-    const rows = store.latest.map((event) => this.rows.row(event));
+    const rows = this.rows.only(store.latest);
     arrange(this.latest, rows.length ? rows : [this.noEvents]);
     this.tiles.forEach((tile) => tile.update());
   }
 
   showHeadline() {
-    const lasts = [...store.active.values()];
+    const lasts = lastingEvents();
     this.headline.classList.toggle("alarmed", lasts.length > 0);
     fill(this.headline, lasts.length ? incident(lasts) : quiet());
   }
@@ -193,9 +192,9 @@ class Tile {
   }
 }
 
-/** @param {import("../types.js").Event[]} lasts the newest last */
+/** @param {import("../types.js").Event[]} lasts the newest first */
 function incident(lasts) {
-  const event = lasts[lasts.length - 1];
+  const [event] = lasts;
   const others = lasts.length > 1 ? `, and ${plural(lasts.length - 1, "other event")}` : "";
   const camera = h("bdi", {}, cameraName(event.camera));
   return [
