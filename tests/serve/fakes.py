@@ -226,7 +226,9 @@ class FakeBackend:
         with self._lock:
             camera = self._find(id)
             before = camera.watched.config.model_dump(by_alias=True, exclude_unset=True)
-            config = CameraConfig.model_validate({**before, **changes})
+            merged = {**before, **changes}
+            given = {name: value for name, value in merged.items() if value is not None}
+            config = CameraConfig.model_validate(given)
             return self._put(id, config, camera.watched.source)
 
     def pause_camera(self, id: str, paused: bool) -> WatchedCamera:

@@ -13,6 +13,7 @@ from costream.errors import SettingsError, SourceError
 from costream.video import Stream
 from costream.video import address as addresses
 from costream.video.address import is_public
+from costream.video.target import target_of
 from tests.video.encode import encode, panning
 from tests.video.site import Page, serving
 
@@ -382,6 +383,41 @@ def test_names_from_elsewhere_may_be_cameras_of_the_private_network(site):
 def test_a_public_reach_refuses_private_hosts(private, scheme, host):
     told = refusal(f"{scheme}://{host}:{private.port}/a.ts", reach="public")
     assert f"{host.strip('[]')} is not a host of the open internet" in told
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("rtsp://cam.example/1", "rtsp://93.184.216.34/1"),
+        ("RTSP://u:p@ss@cam.example:554/1?a=b@c", "RTSP://u:p@ss@93.184.216.34:554/1?a=b@c"),
+        ("rtmp://cam.example", "rtmp://93.184.216.34"),
+        ("srt://cam.example:9000?mode=caller", "srt://93.184.216.34:9000?mode=caller"),
+        ("rtsp://six.example:554/1", "rtsp://[2606:2800:220:1::1]:554/1"),
+        ("rtsps://cam.example/1", "rtsps://cam.example/1"),
+    ],
+)
+def test_a_public_name_is_opened_at_the_address_that_was_checked(monkeypatch, url, opened):
+    known = {
+        "cam.example": ["2606:2800:220:1::1", "93.184.216.34"],
+        "six.example": ["2606:2800:220:1::1"],
+    }
+    monkeypatch.setattr(addresses, "resolve", lambda host, port: known[host])
+    assert target_of(url, 1.0, {}, None, "public").file == opened
+    assert target_of(url, 1.0, {}, None, "network").file == url
+
+
+def test_a_name_that_leads_elsewhere_by_now_is_not_looked_up_again(monkeypatch):
+    monkeypatch.setattr(addresses, "resolve", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
+    with socket.create_server(("127.0.0.1", 0)) as camera:
+        camera.settimeout(10)
+        url = f"rtsp://cam.invalid:{camera.getsockname()[1]}/1"
+        reader = threading.Thread(target=refusal, args=(url,), kwargs={"reach": "public"})
+        reader.start()
+        connection, _ = camera.accept()
+        with connection:
+            assert connection.recv(1024).startswith(b"OPTIONS rtsp://127.0.0.1:")
+        reader.join()
 
 
 @pytest.mark.parametrize(

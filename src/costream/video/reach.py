@@ -14,10 +14,11 @@ a playlist (HLS, DASH, ffconcat, SDP), however it changes while it is read:
   opens others.
 
 Not guaranteed: an RTSP or RTMP server may send FFmpeg on to another address by the same
-protocol, and name the addresses of UDP packets; a name with ``reach="public"`` and one of these
-protocols is looked up once to be checked and once more to be connected to; a proxy that the
-environment names looks names up for itself; certificates are verified only with the option
-``tls_verify``; ``options`` with ``reach="local"`` may allow what is refused here.
+protocol, and name the addresses of UDP packets; a name with ``reach="public"`` and one of the
+protocols over TLS (rtsps, rtmps), whose servers have to be told it, is looked up once to be checked
+and once more to be connected to; a proxy that the environment names looks names up for itself;
+certificates are verified only with the option ``tls_verify``; ``options`` with ``reach="local"``
+may allow what is refused here.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ _NEEDS = {
     "srt": "srt",
 }
 """The protocols that FFmpeg needs for a source of each protocol that may come from elsewhere."""
+
+_NAMED_HOSTS = frozenset({"rtsps", "rtmps", "rtmpts"})
+"""Protocols over TLS, whose servers may have to be told by which name they were asked for."""
 
 _LOCAL_NEEDS = {
     "http": "http,httpproxy,tcp",
@@ -128,15 +132,32 @@ def check_options(options: Mapping[str, str], reach: Reach) -> None:
         raise SettingsError(f"option {odd[0]} is not for sources that are named from elsewhere")
 
 
-def check_host(url: str, name: str, reach: Reach) -> None:
-    """Refuses a URL whose host is not public, if it has to be.
+def checked_url(url: str, name: str, reach: Reach) -> str:
+    """Returns a URL as FFmpeg may open it: where its host has to be public, by its address.
+
+    FFmpeg would look a name up once more, and might be led elsewhere than to what was checked.
 
     Raises:
-        SourceRefusedError: it is not.
+        SourceRefusedError: the host is not public and has to be.
         OSError: it has no address.
     """
-    if reach == "public":
-        door_for(url, name, reach)
+    if reach != "public":
+        return url
+    home = door_for(url, name, reach).home
+    if url.partition(":")[0].lower() in _NAMED_HOSTS:
+        return url
+    # Networks without IPv6 are more common than those without IPv4.
+    address = min(home, key=lambda one: (":" in one, one))
+    return _at(url, f"[{address}]" if ":" in address else address, named_host(url, name)[1])
+
+
+def _at(url: str, host: str, port: int | None) -> str:
+    """Returns a URL with another host."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    user, mark, _ = authority.rpartition("@")
+    suffix = "" if port is None else f":{port}"
+    return f"{scheme}://{user}{mark}{host}{suffix}{rest[len(authority) :]}"
 
 
 def named_host(url: str, name: str) -> tuple[str, int | None]:

@@ -106,7 +106,7 @@ def target_of(
         named_host(url, masked(source))
     if protocol(source) in PORTS:
         return _web_target(url, timeout, options, reach)
-    reaches.check_host(url, masked(source), reach)
+    url = reaches.checked_url(url, masked(source), reach)
     chosen = _RTSP if protocol(source) in ("rtsp", "rtsps") else {}
     return Target(url, {**chosen, **reaches.native_options(protocol(source))})
 

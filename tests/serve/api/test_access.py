@@ -208,6 +208,10 @@ def test_the_page_is_open_and_its_folder_is_all_that_is(
     client = client_of(create_app(backend, config(host="0.0.0.0"), page=page))
     assert "CoStream" in client.get("/").text
     assert client.get("/app.js").headers["content-type"].startswith("text/javascript")
+    kept = client.get("/app.js")
+    assert kept.headers["cache-control"] == "no-cache"
+    known = {"If-None-Match": kept.headers["etag"]}
+    assert client.get("/app.js", headers=known).status_code == 304
     for path in ("/../secret", "/%2e%2e/secret", "/..%2fsecret", "/app.js/../../secret", "/link"):
         answer = client.get(path, headers=BEARER)
         assert answer.status_code in (404, 405)

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costream.errors import CoStreamError, SettingsError, SourceError
-from costream.serve.api.camera_url import check_camera_url
-from costream.serve.config.model import ServerConfig
+from costream.serve.api.camera_url import camera_reach, check_camera_url
+from costream.serve.config.model import CameraConfig, ServerConfig
+from costream.serve.config.watched import WatchedCamera
 from costream.video.reach import Reach
 from costream.video.source import close_container, open_container
 
@@ -119,6 +120,18 @@ def test_even_where_networks_are_allowed_some_is_refused(url: str) -> None:
 )
 def test_what_a_source_may_lead_to(url: str, server: ServerConfig, reach: str) -> None:
     assert check_camera_url(url, server) == reach
+
+
+def test_only_a_url_of_the_file_leads_anywhere() -> None:
+    url = "rtsp://192.168.1.7/stream"
+    in_file = CameraConfig(url=url)
+    camera = WatchedCamera("yard", "Yard", in_file, ())
+    assert camera_reach(camera, in_file, SERVER) == "local"
+    changed = WatchedCamera("yard", "Yard", CameraConfig(url="file:///etc/passwd"), ())
+    for given_by_api, file in ((camera, None), (changed, in_file), (changed, None)):
+        with pytest.raises(SettingsError):
+            camera_reach(given_by_api, file, SERVER)
+    assert camera_reach(camera, None, HOME) == "network"
 
 
 def test_names_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,9 @@ def test_a_camera_is_added_changed_paused_and_removed(
     changed = owner.patch("/api/cameras/yard", json={"name": "Back yard", "timeout": "20s"})
     assert changed.json()["name"] == "Back yard"
     assert backend.camera("yard").config.timeout == 20
+    assert owner.patch("/api/cameras/yard", json={"timeout": None}).status_code == 200
+    assert backend.camera("yard").config.timeout == 10
+    assert owner.patch("/api/cameras/yard", json={"url": None}).status_code == 422
     assert owner.post("/api/cameras/yard/pause").json()["paused"] is True
     assert owner.post("/api/cameras/yard/resume").json()["status"]["state"] == "watching"
     assert owner.delete("/api/cameras/yard").status_code == 204
@@ -74,9 +77,39 @@ def test_what_is_wrong_is_said_of_its_field(
     assert answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[" * 500_000,
+        b'{"id": "yard", "url": "push", "timeout": ' + b"9" * 100_000 + b"}",
+        b'{"id": "yard", "url": "push", "timeout": NaN}',
+        b'{"id": "yard", "url": "push", "timeout": 1e999}',
+        b'{"id": "yard", "url": "push", "name": "\\ud800"}',
+        b'{"id": "yard", "url": "push", "name": "\xff"}',
+        b'{"id": "yard", "url": "push", "zones": {"a": [[0, 0], [1, NaN], [1, 1]]}}',
+    ],
+)
+def test_bodies_that_are_no_camera_are_refused(owner: TestClient, body: bytes) -> None:
+    answer = owner.post("/api/cameras", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"]["message"]
+
+
 def test_a_files_camera_shows_no_file_names(client: TestClient, backend: FakeBackend) -> None:
     backend.add_camera("hall", CameraConfig(url=PUBLIC, credentials_file="/etc/costream/hall"))
     assert "/etc/costream" not in client.get("/api/cameras/hall").text
+
+
+def test_a_files_password_is_sent_nowhere_else(owner: TestClient, backend: FakeBackend) -> None:
+    backend.add_camera("hall", CameraConfig(url=PUBLIC, credentials_file="/etc/costream/hall"))
+    answer = owner.patch("/api/cameras/hall", json={"url": "rtsp://93.184.216.35/stream"})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["field"] == "url"
+    assert backend.camera("hall").config.url == PUBLIC
+    assert owner.patch("/api/cameras/hall", json={"name": "Hall"}).status_code == 200
 
 
 def test_scores_and_the_last_kept_patches_are_given(

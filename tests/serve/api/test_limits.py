@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -141,6 +143,20 @@ def test_silent_connections_and_slow_headers_are_closed(
     assert answer(kept).startswith(b"HTTP/1.1 200")
     for connection in (silent, slow, kept):
         connection.close()
+
+
+def test_a_client_that_does_not_read_is_closed(
+    backend: FakeBackend, serving: Serving, tmp_path: Path
+) -> None:
+    event = backend.begin_event(time.time())
+    with (tmp_path / "still.jpg").open("wb") as still:
+        still.truncate(256 << 20)
+    url = serving(backend, config(idle_timeout=1))
+    with connect(url) as connection:
+        head = request(url, f"GET /api/events/{event.id}/still.jpg HTTP/1.1")
+        connection.sendall(head + b"Range: bytes=0-\r\n\r\n")
+        assert eventually(lambda: 'status="206"' in httpx.get(f"{url}/metrics").text)
+        assert len(answer(connection)) < 256 << 20
 
 
 def test_a_header_without_an_end_is_refused(backend: FakeBackend, serving: Serving) -> None:

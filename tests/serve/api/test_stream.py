@@ -87,6 +87,11 @@ def test_news_are_filtered_by_camera_and_kind(url: str, backend: FakeBackend) ->
         ]
 
 
+def test_kinds_that_there_are_not_are_refused(url: str) -> None:
+    for kinds in ("", "previews", "event,", "event,x"):
+        assert httpx.get(f"{url}/api/stream", params={"kinds": kinds}).status_code == 422
+
+
 def test_whoever_comes_back_is_told_of_the_events_that_were_missed(
     url: str, backend: FakeBackend
 ) -> None:
@@ -97,15 +102,17 @@ def test_whoever_comes_back_is_told_of_the_events_that_were_missed(
         _, _, last = next(news)
     assert last is not None
     backend.end_event(first.id, now + 5)
-    second = backend.begin_event(now + 30)
+    old = backend.begin_event(now - 3600)
+    second = backend.begin_event(now - 1)
     headers = {"Last-Event-ID": last}
     address = f"{url}/api/stream?kinds=event"
     with httpx.stream("GET", address, headers=headers, timeout=PATIENCE) as response:
         news = told(response)
-        missed = [next(news) for _ in range(2)]
+        missed = [next(news) for _ in range(3)]
     assert [(data["change"], data["event"]["id"]) for _, data, _ in missed] == [
-        ("end", first.id),
+        ("update", old.id),
         ("new", second.id),
+        ("end", first.id),
     ]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
 import costream
@@ -25,9 +24,11 @@ from costream.serve.api.access_log import AccessLog
 from costream.serve.api.authority import Authority, token_of
 from costream.serve.api.body_limit import BodyLimit
 from costream.serve.api.clients import Clients
+from costream.serve.api.described import DescribedApp
 from costream.serve.api.errors import add_error_handlers
 from costream.serve.api.headers import SafeHeaders
 from costream.serve.api.hosts import Hosts
+from costream.serve.api.page_files import PageFiles
 from costream.serve.api.security import Security
 from costream.serve.backend import Backend
 from costream.serve.config.model import ServerConfig
@@ -65,7 +66,7 @@ def create_app(
     Raises:
         SettingsError: the token can't be read.
     """
-    app = FastAPI(
+    app = DescribedApp(
         title="CoStream",
         version=costream.__version__,
         description=_ABOUT,
@@ -89,7 +90,7 @@ def _add_page(app: FastAPI, page: Path | None) -> frozenset[str]:
     """Serves the page's files, and returns their paths."""
     if page is None or not page.is_dir():
         return frozenset()
-    app.mount("/", StaticFiles(directory=page, html=True), name="page")
+    app.mount("/", PageFiles(directory=page, html=True), name="page")
     files = (file.relative_to(page).as_posix() for file in page.rglob("*") if file.is_file())
     return frozenset({"/", *(f"/{file}" for file in files)})
 

@@ -17,7 +17,7 @@ from costream.serve.config.model import ServerConfig
 
 COOKIE = "costream_session"
 
-HOW_TO_SET = "set server.token or server.token_file in the service's file, and reload it"
+HOW_TO_SET = "set server.token or server.token_file in the service's file, and start it again"
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 

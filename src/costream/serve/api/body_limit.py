@@ -16,6 +16,9 @@ from costream.serve.api.errors import refusal
 JSON_LIMIT = 1 << 20
 """Bytes of an ordinary body."""
 
+FORM_LIMIT = 64 << 10
+"""Bytes of a form around an uploaded file."""
+
 INLINE_LIMIT = 128 << 20
 """Bytes of a question that holds a video itself."""
 
@@ -53,7 +56,7 @@ class BodyLimit:
             silence: seconds for which an upload may rest.
         """
         self._app = app
-        self._upload = Limit(max_upload, None, silence)
+        self._upload = Limit(max_upload + FORM_LIMIT, None, silence)
         self._inline = Limit(min(INLINE_LIMIT, max_upload), None, silence)
         self._push = Limit(None, None, float("inf"))
 

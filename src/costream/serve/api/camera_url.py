@@ -13,7 +13,8 @@ import ipaddress
 from urllib.parse import parse_qsl
 
 from costream.errors import SettingsError, SourceError
-from costream.serve.config.model import ServerConfig
+from costream.serve.config.model import CameraConfig, ServerConfig
+from costream.serve.config.watched import WatchedCamera
 from costream.video.address import is_public, resolve
 from costream.video.naming import masked, protocol
 from costream.video.reach import Reach, check_name, named_host
@@ -72,6 +73,25 @@ def check_camera_url(url: str, server: ServerConfig) -> Reach:
             "and its network in server.camera_networks of the service's file"
         )
     return "public"
+
+
+def camera_reach(
+    camera: WatchedCamera, in_file: CameraConfig | None, server: ServerConfig
+) -> Reach:
+    """Returns what a camera's source may lead to; to be asked each time that it is opened.
+
+    Args:
+        camera: the camera.
+        in_file: what the service's file says of it, without what the API changed.
+        server: whose rules hold.
+
+    Raises:
+        SettingsError: its URL came by the API, and may not any more.
+        SourceError: likewise, and its host has no address.
+    """
+    if in_file is not None and in_file.url == camera.config.url:
+        return "local"
+    return check_camera_url(camera.config.url, server)
 
 
 def _scheme(url: str) -> str:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Response
 from starlette.exceptions import HTTPException
 
-from costream.errors import CoStreamError
+from costream.errors import CoStreamError, SettingsError
 from costream.serve.api.access import Server, Service
 from costream.serve.api.camera_url import check_camera_url
 from costream.serve.api.errors import ERRORS, FieldError
+from costream.serve.api.roster import roster
 from costream.serve.api.schema import (
     Camera,
     CameraChange,
@@ -30,7 +31,7 @@ router = APIRouter(prefix="/api/cameras", tags=["cameras"], responses=ERRORS)
 @router.get("", summary="All cameras and how they are doing")
 def list_cameras(service: Service) -> CameraList:
     """Returns all cameras, in the order in which they were configured."""
-    return CameraList(cameras=[_shown(service, camera.id) for camera in service.cameras()])
+    return CameraList(cameras=[Camera.of(camera, status) for camera, status in roster(service)])
 
 
 @router.post("", status_code=201, summary="Add a camera")
@@ -60,9 +61,11 @@ def change_camera(
 ) -> Camera:
     """Changes what is given of a camera. A URL that comes back as it was shown stays as it is."""
     changes = _given(change)
-    if changes.get("url") == masked(service.camera(id).config.url):
+    config = service.camera(id).config
+    if changes.get("url") == masked(config.url):
         del changes["url"]
     if "url" in changes:
+        _check_credentials(config)
         _check_url(changes["url"], server)
     service.change_camera(id, changes)
     return _shown(service, id)
@@ -102,6 +105,16 @@ def _check_url(url: str, server: ServerConfig) -> None:
         check_camera_url(url, server)
     except CoStreamError as error:
         raise FieldError(error, "url") from None
+
+
+def _check_credentials(config: CameraConfig) -> None:
+    """Refuses another URL for a camera whose password would be sent there."""
+    if config.credentials_file is not None:
+        error = SettingsError(
+            "this camera's password comes from a file, and is not sent elsewhere: change its URL "
+            "in the service's file"
+        )
+        raise FieldError(error, "url")
 
 
 def _shown(service: Backend, id: str) -> Camera:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from costream.errors import (
     ChildError,
@@ -119,7 +120,19 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     field = error.field if isinstance(error, FieldError) else None
-    return refusal(error.status_code, str(error.detail), field, error.headers)
+    headers = _allowed(request) if error.status_code == 405 else error.headers
+    return refusal(error.status_code, str(error.detail), field, headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """Names the methods of all routes of a path: each route knows its own alone."""
+    methods = (
+        method.upper()
+        for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].match(request.scope["path"])
+        for method in operations
+    )
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

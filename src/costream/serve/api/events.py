@@ -56,7 +56,9 @@ def list_events(
 @router.get("/{id}", summary="An event")
 def get_event(service: Service, id: EventId) -> EventDetail:
     """Returns an event and the curve of its scores."""
-    return EventDetail(event=service.event(id), curve=list(service.event_curve(id)))
+    return EventDetail(
+        event=service.event(id), curve=[list(point) for point in service.event_curve(id)]
+    )
 
 
 @router.delete("/{id}", status_code=204, summary="Remove an event")

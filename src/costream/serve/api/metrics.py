@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from costream.serve.api.clients import Clients
 from costream.serve.api.errors import ERRORS
+from costream.serve.api.roster import roster
 from costream.serve.backend import Backend
 from costream.serve.status import CameraState, CameraStatus
 
@@ -103,7 +104,7 @@ class _Service(Collector):
         yield from self._health()
         yield from self._sinks()
         yield from self._news()
-        statuses = [self.backend.status(camera.id) for camera in self.backend.cameras()]
+        statuses = [status for _, status in roster(self.backend)]
         yield from _states(statuses)
         yield from _progress(statuses)
         yield from _savings(statuses)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
+from costream.serve.api.camera_url import PUSH
 from costream.serve.config.model import (
     NAME,
     CameraConfig,
@@ -39,12 +40,17 @@ _FILE_ONLY = frozenset({"credentials_file"})
 _YARD: dict[str, JsonValue] = {"url": "rtsp://viewer:secret@cam.example.com/stream", "name": "Yard"}
 
 
-def _camera_fields() -> dict[str, Any]:
-    return {
-        name: (field.rebuild_annotation(), field)
-        for name, field in CameraConfig.model_fields.items()
-        if name not in _FILE_ONLY
-    }
+_FIELDS = {
+    name: field for name, field in CameraConfig.model_fields.items() if name not in _FILE_ONLY
+}
+
+
+def _as_in_file() -> dict[str, Any]:
+    return {name: (field.rebuild_annotation(), field) for name, field in _FIELDS.items()}
+
+
+def _or_null() -> dict[str, Any]:
+    return {name: (field.rebuild_annotation() | None, None) for name, field in _FIELDS.items()}
 
 
 class _Settings(Part):
@@ -55,7 +61,7 @@ CameraSettings: type[BaseModel] = create_model(
     "CameraSettings",
     __base__=_Settings,
     __doc__="A camera as the service's file has it, but for what only the file may hold.",
-    **_camera_fields(),
+    **_as_in_file(),
 )
 
 CameraNew: type[BaseModel] = create_model(
@@ -67,9 +73,9 @@ CameraNew: type[BaseModel] = create_model(
 
 CameraChange: type[BaseModel] = create_model(
     "CameraChange",
-    __base__=CameraSettings,
-    __doc__="What is to be different of a camera; what is not given stays.",
-    url=(Annotated[str, Field(min_length=1, max_length=4096)], "push"),
+    __base__=_Settings,
+    __doc__="What is to be different of a camera: what is not given stays, null is the default.",
+    **{**_or_null(), "url": (_FIELDS["url"].rebuild_annotation(), PUSH)},
 )
 
 
@@ -204,7 +210,34 @@ class EventDetail(Body):
     """An event and its scores, as pairs of a time and a score."""
 
     event: Event
-    curve: list[tuple[float, float]]
+    curve: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
+
+
+class Status(Body):
+    """How the service is doing.
+
+    Attributes:
+        ready: whether the model is loaded and the store can be written.
+        problems: in sentences, what is wrong; the service may serve all the same.
+        started: when it began.
+        model: the model's name.
+        settings: window, stride and fps of the engine, and others.
+        pool_rows: rows of the KV pool that are taken, and that there are; null for as many as are
+            needed.
+        swaps: streams that made room for others so far.
+        cameras_fit: how many cameras like these this machine carries; null while unknown.
+        version: of CoStream.
+    """
+
+    ready: bool
+    problems: list[str]
+    started: float
+    model: str
+    settings: dict[str, Any]
+    pool_rows: Annotated[list[int | None], Field(min_length=2, max_length=2)]
+    swaps: int
+    cameras_fit: float | None
+    version: str
 
 
 class Reloaded(Body):

@@ -16,7 +16,7 @@ from costream.serve.api.hosts import Hosts
 
 _READS = frozenset({"GET", "HEAD"})
 
-_QUESTIONS = frozenset({"/v1/chat/completions"})
+QUESTIONS = frozenset({"/v1/chat/completions"})
 """Paths to which a POST changes nothing: it asks."""
 
 _LOGIN = frozenset({"/api/login", "/api/session"})
@@ -101,7 +101,7 @@ class Security:
             return None
         if rights.wait:
             return too_many(rights.wait)
-        reads = method in _READS or path in _QUESTIONS
+        reads = method in _READS or path in QUESTIONS
         if rights.change or (reads and rights.read):
             return None
         return self._refused(rights)

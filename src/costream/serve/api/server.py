@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -134,12 +135,18 @@ def _listener(server: ServerConfig) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((server.host, server.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise SettingsError(
-            f"can't listen on {server.host}:{server.port}: {reason}; choose another server.port"
+            f"can't listen on {server.host}:{server.port}: {_reason(error)}; "
+            "choose another server.host or server.port"
         ) from error
     with listener:
         yield listener
+
+
+def _reason(error: OSError) -> str:
+    # Python adds the address to what the system says, and numbers its own errors below zero.
+    code = error.errno or 0
+    return (os.strerror(code) if code > 0 else str(error.strerror)).lower()
 
 
 def _url(server: ServerConfig, listener: socket.socket) -> str:

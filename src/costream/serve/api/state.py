@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from costream.serve.api.access import Granted, Service
 from costream.serve.api.errors import ERRORS, refusal
-from costream.serve.api.schema import Reloaded
-from costream.serve.backend import Health, SinkStatus
+from costream.serve.api.schema import Reloaded, Status
+from costream.serve.backend import SinkStatus
 
 router = APIRouter(responses=ERRORS)
 
 
 @router.get("/api/status", tags=["service"], summary="How the service is doing")
-def get_status(service: Service) -> Health:
+def get_status(service: Service) -> Status:
     """Returns what the service runs on, what is wrong, and how many cameras fit."""
-    return service.health()
+    return Status.model_validate(asdict(service.health()))
 
 
 @router.get("/api/sinks", tags=["service"], summary="Who is told of events")

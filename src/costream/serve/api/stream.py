@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from costream.serve.api.access import LongLived, Service
 from costream.serve.api.clients import Clients, Closing
 from costream.serve.api.errors import ERRORS
+from costream.serve.api.roster import roster
 from costream.serve.api.schema import (
     EventNotice,
     Grid,
@@ -31,6 +32,9 @@ from costream.serve.status import News, Preview, StateNews, WindowNews
 router = APIRouter(tags=["news"], responses=ERRORS)
 
 Kind = Literal["preview", "window", "state", "event"]
+
+_ALL = ",".join(get_args(Kind))
+_ANY = "|".join(get_args(Kind))
 
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment is sent, so that nobody takes the stream for dead."""
@@ -57,9 +61,7 @@ async def get_stream(
     service: Service,
     clients: LongLived,
     camera: Annotated[list[Name] | None, Query(max_length=100)] = None,
-    kinds: Annotated[str, Query(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=100)] = ",".join(
-        get_args(Kind)
-    ),
+    kinds: Annotated[str, Query(pattern=rf"^({_ANY})(,({_ANY}))*$", max_length=100)] = _ALL,
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
 ) -> StreamingResponse:
     """Tells what happens as Server-Sent Events until the client leaves.
@@ -72,20 +74,20 @@ async def get_stream(
     """
     clients.admit()
     wanted = _wanted(frozenset(kinds.split(",")), frozenset(camera or ()))
-    told = _tell(service, clients, wanted, _moment(last_event_id))
-    return StreamingResponse(told, media_type="text/event-stream", headers=_HEADERS)
+    body = _news(service, clients, wanted, _moment(last_event_id))
+    return StreamingResponse(body, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _tell(
+async def _news(
     service: Backend, clients: Clients, wanted: Callable[[News], bool], since: float | None
 ) -> AsyncIterator[str]:
     subscription = service.hub.subscribe(wanted)
     try:
         with clients.one():
             yield _RETRY
-            for news in await to_thread.run_sync(_known, service, since):
+            for news in await to_thread.run_sync(_snapshot, service, since):
                 if wanted(news):
-                    yield _said(news)
+                    yield _encoded(news)
             async for text in _as_it_happens(subscription, clients):
                 yield text
     finally:
@@ -105,34 +107,37 @@ async def _as_it_happens(subscription: Subscription, clients: Clients) -> AsyncI
         if missed := subscription.dropped - dropped:
             dropped += missed
             clients.dropped += missed
-            yield _message("missed", MissedNotice(count=missed))
-        yield _said(news)
+            yield _server_sent("missed", MissedNotice(count=missed))
+        yield _encoded(news)
 
 
-def _known(service: Backend, since: float | None) -> list[News]:
+def _snapshot(service: Backend, since: float | None) -> list[News]:
     """Returns what is known by now, and what happened to events since a moment."""
     hub = service.hub
-    ids = [camera.id for camera in service.cameras()]
-    known: list[News | None] = [StateNews(id, service.status(id)) for id in ids]
-    known += [hub.preview(id) for id in ids]
-    known += [hub.window(id) for id in ids]
-    known += [] if since is None else _changed(service, since)
+    statuses = {camera.id: status for camera, status in roster(service)}
+    known: list[News | None] = [StateNews(id, status) for id, status in statuses.items()]
+    known += [hub.preview(id) for id in statuses]
+    known += [hub.window(id) for id in statuses]
+    known += [] if since is None else _missed_events(service, since)
     return [news for news in known if news is not None]
 
 
-def _changed(service: Backend, since: float) -> Sequence[EventMessage]:
+def _missed_events(service: Backend, since: float) -> Sequence[EventMessage]:
     """Returns the events that may have changed since a moment, the oldest first."""
     rules = [question.rule for camera in service.cameras() for question in camera.questions]
-    # An event's end lies before the message that tells of it, by its cool-down.
-    late = max((rule.cooldown + rule.after for rule in rules), default=0.0) + 60.0
+    # What happens to an event is known later: it has to last before, and to stay away after.
+    late = max((rule.hold + rule.cooldown + rule.after for rule in rules), default=0.0) + 60.0
     page = service.events(EventQuery(after=since - late, limit=REPLAYED))
-    return [_as_now(event, since) for event in reversed(page.events)]
+    return [
+        EventMessage(_change(event, since - late), event, max(event.end or event.start, since))
+        for event in reversed(page.events)
+    ]
 
 
-def _as_now(event: Event, since: float) -> EventMessage:
-    change: Change = "new" if event.start > since else "update"
-    at = event.start if event.end is None else event.end
-    return EventMessage(change if event.end is None else "end", event, max(at, since))
+def _change(event: Event, since: float) -> Change:
+    if event.end is not None:
+        return "end"
+    return "new" if event.start > since else "update"
 
 
 def _wanted(kinds: frozenset[str], cameras: frozenset[str]) -> Callable[[News], bool]:
@@ -151,9 +156,9 @@ def _kind(news: News) -> Kind:
     return "state" if isinstance(news, StateNews) else "event"
 
 
-def _said(news: News) -> str:
+def _encoded(news: News) -> str:
     id = f"{news.at:.6f}" if isinstance(news, EventMessage) else None
-    return _message(_kind(news), _notice(news), id)
+    return _server_sent(_kind(news), _notice(news), id)
 
 
 def _notice(news: News) -> BaseModel:
@@ -179,7 +184,7 @@ def _notice(news: News) -> BaseModel:
     return EventNotice(change=news.change, event=news.event, at=news.at)
 
 
-def _message(kind: str, notice: BaseModel, id: str | None = None) -> str:
+def _server_sent(kind: str, notice: BaseModel, id: str | None = None) -> str:
     head = f"id: {id}\n" if id else ""
     return f"{head}event: {kind}\ndata: {notice.model_dump_json()}\n\n"
 
