@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import SecretStr
 
 from costream.serve.api.app import create_app
@@ -57,18 +57,22 @@ class Chat:
 
     Attributes:
         answer: the text of every answer.
+        refusal: what is said instead, as an error.
         asked: bodies of requests.
     """
 
     answer: str = "A person in a bright coat walks to the door."
+    refusal: str | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def router(self) -> APIRouter:
         router = APIRouter()
 
-        @router.post("/v1/chat/completions")
-        async def complete(request: Request) -> StreamingResponse:
+        @router.post("/v1/chat/completions", response_model=None)
+        async def complete(request: Request) -> Response:
             self.asked.append(await request.json())
+            if self.refusal:
+                return JSONResponse({"error": {"message": self.refusal}}, 409)
             return StreamingResponse(self._pieces(), media_type="text/event-stream")
 
         return router

@@ -112,6 +112,21 @@ def test_a_camera_is_asked_and_asked_again(service: Service, enter: Enter) -> No
     assert [turn["role"] for turn in second["messages"]] == ["user", "assistant", "user"]
 
 
+def test_a_question_that_is_refused_is_said_so_and_forgotten(
+    service: Service, enter: Enter
+) -> None:
+    visitor = enter(service)
+    visitor.refusals = True
+    page = visitor.open("#/cameras/camera-1")
+    service.chat.refusal = "camera-1 has no window yet: ask again in a moment"
+    _ask(page, "Who is there?")
+    expect(page.get_by_role("log")).to_contain_text("camera-1 has no window yet")
+    service.chat.refusal = None
+    _ask(page, "And now?")
+    expect(page.get_by_role("log")).to_contain_text(service.chat.answer)
+    assert service.chat.asked[-1]["messages"] == [{"role": "user", "content": "And now?"}]
+
+
 def _ask(page: Page, question: str) -> None:
     page.keyboard.press("/")
     page.get_by_role("textbox", name="Ask this camera").fill(question)

@@ -9,6 +9,9 @@ import { chatPieces } from "./chat_stream.js";
 /** @type {Map<string, Turn[]>} what was said to each camera since the page was opened */
 const talks = new Map();
 
+/** Turns that the model is told of again: six questions and their answers. */
+const REMEMBERED = 12;
+
 const SUGGESTIONS = ["What is happening now?", "Is anything unusual?", "Describe who is in view."];
 
 export class AskBox {
@@ -94,20 +97,27 @@ export class AskBox {
     this.input.focus();
     /** @type {Turn} */
     const answer = { role: "assistant", content: "" };
-    const said = this.turns
-      .filter(({ content }) => content)
-      .map(({ role, content }) => ({ role, content }));
+    const messages = [...this.history(), { role: "user", content: text }];
     this.turns.push({ role: "user", content: text }, answer);
     this.answering = new AbortController();
     this.show();
     try {
-      await this.receive(answer, [...said, { role: "user", content: text }], this.answering.signal);
+      await this.receive(answer, messages, this.answering.signal);
     } catch (error) {
       answer.problem = problemOf(error);
     } finally {
       this.answering = null;
       this.show();
     }
+  }
+
+  /** Returns what was said last, without questions that were not answered. */
+  history() {
+    const answered = this.turns.filter((turn, index) => {
+      const answer = turn.role === "user" ? this.turns[index + 1] : turn;
+      return answer?.content;
+    });
+    return answered.slice(-REMEMBERED).map(({ role, content }) => ({ role, content }));
   }
 
   /**
