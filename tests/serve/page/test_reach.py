@@ -55,12 +55,20 @@ SHIFTS = """() => new Promise((resolve) => {
 FOCUSED = "document.activeElement?.textContent?.trim() || document.activeElement?.ariaLabel || ''"
 
 
-@pytest.mark.parametrize("place", VIEWS)
-def test_a_phone_scrolls_only_downwards(service: Service, enter: Enter, place: str) -> None:
+def test_a_phone_scrolls_only_downwards(service: Service, enter: Enter) -> None:
+    event = service.backend.happen()
+    visitor = enter(service, size=PHONE)
+    for place in (*VIEWS, f"#/events/{event.id}"):
+        assert spill(visitor.open(place)) <= 0, place
+
+
+def test_no_width_scrolls_sideways(service: Service, enter: Enter) -> None:
     service.backend.happen()
-    page = enter(service, size=PHONE).open(place)
-    page.wait_for_load_state("load")
-    assert spill(page) <= 0
+    page = enter(service).open()
+    expect(page.get_by_role("link", name="1 now")).to_be_visible()
+    for width in (320, 768, 820, 1024):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert spill(page) <= 0, width
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
