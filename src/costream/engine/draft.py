@@ -19,7 +19,7 @@ from costream.engine.overlap import Overlap
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.plan import Keys, Piece, Plan, Stream, WindowState, concatenate, take
 from costream.engine.questions import Questions
-from costream.engine.view import EVERYBODY
+from costream.engine.view import EVERYBODY, WHOLE
 from costream.models import Timestamp
 
 Mask = npt.NDArray[np.bool_]
@@ -273,7 +273,9 @@ class Draft:
             return None
         prompt = self._stream.prompt.tokens
         bits = self._stream.view.audience(questions.zones)
-        found = np.full(prompt + len(self._table.rows), EVERYBODY)
+        # The tokens beside visual ones, such as a frame's time, have gathered the whole picture.
+        found = np.full(prompt + len(self._table.rows), WHOLE)
+        found[:prompt] = EVERYBODY
         for patch in self._patches:
             if patch.segment is not None:
                 begin = prompt + patch.slot - self._table.first

@@ -103,8 +103,8 @@ class Keys:
         distances: int64 [keys], positions that each key is moved by.
         branches: int64 [keys of questions], the branch of each of the last ones.
         audience: int64 [keys], bits: the zones, in the order of the questions', whose questions see
-            the key; a question's own key has the one bit of its zone. None where none is asked
-            about a zone, and all see all.
+            the key. Those about the whole picture, the first bit, see all of prompt and window; a
+            key of a question has the one bit of its zone. None where none is about a zone.
     """
 
     rows: Ints

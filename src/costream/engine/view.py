@@ -20,6 +20,9 @@ Corners = Iterable[Sequence[float]]
 EVERYBODY = -1
 """Audience of a key that every question sees: all bits."""
 
+WHOLE = 1
+"""The bit of questions about the whole picture."""
+
 
 @dataclass(frozen=True)
 class StreamView:

@@ -20,6 +20,16 @@ from costream.video.sample import BLOCK, ChangeMap, Sample
 _PAINTABLE = re.compile(r"(yuvj?4\d\dp|gray|gbrp)(\d+[lb]e)?$")
 """Formats whose planes are painted as they are; frames of others are converted first."""
 
+_PLANAR = {
+    (64, 64): "yuv444p",
+    (32, 64): "yuv422p",
+    (32, 32): "yuv420p",
+    (16, 64): "yuv411p",
+    (16, 16): "yuv410p",
+    (64, 32): "yuv440p",
+}
+"""Planar formats by the columns and rows of colour of a picture of 64 x 64."""
+
 _Key: TypeAlias = tuple[Display, tuple[int, int], tuple[float, float]]
 
 
@@ -99,9 +109,14 @@ class PictureMask:
 
 
 def _paintable(frame: av.VideoFrame) -> av.VideoFrame:
-    if _PAINTABLE.match(frame.format.name):
+    """Returns a frame whose planes can be painted: with the same samples, in planes of 8 bits."""
+    form = frame.format
+    if _PAINTABLE.match(form.name):
         return frame
-    return frame.reformat(format="gbrp" if frame.format.is_rgb else "yuv444p")
+    if form.is_rgb or form.has_palette:
+        return frame.reformat(format="gbrp")
+    # Another resolution of colour would carry it across the edge of a mask.
+    return frame.reformat(format=_PLANAR[form.chroma_width(64), form.chroma_height(64)])
 
 
 def _samples(plane: av.video.plane.VideoPlane, bits: int, *, big_endian: bool) -> npt.NDArray[Any]:

@@ -18,12 +18,12 @@ from torch.nn.attention import flex_attention as flex
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import pad
 
-from costream.engine.attention.kernel import WHOLE, AttentionKernel, StreamTokens, tokens_of
+from costream.engine.attention.kernel import AttentionKernel, StreamTokens, tokens_of
 from costream.engine.kv_pool import KVPool
 from costream.engine.page_table import Ints
 from costream.engine.plan import SHARED
 from costream.engine.upload import Upload, Uploaded
-from costream.engine.view import EVERYBODY
+from costream.engine.view import EVERYBODY, WHOLE
 from costream.models import Rotation
 
 Bools = npt.NDArray[np.bool_]

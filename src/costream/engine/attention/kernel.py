@@ -13,10 +13,8 @@ from torch import Tensor
 from costream.engine.page_table import Ints
 from costream.engine.plan import SHARED, Keys
 from costream.engine.upload import Upload
+from costream.engine.view import WHOLE
 from costream.models import Rotation
-
-WHOLE = 1
-"""The bit of what is not about a zone."""
 
 Rotate = Callable[[Tensor], Rotation]
 """Returns what moves keys by distances: ``ModelAdapter.rotation``."""
