@@ -153,6 +153,7 @@ def test_what_is_left_stands_where_it_would_without_the_mask(model: ModelAdapter
         window, _ = next(engine.windows(stream))
         plan, _ = run(watch, window)
         laid_out.append((watch.stream.view.masked, plan))
+        watch.close()
     (masked, holed), (_, whole) = laid_out
     for patch, other in zip(holed.state.patches, whole.state.patches, strict=True):
         assert patch.segment is not None and other.segment is not None

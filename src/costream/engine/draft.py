@@ -19,7 +19,7 @@ from costream.engine.overlap import Overlap
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.plan import Keys, Piece, Plan, Stream, WindowState, concatenate, take
 from costream.engine.questions import Questions
-from costream.engine.view import EVERYBODY, WHOLE
+from costream.engine.view import EVERYBODY
 from costream.models import Timestamp
 
 Mask = npt.NDArray[np.bool_]
@@ -273,8 +273,10 @@ class Draft:
             return None
         prompt = self._stream.prompt.tokens
         bits = self._stream.view.audience(questions.zones)
-        # The tokens beside visual ones, such as a frame's time, have gathered the whole picture.
-        found = np.full(prompt + len(self._table.rows), WHOLE)
+        # The tokens beside visual ones, such as a frame's time, have gathered the whole picture:
+        # they are in the zones that hold all of it.
+        beside = np.bitwise_and.reduce(bits[~self._stream.view.masked])
+        found = np.full(prompt + len(self._table.rows), beside)
         found[:prompt] = EVERYBODY
         for patch in self._patches:
             if patch.segment is not None:
