@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from costream.engine.asks import checked_asks
 from costream.engine.handle import Over, WatchHandle
-from costream.engine.ingest import OnFrame, OnGap, Reports
+from costream.engine.ingest import OnFrame, OnGap, OnWindow, Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.roster import Roster
@@ -59,6 +59,7 @@ class Session:
         *,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
+        on_window: OnWindow | None = None,
     ) -> WatchHandle:
         """Begins to watch a stream beside the others. It is opened in a thread of its own.
 
@@ -67,11 +68,13 @@ class Session:
             ask: questions whose answer is yes or no.
             on_frame: called with the record of every native frame, by the thread that reads it.
             on_gap: called with every gap of a live source, by the thread that reads it.
+            on_window: called with the outline of every window before it is run.
 
         Raises:
             SettingsError: a question is empty or no valid Unicode, or the session is at its end.
         """
-        handle = self._roster.handle(checked_asks(ask), Reports(on_frame, on_gap), self._waiting)
+        reports = Reports(on_frame, on_gap, on_window)
+        handle = self._roster.handle(checked_asks(ask), reports, self._waiting)
         with self._roster.wakeup.lock:
             self._roster.add(stream, handle)
             self._handles = [one for one in self._handles if not one.drained] + [handle]
