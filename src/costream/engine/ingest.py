@@ -85,11 +85,13 @@ class FrameOutline:
         ticks: ticks of its first and its last frame.
         keep: the merge groups that the pruner kept.
         encoded: how many the vision encoder sees.
+        damaged: frames in whose interval the decoder met errors.
     """
 
     ticks: tuple[int, int]
     keep: KeepMask
     encoded: int
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class WindowInput:
 
     def outline(self) -> WindowOutline:
         """Returns what is told of it."""
-        frames = tuple(FrameOutline(f.ticks, f.keep, f.encoded) for f in self.frames)
+        frames = tuple(FrameOutline(f.ticks, f.keep, f.encoded, f.damaged) for f in self.frames)
         return WindowOutline(self.index, self.start, self.end, frames)
 
 

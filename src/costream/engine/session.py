@@ -100,6 +100,11 @@ class Session:
         self._thread.join()
 
     @property
+    def over(self) -> bool:
+        """Whether the engine's thread has ended, closed or broken."""
+        return self._over
+
+    @property
     def error(self) -> Exception | None:
         """What ended the first stream that did not end by itself."""
         return self._roster.error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from time import monotonic
 
@@ -58,7 +58,7 @@ class SourceListener:
 
     on_thumbnail: Callable[[Thumbnail], None]
     on_counts: Callable[[SourceCounts], None]
-    recipe: ThumbnailRecipe = ThumbnailRecipe()
+    recipe: ThumbnailRecipe = field(default_factory=ThumbnailRecipe)
 
     def follow(self, connection: Connection) -> None:
         """Tells of what comes over a connection, from a thread that ends with it."""

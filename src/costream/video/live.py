@@ -250,7 +250,7 @@ class LiveStream:
     def _first(self) -> Stream | None:
         """Returns the connection that was opened, if what it has gathered is new."""
         probe, self._probe = self._probe, None
-        if probe is not None and monotonic() - self._probed_at > _FRESH:
+        if probe is not None and probe.ages and monotonic() - self._probed_at > _FRESH:
             probe.close()
             return None
         return probe

@@ -81,6 +81,9 @@ class Stream:
     :mod:`costream.video.reach` says what is guaranteed.
     """
 
+    ages = True
+    """What an idle connection to a live source has gathered is old; not where the sender waits."""
+
     def __init__(
         self,
         source: SourceLike,
