@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from costream.serve.cameras.push import PushedStream
-from costream.serve.cameras.synthetic import SyntheticStream
 from costream.serve.config.model import CameraConfig
 from costream.video import Credentials, Stream
 from costream.video.naming import is_path, protocol
@@ -48,6 +47,9 @@ class CameraConnect:
                 self.port, name=self.name, timeout=config.timeout, motion=self.motion
             )
         if url.startswith(SCHEME):
+            # What renders a world takes memory that no other camera's process needs.
+            from costream.serve.cameras.synthetic import SyntheticStream
+
             return SyntheticStream(url, motion=self.motion)
         if self.reach == "local" and is_path(url) and not is_fifo(Path(url)):
             return PacedStream(url, loop=config.loop, motion=self.motion, decode=config.decode)

@@ -40,6 +40,9 @@ READY_WITHIN = 15.0
 STUCK_AFTER = 60.0
 """Seconds for which it may take nothing."""
 
+PROBE = {"analyzeduration": "500000"}
+"""FFmpeg would look at seconds of a stream before it gives the first picture."""
+
 _HEAD = struct.Struct(">BI")
 _SECONDS = struct.Struct(">d")
 
@@ -160,7 +163,7 @@ class PushedStream(Stream):
             name=name,
             timeout=timeout,
             motion=motion,
-            options={"analyzeduration": "1000000"},
+            options=PROBE,
             live=True,
         )
 

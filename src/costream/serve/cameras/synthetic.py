@@ -22,6 +22,9 @@ CHAPTER = 90.0
 SIZE = (640, 360)
 FPS = 10.0
 
+PROBE = {"analyzeduration": "500000"}
+"""FFmpeg would look at five seconds of a transport stream before it gives the first picture."""
+
 QUIET, ALL = "quiet", "programme"
 """Kinds beside those of events: nothing ever happens; one kind after the other does."""
 
@@ -91,7 +94,7 @@ class SyntheticStream(Stream):
         settings = EncoderSettings(gop=round(2 * FPS), low_delay=True)
         self._on_air = LiveCamera(EndlessCamera(*parse_synthetic(url)), settings=settings)
         self._on_air.__enter__()
-        super().__init__(self._on_air.file, name=url, motion=motion, live=True)
+        super().__init__(self._on_air.file, name=url, motion=motion, options=PROBE, live=True)
 
     def _let_go(self) -> None:
         super()._let_go()

@@ -8,7 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
-from time import monotonic, time
+from functools import partial
+from time import monotonic
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +70,9 @@ class Watcher:
         self._asking = Asking()
         self._idle: Idle | None = None
         self._removed = self._resized = self._ended = False
+        self._failed = False
         self._delay = SHORTEST
+        self._start_number = 0
         self._read_as: WatchedCamera | None = None
         self._handle: WatchHandle | None = None
         self._stream: IngestProcess | None = None
@@ -79,6 +82,7 @@ class Watcher:
         self._kept: npt.NDArray[np.float32] = np.zeros((1, 1), np.float32)
         self._tally = Tally(camera.id, masked(camera.config.url), parts.clock)
         self._port: PushPort | None = None
+        parts.tell(self._tally.status())
         self.review(moment)
         self._thread = threading.Thread(
             target=self._run, name=f"costream-camera-{camera.id}", daemon=True
@@ -106,8 +110,10 @@ class Watcher:
         with self._lock:
             if _reading(camera) != _reading(self._camera):
                 self._changed.set()
-            self._camera = camera
+            other, self._camera = camera != self._camera, camera
         self._tally.rename(masked(camera.config.url))
+        if other:
+            self._parts.tell(self._tally.status())
         self.review(moment)
 
     def review(self, moment: datetime) -> None:
@@ -205,6 +211,7 @@ class Watcher:
                 continue
             begun = monotonic()
             error = self._watch()
+            self._failed = error is not None
             if monotonic() - begun > STEADY:
                 self._delay = SHORTEST
             if error is not None:
@@ -226,7 +233,8 @@ class Watcher:
 
     def _watch(self) -> str | None:
         """Reads the camera until it is wanted no more, or otherwise; returns what went wrong."""
-        self._enter("starting")
+        if not self._failed:
+            self._enter("starting")
         try:
             stream = self._start()
         except (CoStreamError, OSError) as error:
@@ -246,6 +254,8 @@ class Watcher:
             camera = self._read_as = self._camera
             self._resized = self._ended = False
             self._size = None
+            self._start_number += 1
+            number = self._start_number
             self._outlines.clear()
             self._recent.clear()
             self._changed.clear()
@@ -264,8 +274,12 @@ class Watcher:
             backlog=2 * settings.stride,
             keep=RingLimits(self._parts.kept_seconds(camera), self._parts.kept_bytes),
         )
-        recipe = ThumbnailRecipe(masks=tuple(camera.masks))
-        return IngestProcess.of(source, SourceListener(self._preview, self._count, recipe))
+        listener = SourceListener(
+            partial(self._preview, number),
+            partial(self._count, number),
+            ThumbnailRecipe(masks=tuple(camera.masks)),
+        )
+        return IngestProcess.of(source, listener)
 
     def _follow(self, stream: IngestProcess) -> None:
         session = self._parts.session()
@@ -286,6 +300,7 @@ class Watcher:
     def _leave(self, stream: IngestProcess) -> None:
         with self._lock:
             handle, self._handle, self._stream = self._handle, None, None
+            self._start_number += 1
         if handle is not None:
             handle.cancel()
             handle.wait(LEAVE)
@@ -330,14 +345,16 @@ class Watcher:
         )
         return WindowNews(self._camera.id, result.index, at, scores, self._kept, result.lag)
 
-    def _preview(self, thumbnail: Thumbnail) -> None:
-        at = time() - (monotonic() - thumbnail.received)
+    def _preview(self, number: int, thumbnail: Thumbnail) -> None:
+        if number != self._start_number:
+            return
+        at = self._parts.clock() - (monotonic() - thumbnail.received)
         size = thumbnail.width, thumbnail.height
         self._tally.frame(at, size)
         self._parts.hub.publish(
             Preview(self._camera.id, at, thumbnail.tick, thumbnail.jpeg, thumbnail.motion)
         )
-        if self._tally.status().state in ("starting", "lost"):
+        if self._tally.status().state != "watching":
             self._enter("watching")
         if self._size is not None and size != self._size:
             self._resize(size)
@@ -355,7 +372,9 @@ class Watcher:
             )
             self._handle.cancel()
 
-    def _count(self, counts: SourceCounts) -> None:
+    def _count(self, number: int, counts: SourceCounts) -> None:
+        if number != self._start_number:
+            return
         self._tally.count(counts)
         if counts.info is not None and self._size is None:
             self._size = counts.info.width, counts.info.height
