@@ -20,7 +20,7 @@ spoil = f"! breakmydata probability={damage} skip=100000 " if float(damage) else
 factory = factory_of(
     f"videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},"
     "framerate=25/1 ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 bitrate=400 "
-    f"{spoil}! rtph264pay config-interval=-1"
+    f"{spoil}! rtph264pay"
 )
 factory.set_shared(True)
 serve(GstRtspServer.RTSPServer.new(), factory, port)

@@ -32,10 +32,10 @@ def annex_b(packet: StoredPacket) -> bytes:
     return b"".join(START + unit for unit in found)
 
 
-def sequence_sets(packet: StoredPacket) -> list[bytes]:
+def sequence_sets(packet: StoredPacket) -> set[bytes]:
     """Returns the sequence parameter sets that hold from a key frame on, own or beside."""
-    own = [unit for unit in _units(packet) if _is_sequence(unit, packet)]
-    return own or [unit for unit in parameter_sets(packet) if _is_sequence(unit, packet)]
+    own = {unit for unit in _units(packet) if _is_sequence(unit, packet)}
+    return own or {unit for unit in parameter_sets(packet) if _is_sequence(unit, packet)}
 
 
 def parameter_sets(packet: StoredPacket) -> list[bytes]:

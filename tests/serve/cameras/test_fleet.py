@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -181,6 +182,15 @@ def test_what_can_t_be_watched_says_why_and_is_tried_again(
     assert "protocol" in str(errors["srt"]).lower()
     path.write_bytes(film.read_bytes())
     watching.await_windows("late")
+
+
+def test_a_camera_that_is_absent_says_why_while_it_is_waited_for(watching: Watching) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    watching.fleet.want([camera("door", f"rtsp://user:secret@127.0.0.1:{port}/camera")])
+    watching.until(lambda: "connection refused" in str(watching.fleet.status("door").error))
+    status = watching.fleet.status("door")
+    assert status.state == "starting" and "secret" not in repr(status)
 
 
 def test_a_file_that_ends_rests_until_it_is_changed(watching: Watching, film: Path) -> None:

@@ -61,7 +61,7 @@ class ClipWriter:
         self.over = False
         self._first = first
         self._codec = first.parameters.codec
-        self._sequence = sequence_sets(first) if self._codec in CODECS else []
+        self._sequence = sequence_sets(first) if self._codec in CODECS else set()
         self._stamps = _Stamps()
         self._awaits_key = True
         self._number: int | None = None
