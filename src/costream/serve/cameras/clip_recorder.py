@@ -143,8 +143,9 @@ class ClipRecorder:
             return None
         try:
             path = self._media.path(clip.event, clip.at, suffix_of(packets[0]))
-            self._follow(clip, partial_of(path), packets)
-            return partial_of(path).replace(path)
+            partial = partial_of(path)
+            self._follow(clip, partial, packets)
+            return partial.replace(path) if partial.exists() else None
         except OSError as error:
             raise MediaError(f"a clip was dropped, as it can't be written: {error}") from None
 
