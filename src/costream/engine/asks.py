@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from costream.errors import SettingsError
+
+MOST_ZONES = 62
+"""Zones that are asked about at a time, at most: a bit of an int64 each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question, and what of the picture it is asked about.
+
+    Attributes:
+        text: the question.
+        zone: name of a zone of the stream's view, or None for the whole picture.
+    """
+
+    text: str
+    zone: str | None = None
 
 
 def checked_asks(asks: Sequence[str]) -> list[str]:
@@ -19,6 +36,28 @@ def checked_asks(asks: Sequence[str]) -> list[str]:
     for ask in found:
         _check(ask)
     return found
+
+
+def zoned_asks(asks: Sequence[str | Ask], zones: Collection[str]) -> tuple[Ask, ...]:
+    """Returns questions, each with its zone if it has one.
+
+    Args:
+        asks: the questions.
+        zones: names of the zones that there are.
+
+    Raises:
+        SettingsError: there is no question, one is empty or not valid Unicode, or asks about a zone
+            that is not there; too many zones are asked about.
+    """
+    found = [ask if isinstance(ask, Ask) else Ask(ask) for ask in asks]
+    named = {ask.zone for ask in found if ask.zone is not None}
+    for zone in sorted(named.difference(zones)):
+        known = f"choose one of {', '.join(zones)}" if zones else "this stream has no zones"
+        raise SettingsError(f"unknown zone {zone!r}: {known}")
+    if len(named) > MOST_ZONES:
+        raise SettingsError(f"at most {MOST_ZONES} zones can be asked about, not {len(named)}")
+    texts = checked_asks([ask.text for ask in found])
+    return tuple(Ask(text, ask.zone) for text, ask in zip(texts, found, strict=True))
 
 
 def _check(ask: str) -> None:

@@ -86,8 +86,12 @@ class Continuation:
 
 def seen_by(keys: Keys, branches: Sequence[int]) -> dict[int, Ints]:
     """Returns, for each question, the places of the keys that its answer sees: int64 [keys]."""
-    owners = np.concatenate([np.full(len(keys) - len(keys.branches), SHARED), keys.branches])
-    return {b: ((owners == SHARED) | (owners == b)).nonzero()[0] for b in branches}
+    owners = np.concatenate([np.full(keys.shared, SHARED), keys.branches])
+    seen = {b: (owners == SHARED) | (owners == b) for b in branches}
+    if keys.audience is not None:
+        for b in branches:
+            seen[b] &= keys.audience & keys.audience[owners == b][0] != 0
+    return {b: mask.nonzero()[0] for b, mask in seen.items()}
 
 
 def _with_room(

@@ -19,6 +19,7 @@ from costream.engine.overlap import Overlap
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.plan import Keys, Piece, Plan, Stream, WindowState, concatenate, take
 from costream.engine.questions import Questions
+from costream.engine.view import EVERYBODY
 from costream.models import Timestamp
 
 Mask = npt.NDArray[np.bool_]
@@ -143,6 +144,7 @@ class Draft:
                 ]
             ),
             questions.branches,
+            self._audience(questions),
         )
         state = WindowState(
             tuple(self._patches), table, self._carry, self._position, self._index, self._base
@@ -264,6 +266,24 @@ class Draft:
             self._pieces.append(Piece(segment, start, place + here, rows[here], branch))
             done += len(segment)
         return rows
+
+    def _audience(self, questions: Questions) -> Ints | None:
+        """Returns which zones' questions see each key: see :attr:`Keys.audience`."""
+        if questions.audience is None:
+            return None
+        prompt = self._stream.prompt.tokens
+        bits = self._stream.view.audience(questions.zones)
+        # The tokens beside visual ones, such as a frame's time, have gathered the whole picture:
+        # they are in the zones that hold all of it.
+        beside = np.bitwise_and.reduce(bits[~self._stream.view.masked])
+        found = np.full(prompt + len(self._table.rows), beside)
+        found[:prompt] = EVERYBODY
+        for patch in self._patches:
+            if patch.segment is not None:
+                begin = prompt + patch.slot - self._table.first
+                places = begin + patch.segment.visual.numpy().nonzero()[0]
+                found[places] = bits[patch.shown.numpy()]
+        return concatenate([found, questions.audience])
 
     def _take(self, rows: int) -> Ints:
         taken = self._pool.allocate(rows)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from costream.embedded import warn_of_embedded
-from costream.engine.asks import checked_asks
+from costream.engine.asks import Ask, zoned_asks
 from costream.engine.bell import Bell
 from costream.engine.claim import Claim
 from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
@@ -27,6 +27,7 @@ from costream.engine.runner import ModelRunner
 from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.scheduler import Scheduler
 from costream.engine.session import WAITING, Session
+from costream.engine.view import StreamView
 from costream.engine.watch import Watch
 from costream.errors import SettingsError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
@@ -124,8 +125,9 @@ class Engine:
     def watch(
         self,
         stream: SampleSource | IngestProcess | Sequence[SampleSource | IngestProcess],
-        ask: Sequence[str],
+        ask: Sequence[str | Ask],
         *,
+        view: StreamView | None = None,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
     ) -> Iterator[Result]:
@@ -139,20 +141,22 @@ class Engine:
                 :class:`~costream.video.LiveStream`, or several of them. The caller closes
                 it. Opened with ``motion=engine.settings.uses_motion``, it extracts motion vectors
                 only for a pruner that looks at them.
-            ask: questions whose answer is yes or no.
+            ask: questions whose answer is yes or no, about the picture or a zone of the view.
+            view: masks and zones, the same of all streams.
             on_frame: called with the record of every native frame: see
                 :data:`~costream.engine.ingest.OnFrame`.
             on_gap: called with every gap of a live source, in order with the stream's results.
 
         Raises:
-            SettingsError: at once: there is no question, one is empty or no valid Unicode.
+            SettingsError: at once: there is no question, one is empty or no valid Unicode, or asks
+                about an unknown zone.
             SourceError: at once or while iterating: the stream can't be read.
         """
         roster = self._roster()
-        handle = roster.handle(checked_asks(ask), Reports(on_frame, on_gap))
+        handle = roster.handle(ask, view or StreamView(), Reports(on_frame, on_gap))
         if isinstance(stream, Sequence | IngestProcess):
             for one in _several(stream):
-                roster.add(one, roster.handle(handle.asks, handle.reports))
+                roster.add(one, roster.handle(handle.asks, handle.view, handle.reports))
         else:
             # Opened here: what is wrong with it is told at once, and it is read by this thread.
             roster.watch(self._pulled(stream, handle), handle)
@@ -162,8 +166,9 @@ class Engine:
     def watch_async(
         self,
         stream: SampleSource | IngestProcess | Sequence[SampleSource | IngestProcess],
-        ask: Sequence[str],
+        ask: Sequence[str | Ask],
         *,
+        view: StreamView | None = None,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
         waiting: int = WAITING,
@@ -176,10 +181,13 @@ class Engine:
         the rows of the pool are free. The caller closes the streams then.
 
         Raises:
-            SettingsError: at once: there is no question, one is empty or no valid Unicode.
+            SettingsError: at once: there is no question, one is empty or no valid Unicode, or asks
+                about an unknown zone.
             SourceError: while iterating: a stream can't be read.
         """
-        return self._results_async(_several(stream), checked_asks(ask), on_frame, on_gap, waiting)
+        view = view or StreamView()
+        asks = zoned_asks(ask, view.zones)
+        return self._results_async(_several(stream), asks, view, on_frame, on_gap, waiting)
 
     def session(self, *, waiting: int = WAITING) -> Session:
         """Runs this engine in a thread of its own, for streams that come and go.
@@ -220,14 +228,15 @@ class Engine:
     async def _results_async(
         self,
         streams: Sequence[SampleSource | IngestProcess],
-        asks: Sequence[str],
+        asks: Sequence[Ask],
+        view: StreamView,
         on_frame: OnFrame | None,
         on_gap: OnGap | None,
         waiting: int,
     ) -> AsyncGenerator[Result, None]:
         async with self.session(waiting=waiting) as session:
             for stream in streams:
-                session.add(stream, asks, on_frame=on_frame, on_gap=on_gap)
+                session.add(stream, asks, view=view, on_frame=on_frame, on_gap=on_gap)
             session.finish()
             async for _, result in session:
                 yield result
@@ -240,43 +249,51 @@ class Engine:
     def _admit(self, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell) -> Feed:
         """Begins to read one of several streams, in a thread of its own where it is not a file."""
         if isinstance(stream, IngestProcess):
-            watch = self._join(stream, handle.asks)
+            watch = self._join(stream, handle)
             return ThreadedFeed(
-                watch, partial(stream.windows, self._recipe()), handle.reports, bell
+                watch, partial(stream.windows, self._recipe(handle.view)), handle.reports, bell
             )
         if not stream.info.awaited:
             return self._pulled(stream, handle)
-        watch = self._join(stream, handle.asks)
+        watch = self._join(stream, handle)
         return ThreadedFeed(watch, watch.ingest.windows, handle.reports, bell)
 
     def _pulled(self, stream: SampleSource, handle: WatchHandle) -> Feed:
-        watch = self._join(stream, handle.asks)
+        watch = self._join(stream, handle)
         return PulledFeed(watch, watch.ingest.windows(handle.reports))
 
-    def _join(self, stream: SampleSource | IngestProcess, asks: Sequence[str]) -> Watch:
-        watch = self.open(stream, asks)
-        self._warn(stream.info.source, asks)
+    def _join(self, stream: SampleSource | IngestProcess, handle: WatchHandle) -> Watch:
+        watch = self.open(stream, handle.asks, handle.view)
+        self._warn(stream.info.source, handle.asks)
         return watch
 
-    def _ask(self, watch: Watch, asks: Sequence[str]) -> None:
+    def _ask(self, watch: Watch, asks: Sequence[Ask]) -> None:
         watch.ask(Questions(self.model, asks, self.settings))
         self._warn(watch.info.source, asks)
 
-    def open(self, stream: SampleSource | IngestProcess, ask: Sequence[str]) -> Watch:
+    def open(
+        self,
+        stream: SampleSource | IngestProcess,
+        ask: Sequence[str | Ask],
+        view: StreamView | None = None,
+    ) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
-        questions = Questions(self.model, ask, self.settings)
+        view = view or StreamView()
+        questions = Questions(self.model, zoned_asks(ask, view.zones), self.settings)
         info, preprocessing = stream.info, self.model.preprocessing
         geometry = preprocessing.geometry(
             info.width, info.height, self.schedule.window, self.settings.frame_size
         )
-        pruner = self._pruner(geometry.grid, self._pruner_settings())
+        seen = view.on(preprocessing, geometry)
+        pruner = self._pruner(geometry.grid, seen.told(self._pruner_settings(), geometry))
         ingest = None
         if not isinstance(stream, IngestProcess):
-            ingest = Ingest(stream, pruner, preprocessing, geometry, self.schedule)
+            ingest = Ingest(stream, pruner, preprocessing, geometry, self.schedule, seen)
         return Watch(
             info,
             ingest,
             geometry,
+            seen,
             self.schedule,
             pruner,
             questions,
@@ -293,13 +310,14 @@ class Engine:
         """
         return IngestProcess.of(source)
 
-    def _recipe(self) -> IngestRecipe:
+    def _recipe(self, view: StreamView) -> IngestRecipe:
         return IngestRecipe(
             self.model.preprocessing,
             self.schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),
+            view,
         )
 
     def windows(
@@ -311,12 +329,13 @@ class Engine:
         """Yields the stream's windows, each with the processor time spent on reading it."""
         return read_windows(stream, self.schedule, Reports(on_frame, on_gap))
 
-    def _warn(self, source: str, ask: Sequence[str]) -> None:
+    def _warn(self, source: str, asks: Sequence[Ask]) -> None:
         if self._name is None:
             return
         # An open file shows what its owner puts into it, such as the synthetic camera.
         synthetic = source.startswith("<") or is_synthetic(source)
-        warn_of_embedded(self._name, source, self.settings.uncalibrated(ask), synthetic=synthetic)
+        unknown = self.settings.uncalibrated([ask.text for ask in asks])
+        warn_of_embedded(self._name, source, unknown, synthetic=synthetic)
 
     def _pruner_settings(self) -> PrunerSettings:
         seconds = self.settings.anchor_every

@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from enum import Enum
 
-from costream.engine.asks import checked_asks
+from costream.engine.asks import Ask, zoned_asks
 from costream.engine.bell import Bell
 from costream.engine.ingest import Reports
 from costream.engine.result import Result
+from costream.engine.view import StreamView
 from costream.engine.wakeup import Wakeup
 
 
@@ -31,6 +32,7 @@ class WatchHandle:
 
     Args:
         asks: the questions, checked.
+        view: masks and zones of the stream.
         reports: who is told while the stream is read.
         bell: wakes the engine.
         wakeup: wakes who waits for results.
@@ -38,8 +40,15 @@ class WatchHandle:
     """
 
     def __init__(
-        self, asks: Sequence[str], reports: Reports, bell: Bell, wakeup: Wakeup, limit: int
+        self,
+        asks: Sequence[Ask],
+        view: StreamView,
+        reports: Reports,
+        bell: Bell,
+        wakeup: Wakeup,
+        limit: int,
     ) -> None:
+        self.view = view
         self.reports = reports
         self._asks = tuple(asks)
         self._bell = bell
@@ -50,20 +59,21 @@ class WatchHandle:
         self._error: Exception | None = None
 
     @property
-    def asks(self) -> tuple[str, ...]:
+    def asks(self) -> tuple[Ask, ...]:
         """The questions that are asked of the next window."""
         return self._asks
 
-    def ask(self, asks: Sequence[str]) -> None:
+    def ask(self, asks: Sequence[str | Ask]) -> None:
         """Replaces the questions from the next window on that is planned.
 
         Nothing of the video is computed again for it. ``Result.asked_since`` of a result is the
         number of the first window that its questions were asked of.
 
         Raises:
-            SettingsError: there is no question, one is empty, or one is not valid Unicode.
+            SettingsError: there is no question, one is empty, or one is not valid Unicode; one is
+                about a zone that the stream's view doesn't have.
         """
-        self._asks = tuple(checked_asks(asks))
+        self._asks = zoned_asks(asks, self.view.zones)
         self._bell.ring()
 
     def cancel(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costream.engine.schedule import Schedule, Tubelet, Window
+from costream.engine.view import GridView
 from costream.preprocessing import FrameGeometry, Preprocessing
 from costream.pruning import KeepMask, Pruner
 from costream.video import ChangeMap, FrameRecord, Gap, Sample, SampleSource
@@ -149,6 +150,7 @@ class Ingest:
         preprocessing: cuts the patches of frames.
         geometry: how they are cut.
         schedule: window and stride.
+        view: what of the picture is masked, if anything is; the pruner's settings know it too.
     """
 
     def __init__(
@@ -158,12 +160,14 @@ class Ingest:
         preprocessing: Preprocessing,
         geometry: FrameGeometry,
         schedule: Schedule,
+        view: GridView | None = None,
     ) -> None:
         self.stream = stream
         self.geometry = geometry
         self._pruner = pruner
         self._preprocessing = preprocessing
         self._schedule = schedule
+        self._cover = None if view is None else view.cover()
         self._unseen: ChangeMap | None = None
 
     def windows(self, reports: Reports) -> Iterator[WindowInput]:
@@ -209,7 +213,10 @@ class Ingest:
 
     def _frame(self, tubelet: Tubelet) -> FrameInput:
         samples = tubelet.samples
-        keep, pictures = self._pruner.decide(samples), [sample.picture for sample in samples]
+        if self._cover is not None:
+            samples = tuple(map(self._cover.over, samples))
+        keep = self._pruner.decide(samples).without(self._pruner.settings.masked)
+        pictures = [sample.picture for sample in samples]
         kept = keep.groups.reshape(-1)
         return FrameInput(
             ticks=(samples[0].tick, samples[-1].tick),

@@ -23,6 +23,7 @@ from costream.engine.child import Child, End, Line
 from costream.engine.ingest import Ingest, Reports, WindowInput
 from costream.engine.schedule import Schedule
 from costream.engine.source_news import SourceListener, SourceNews
+from costream.engine.view import StreamView
 from costream.errors import CoStreamError, SourceError
 from costream.preprocessing import Preprocessing
 from costream.pruning import PRUNERS, PrunerSettings
@@ -53,6 +54,7 @@ class IngestRecipe:
         frame_size: (width, height) of frames, or None for what the preprocessing says.
         pruner: name of the rule.
         pruner_settings: its settings.
+        view: masks and zones of the stream.
     """
 
     preprocessing: Preprocessing
@@ -60,6 +62,7 @@ class IngestRecipe:
     frame_size: tuple[int, int] | None
     pruner: str
     pruner_settings: PrunerSettings
+    view: StreamView
 
     def ingest(self, source: DeferredSource) -> Ingest:
         """Returns the ingest of a source; opens it first."""
@@ -67,8 +70,10 @@ class IngestRecipe:
         geometry = self.preprocessing.geometry(
             info.width, info.height, self.schedule.window, self.frame_size
         )
-        pruner = PRUNERS[self.pruner](geometry.grid, self.pruner_settings)
-        return Ingest(source, pruner, self.preprocessing, geometry, self.schedule)
+        view = self.view.on(self.preprocessing, geometry)
+        settings = view.told(self.pruner_settings, geometry)
+        pruner = PRUNERS[self.pruner](geometry.grid, settings)
+        return Ingest(source, pruner, self.preprocessing, geometry, self.schedule, view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from costream.engine.carry_over import CarryOver
 from costream.engine.ingest import WindowInput
 from costream.engine.page_table import Ints, PageTable
 from costream.engine.schedule import Schedule
+from costream.engine.view import GridView
 from costream.models import FrameGeometry, Layout, Segment
 
 SHARED = -1
@@ -101,14 +102,23 @@ class Keys:
         rows: int64 [keys], rows of the pool.
         distances: int64 [keys], positions that each key is moved by.
         branches: int64 [keys of questions], the branch of each of the last ones.
+        audience: int64 [keys], bits: the zones, in the order of the questions', whose questions see
+            the key. Those about the whole picture, the first bit, see all of prompt and window; a
+            key of a question has the one bit of its zone. None where none is about a zone.
     """
 
     rows: Ints
     distances: Ints
     branches: Ints
+    audience: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def shared(self) -> int:
+        """How many from the first on are of no question."""
+        return len(self.rows) - len(self.branches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,7 @@ class Stream:
         prompt: what every window begins with.
         hold: whether groups that are pruned are carried over.
         limit: position after which positions begin again.
+        view: masks and zones on its groups.
     """
 
     key: int
@@ -150,10 +161,11 @@ class Stream:
     prompt: Prompt
     hold: bool
     limit: int
+    view: GridView
 
     @property
     def groups(self) -> int:
-        """Merge groups of a whole frame."""
+        """Merge groups of a whole frame, masked ones among them."""
         return self.geometry.grid.groups
 
 

@@ -23,6 +23,7 @@ class Answer:
         threshold: score from which on it is a yes.
         calibrated: whether a calibration names the question, so that the score is not the model's
             own probability.
+        zone: name of the zone that the question was asked about, or None for the whole picture.
     """
 
     ask: str
@@ -30,6 +31,7 @@ class Answer:
     text: str | None = None
     threshold: float = 0.5
     calibrated: bool = False
+    zone: str | None = None
 
     @property
     def decision(self) -> Decision | None:
@@ -47,6 +49,7 @@ class Answer:
             "threshold": self.threshold,
             "calibrated": self.calibrated,
             "text": self.text,
+            "zone": self.zone,
         }
 
 
@@ -55,7 +58,7 @@ class TokenCount:
     """Visual tokens of a window; ``prefilled + referring + reused == kept + carried``.
 
     Attributes:
-        full: those of all its frames, unpruned.
+        full: those of all its frames, unpruned; without masked ones, which nothing could keep.
         encoded: those that came out of the vision encoder for this window.
         kept: those in the window that were encoded from their own frames.
         carried: those in it that stand for pruned groups, as these last were.
@@ -78,7 +81,8 @@ class FlopCount:
     """Floating point operations, counted from shapes: see ``costream.models.flops``.
 
     Attributes:
-        full: vision encoder and language model over the whole unpruned window, from nothing.
+        full: vision encoder and language model over the whole unpruned window, from nothing, with
+            masked groups left out: that masks save is not for pruning to claim.
         spent: what was run for this window.
         asking: what of it went into the questions' own tokens, which no policy can save.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from costream.engine.asks import Ask, zoned_asks
 from costream.engine.bell import Bell
 from costream.engine.feed import Feed
 from costream.engine.handle import WatchHandle
@@ -13,6 +14,7 @@ from costream.engine.ingest_process import IngestProcess
 from costream.engine.joining import Joining
 from costream.engine.result import Result
 from costream.engine.scheduler import Scheduler
+from costream.engine.view import StreamView
 from costream.engine.wakeup import Wakeup
 from costream.engine.watch import Watch
 from costream.errors import CoStreamError, SettingsError
@@ -21,7 +23,7 @@ from costream.video import SampleSource
 Admit = Callable[[SampleSource | IngestProcess, WatchHandle, Bell], Feed]
 """Begins to read a stream that is open."""
 
-Ask = Callable[[Watch, Sequence[str]], None]
+Change = Callable[[Watch, Sequence[Ask]], None]
 """Replaces the questions of a watch."""
 
 logger = logging.getLogger("costream")
@@ -43,7 +45,7 @@ class Roster:
         error: what ended the first stream that did not end by itself.
     """
 
-    def __init__(self, admit: Admit, ask: Ask, *, lasting: bool = False) -> None:
+    def __init__(self, admit: Admit, ask: Change, *, lasting: bool = False) -> None:
         self.wakeup = Wakeup()
         self.error: Exception | None = None
         self._admit = admit
@@ -55,9 +57,16 @@ class Roster:
         self._joining: dict[WatchHandle, Joining] = {}
         self._feeds: dict[Feed, WatchHandle] = {}
 
-    def handle(self, asks: Sequence[str], reports: Reports, limit: int = 1) -> WatchHandle:
-        """Makes a handle whose results, at most ``limit``, wait in it."""
-        return WatchHandle(asks, reports, self._bell, self.wakeup, limit)
+    def handle(
+        self, asks: Sequence[str | Ask], view: StreamView, reports: Reports, limit: int = 1
+    ) -> WatchHandle:
+        """Makes a handle whose results, at most ``limit``, wait in it.
+
+        Raises:
+            SettingsError: something is wrong with a question: see :func:`zoned_asks`.
+        """
+        asked = zoned_asks(asks, view.zones)
+        return WatchHandle(asked, view, reports, self._bell, self.wakeup, limit)
 
     def add(self, stream: SampleSource | IngestProcess, handle: WatchHandle) -> None:
         """Opens a stream in a thread of its own, and watches it from then on.
@@ -114,7 +123,7 @@ class Roster:
                 scheduler.add(feed)
             if handle.cancelled:
                 scheduler.remove(feed)
-            elif list(handle.asks) != feed.watch.questions.asks:
+            elif handle.asks != feed.watch.questions.asks:
                 self._change(scheduler, feed, handle.asks)
         self._settle(scheduler)
         return self.running
@@ -154,7 +163,7 @@ class Roster:
             except Exception as reason:  # this stream's alone
                 self._leave(handle, reason)
 
-    def _change(self, scheduler: Scheduler, feed: Feed, asks: Sequence[str]) -> None:
+    def _change(self, scheduler: Scheduler, feed: Feed, asks: Sequence[Ask]) -> None:
         try:
             self._ask(feed.watch, asks)
         except Exception as error:  # this stream's alone

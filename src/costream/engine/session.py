@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-from costream.engine.asks import checked_asks
+from costream.engine.asks import Ask
 from costream.engine.handle import Over, WatchHandle
 from costream.engine.ingest import OnFrame, OnGap, OnWindow, Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.roster import Roster
+from costream.engine.view import StreamView
 from costream.video import SampleSource
 
 WAITING = 8
@@ -55,8 +56,9 @@ class Session:
     def add(
         self,
         stream: SampleSource | IngestProcess,
-        ask: Sequence[str],
+        ask: Sequence[str | Ask],
         *,
+        view: StreamView | None = None,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
         on_window: OnWindow | None = None,
@@ -65,16 +67,18 @@ class Session:
 
         Args:
             stream: the stream. The caller closes it, once its handle has ended.
-            ask: questions whose answer is yes or no.
+            ask: questions whose answer is yes or no, about the picture or a zone of the view.
+            view: masks and zones of the stream.
             on_frame: called with the record of every native frame, by the thread that reads it.
             on_gap: called with every gap of a live source, by the thread that reads it.
             on_window: called with the outline of every window before it is run.
 
         Raises:
-            SettingsError: a question is empty or no valid Unicode, or the session is at its end.
+            SettingsError: a question is empty or no valid Unicode or about an unknown zone, or the
+                session is at its end.
         """
         reports = Reports(on_frame, on_gap, on_window)
-        handle = self._roster.handle(checked_asks(ask), reports, self._waiting)
+        handle = self._roster.handle(ask, view or StreamView(), reports, self._waiting)
         with self._roster.wakeup.lock:
             self._roster.add(stream, handle)
             self._handles = [one for one in self._handles if not one.drained] + [handle]

@@ -51,10 +51,10 @@ class StreamState:
 
     @property
     def full_tokens(self) -> int:
-        """Tokens of prompt and window if nothing were pruned."""
+        """Tokens of prompt and window if nothing were pruned; masks are no pruning."""
         patches = self.window.patches
         labels = sum(patch.label_tokens for patch in patches)
-        return self.stream.prompt.tokens + labels + len(patches) * self.stream.groups
+        return self.stream.prompt.tokens + labels + len(patches) * self.stream.view.groups
 
     @property
     def rows(self) -> int:

@@ -20,6 +20,7 @@ from costream.engine.result import FlopCount, Result, StageSeconds, TokenCount, 
 from costream.engine.runner import ModelRunner, Output
 from costream.engine.schedule import Schedule, Window
 from costream.engine.stream_state import StreamState
+from costream.engine.view import GridView
 from costream.errors import IntegrityError
 from costream.models import FrameGeometry, VisualTokens
 from costream.pruning import Pruner
@@ -36,6 +37,7 @@ class Watch:
         info: what is known of the stream.
         ingest: reads it, where this process does.
         geometry: how its pictures are cut.
+        view: masks and zones on its groups.
         schedule: window and stride.
         pruner: the stream's pruner, whose threshold can be set while it runs. Where another process
             reads the stream it decides nothing and only looks at features, if its rule does.
@@ -50,6 +52,7 @@ class Watch:
         info: StreamInfo,
         ingest: Ingest | None,
         geometry: FrameGeometry,
+        view: GridView,
         schedule: Schedule,
         pruner: Pruner,
         questions: Questions,
@@ -68,6 +71,7 @@ class Watch:
             runner.prompt,
             settings.hold,
             settings.rebase_after,
+            view,
         )
         self.state = StreamState(self.stream, runner.pool)
         self.pruner = pruner
@@ -240,9 +244,9 @@ class Watch:
         return model.text_flops(tokens, len(plan.keys), logits=asks, read=asks)
 
     def _full_flops(self, written: int) -> int:
-        """What the window costs from nothing: all patches, all tokens, the same answers."""
-        model, grid = self._runner.model, self.stream.geometry.grid
-        patches = [grid.rows * grid.cols] * len(self.state.window.patches)
+        """What the window costs from nothing: all that no mask hides, and the same answers."""
+        model, merge = self._runner.model, self.stream.geometry.grid.merge
+        patches = [self.stream.view.groups * merge**2] * len(self.state.window.patches)
         tokens = self.state.full_tokens + self.questions.tokens
         asks = len(self.questions.asks)
         prefill = model.text_flops(tokens, tokens, logits=asks, read=asks)
@@ -256,7 +260,7 @@ def _count_tokens(plan: Plan) -> TokenCount:
     carried = sum(int(patch.carried.sum()) for patch in patches)
     prefilled = sum(piece.visual_tokens for piece in plan.pieces)
     return TokenCount(
-        full=sum(len(patch.shown) for patch in patches),
+        full=len(patches) * plan.stream.view.groups,
         encoded=sum(frame.encoded for frame in plan.window.frames),
         kept=kept,
         carried=carried,

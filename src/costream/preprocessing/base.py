@@ -16,7 +16,7 @@ import numpy.typing as npt
 from costream.errors import SettingsError
 from costream.preprocessing.cut import cut_pictures
 from costream.pruning import PatchGrid
-from costream.video import Picture
+from costream.video import Picture, Polygon, touched
 
 Mask = npt.NDArray[np.bool_]
 Patches = npt.NDArray[np.uint8]
@@ -110,6 +110,15 @@ class Preprocessing(ABC):
             geometry: how frames are cut.
         """
         return kept.reshape(geometry.grid.group_shape)
+
+    def touched(self, polygon: Polygon, geometry: FrameGeometry) -> Mask:
+        """Returns which merge groups are made of pixels that a polygon touches: bool [groups].
+
+        Args:
+            polygon: in shares of the displayed picture.
+            geometry: how frames are cut.
+        """
+        return touched(polygon, geometry.grid.group_shape).reshape(-1)
 
     def check_length(self, tokens: int) -> None:
         """Checks that a window of that many visual tokens is one that the model was made for.

@@ -10,6 +10,7 @@ from costream.errors import SettingsError
 from costream.preprocessing.base import FrameGeometry, Mask, Preprocessing
 from costream.preprocessing.sizes import check_shape
 from costream.pruning import PatchGrid
+from costream.video import Polygon, touched
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ class PooledPreprocessing(Preprocessing):
         tokens = kept.reshape(geometry.grid.group_shape)
         # Pooling is the same along rows and columns.
         return (taps.T.astype(int) @ tokens @ taps) > 0
+
+    def touched(self, polygon: Polygon, geometry: FrameGeometry) -> Mask:
+        taps = pooling_taps(self.side, geometry.grid.rows)
+        extent = self.tile[1] / self.patch, self.tile[0] / self.patch
+        patches = touched(polygon, (self.side, self.side), extent)
+        found: Mask = (taps @ patches @ taps.T).reshape(-1)
+        return found
 
 
 def pooling_taps(patches: int, tokens: int) -> Mask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -86,6 +86,10 @@ class KeepMask:
         """Returns the mask that keeps every group of ``grid``."""
         return cls(np.ones(grid.group_shape, dtype=np.bool_), anchor)
 
+    def without(self, masked: npt.NDArray[np.bool_] | None) -> KeepMask:
+        """Returns it without the groups that masks hide: bool [group rows, group cols], or None."""
+        return self if masked is None else replace(self, groups=self.groups & ~masked)
+
     @property
     def kept(self) -> int:
         """Number of groups kept."""
@@ -103,6 +107,9 @@ class PrunerSettings:
             published rules carry their own GOP of 16 and heed it only where it is shorter.
         keep: share of groups to keep, in 0..1, for the rules that take one.
         seed: seed of the rules that draw at random, not negative.
+        masked: bool [group rows, group cols], the groups that the stream's masks hide, or None. A
+            rule may keep them, since they are taken out of what it decides; it should not count
+            them where it asks how much of the picture has changed.
 
     Raises:
         SettingsError: a value is out of range.
@@ -111,6 +118,7 @@ class PrunerSettings:
     anchor_every: int
     keep: float = 0.2
     seed: int = 0
+    masked: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.anchor_every < 1:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from costream.pruning.base import PatchGrid
 from costream.pruning.blocks import SUB_BLOCKS, in_groups
 from costream.pruning.displacement import Displacement, Profiles, steadied
@@ -78,8 +81,9 @@ class CameraWatch:
     whatever moved in them, none ever was.
     """
 
-    def __init__(self, grid: PatchGrid) -> None:
+    def __init__(self, grid: PatchGrid, seen: npt.NDArray[np.bool_]) -> None:
         self._grid = grid
+        self._seen = seen
         rows, cols = grid.group_shape
         self._cells = SUB_BLOCKS * rows, SUB_BLOCKS * cols
         self._origin: Profiles | None = None
@@ -95,7 +99,8 @@ class CameraWatch:
 
         Args:
             picture: the frame.
-            luma: the same, float32 [rows, cols, n] in each group's n sub-blocks.
+            luma: the same, float32 [groups, n] in the n sub-blocks of each group that is not
+                masked.
             reference: what was last kept there, of the same shape.
             threshold: luma steps by which a sub-block must differ to count as changed.
         """
@@ -109,7 +114,7 @@ class CameraWatch:
         if shaken.length < STILL:
             return CameraView(luma, None)
         if _moved(shaken) and shaken.length <= SHAKE:
-            back = in_groups(steadied(fine, shaken, self._cells), self._grid)
+            back = in_groups(steadied(fine, shaken, self._cells), self._grid)[self._seen]
             if changed_share(reference, back, threshold) <= EXPLAINED * changed:
                 self._stood = 0
                 return CameraView(back, "shake")

@@ -43,8 +43,10 @@ class EfficientVideoSampling(ScheduledPruner):
         thinned = list(masks)
         if pruned:
             chosen = _largest(np.stack([distances[n] for n in pruned]), self.settings.keep)
-            for n, groups in zip(pruned, chosen, strict=True):
-                thinned[n] = KeepMask(groups.reshape(self.grid.group_shape), None)
+            for n, kept in zip(pruned, chosen, strict=True):
+                groups = masks[n].groups.copy()
+                groups[groups] = kept
+                thinned[n] = KeepMask(groups, None)
         return thinned
 
     def _distance(self, frame: Features) -> Features:

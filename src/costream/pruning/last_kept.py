@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ CALM_SHARE = 0.3
 """Share of changed groups at or under which the next scene cut can be declared."""
 
 Mask = npt.NDArray[np.bool_]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @PRUNERS.register("last-kept")
@@ -74,6 +76,9 @@ class LastKept(Pruner):
     doubtful groups by vectors, ``last-kept-residual`` by residuals, and ``costream bench signal``
     shows what that adds.
 
+    **Masks.** Groups that masks hide are left out of everything: of what is kept, of the shares
+    above, and of what is known of light and flicker.
+
     **Parts.** The rule is put together of a threshold, a judge, what it does about light, and a
     controller where there is one; its variants are other parts in their places.
 
@@ -108,7 +113,9 @@ class LastKept(Pruner):
         self._judge = judge
         self._schedule = AnchorSchedule(settings.anchor_every)
         self._light = light or LightWatch()
-        self._camera = CameraWatch(grid)
+        hidden = settings.masked
+        self._seen = np.ones(grid.group_shape, np.bool_) if hidden is None else ~hidden
+        self._camera = CameraWatch(grid, self._seen)
         self._reference: Luma | None = None
         self._unsettled: Mask | None = None
         self._armed = True
@@ -125,14 +132,14 @@ class LastKept(Pruner):
         scene = cut or motion or self._light.scene
         if reason:
             self._schedule.place(samples)
-            changed = np.ones(self.grid.group_shape, dtype=np.bool_)
+            changed = np.ones(int(self._seen.sum()), dtype=np.bool_)
         elif self._unsettled is not None:
             changed |= self._unsettled
         self._unsettled = changed & self._moves(views)
         threshold = self._steps
         self._remember(samples, views, changed)
-        mask = KeepMask(changed, reason, scene)
-        self._report(Outcome(mask, gaps, threshold))
+        mask = KeepMask(self._laid_out(changed), reason, scene)
+        self._report(Outcome(mask, self._laid_out(gaps, np.nan), threshold, len(changed)))
         return mask
 
     def _see(self, sample: Sample) -> CameraView:
@@ -147,23 +154,25 @@ class LastKept(Pruner):
         """Compares each frame with the reference in that frame's own light.
 
         Returns:
-            Whether a change of the light keeps it whole, what changed, and by how much.
+            Whether a change of the light keeps it whole, what changed, and by how much, of each
+            group that no mask hides.
         """
         light: AnchorReason | None = None
-        changed = np.zeros(self.grid.group_shape, dtype=np.bool_)
-        gaps = np.zeros(self.grid.group_shape, dtype=np.float32)
+        changed = np.zeros(int(self._seen.sum()), dtype=np.bool_)
+        gaps = np.zeros(len(changed), dtype=np.float32)
         for sample, view in zip(samples, views, strict=True):
             if self._relight(view.luma):
                 light = "light"
             if self._reference is not None:
                 gap: Luma = np.abs(view.luma - self._reference).max(axis=-1) + view.blur
-                np.logical_or(changed, self._judge(sample, gap, self._steps), out=changed)
+                judged = self._judge(sample, self._laid_out(gap), self._steps)[self._seen]
+                np.logical_or(changed, judged, out=changed)
                 np.maximum(gaps, gap, out=gaps)
         return light, changed, gaps
 
     def _moves(self, views: Sequence[CameraView]) -> Mask:
         """Says which groups change from frame to frame of one temporal patch."""
-        moves = np.zeros(self.grid.group_shape, dtype=np.bool_)
+        moves = np.zeros(int(self._seen.sum()), dtype=np.bool_)
         for before, after in pairwise(views):
             gap: Luma = np.abs(after.luma - before.luma).max(axis=-1)
             moves |= gap > self._steps
@@ -188,8 +197,16 @@ class LastKept(Pruner):
         return view.whole
 
     def _look(self, sample: Sample) -> Luma:
+        """Returns the sub-blocks of the groups that no mask hides: float32 [groups, 16]."""
         rows, cols = self.grid.group_shape
-        return in_groups(sample.picture.luma(SUB_BLOCKS * rows, SUB_BLOCKS * cols), self.grid)
+        luma = sample.picture.luma(SUB_BLOCKS * rows, SUB_BLOCKS * cols)
+        return in_groups(luma, self.grid)[self._seen]
+
+    def _laid_out(self, values: npt.NDArray[Scalar], other: float = 0) -> npt.NDArray[Scalar]:
+        """Returns values of the groups that no mask hides at their places, another elsewhere."""
+        picture = np.full(self.grid.group_shape, other, values.dtype)
+        picture[self._seen] = values
+        return picture
 
     def _cut(self, changed: Mask, *, calm: bool) -> Literal["cut"] | None:
         if self._reference is None:

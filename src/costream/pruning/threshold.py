@@ -54,25 +54,28 @@ class Outcome:
     Attributes:
         mask: what was kept, and why all of it where it was.
         gaps: float32 [group rows, group cols], luma steps: by how much each group differed from
-            what was last kept at its place, the most over the patch's frames. 0 in the first one.
+            what was last kept at its place, the most over the patch's frames. 0 in the first one,
+            not a number where a mask hides the group.
         threshold: luma steps that they were compared with.
+        groups: how many of them no mask hides. Shares are shares of these.
     """
 
     mask: KeepMask
     gaps: Luma
     threshold: float
+    groups: int
 
     @property
     def kept(self) -> float:
         """Share of the groups that was kept."""
-        return self.mask.kept / self.mask.groups.size
+        return self.mask.kept / self.groups
 
     def near(self, steps: float) -> float:
         """Returns the share of groups that differ by the threshold, give or take some steps.
 
         They are those about which another threshold would decide otherwise.
         """
-        return float((np.abs(self.gaps - self.threshold) <= steps).mean())
+        return int((np.abs(self.gaps - self.threshold) <= steps).sum()) / self.groups
 
 
 class Controller(Protocol):

@@ -7,6 +7,8 @@ from costream.video.deferred import DeferredSource
 from costream.video.gap import Gap
 from costream.video.live import LiveStream, open_source
 from costream.video.picture import Picture
+from costream.video.picture_mask import PictureMask
+from costream.video.polygon import Point, Polygon, checked_polygon, touched
 from costream.video.reach import Reach
 from costream.video.record import FrameRecord, StreamHealth
 from costream.video.sample import (
@@ -32,6 +34,9 @@ __all__ = [
     "LiveStream",
     "MotionSource",
     "Picture",
+    "PictureMask",
+    "Point",
+    "Polygon",
     "Reach",
     "Sample",
     "SampleSource",
@@ -39,5 +44,7 @@ __all__ = [
     "StreamHealth",
     "StreamInfo",
     "checked_decoding",
+    "checked_polygon",
     "open_source",
+    "touched",
 ]

@@ -73,6 +73,11 @@ class Display:
         across, down = self.stretched(width, height)
         return (down, across) if self.turned else (across, down)
 
+    def coded(self, x: float, y: float) -> tuple[float, float]:
+        """Returns where a displayed point is in the coded picture: in shares of it, as given."""
+        x, y = ((x, y), (y, 1 - x), (1 - x, 1 - y), (1 - y, x))[self.rotation // 90]
+        return (1 - x if self.mirrored else x), y
+
     def flips(self) -> tuple[bool, bool]:
         """Returns whether displayed rows and displayed columns run against the coded ones."""
         if self.turned:

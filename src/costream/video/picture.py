@@ -149,6 +149,11 @@ class Picture:
         return self._frame
 
     @property
+    def frame(self) -> av.VideoFrame:
+        """The frame as coded. Nobody may write to it."""
+        return self._frame
+
+    @property
     def display(self) -> Display:
         """How the decoded frame is displayed."""
         return self._display

@@ -50,14 +50,28 @@ def all_of(pool: KVPool, rows: int) -> list[Tensor]:
     return [part.clone() for n in layers for part in pool.gather(n, torch.arange(rows), None)]
 
 
-def case_of(rng: np.random.Generator, rows: int, window: int, asks: int, share: float) -> Case:
-    """A window of which a share is computed, with questions of three tokens each behind it."""
-    branches = np.repeat(np.arange(asks), 3)
+def case_of(
+    rng: np.random.Generator, rows: int, window: int, asks: int, share: float, zones: int = 0
+) -> Case:
+    """A window of which a share is computed, with questions of three tokens each behind it.
+
+    Where there are zones, questions are about any of them or none, and what those about one have
+    in common, of two tokens, comes first.
+    """
+    branches, audience = np.repeat(np.arange(asks), 3), None
+    if zones:
+        about = np.arange(zones + 1)
+        branches = np.concatenate([np.full(2 * len(about), SHARED), branches])
+        numbers = np.concatenate(
+            [np.repeat(about, 2), np.repeat(rng.integers(0, zones + 1, asks), 3)]
+        )
+        seen = rng.integers(0, 1 << (zones + 1), window) | 1
+        audience = np.concatenate([seen, np.int64(1) << numbers])
     total = window + len(branches)
     distances = np.where(rng.random(total) < 0.5, rng.integers(0, 50, total), 0)
     chosen = rng.random(total) < share
     chosen[-1] = True
-    keys = Keys(rng.integers(0, rows, total), distances, branches)
+    keys = Keys(rng.integers(0, rows, total), distances, branches, audience)
     owners = np.concatenate([np.full(window, SHARED), branches])
     return Case(keys, chosen.nonzero()[0], owners[chosen])
 
@@ -84,7 +98,12 @@ def visible(case: Case) -> np.ndarray:
     """Which keys of its stream each token sees: bool [tokens, keys]."""
     order, owners = np.arange(len(case.keys)), case.owners
     mine = (owners[None] == SHARED) | (owners[None] == case.branches[:, None])
-    return mine & (order[None] <= case.places[:, None])
+    found = mine & (order[None] <= case.places[:, None])
+    if case.keys.audience is None:
+        return found
+    own = case.keys.audience[case.places]
+    zone = np.where(case.places < case.keys.shared, 1, own)
+    return found & (case.keys.audience[None] & zone[:, None] != 0)
 
 
 def gathered(pool: KVPool, cases: Sequence[Case], queries: Tensor, layer: int) -> Tensor:

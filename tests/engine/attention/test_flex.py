@@ -16,13 +16,14 @@ from tests.engine.attention.passes import Case, case_of, pool_of, streams_of, vi
 ROWS = 2000
 
 cases = st.builds(
-    lambda seed, window, asks, share: case_of(
-        np.random.default_rng(seed), ROWS, window, asks, share
+    lambda seed, window, asks, share, zones: case_of(
+        np.random.default_rng(seed), ROWS, window, asks, share, zones
     ),
     seed=st.integers(0, 99),
     window=st.integers(1, 900),
     asks=st.integers(0, 20),
     share=st.sampled_from([0.0, 0.3, 1.0]),
+    zones=st.sampled_from([0, 0, 1, 3]),
 )
 
 

@@ -37,13 +37,14 @@ from tests.engine.attention.passes import (
 ROWS = 400
 
 cases = st.builds(
-    lambda seed, window, asks, share: case_of(
-        np.random.default_rng(seed), ROWS, window, asks, share
+    lambda seed, window, asks, share, zones: case_of(
+        np.random.default_rng(seed), ROWS, window, asks, share, zones
     ),
     seed=st.integers(0, 99),
     window=st.integers(1, 300),
     asks=st.integers(0, 3),
     share=st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+    zones=st.sampled_from([0, 0, 1, 3]),
 )
 
 

@@ -20,8 +20,10 @@ from torch.nn.functional import pad
 
 from costream.engine.attention.kernel import AttentionKernel, StreamTokens, tokens_of
 from costream.engine.kv_pool import KVPool
+from costream.engine.page_table import Ints
 from costream.engine.plan import SHARED
 from costream.engine.upload import Upload, Uploaded
+from costream.engine.view import EVERYBODY, WHOLE
 from costream.models import Rotation
 
 Bools = npt.NDArray[np.bool_]
@@ -142,6 +144,8 @@ def _query_tiles(stream: StreamTokens) -> tuple[slice, Any, Any, Bools]:
     edges = np.arange(tiles.start, tiles.stop) * TILE
     low, high = np.maximum(edges, begin) - begin, np.minimum(edges + TILE, end) - begin
     inside = (edges >= begin) & (edges + TILE <= end)
+    if stream.zones is not None:
+        inside &= np.maximum.reduceat(stream.zones, low) == WHOLE
     return tiles, stream.places[low], stream.places[high - 1], inside
 
 
@@ -161,23 +165,30 @@ def _listed(tiles: Bools) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def _query_columns(streams: Sequence[StreamTokens], length: int) -> list[npt.NDArray[np.int64]]:
-    """Stream, place and question of each query; the padding is of no stream."""
+    """Stream, place, question and zone of each query; the padding is of no stream."""
     numbers = [np.full(len(stream), n) for n, stream in enumerate(streams)]
     return [
         _filled(numbers, length, -2),
         _filled([stream.places for stream in streams], length, -1),
         _filled([stream.branches for stream in streams], length, SHARED),
+        _filled([_or_all(stream.zones, len(stream)) for stream in streams], length, WHOLE),
     ]
 
 
 def _key_columns(streams: Sequence[StreamTokens], length: int) -> list[npt.NDArray[np.int64]]:
-    """Stream, place and question of each key; the padding is of no stream."""
+    """Stream, place, question and audience of each key; the padding is of no stream."""
     numbers = [np.full(len(stream.keys), n) for n, stream in enumerate(streams)]
     return [
         _filled(numbers, length, -1),
         _filled([np.arange(len(stream.keys)) for stream in streams], length, 0),
         _filled([stream.keys.owners for stream in streams], length, SHARED),
+        _filled([_or_all(s.keys.audience, len(s.keys)) for s in streams], length, EVERYBODY),
     ]
+
+
+def _or_all(bits: Ints | None, length: int) -> Ints:
+    """Returns bits, or all of them where there are no zones."""
+    return np.full(length, EVERYBODY) if bits is None else bits
 
 
 def _filled(
@@ -189,13 +200,14 @@ def _filled(
 
 def _mask(asking: Sequence[Uploaded], asked: Sequence[Uploaded]) -> Callable[..., Tensor]:
     """Returns what FlexAttention asks for a pair of a query and a key."""
-    asking_stream, place, branch = (column.tensor for column in asking)
-    stream, order, owner = (column.tensor for column in asked)
+    asking_stream, place, branch, zone = (column.tensor for column in asking)
+    stream, order, owner, audience = (column.tensor for column in asked)
 
     def visible(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         mine = (owner[key] == SHARED) | (owner[key] == branch[query])
         earlier = order[key] <= place[query]
-        return (stream[key] == asking_stream[query]) & earlier & mine
+        told = (audience[key] & zone[query]) != 0
+        return (stream[key] == asking_stream[query]) & earlier & mine & told
 
     return visible
 

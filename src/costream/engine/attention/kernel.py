@@ -13,6 +13,7 @@ from torch import Tensor
 from costream.engine.page_table import Ints
 from costream.engine.plan import SHARED, Keys
 from costream.engine.upload import Upload
+from costream.engine.view import WHOLE
 from costream.models import Rotation
 
 Rotate = Callable[[Tensor], Rotation]
@@ -56,16 +57,19 @@ class StreamKeys:
     Attributes:
         owners: int64 [keys], the question of each key, or SHARED.
         shared: how many from the first on are of no question.
+        audience: int64 [keys], see :attr:`~costream.engine.plan.Keys.audience`, or None.
         view: where they are.
     """
 
     def __init__(self, keys: Keys, end: int, rotate: Rotate, upload: Upload) -> None:
-        self.shared = len(keys) - len(keys.branches)
+        self.shared = keys.shared
+        self.audience = None if keys.audience is None else keys.audience[:end]
         owners = [np.full(self.shared, SHARED), keys.branches]
         self.owners: Ints = np.concatenate(owners)[:end]
         seen = Keys(keys.rows[:end], keys.distances[:end], keys.branches[:0])
         self.view = KeyView(seen, rotate, upload)
         self.on_device = upload.add(self.owners)
+        self.audience_on_device = None if self.audience is None else upload.add(self.audience)
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -80,6 +84,10 @@ class StreamTokens:
         branches: int64 [tokens], the question of each, or SHARED.
         keys: what they look at.
         upload: takes to the device what is needed there.
+
+    Attributes:
+        zones: int64 [tokens], bits that a key's audience has to have one of; None where all are
+            shown all.
     """
 
     def __init__(
@@ -89,7 +97,12 @@ class StreamTokens:
         self.places = places
         self.branches = branches
         self.keys = keys
+        self.zones: Ints | None = None
+        if keys.audience is not None:
+            # Only questions are about zones: the video is computed as if there were none.
+            self.zones = np.where(places < keys.shared, WHOLE, keys.audience[places])
         self._on_device = [upload.add(places), upload.add(branches)]
+        self._zones_on_device = None if self.zones is None else upload.add(self.zones)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -97,7 +110,8 @@ class StreamTokens:
     def visible(self, begin: int, end: int, keys: int) -> Tensor:
         """Returns which of the first keys some of the tokens see, on the device.
 
-        A token sees the keys up to its own that no other question has.
+        A token sees the keys up to its own that no other question has, and of these, where it asks
+        about a zone, those that are for it.
 
         Args:
             begin: the first of the tokens, in the stream's own order.
@@ -115,6 +129,9 @@ class StreamTokens:
             visible[:, self.keys.shared :] &= (owner == SHARED) | (
                 owner == branches[begin:end, None]
             )
+        if self._zones_on_device is not None and self.keys.audience_on_device is not None:
+            zones = self._zones_on_device.tensor[begin:end, None]
+            visible &= (self.keys.audience_on_device.tensor[:keys] & zones) != 0
         return visible
 
 

@@ -127,7 +127,7 @@ def grouped_attention(
 def _blocks(stream: StreamTokens) -> Iterator[Block]:
     for begin in range(0, len(stream), BLOCK):
         end = min(begin + BLOCK, len(stream))
-        alone = end == begin + 1 and bool(stream.branches[begin] == SHARED)
+        alone = end == begin + 1 and bool(stream.branches[begin] == SHARED) and stream.zones is None
         yield Block(begin, end, int(stream.places[end - 1]) + 1, not alone)
 
 
