@@ -8,6 +8,7 @@
     │   └── SourceLostError       a live source stayed away for longer than its patience
     ├── ModelError                a model is unknown, unsupported or its checkpoint is broken
     ├── SettingsError             an option's value is out of range, or two of them contradict
+    │   └── ConfigError           a configuration file can't be used
     ├── PoolExhaustedError        the KV pool has no room left for a window
     ├── ForgottenError            what is asked for of the past is not kept any more
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
@@ -43,6 +44,25 @@ class ModelError(CoStreamError):
 
 class SettingsError(CoStreamError):
     """A setting is out of range or contradicts another one."""
+
+
+class ConfigError(SettingsError):
+    """A configuration file can't be used.
+
+    Args:
+        problems: everything that is wrong with it, each a line that names the file and the place.
+
+    Attributes:
+        problems: the same, at least one.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        more = len(self.problems) - 1
+        return self.problems[0] + (f" (and {more} more: see costream check)" if more else "")
 
 
 class IntegrityError(CoStreamError):

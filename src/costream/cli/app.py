@@ -19,7 +19,7 @@ import typer
 
 from costream import __version__
 from costream.cli.console import open_console
-from costream.errors import CoStreamError, SourceLostError
+from costream.errors import ConfigError, CoStreamError, SourceLostError
 from costream.printable import printable
 from costream.video.naming import masked, plain_reason
 
@@ -96,13 +96,17 @@ def run_command() -> int:
 
 
 def _complain(error: CoStreamError | OSError) -> None:
-    """Writes an error as one sentence: ours as it is, the system's with the file it is about."""
-    sentence = str(error)
+    """Writes an error as one sentence: ours as it is, the system's with the file it is about.
+
+    What is wrong with a configuration file may be several, a line each.
+    """
+    sentences = error.problems if isinstance(error, ConfigError) else [str(error)]
     if isinstance(error, OSError):
         about = "go on" if error.filename is None else f"use {masked(str(error.filename))}"
-        sentence = f"can't {about}: {plain_reason(error)}"
+        sentences = [f"can't {about}: {plain_reason(error)}"]
     console = open_console(stderr=True)
-    console.print(f"costream: {printable(sentence)}", style="red", soft_wrap=True)
+    for sentence in sentences:
+        console.print(f"costream: {printable(sentence)}", style="red", soft_wrap=True)
 
 
 class _Formatter(logging.Formatter):

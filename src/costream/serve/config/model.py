@@ -7,14 +7,30 @@ data are written as bytes or with a unit: ``500MB``, ``20GiB``. Polygons are lis
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    model_validator,
+)
 
 from costream.serve.config.units import Bytes, Seconds
+from costream.video.naming import masked
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 """What a camera, a question, a zone or a mask may be called: it stands in URLs and topics."""
+
+TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
+"""A time of day."""
+
+PREFIX = r"^[^#+\s/]+(/[^#+\s/]+)*$"
+"""What MQTT topics may begin with."""
 
 Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -24,9 +40,31 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class Part(BaseModel):
-    """A part of the configuration: unknown fields are errors, and it never changes."""
+    """A part of the configuration: unknown fields are errors, and it never changes.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A part or a field that is there with nothing in it is as if it was not given. Passwords in URLs
+    are in no ``repr``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:
+        if data is None:
+            return {}
+        if not isinstance(data, Mapping):
+            return data
+        nullable = {
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if type(None) in get_args(field.annotation)
+        }
+        return {k: value for k, value in data.items() if value is not None or k in nullable}
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, masked(value) if name == "url" and isinstance(value, str) else value
 
 
 class AlertConfig(Part):
@@ -68,9 +106,12 @@ class ScheduleConfig(Part):
         to: its end, ``HH:MM``; one at or before ``from`` is on the next day.
     """
 
-    days: list[Day] | None = None
-    from_: str = Field("00:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    to: str = Field("00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    days: Annotated[list[Day], Field(min_length=1)] | None = None
+    from_: str = Field("00:00", alias="from", pattern=TIME)
+    to: str = Field("00:00", pattern=TIME)
+
+
+Schedule = Annotated[list[ScheduleConfig], Field(min_length=1)]
 
 
 class QuestionConfig(Part):
@@ -88,23 +129,42 @@ class QuestionConfig(Part):
     ask: Annotated[str, Field(min_length=1, max_length=2000)]
     name: str | None = Field(None, max_length=200)
     zone: Name | None = None
-    schedule: list[ScheduleConfig] | None = None
+    schedule: Schedule | None = None
     alerts: AlertConfig = AlertConfig()
     enabled: bool = True
 
 
 class QuestionOverride(Part):
-    """What of a question is different before one camera; what is not given stays."""
+    """What of a question is different before one camera; what is not given stays.
+
+    Attributes:
+        ask: the question.
+        zone: the camera's zone that it is asked about; ``null`` for the whole picture.
+        schedule: when it is asked; ``null`` for always.
+        alerts: when it becomes an event.
+        enabled: whether it is asked.
+    """
 
     ask: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     zone: Name | None = None
-    schedule: list[ScheduleConfig] | None = None
+    schedule: Schedule | None = None
     alerts: AlertConfig = AlertConfig()
     enabled: bool | None = None
 
 
+def _form(value: Any) -> str:
+    return "<mapping>" if isinstance(value, Mapping) else "<list>"
+
+
+CameraQuestions = Annotated[
+    Annotated[list[Name], Tag("<list>")]
+    | Annotated[dict[Name, QuestionOverride], Tag("<mapping>")],
+    Discriminator(_form),
+]
+
+
 class CameraConfig(Part):
-    """A camera.
+    """A camera: where its stream is, what of it is seen, and what it is asked.
 
     Attributes:
         url: where its stream is: rtsp, rtsps, rtmp, srt, udp, http, https or a file; ``push`` where
@@ -117,8 +177,8 @@ class CameraConfig(Part):
         enabled: whether it is watched.
         zones: named polygons that questions can be asked about.
         masks: named polygons that the model never sees.
-        questions: names of those that are asked, or names with what is different here; all
-            questions of the file by default.
+        questions: names of those that are asked, or names with what is different here; by default
+            all that are about the whole picture or about a zone that this camera has.
         schedule: when it is watched at all; always by default.
         alerts: when its questions become events.
         loop: whether a file begins again at its end.
@@ -133,21 +193,21 @@ class CameraConfig(Part):
     enabled: bool = True
     zones: dict[Name, Polygon] = Field(default_factory=dict)
     masks: dict[Name, Polygon] = Field(default_factory=dict)
-    questions: list[Name] | dict[Name, QuestionOverride] | None = None
-    schedule: list[ScheduleConfig] | None = None
+    questions: CameraQuestions | None = None
+    schedule: Schedule | None = None
     alerts: AlertConfig = AlertConfig()
     loop: bool = False
 
 
 class EngineConfig(Part):
-    """The engine, which all cameras share: fields of :class:`costream.settings.EngineSettings`.
+    """The engine, which all cameras share.
 
     Attributes:
         device: a torch device; the first GPU where there is one, else the CPU.
         dtype: of weights and cache.
         kv_memory: most memory of keys and values.
-        settings: further settings by name, such as ``window`` and ``stride``, as ``costream run``
-            takes them; what is not given is as the model recommends.
+        settings: fields of :class:`costream.settings.EngineSettings` by name, such as ``window``
+            and ``stride``; what is not given is as the model recommends.
     """
 
     device: str | None = None
@@ -164,7 +224,7 @@ class ServerConfig(Part):
         port: port to listen on.
         token: what must come as ``Authorization: Bearer`` to change anything, and, unless the
             service listens on this machine alone, to read. Without one nothing can be changed.
-        token_file: a file that holds it.
+        token_file: a file that holds it and nothing else.
         hosts: names under which the service may be reached, beside its own address.
         origins: pages elsewhere that may use the API from a browser.
         max_upload: largest video that is taken.
@@ -226,7 +286,15 @@ class Filter(Part):
 
 
 class WebhookConfig(Filter):
-    """Posts JSON to a URL, signed where there is a secret; retried until it is taken."""
+    """Posts JSON to a URL, signed where there is a secret; retried until it is taken.
+
+    Attributes:
+        type: ``webhook``.
+        url: where to.
+        secret: what messages are signed with.
+        headers: further headers, such as ``Authorization``.
+        timeout: for how long an answer is waited for.
+    """
 
     type: Literal["webhook"]
     url: SecretStr
@@ -236,7 +304,18 @@ class WebhookConfig(Filter):
 
 
 class MqttConfig(Filter):
-    """Publishes to an MQTT broker, with Home Assistant's discovery."""
+    """Publishes to an MQTT broker, with Home Assistant's discovery.
+
+    Attributes:
+        type: ``mqtt``.
+        host: the broker's name or address.
+        port: its port; 8883 is the usual one with ``tls``.
+        username: who the service is there.
+        password: its password.
+        tls: whether the connection is encrypted and the broker's certificate is checked.
+        prefix: what topics begin with.
+        discovery: prefix of Home Assistant's discovery; ``null`` for none.
+    """
 
     type: Literal["mqtt"]
     host: str
@@ -244,12 +323,18 @@ class MqttConfig(Filter):
     username: str | None = None
     password: SecretStr | None = None
     tls: bool = False
-    prefix: str = Field("costream", pattern=r"^[^#+\s/]+(/[^#+\s/]+)*$")
+    prefix: str = Field("costream", pattern=PREFIX)
     discovery: str | None = "homeassistant"
 
 
 class CommandConfig(Filter):
-    """Runs a program with the event as JSON on its standard input. From the file only."""
+    """Runs a program with the event as JSON on its standard input. From the file only.
+
+    Attributes:
+        type: ``command``.
+        run: the program and its arguments, a list. There is no shell.
+        timeout: after how long it is ended.
+    """
 
     type: Literal["command"]
     run: Annotated[list[str], Field(min_length=1)]
@@ -264,14 +349,14 @@ class ServiceConfig(Part):
 
     Attributes:
         model: a model of the hub, a folder, or an embedded one.
-        data: folder of the store, stills and clips.
+        data: folder of the store, stills and clips; beside the file where it is relative.
         timezone: of schedules, such as ``Europe/Berlin``; the machine's by default.
         engine: the engine that all cameras share.
         server: the API.
         store: what is kept.
         alerts: when scores become events, for all cameras and questions.
-        questions: by name.
-        cameras: by name.
+        questions: what is asked, by name.
+        cameras: what is watched, by name.
         sinks: who is told of events, by name.
     """
 

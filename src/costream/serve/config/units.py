@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
@@ -44,5 +44,22 @@ def parse_bytes(value: Any) -> Any:
     return int(float(found[1]) * _BYTES[found[2] or ""])
 
 
-Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_nan=False)]
-Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=1)]
+def _written(number: str, units: str) -> WithJsonSchema:
+    """Returns what JSON schemas say of a number that may be written with a unit."""
+    text = rf"^\s*\d+(\.\d+)?\s*({units})?\s*$"
+    choices = [{"type": number, "minimum": 0}, {"type": "string", "pattern": text}]
+    return WithJsonSchema({"anyOf": choices}, mode="validation")
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_seconds),
+    Field(ge=0, allow_inf_nan=False),
+    _written("number", "ms|s|m|h|d"),
+]
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    Field(ge=1),
+    _written("integer", "[kKmMgGtT]?[iI]?[bB]"),
+]

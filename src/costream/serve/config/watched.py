@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from costream.serve.config.model import CameraConfig, Polygon, ScheduleConfig
 
@@ -63,7 +63,9 @@ class WatchedCamera:
         questions: those that are enabled, in the file's order.
         schedule: when it is watched; empty for always.
         source: ``file`` or ``api``: where it was configured.
-        paused: whether the API paused it.
+        paused: whether it is not to be watched now: the API paused it, or ``enabled`` says so and
+            the API does not say otherwise.
+        masks: polygons that the model never sees.
     """
 
     id: str
@@ -73,4 +75,4 @@ class WatchedCamera:
     schedule: tuple[ScheduleConfig, ...] = ()
     source: str = "file"
     paused: bool = False
-    masks: tuple[Polygon, ...] = field(default=())
+    masks: tuple[Polygon, ...] = ()
