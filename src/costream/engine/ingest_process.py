@@ -171,7 +171,7 @@ class IngestWorker:
         self.child = Child(_serve, (list(sources), recipes), what, lines=_LINES * len(sources))
         for number, listener in enumerate(heard):
             if listener is not None:
-                listener.follow(self.child.connections[_LINES * number + 2])
+                listener.follow(self.child.messages(_LINES * number + 2))
         self.streams = [IngestProcess(self, number) for number in range(len(sources))]
         self._open = set(range(len(sources)))
 

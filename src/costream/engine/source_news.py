@@ -6,12 +6,11 @@ It comes on a line of its own, so that it is told however busy the engine is.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from time import monotonic
 
-from costream.engine.child import End, Line
+from costream.engine.child import Line
 from costream.errors import CoStreamError
 from costream.video import DeferredSource, Sample, StreamInfo
 from costream.video.thumbnail import Thumbnail, ThumbnailMaker, ThumbnailRecipe
@@ -60,18 +59,18 @@ class SourceListener:
     on_counts: Callable[[SourceCounts], None]
     recipe: ThumbnailRecipe = field(default_factory=ThumbnailRecipe)
 
-    def follow(self, connection: Connection) -> None:
-        """Tells of what comes over a connection, from a thread that ends with it."""
+    def follow(self, messages: Iterator[Thumbnail | SourceCounts]) -> None:
+        """Tells of what comes, from a thread that ends with it."""
         threading.Thread(
-            target=self._tell, args=(connection,), name="costream-news", daemon=True
+            target=self._tell, args=(messages,), name="costream-news", daemon=True
         ).start()
 
-    def _tell(self, connection: Connection) -> None:
-        try:
-            while not isinstance(news := connection.recv(), End):
-                (self.on_thumbnail if isinstance(news, Thumbnail) else self.on_counts)(news)
-        except (EOFError, OSError):
-            return
+    def _tell(self, messages: Iterator[Thumbnail | SourceCounts]) -> None:
+        for news in messages:
+            if isinstance(news, Thumbnail):
+                self.on_thumbnail(news)
+            else:
+                self.on_counts(news)
 
 
 class SourceNews(threading.Thread):

@@ -16,7 +16,7 @@ from costream.video.picture import Picture
 from costream.video.sample import TOLD, ChangeMap, Sample
 
 Grid = npt.NDArray[np.uint8]
-Polygon = Sequence[tuple[float, float]]
+Corners = Sequence[tuple[float, float]]
 """Corners in shares of the picture as it is displayed, from its left and its top edge."""
 
 SIDE = 32
@@ -46,7 +46,7 @@ class ThumbnailRecipe:
 
     width: int = 640
     every: float = 1.0
-    masks: tuple[Polygon, ...] = field(default=())
+    masks: tuple[Corners, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +140,14 @@ def motion_of(change: ChangeMap, shape: tuple[int, int]) -> Grid | None:
     return _coarse((255 * np.minimum(share, 1.0)).astype(np.uint8), shape)
 
 
-def painted(shape: tuple[int, int], masks: Sequence[Polygon]) -> npt.NDArray[np.bool_]:
+def painted(shape: tuple[int, int], masks: Sequence[Corners]) -> npt.NDArray[np.bool_]:
     """Returns which pixels of a picture masks touch: bool [rows, cols]."""
     image = Image.new("L", (shape[1], shape[0]))
     paint(image, masks, 255)
     return np.asarray(image) > 0
 
 
-def paint(image: Image.Image, masks: Sequence[Polygon], colour: int = 0) -> None:
+def paint(image: Image.Image, masks: Sequence[Corners], colour: int = 0) -> None:
     """Paints polygons over, and a pixel beyond their edges."""
     draw = ImageDraw.Draw(image)
     for mask in masks:
@@ -155,7 +155,7 @@ def paint(image: Image.Image, masks: Sequence[Polygon], colour: int = 0) -> None
         draw.polygon(points, fill=colour, outline=colour, width=3)
 
 
-def to_jpeg(pixels: Grid, masks: Sequence[Polygon], quality: int) -> bytes:
+def to_jpeg(pixels: Grid, masks: Sequence[Corners], quality: int) -> bytes:
     """Returns a picture, uint8 [rows, cols, 3], as JPEG with masks painted over."""
     image = Image.fromarray(pixels)
     paint(image, masks)

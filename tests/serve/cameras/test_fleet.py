@@ -85,6 +85,21 @@ def test_questions_change_without_reading_the_camera_anew(watching: Watching, fi
     watching.until(lambda: watching.pid("door") not in (pid, None))
 
 
+def test_a_question_is_asked_of_its_zone(watching: Watching, film: Path) -> None:
+    left: list[tuple[float, float]] = [(0.0, 0.0), (0.4, 0.0), (0.4, 1.0), (0.0, 1.0)]
+    asked = question("whole"), replace(question("left"), zone="left", polygon=left)
+    watching.fleet.want([camera("door", str(film), *asked, zones={"left": left}, loop=True)])
+    watching.await_windows("door", 2)
+    result, news = watching.results["door"][-1]
+    assert [(answer.ask, answer.zone) for answer in result.answers] == [
+        ("Is it?", None),
+        ("Is it?", "left"),
+    ]
+    assert [(score.question, score.score) for score in news.scores] == [
+        (id, answer.score) for id, answer in zip(("whole", "left"), result.answers, strict=True)
+    ]
+
+
 def test_a_paused_camera_lets_go_of_everything_and_goes_on(watching: Watching, film: Path) -> None:
     door, yard = (camera(id, str(film), loop=True) for id in ("door", "yard"))
     watching.fleet.want([door, yard])

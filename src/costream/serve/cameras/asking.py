@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from costream.engine.asks import Ask
 from costream.engine.result import Answer, Result
 from costream.serve.config.watched import WatchedQuestion
 
@@ -28,10 +29,10 @@ class Asking:
 
     def change(self, questions: Sequence[WatchedQuestion]) -> bool:
         """Notes what is asked from now on; says whether the engine has to be told."""
-        before = list(asks_of(self.questions))
+        before = asks_of(self.questions)
         if tuple(questions) != self.questions:
             self._rounds.append(tuple(questions))
-        return before != list(asks_of(questions))
+        return before != asks_of(questions)
 
     def answered(self, result: Result) -> Iterator[tuple[WatchedQuestion, Answer]]:
         """Yields the questions that a result answers, each with its answer.
@@ -39,14 +40,17 @@ class Asking:
         They are those of the newest round in which exactly this was asked: of one that was renamed
         or whose rule was changed meanwhile, as it is now.
         """
-        asked = [answer.ask for answer in result.answers]
+        answers = {Ask(answer.ask, answer.zone): answer for answer in result.answers}
         for questions in reversed(self._rounds):
-            if list(asks_of(questions)) == asked:
-                answers = dict(zip(asked, result.answers, strict=True))
-                yield from ((question, answers[question.ask]) for question in questions)
+            if asks_of(questions) == tuple(answers):
+                yield from ((question, answers[_ask(question)]) for question in questions)
                 return
 
 
-def asks_of(questions: Sequence[WatchedQuestion]) -> tuple[str, ...]:
+def asks_of(questions: Sequence[WatchedQuestion]) -> tuple[Ask, ...]:
     """Returns what the engine is asked, each once."""
-    return tuple(dict.fromkeys(question.ask for question in questions))
+    return tuple(dict.fromkeys(map(_ask, questions)))
+
+
+def _ask(question: WatchedQuestion) -> Ask:
+    return Ask(question.ask.strip(), question.zone)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from costream.serve.config.model import ScheduleConfig
+from costream.serve.config.clock import is_on
 from costream.serve.config.watched import WatchedCamera, WatchedQuestion
 
 Idle = Literal["paused", "resting"]
@@ -30,12 +29,3 @@ def due_questions(
     if not asked or not is_on(camera.schedule, moment):
         return "resting", ()
     return None, asked
-
-
-def is_on(schedule: Sequence[ScheduleConfig], moment: datetime) -> bool:
-    """Returns whether a schedule holds a moment; one without any period always does."""
-    if not schedule:
-        return True
-    from costream.serve.config.clock import is_on as holds  # type: ignore[import-untyped]
-
-    return bool(holds(schedule, moment))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from costream.video.thumbnail import Polygon, to_jpeg
+from costream.video.thumbnail import Corners, to_jpeg
 
 STILL_WIDTH = 1920
 """Pixels that a still is wide, at most."""
@@ -89,7 +89,7 @@ def partial_of(path: Path) -> Path:
     return path.with_name(path.name + PARTIAL)
 
 
-def draw_still(pixels: Pixels, kept: Groups | None, masks: Sequence[Polygon]) -> bytes:
+def draw_still(pixels: Pixels, kept: Groups | None, masks: Sequence[Corners]) -> bytes:
     """Returns a frame as JPEG: what was pruned is dimmed, what was kept outlined, masks are black.
 
     Args:

@@ -19,6 +19,7 @@ from costream.engine.ingest import WindowOutline
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.source_news import SourceCounts, SourceListener
+from costream.engine.view import StreamView
 from costream.errors import CoStreamError, ForgottenError, SettingsError
 from costream.pruning import PRUNERS
 from costream.serve.cameras.asking import Asking, asks_of
@@ -290,6 +291,7 @@ class Watcher:
             handle = self._handle = session.add(
                 stream,
                 asks_of(self._asking.questions),
+                view=_view(self._camera),
                 on_gap=self._gap,
                 on_window=self._outlines.append,
             )
@@ -391,6 +393,11 @@ class Watcher:
     def _enter(self, state: CameraState, error: str | None = None) -> None:
         if (status := self._tally.enter(state, error)) is not None:
             self._parts.tell(status)
+
+
+def _view(camera: WatchedCamera) -> StreamView:
+    zones = {name: tuple(zone) for name, zone in camera.config.zones.items()}
+    return StreamView(tuple(map(tuple, camera.masks)), zones)
 
 
 def _reading(camera: WatchedCamera) -> object:
