@@ -15,7 +15,7 @@ from tests.video.encode import encode, panning
 
 @pytest.fixture
 def watching(model: ModelAdapter) -> Iterator[Watching]:
-    engine = Engine(model, EngineSettings(fps=2, window=2, stride=1, frame_size=(128, 96)))
+    engine = Engine(model, EngineSettings(fps=4, window=1, stride=0.5, frame_size=(128, 96)))
     with Watching(engine) as watching:
         yield watching
 
@@ -31,6 +31,6 @@ def rtsp() -> Iterator[RtspCamera]:
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six seconds, to be played in a loop."""
+    """Three seconds, to be played in a loop."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
-    return encode(path, panning(60, (2, 1)), rate=10, gop=10, options={"preset": "ultrafast"})
+    return encode(path, panning(30, (2, 1)), rate=10, gop=10, options={"preset": "ultrafast"})

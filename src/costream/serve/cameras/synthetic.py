@@ -22,6 +22,9 @@ CHAPTER = 90.0
 SIZE = (640, 360)
 FPS = 10.0
 
+QUALITY = 28.0
+"""Constant quality of the encoder, in the middle of what the embedded models learned from."""
+
 PROBE = {"analyzeduration": "500000"}
 """FFmpeg would look at five seconds of a transport stream before it gives the first picture."""
 
@@ -91,7 +94,7 @@ class SyntheticStream(Stream):
     """
 
     def __init__(self, url: str, *, motion: bool) -> None:
-        settings = EncoderSettings(gop=round(2 * FPS), low_delay=True)
+        settings = EncoderSettings(gop=round(2 * FPS), crf=QUALITY, low_delay=True)
         self._on_air = LiveCamera(EndlessCamera(*parse_synthetic(url)), settings=settings)
         self._on_air.__enter__()
         super().__init__(self._on_air.file, name=url, motion=motion, options=PROBE, live=True)
