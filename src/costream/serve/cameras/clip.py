@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Iterable
 from fractions import Fraction
@@ -101,7 +102,6 @@ class ClipWriter:
             raise _failed(error) from None
 
     def _open(self, path: Path) -> tuple[OutputContainer, Stream]:
-        parameters = self._first.parameters
         mp4 = suffix_of(self._first) == ".mp4"
         options = {
             "movflags": "frag_keyframe+empty_moov+default_base_moof",
@@ -114,15 +114,21 @@ class ClipWriter:
                 format="mp4" if mp4 else "matroska",
                 options={**(options if mp4 else {}), "flush_packets": "1"},
             )
-            track = container.add_mux_stream(
-                self._codec,
-                width=parameters.width,
-                height=parameters.height,
-                time_base=TIME_BASE,
-            )
+            track = self._new_track(container)
+            track.time_base = TIME_BASE
         except (av.FFmpegError, OSError, ValueError) as error:
             raise _failed(error) from None
         return container, track
+
+    def _new_track(self, container: OutputContainer) -> Stream:
+        if self._codec not in CODECS:
+            parameters = self._first.parameters
+            return container.add_mux_stream(
+                self._codec, width=parameters.width, height=parameters.height
+            )
+        # The header needs parameter sets before any packet: FFmpeg takes them from the first one.
+        with av.open(io.BytesIO(annex_b(self._first)), format=self._codec) as first:
+            return container.add_stream_from_template(first.streams.video[0], opaque=True)
 
     def _is_other(self, packet: StoredPacket) -> bool:
         """Whether a packet is of a stream that can't go on in the same track."""
