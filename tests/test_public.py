@@ -21,6 +21,7 @@ def test_all_names_are_there() -> None:
 def test_surface_is_what_it_was_meant_to_be() -> None:
     assert set(costream.__all__) == {
         "Answer",
+        "Ask",
         "CoStreamError",
         "Engine",
         "EngineSettings",
@@ -37,6 +38,7 @@ def test_surface_is_what_it_was_meant_to_be() -> None:
         "StageSeconds",
         "Stream",
         "StreamInfo",
+        "StreamView",
         "TokenCount",
         "Result",
         "WatchHandle",

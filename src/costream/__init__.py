@@ -26,10 +26,12 @@ from costream.errors import (
 )
 
 if TYPE_CHECKING:
+    from costream.engine.asks import Ask
     from costream.engine.engine import Engine
     from costream.engine.handle import WatchHandle
     from costream.engine.result import Answer, FlopCount, Result, StageSeconds, TokenCount
     from costream.engine.session import Session
+    from costream.engine.view import StreamView
     from costream.models.load import load_model
     from costream.settings import EngineSettings
     from costream.video import Gap, LiveStream, Stream, StreamInfo, open_source
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Ask",
     "CoStreamError",
     "Engine",
     "EngineSettings",
@@ -55,6 +58,7 @@ __all__ = [
     "StageSeconds",
     "Stream",
     "StreamInfo",
+    "StreamView",
     "TokenCount",
     "WatchHandle",
     "__version__",
@@ -66,6 +70,7 @@ __all__ = [
 # that the command line can print its help without them.
 _HOMES = {
     "Answer": "costream.engine.result",
+    "Ask": "costream.engine.asks",
     "Engine": "costream.engine.engine",
     "EngineSettings": "costream.settings",
     "FlopCount": "costream.engine.result",
@@ -75,6 +80,7 @@ _HOMES = {
     "StageSeconds": "costream.engine.result",
     "Stream": "costream.video",
     "StreamInfo": "costream.video",
+    "StreamView": "costream.engine.view",
     "TokenCount": "costream.engine.result",
     "Result": "costream.engine.result",
     "WatchHandle": "costream.engine.handle",

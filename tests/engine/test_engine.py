@@ -90,6 +90,7 @@ def test_result_is_json(model: ModelAdapter) -> None:
         "threshold",
         "decision",
         "calibrated",
+        "zone",
     }
     assert set(values["tokens"]) == {
         "full",

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -16,8 +18,9 @@ from costream.engine.ingest import Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.view import StreamView
+from costream.engine.workers import _work
 from costream.errors import SettingsError
-from costream.models import ModelAdapter
+from costream.models import SIZES, ModelAdapter, load_model, write_untrained
 from costream.pruning import PRUNERS, PatchGrid, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, Picture, Sample, Stream, touched
@@ -190,6 +193,14 @@ def test_a_process_that_reads_masks_as_well(model: ModelAdapter, pair: list[Path
     assert [r.tokens for r in apart] == [r.tokens for r in results_of(engine_of(model), pair[1])]
 
 
+def test_a_worker_masks_as_well(model: ModelAdapter, pair: list[Path]) -> None:
+    sent: list[Result] = []
+    line: Any = SimpleNamespace(send=sent.append)
+    source = DeferredSource(Connect(pair[0]), patience=0, backlog=4)
+    _work([line], lambda: engine_of(model), [source], ASKS, VIEW)
+    assert [r.tokens for r in sent] == [r.tokens for r in results_of(engine_of(model), pair[1])]
+
+
 def test_a_cut_is_seen_in_what_masks_leave(model: ModelAdapter) -> None:
     """Half of the picture is masked, and all of the rest changes: 100% of what can be seen."""
     grid = PatchGrid(12, 16, 2)
@@ -238,6 +249,25 @@ def test_masks_must_leave_something(model: ModelAdapter) -> None:
     view = StreamView(masks=(MASK,), zones={"gate": ((0.2, 0.3), (0.3, 0.3), (0.3, 0.4))})
     with pytest.raises(SettingsError, match="zone 'gate' lies behind masks"):
         engine_of(model).open(stream, ASKS, view)
+
+
+@pytest.mark.parametrize("size", [name for name in SIZES if "test" in name])
+def test_every_family_leaves_masked_groups_out(size: str, tmp_path: Path) -> None:
+    model = load_model(str(write_untrained(tmp_path, size)), device="cpu")
+    engine = Engine(model, EngineSettings(fps=2, window=3, stride=1))
+    found = []
+    for seed in (1, 2):
+        pixels = [Picture.from_rgb(painted_by(seed, n)) for n in range(8)]
+        results = list(engine.watch(FakeStream(samples_of(pixels)), ASKS, view=VIEW))
+        found.append(told(results))
+    assert found[0] == found[1]
+
+
+def painted_by(seed: int, number: int) -> np.ndarray:
+    """A picture of one scene, with pixels of a seed behind the mask."""
+    pixels = np.random.default_rng(number).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    hidden = np.random.default_rng((seed, number)).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    return np.where(touched(MASK, (96, 128))[..., None], hidden, pixels)
 
 
 def test_streams_with_other_masks_share_an_engine(model: ModelAdapter) -> None:

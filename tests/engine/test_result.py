@@ -38,6 +38,7 @@ def test_a_result_s_json_carries_the_decisions_and_is_json_where_a_score_is_none
         "threshold": 0.3,
         "calibrated": True,
         "text": "Yes.",
+        "zone": None,
     }
     assert (second["decision"], second["score"], second["calibrated"]) == (None, None, False)
     assert replace(result, answers=()).to_dict()["answers"] == []

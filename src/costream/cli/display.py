@@ -17,6 +17,7 @@ from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
+from costream.engine.view import StreamView
 from costream.engine.workers import Load, watch_in_workers
 from costream.printable import printable
 from costream.settings import EngineSettings
@@ -48,6 +49,7 @@ def show_results(
     ask: Sequence[str],
     model: str,
     *,
+    view: StreamView | None = None,
     as_json: bool,
 ) -> None:
     """Watches a stream and shows its results on standard output, in the end what was saved.
@@ -59,6 +61,7 @@ def show_results(
         stream: an open stream, or one that another process has opened.
         ask: the questions.
         model: name of the engine's model.
+        view: masks and zones of the stream.
         as_json: print JSON lines instead.
 
     Raises:
@@ -66,7 +69,9 @@ def show_results(
         SourceError: the stream can't be read any further.
     """
     with _open_display(stream.info, model, engine.settings, as_json=as_json) as display:
-        results = engine.watch(stream, ask, on_frame=display.advance, on_gap=display.note)
+        results = engine.watch(
+            stream, ask, view=view, on_frame=display.advance, on_gap=display.note
+        )
         try:
             for result in results:
                 display.show(result)
@@ -82,6 +87,7 @@ def show_several(
     settings: EngineSettings,
     workers: int,
     *,
+    view: StreamView | None = None,
     here: Collection[int] = (),
     as_json: bool,
 ) -> None:
@@ -95,6 +101,7 @@ def show_several(
         settings: the engine's.
         workers: engines that share the sources, each in a process that reads its own; one is this
             process, and other processes read: see :mod:`costream.cli.layout`.
+        view: masks and zones, the same of all sources.
         here: numbers of sources that this process reads where it runs the engine.
         as_json: print JSON lines instead.
 
@@ -112,9 +119,9 @@ def show_several(
     with ExitStack() as stack:
         if workers == 1:
             engine, streams = stack.enter_context(watched_together(sources, load, here))
-            results = engine.watch(streams, ask, on_gap=display.note)
+            results = engine.watch(streams, ask, view=view, on_gap=display.note)
         else:
-            results = watch_in_workers(load, sources, ask, workers, on_gap=display.note)
+            results = watch_in_workers(load, sources, ask, workers, view=view, on_gap=display.note)
         try:
             for result in results:
                 display.show(result)

@@ -109,6 +109,14 @@ ThresholdOpt = Annotated[
         "one of them. May be given again (default: as the model recommends, or 0.5).",
     ),
 ]
+MaskOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        help="What no model sees: corners in shares of the picture, such as "
+        '"0,0 0.4,0 0.4,0.25 0,0.25". May be given again.',
+    ),
+]
 AttentionOpt = Annotated[
     str | None,
     typer.Option(

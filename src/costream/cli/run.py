@@ -9,6 +9,7 @@ import typer
 
 from costream.cli.app import app
 from costream.cli.checks import check_dtype, check_kv_dtype, check_sources
+from costream.cli.corners import parse_corners
 from costream.cli.options import (
     AnchorOpt,
     AskOpt,
@@ -22,6 +23,7 @@ from costream.cli.options import (
     KeepOpt,
     KVDtypeOpt,
     KVMemoryOpt,
+    MaskOpt,
     ModelFpsOpt,
     ModelOpt,
     PrunerOpt,
@@ -46,6 +48,7 @@ from costream.cli.quantities import parse_memory
 from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
+from costream.engine.view import StreamView
 from costream.video.naming import masked
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ def run(
     refresh_share: RefreshShareOpt = None,
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
+    mask: MaskOpt = None,
     decode: DecodeOpt = "all",
     reconnect: ReconnectOpt = 300.0,
     threshold: ThresholdOpt = None,
@@ -120,7 +124,7 @@ def run(
         "kv_dtype": kv_dtype,
         **parse_thresholds(threshold or (), ask),
     }
-    asks = checked_asks(ask)
+    asks, view = checked_asks(ask), StreamView(tuple(map(parse_corners, mask or ())))
     check_sources(sources)
     check_dtype(dtype)
     check_kv_dtype(kv_dtype)
@@ -148,11 +152,13 @@ def run(
         warn_of_embedded(model, name, unknown, synthetic=not strange)
         count, here = engines_for(sources, device, workers), pipes(sources)
         load = partial(load, engines=count)
-        show_several(load, waiting, asks, model, settings, count, here=here, as_json=as_json)
+        show_several(
+            load, waiting, asks, model, settings, count, view=view, here=here, as_json=as_json
+        )
         return
 
     def warn(info: StreamInfo) -> None:
         warn_of_embedded(model, info.source, unknown, synthetic=is_synthetic(sources[0]))
 
     with watched_alone(waiting[0], load, warn, apart=reads_apart(sources[0])) as (engine, stream):
-        show_results(engine, stream, asks, model, as_json=as_json)
+        show_results(engine, stream, asks, model, view=view, as_json=as_json)

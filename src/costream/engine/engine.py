@@ -310,14 +310,14 @@ class Engine:
         """
         return IngestProcess.of(source)
 
-    def _recipe(self, view: StreamView) -> IngestRecipe:
+    def _recipe(self, view: StreamView | None = None) -> IngestRecipe:
         return IngestRecipe(
             self.model.preprocessing,
             self.schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),
-            view,
+            view or StreamView(),
         )
 
     def windows(

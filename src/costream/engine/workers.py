@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from costream.engine.child import Child, End, Line
 from costream.engine.ingest import OnGap
 from costream.engine.result import Result
+from costream.engine.view import StreamView
 from costream.video import DeferredSource, Gap
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def watch_in_workers(
     ask: Sequence[str],
     workers: int,
     *,
+    view: StreamView | None = None,
     on_gap: OnGap | None = None,
 ) -> Iterator[Result]:
     """Returns what :meth:`Engine.watch` does of several sources, from several processes.
@@ -41,6 +43,7 @@ def watch_in_workers(
         sources: what to watch, not opened yet: the workers open and close them.
         ask: the questions.
         workers: how many processes.
+        view: masks and zones, the same of all sources.
         on_gap: told of every gap of a live source.
 
     Raises:
@@ -50,7 +53,9 @@ def watch_in_workers(
     with ExitStack() as stack:
         children = [
             stack.enter_context(
-                closing(Child(_work, (load, sources[n::workers], list(ask)), "a worker process"))
+                closing(
+                    Child(_work, (load, sources[n::workers], list(ask), view), "a worker process")
+                )
             )
             for n in range(workers)
         ]
@@ -86,7 +91,11 @@ def _note(end: End, errors: list[Exception], *, others: bool) -> None:
 
 
 def _work(
-    lines: Sequence[Line], load: Load, sources: Sequence[DeferredSource], ask: Sequence[str]
+    lines: Sequence[Line],
+    load: Load,
+    sources: Sequence[DeferredSource],
+    ask: Sequence[str],
+    view: StreamView | None,
 ) -> None:
     """The body of a worker."""
     import torch
@@ -95,5 +104,5 @@ def _work(
     with ExitStack() as stack:
         for source in sources:
             stack.enter_context(closing(source))
-        for result in load().watch(sources, ask, on_gap=lines[0].send):
+        for result in load().watch(sources, ask, view=view, on_gap=lines[0].send):
             lines[0].send(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import isfinite
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,12 @@ Polygon: TypeAlias = tuple[Point, ...]
 inside is told by the even-odd rule: lines that cross each other leave a hole."""
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
+
+Corner: TypeAlias = npt.NDArray[np.float64]
+"""Column and row of a corner, in cells."""
+
+Counts: TypeAlias = np.int16
+"""Edges at a cell, of a polygon of some ten thousand corners at most."""
 
 
 def checked_polygon(points: Iterable[Sequence[float]], what: str) -> Polygon:
@@ -61,19 +67,19 @@ def touched(
     """
     high, wide = extent or cells
     corners = np.array(polygon, np.float64) * (wide, high)
-    marks = np.zeros((cells[0], cells[1] + 1), np.int64)
+    marks = np.zeros((cells[0], cells[1] + 1), Counts)
     turns = np.zeros_like(marks)
     for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         upper, lower = (one, other) if one[1] <= other[1] else (other, one)
         _mark_edge(marks, upper, lower)
         _mark_crossings(turns, upper, lower)
-    on_edge, inside = marks.cumsum(axis=1) > 0, turns.cumsum(axis=1) % 2 == 1
+    on_edge = marks.cumsum(axis=1, dtype=Counts) > 0
+    inside = turns.cumsum(axis=1, dtype=Counts) % 2 == 1
     found: Bools = (on_edge | inside)[:, :-1]
     return found
 
 
-def _mark_edge(marks: npt.NDArray[np.int64], upper: npt.NDArray[np.float64],
-               lower: npt.NDArray[np.float64]) -> None:  # fmt: skip
+def _mark_edge(marks: npt.NDArray[Counts], upper: Corner, lower: Corner) -> None:
     """Counts, row by row, where the cells begin and end that an edge runs through."""
     rows, cols = marks.shape[0], marks.shape[1] - 1
     row = np.arange(max(0, int(np.floor(upper[1]))), min(rows, int(np.ceil(lower[1]))))
@@ -87,8 +93,7 @@ def _mark_edge(marks: npt.NDArray[np.int64], upper: npt.NDArray[np.float64],
     np.add.at(marks, (row[some], behind[some]), -1)
 
 
-def _mark_crossings(turns: npt.NDArray[np.int64], upper: npt.NDArray[np.float64],
-                    lower: npt.NDArray[np.float64]) -> None:  # fmt: skip
+def _mark_crossings(turns: npt.NDArray[Counts], upper: Corner, lower: Corner) -> None:
     """Counts, row by row, the first cell whose centre lies behind the edge."""
     row = np.arange(len(turns))
     row = row[(upper[1] <= row + 0.5) & (row + 0.5 < lower[1])]
@@ -96,9 +101,7 @@ def _mark_crossings(turns: npt.NDArray[np.int64], upper: npt.NDArray[np.float64]
     np.add.at(turns, (row, np.clip(behind, 0, turns.shape[1] - 1)), 1)
 
 
-def _x_at(
-    upper: npt.NDArray[np.float64], lower: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _x_at(upper: Corner, lower: Corner, y: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Where an edge is at some heights between its ends."""
     length = lower[1] - upper[1]
     share = (y - upper[1]) / length if length else np.zeros(len(y))
