@@ -34,8 +34,9 @@ LARGEST = 1 << 20
 LONGEST_GAP = 3600.0
 """Seconds that one gap may last."""
 
-READY_WITHIN = 15.0
-"""Seconds to wait for the process that reads the camera."""
+READY_WITHIN = 45.0
+"""Seconds to wait for the process that reads the camera: it may just have been started, and after
+senders that were soon gone it asks for the next one ever more rarely."""
 
 STUCK_AFTER = 60.0
 """Seconds for which it may take nothing."""

@@ -145,8 +145,11 @@ class Watcher:
         self._changed.set()
 
     def join(self) -> None:
-        """Waits until its process, thread and rows are gone; :meth:`remove` it before."""
-        self._thread.join()
+        """Waits until its process, thread and rows are gone; :meth:`remove` it before.
+
+        Whoever is told of a window and does not return is not waited for for ever.
+        """
+        self._thread.join(2 * LEAVE)
 
     def push(self, chunks: Iterable[bytes], *, framed: bool) -> int:
         """Takes what the camera sends: see :meth:`PushPort.take`.
@@ -155,14 +158,13 @@ class Watcher:
             SettingsError: it is no such camera, is not watched, or has a sender already.
             SourceError: it is not being read.
         """
-        port = self._port
         if self._camera.config.url != PUSH:
             raise SettingsError(
                 f"camera {self._camera.id} is read from its URL: set that to push to send to it"
             )
-        if port is None or self._idle is not None:
+        if self._idle is not None or self._removed:
             raise SettingsError(f"camera {self._camera.id} is not watched now: resume it first")
-        return port.take(chunks, framed=framed)
+        return self._opened_port().take(chunks, framed=framed)
 
     def still(self, index: int) -> bytes:
         """Returns a still of a window: its frame of which most was kept, as JPEG.
@@ -260,8 +262,6 @@ class Watcher:
             self._outlines.clear()
             self._recent.clear()
             self._changed.clear()
-        if camera.config.url == PUSH and self._port is None:
-            self._port = PushPort(self._parts.folder, camera.id)
         settings = self._parts.settings
         source = DeferredSource(
             CameraConnect(
@@ -269,7 +269,7 @@ class Watcher:
                 camera.id,
                 PRUNERS[settings.pruner].vectors,
                 self._parts.reach(camera),
-                self._port.path if camera.config.url == PUSH and self._port else None,
+                self._opened_port().path if camera.config.url == PUSH else None,
             ),
             patience=math.inf,
             backlog=2 * settings.stride,
@@ -281,6 +281,12 @@ class Watcher:
             ThumbnailRecipe(masks=tuple(camera.masks)),
         )
         return IngestProcess.of(source, listener)
+
+    def _opened_port(self) -> PushPort:
+        with self._lock:
+            if self._port is None:
+                self._port = PushPort(self._parts.folder, self._camera.id)
+            return self._port
 
     def _follow(self, stream: IngestProcess) -> None:
         session = self._parts.session()
