@@ -211,3 +211,20 @@ def test_records_are_read_in_whatever_pieces_they_come(
 def test_what_is_no_record_is_refused(stream: bytes, match: str) -> None:
     with pytest.raises(SettingsError, match=match):
         list(push._records([stream]))
+
+
+def test_stamps_that_jump_while_it_sends_leave_it_watched(
+    watching: Watching, tmp_path: Path
+) -> None:
+    pictures = panning(40, (1, 0))
+    part = encode(tmp_path / "a.ts", pictures, rate=10, gop=10, options={"bf": "0"})
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(2 * part.read_bytes())
+    watching.fleet.want([camera("door", "push")])
+    sender = Sender(watching, joined, 8.0)
+    sender.join(SOON)
+    assert sender.error is None and sender.taken == joined.stat().st_size
+    watching.until(lambda: watching.results["door"][-1][0].end > 6.0)
+    assert not any(state == "failed" for state, _ in watching.states["door"])
+    ends = [news.at for news in watching.windows("door")]
+    assert ends == sorted(ends) and ends[-1] - ends[0] < 20.0

@@ -19,7 +19,6 @@ from costream.engine.ingest import WindowOutline
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.source_news import SourceCounts, SourceListener
-from costream.engine.view import StreamView
 from costream.errors import CoStreamError, ForgottenError, SettingsError
 from costream.pruning import PRUNERS
 from costream.serve.cameras.asking import Asking, asks_of
@@ -28,6 +27,7 @@ from costream.serve.cameras.due import Idle, due_questions
 from costream.serve.cameras.media import draw_still
 from costream.serve.cameras.parts import Parts
 from costream.serve.cameras.push import PushPort
+from costream.serve.cameras.reading import as_read, view_of
 from costream.serve.cameras.tally import Tally
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.status import CameraState, CameraStatus, Preview, Score, WindowNews
@@ -109,7 +109,7 @@ class Watcher:
     def want(self, camera: WatchedCamera, moment: datetime) -> None:
         """Has it watched as it is said now; it is read anew only where that is needed."""
         with self._lock:
-            if _reading(camera) != _reading(self._camera):
+            if as_read(camera) != as_read(self._camera):
                 self._changed.set()
             other, self._camera = camera != self._camera, camera
         self._tally.rename(masked(camera.config.url))
@@ -297,7 +297,7 @@ class Watcher:
             handle = self._handle = session.add(
                 stream,
                 asks_of(self._asking.questions),
-                view=_view(self._camera),
+                view=view_of(self._camera),
                 on_gap=self._gap,
                 on_window=self._outlines.append,
             )
@@ -319,7 +319,7 @@ class Watcher:
     def _is_over(self) -> bool:
         """Whether it is not to be read any further as it is being read."""
         read_as = self._read_as
-        other = read_as is not None and _reading(read_as) != _reading(self._camera)
+        other = read_as is not None and as_read(read_as) != as_read(self._camera)
         return other or self._idle is not None or self._removed
 
     def _take(self, result: Result) -> None:
@@ -399,24 +399,3 @@ class Watcher:
     def _enter(self, state: CameraState, error: str | None = None) -> None:
         if (status := self._tally.enter(state, error)) is not None:
             self._parts.tell(status)
-
-
-def _view(camera: WatchedCamera) -> StreamView:
-    zones = {name: tuple(zone) for name, zone in camera.config.zones.items()}
-    return StreamView(tuple(map(tuple, camera.masks)), zones)
-
-
-def _reading(camera: WatchedCamera) -> object:
-    """Returns what of a camera can't be changed while it is read."""
-    config = camera.config
-    return (
-        config.url,
-        config.credentials_file,
-        config.transport,
-        config.timeout,
-        config.decode,
-        config.loop,
-        config.zones,
-        camera.masks,
-        camera.source,
-    )
