@@ -12,6 +12,7 @@
     ├── PoolExhaustedError        the KV pool has no room left for a window
     ├── ForgottenError            what is asked for of the past is not kept any more
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
+    ├── MediaError                a still or a clip can't be written
     ├── UnknownError              there is no camera, question or event of that name
     ├── StoreError                events can't be read or written at the moment
     ├── DeliveryError             a sink did not take a message: it is tried again
@@ -75,6 +76,10 @@ class PoolExhaustedError(CoStreamError):
 
 class ForgottenError(CoStreamError):
     """Pictures or packets of the past are not kept, or not any more."""
+
+
+class MediaError(CoStreamError):
+    """A still or a clip can't be written: its disk is full, or out of order."""
 
 
 class UnknownError(CoStreamError):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from contextlib import ExitStack, closing
 from itertools import pairwise
@@ -16,14 +17,18 @@ import pytest
 
 from costream.engine import ingest_process
 from costream.engine.engine import Engine
-from costream.engine.ingest import Reports
-from costream.engine.ingest_process import read_apart
+from costream.engine.ingest import Reports, WindowOutline
+from costream.engine.ingest_process import IngestProcess, read_apart
+from costream.engine.result import Result
+from costream.engine.source_news import SourceCounts, SourceListener
+from costream.engine.view import StreamView
 from costream.errors import ChildError, ForgottenError, SourceError
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, FrameRecord, Stream
 from costream.video.packet_ring import RingLimits
+from costream.video.thumbnail import Thumbnail, ThumbnailRecipe
 from tests.engine.camera_file import Connect, ConnectPaced
 
 ASKS = ["Is it?"]
@@ -104,6 +109,53 @@ def test_frames_are_told_of_here_too_in_bulk_and_in_order_with_the_windows(
     for before, item in pairwise(told):
         if isinstance(item, float) and isinstance(before, FrameRecord):
             assert item - 0.6 < before.time < item
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_windows_are_told_of_before_they_are_run(
+    model: ModelAdapter, videos: list[Path], apart: bool
+) -> None:
+    engine, told = engine_of(model), list[WindowOutline | Result]()
+    source = deferred(videos[0])
+    stream = engine.ingest(source) if apart else source
+    with closing(stream), engine.session() as session:
+        for result in session.add(stream, ASKS, on_window=told.append):
+            told.append(result)
+    outlines = [item for item in told if isinstance(item, WindowOutline)]
+    results = [item for item in told if isinstance(item, Result)]
+    assert [o.index for o in outlines] == [r.index for r in results] == [0, 1, 2, 3]
+    for outline, result in zip(outlines, results, strict=True):
+        assert told.index(outline) < told.index(result)
+        assert (outline.start, outline.end) == (2 * result.start, 2 * result.end)
+        assert sum(frame.encoded for frame in outline.frames) == result.tokens.encoded
+        assert all(frame.keep.groups.shape == (3, 4) for frame in outline.frames)
+
+
+def test_who_listens_is_told_of_pictures_and_counts_however_idle_the_engine_is(
+    model: ModelAdapter, videos: list[Path]
+) -> None:
+    pictures, counts = list[Thumbnail](), list[SourceCounts]()
+    recipe = ThumbnailRecipe(width=64, every=0.0)
+    listener = SourceListener(pictures.append, counts.append, recipe)
+    keep = RingLimits(seconds=60, max_bytes=16 << 20)
+    kept = DeferredSource(ConnectPaced(videos[0]), patience=0, backlog=4, keep=keep)
+    stream = IngestProcess.of(kept, listener)
+    with closing(stream):
+        windows = stream.windows(engine_of(model)._recipe(StreamView()), Reports())
+        next(windows)
+        # Nobody takes a further window: the camera's own thread tells all the same.
+        end = time.monotonic() + 60
+        while len(pictures) < 20 or not (counts and counts[-1].samples >= 20):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        first, second = stream.newest_packets(0.0), stream.newest_packets(0.0, 40)
+    assert first[0].key and second[0].number == 41
+    assert (pictures[0].width, pictures[0].height) == (320, 192) and pictures[0].jpeg[
+        :2
+    ] == b"\xff\xd8"
+    info = counts[-1].info
+    assert info is not None and info.codec == "h264"
+    assert counts[-1].received > 0 and counts[-1].jpeg_bytes > 0 and counts[-1].failure is None
 
 
 def test_several_in_one_process_get_what_each_gets_alone(

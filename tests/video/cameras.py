@@ -13,11 +13,18 @@ SCRIPT = Path(__file__).with_name("rtsp_camera.py")
 
 
 class RtspCamera:
-    """A process that serves a moving ball; it keeps its port when it is started again."""
+    """A process that serves a moving ball; it keeps its port when it is started again.
 
-    def __init__(self) -> None:
+    Attributes:
+        size: of its pictures.
+        damage: probability of each byte to be spoilt.
+    """
+
+    def __init__(self, size: str = "320x240", damage: float = 0) -> None:
+        self.size = size
+        self.damage = damage
         self._process: subprocess.Popen | None = None
-        self._port = ""
+        self._port = "0"
         self.start()
 
     @property
@@ -26,7 +33,7 @@ class RtspCamera:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [PYTHON, SCRIPT, *filter(None, [self._port])],
+            [PYTHON, SCRIPT, self._port, self.size, str(self.damage)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

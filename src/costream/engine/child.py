@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -96,6 +96,7 @@ class Child:
         pairs = [context.Pipe() for _ in range(lines + 1)]
         (log, _), *mine = pairs
         self.connections = [connection for connection, _ in mine]
+        self._receiving = [threading.Lock() for _ in mine]
         theirs = [other for _, other in pairs]
         self._process = context.Process(target=_run, args=(theirs, body, args), daemon=True)
         # What Ctrl-C means is the parent's to say: the child is not even told while it starts.
@@ -125,7 +126,7 @@ class Child:
     def receive(self, line: int = 0) -> Any:
         """Waits for a line's next message; that of a child that died is an :class:`End`."""
         try:
-            return self.connections[line].recv()
+            return self._take(line)
         except (EOFError, OSError):
             self._process.join(_JOIN)
             status = self._process.exitcode
@@ -136,13 +137,25 @@ class Child:
                 )
             )
 
+    def messages(self, line: int = 0) -> Iterator[Any]:
+        """Yields a line's messages to its end, of whatever it dies."""
+        with suppress(EOFError, OSError):
+            while not isinstance(message := self._take(line), End):
+                yield message
+
+    def _take(self, line: int) -> Any:
+        with self._receiving[line]:
+            return self.connections[line].recv()
+
     def close(self) -> None:
         """Ends the process, once all that it logged is logged."""
         self._process.terminate()
         self._process.join()
         self._log.join(_JOIN)
-        for connection in self.connections:
-            connection.close()
+        # Whoever still waits for a message is woken by the process's end first.
+        for receiving, connection in zip(self._receiving, self.connections, strict=True):
+            with receiving:
+                connection.close()
 
 
 _JOIN = 5.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 
 from costream.engine.bell import Bell
-from costream.engine.ingest import Reports, WindowInput
+from costream.engine.ingest import Reports, WindowInput, WindowOutline
 from costream.engine.watch import Watch
 from costream.video import FrameRecord, Gap
 
@@ -116,11 +116,15 @@ class ThreadedFeed(Feed):
     """
 
     def __init__(self, watch: Watch, read: Read, reports: Reports, bell: Bell) -> None:
-        noted = Reports(reports.on_frame and self._note, reports.on_gap and self._note)
+        noted = Reports(
+            reports.on_frame and self._note,
+            reports.on_gap and self._note,
+            reports.on_window and self._note,
+        )
         super().__init__(watch, read(noted))
         self._reports = reports
         self._bell = bell
-        self._items: deque[WindowInput | FrameRecord | Gap] = deque()
+        self._items: deque[WindowInput | FrameRecord | Gap | WindowOutline] = deque()
         self._room = threading.Semaphore(1)
         self._error: Exception | None = None
         self._done = self._closed = False
@@ -154,7 +158,7 @@ class ThreadedFeed(Feed):
         self._closed = True
         self._room.release()
 
-    def _note(self, news: FrameRecord | Gap) -> None:
+    def _note(self, news: FrameRecord | Gap | WindowOutline) -> None:
         self._items.append(news)
         if isinstance(news, Gap):
             self._bell.ring()

@@ -117,6 +117,11 @@ class WatchHandle:
         return len(self._results) < self._limit
 
     @property
+    def waiting(self) -> int:
+        """Results that wait here."""
+        return len(self._results)
+
+    @property
     def drained(self) -> bool:
         """Whether no result waits here, and none will."""
         return not self._results and (self._ended or self._cancelled)

@@ -23,6 +23,9 @@ stream, in the engine's thread, in order with the windows."""
 OnGap = Callable[[Gap], None]
 """Told of every gap of a live source, in the engine's thread, in order with its results."""
 
+OnWindow = Callable[["WindowOutline"], None]
+"""Told of every window before it is run, in the engine's thread, in order with its results."""
+
 logger = logging.getLogger("costream")
 
 
@@ -33,16 +36,21 @@ class Reports:
     Attributes:
         on_frame: of every native frame.
         on_gap: of every gap of a live source.
+        on_window: of every window.
     """
 
     on_frame: OnFrame | None = None
     on_gap: OnGap | None = None
+    on_window: OnWindow | None = None
 
-    def tell(self, news: FrameRecord | Gap) -> None:
-        """Tells of a frame or a gap where somebody is to be told."""
+    def tell(self, news: FrameRecord | Gap | WindowOutline) -> None:
+        """Tells of a frame, a gap or a window where somebody is to be told."""
         if isinstance(news, Gap):
             if self.on_gap is not None:
                 self.on_gap(news)
+        elif isinstance(news, WindowOutline):
+            if self.on_window is not None:
+                self.on_window(news)
         elif self.on_frame is not None:
             self.on_frame(news)
 
@@ -71,6 +79,40 @@ class FrameInput:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameOutline:
+    """What was kept of one temporal patch.
+
+    Attributes:
+        ticks: ticks of its first and its last frame.
+        keep: the merge groups that the pruner kept.
+        encoded: how many the vision encoder sees.
+        damaged: frames in whose interval the decoder met errors.
+    """
+
+    ticks: tuple[int, int]
+    keep: KeepMask
+    encoded: int
+    damaged: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOutline:
+    """A position of the window and what was kept of what is new in it, without the pixels.
+
+    Attributes:
+        index: its number.
+        start: first tick in it.
+        end: first tick behind it.
+        frames: the temporal patches that no earlier window held, in order.
+    """
+
+    index: int
+    start: int
+    end: int
+    frames: tuple[FrameOutline, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WindowInput:
     """A position of the window, and what is new in it.
 
@@ -92,6 +134,11 @@ class WindowInput:
     received: float | None
     decode_seconds: float
     prune_seconds: float
+
+    def outline(self) -> WindowOutline:
+        """Returns what is told of it."""
+        frames = tuple(FrameOutline(f.ticks, f.keep, f.encoded, f.damaged) for f in self.frames)
+        return WindowOutline(self.index, self.start, self.end, frames)
 
 
 class Ingest:
@@ -126,7 +173,9 @@ class Ingest:
     def windows(self, reports: Reports) -> Iterator[WindowInput]:
         """Yields the windows of the stream until it ends."""
         for window, seconds in read_windows(self.stream, self._schedule, reports):
-            yield self.prepare(window, seconds)
+            prepared = self.prepare(window, seconds)
+            reports.tell(prepared.outline())
+            yield prepared
         if self.stream.health.ended_early:
             source = self.stream.info.source
             logger.warning("%s ends before its stated length: it may be cut off", source)

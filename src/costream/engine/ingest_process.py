@@ -22,17 +22,22 @@ import numpy.typing as npt
 from costream.engine.child import Child, End, Line
 from costream.engine.ingest import Ingest, Reports, WindowInput
 from costream.engine.schedule import Schedule
+from costream.engine.source_news import SourceListener, SourceNews
 from costream.engine.view import StreamView
 from costream.errors import CoStreamError, SourceError
 from costream.preprocessing import Preprocessing
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.video import DeferredSource, FrameRecord, Gap, StreamInfo
 from costream.video.packet_ring import StoredPacket
+from costream.video.thumbnail import ThumbnailRecipe
 
 TELL_EVERY = 0.25
 """Seconds for which records of frames are gathered before they are sent, unless a window or a gap
 comes before: a message a frame would cost more than it tells."""
 
+
+_LINES = 3
+"""Lines between the process and its parent for each camera."""
 
 AHEAD = 3
 """Windows of a file that are prepared before they are asked for, at most. Of a live source it is
@@ -108,6 +113,19 @@ class _Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class _AskNewest:
+    """Asks for the newest packets that are kept.
+
+    Attributes:
+        moment: from a key frame at or before this one on, where no number is given.
+        number: those behind it.
+    """
+
+    moment: float
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PastPixels:
     """A sampled frame of the past, as it came from another process.
 
@@ -130,19 +148,30 @@ class IngestWorker:
 
     Args:
         sources: the cameras, not opened yet: the process opens and closes them.
+        listeners: for each source who is told of it while it is read, or None; nobody where there
+            are none.
 
     Attributes:
         streams: one for each, in order. When all of them are closed the process ends.
     """
 
-    def __init__(self, sources: Sequence[DeferredSource]) -> None:
+    def __init__(
+        self,
+        sources: Sequence[DeferredSource],
+        listeners: Sequence[SourceListener | None] = (),
+    ) -> None:
         what = (
             "a process that reads a camera"
             if len(sources) == 1
             else (f"a process that reads {len(sources)} cameras")
         )
-        # Each camera has a line for what it reads, and one for what is asked of the past.
-        self.child = Child(_serve, (list(sources),), what, lines=2 * len(sources))
+        heard = list(listeners) or [None] * len(sources)
+        recipes = [None if listener is None else listener.recipe for listener in heard]
+        # Each camera has lines for what it reads, for what is asked of the past, and for news.
+        self.child = Child(_serve, (list(sources), recipes), what, lines=_LINES * len(sources))
+        for number, listener in enumerate(heard):
+            if listener is not None:
+                listener.follow(self.child.messages(_LINES * number + 2))
         self.streams = [IngestProcess(self, number) for number in range(len(sources))]
         self._open = set(range(len(sources)))
 
@@ -153,7 +182,7 @@ class IngestWorker:
         self._open.remove(number)
         if self._open:
             # Not by closing the line: a thread that waits at it would keep it open, unseen.
-            self.child.send(_Leave(), 2 * number)
+            self.child.send(_Leave(), _LINES * number)
         else:
             self.child.close()
 
@@ -170,15 +199,15 @@ class IngestProcess:
         self._child = worker.child
         self._worker = worker
         self._number = number
-        self._line, self._past_line = 2 * number, 2 * number + 1
+        self._line, self._past_line = _LINES * number, _LINES * number + 1
         self._asking = threading.Lock()
         self._info: StreamInfo | None = None
         self._end: End | None = None
 
     @classmethod
-    def of(cls, source: DeferredSource) -> IngestProcess:
+    def of(cls, source: DeferredSource, listener: SourceListener | None = None) -> IngestProcess:
         """Starts a process for one source alone."""
-        return IngestWorker([source]).streams[0]
+        return IngestWorker([source], [listener]).streams[0]
 
     @property
     def info(self) -> StreamInfo:
@@ -199,7 +228,7 @@ class IngestProcess:
 
         Args:
             recipe: what is done with the stream.
-            reports: told of frames, in bulk, and of gaps, in order with the windows.
+            reports: told of frames, in bulk, and of gaps and windows, in order with the windows.
 
         Raises:
             CoStreamError: it can't be read any further, or the process died.
@@ -208,6 +237,7 @@ class IngestProcess:
         self._child.send(_Begin(recipe, reports.on_frame is not None), self._line)
         while not isinstance(message := self._receive(), End):
             if isinstance(message, WindowInput):
+                reports.tell(message.outline())
                 yield message
                 self._child.send(_Next(), self._line)
             elif isinstance(message, Gap):
@@ -244,7 +274,22 @@ class IngestProcess:
         packets: list[StoredPacket] = self._ask(_Ask(start, end, packets=True))
         return packets
 
-    def _ask(self, ask: _Ask) -> Any:
+    def newest_packets(self, moment: float, number: int | None = None) -> list[StoredPacket]:
+        """Returns the newest packets that are kept, sampled or not, for a clip as it goes on.
+
+        Args:
+            moment: on the clock of ``time.monotonic``: they begin with the key frame at or before
+                it, or with the first that is kept.
+            number: instead, those behind the packet of this number, as far as they are kept.
+
+        Raises:
+            ForgottenError: nothing is kept of this source.
+            ChildError: the process died.
+        """
+        packets: list[StoredPacket] = self._ask(_AskNewest(moment, number))
+        return packets
+
+    def _ask(self, ask: _Ask | _AskNewest) -> Any:
         with self._asking:
             self._child.send(ask, self._past_line)
             answer = self._child.receive(self._past_line)
@@ -281,12 +326,17 @@ def read_apart(sources: Sequence[DeferredSource], processes: int) -> list[Ingest
     return [workers[n % processes].streams[n // processes] for n in range(len(sources))]
 
 
-def _serve(lines: Sequence[Line], sources: Sequence[DeferredSource]) -> None:
+def _serve(
+    lines: Sequence[Line],
+    sources: Sequence[DeferredSource],
+    recipes: Sequence[ThumbnailRecipe | None],
+) -> None:
     """The body of the process: reads until the parent ends it, or has gone."""
-    cameras = [
-        _Camera(lines[2 * number], lines[2 * number + 1], source)
-        for number, source in enumerate(sources)
-    ]
+    cameras = []
+    for number, (source, recipe) in enumerate(zip(sources, recipes, strict=True)):
+        line, past_line, news_line = lines[_LINES * number : _LINES * (number + 1)]
+        news = None if recipe is None else SourceNews(news_line, source, recipe)
+        cameras.append(_Camera(line, past_line, source, news))
     by_connection = {camera.line.connection: camera for camera in cameras}
     for camera in cameras:
         camera.start()
@@ -300,11 +350,14 @@ def _serve(lines: Sequence[Line], sources: Sequence[DeferredSource]) -> None:
 class _Camera(threading.Thread):
     """Reads one camera in the process."""
 
-    def __init__(self, line: Line, past_line: Line, source: DeferredSource) -> None:
+    def __init__(
+        self, line: Line, past_line: Line, source: DeferredSource, news: SourceNews | None
+    ) -> None:
         super().__init__(name="costream-camera", daemon=True)
         self.line = line
         self._past_line = past_line
         self._source = source
+        self._news = news
         self._begin = SimpleQueue[_Begin | None]()
         self._wanted = threading.Semaphore(0)
         self._left = False
@@ -332,14 +385,21 @@ class _Camera(threading.Thread):
         """Opens the camera, waits to be told how it is read, and reads it to its end."""
         threading.Thread(target=self._answer, name="costream-past", daemon=True).start()
         error: Exception | None = None
+        if self._news is not None:
+            self._news.start()
         try:
             with closing(self._source):
-                self.line.send(self._source.info)
+                info = self._source.info
+                if self._news is not None:
+                    self._news.opened(info)
+                self.line.send(info)
                 begin = self._begin.get()
                 if begin is not None:
                     self._read(begin)
         except Exception as caught:  # told to the parent, and raised there
             error = caught
+        if self._news is not None:
+            self._news.leave()
         self.line.end(error)
 
     def _answer(self) -> None:
@@ -347,9 +407,12 @@ class _Camera(threading.Thread):
         while True:
             self._past_line.send(self._recalled(self._past_line.receive()))
 
-    def _recalled(self, ask: _Ask) -> list[Any] | CoStreamError:
+    def _recalled(self, ask: _Ask | _AskNewest) -> list[Any] | CoStreamError:
         try:
             past = self._source.past
+            if isinstance(ask, _AskNewest):
+                ring = past.ring
+                return ring.since(ask.moment) if ask.number is None else ring.after(ask.number)
             if ask.packets:
                 return list(past.packets(ask.start, ask.end))
             return [

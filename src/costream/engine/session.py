@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from costream.engine.asks import Ask
 from costream.engine.handle import Over, WatchHandle
-from costream.engine.ingest import OnFrame, OnGap, Reports
+from costream.engine.ingest import OnFrame, OnGap, OnWindow, Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.roster import Roster
@@ -61,6 +61,7 @@ class Session:
         view: StreamView | None = None,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
+        on_window: OnWindow | None = None,
     ) -> WatchHandle:
         """Begins to watch a stream beside the others. It is opened in a thread of its own.
 
@@ -70,12 +71,13 @@ class Session:
             view: masks and zones of the stream.
             on_frame: called with the record of every native frame, by the thread that reads it.
             on_gap: called with every gap of a live source, by the thread that reads it.
+            on_window: called with the outline of every window before it is run.
 
         Raises:
             SettingsError: a question is empty or no valid Unicode or about an unknown zone, or the
                 session is at its end.
         """
-        reports = Reports(on_frame, on_gap)
+        reports = Reports(on_frame, on_gap, on_window)
         handle = self._roster.handle(ask, view or StreamView(), reports, self._waiting)
         with self._roster.wakeup.lock:
             self._roster.add(stream, handle)
@@ -100,6 +102,11 @@ class Session:
         self._roster.stop()
         await self._roster.wakeup.awaited(lambda: self._over or None)
         self._thread.join()
+
+    @property
+    def over(self) -> bool:
+        """Whether the engine's thread has ended, closed or broken."""
+        return self._over
 
     @property
     def error(self) -> Exception | None:

@@ -9,7 +9,7 @@ from functools import partial
 from costream.errors import ForgottenError, SourceError
 from costream.video.backoff import checked_patience
 from costream.video.gap import Gap
-from costream.video.live import Connect, LiveStream, open_source
+from costream.video.live import Connect, LiveStream, OnSample, open_source
 from costream.video.packet_ring import RingLimits
 from costream.video.past import Past
 from costream.video.record import FrameRecord, StreamHealth
@@ -28,6 +28,10 @@ class DeferredSource:
         backlog: see :class:`~costream.video.live.LiveStream`.
         keep: how much of the bitstream is kept, for :attr:`past`; none where None.
 
+    Attributes:
+        on_sample: told of every sample as soon as it was read; set before it is.
+        failure: why a live source is away, while it is.
+
     Raises:
         SettingsError: ``patience`` is negative.
     """
@@ -44,6 +48,8 @@ class DeferredSource:
         self._patience = checked_patience(patience)
         self._backlog = backlog
         self._keep = keep
+        self.on_sample: OnSample | None = None
+        self.failure: SourceError | None = None
         self._past: Past | None = None if keep is None else Past(keep)
         self._stream: Stream | LiveStream | None = None
         self._lock = threading.Lock()
@@ -74,11 +80,21 @@ class DeferredSource:
         """How well the source could be read so far."""
         return StreamHealth() if self._stream is None else self._stream.health
 
+    @property
+    def skipped(self) -> int:
+        """Sampled frames of a live source that were skipped so far."""
+        return self._stream.skipped if isinstance(self._stream, LiveStream) else 0
+
+    @property
+    def received(self) -> int:
+        """Bytes of packets that came so far, where packets are kept; else 0."""
+        return 0 if self._past is None else self._past.ring.received
+
     def samples(
         self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
     ) -> Iterator[Sample | Gap]:
         """Returns the sampled frames and, of a live source, news of gaps, in order."""
-        for item in self._opened().samples(fps, on_frame=on_frame):
+        for item in self._sampled(self._opened(), fps, on_frame):
             if self._past is not None and isinstance(item, Sample):
                 self._past.note(item)
             yield item
@@ -101,6 +117,27 @@ class DeferredSource:
         if self._stream is not None:
             self._stream.close()
 
+    def _sampled(
+        self,
+        stream: Stream | LiveStream,
+        fps: float,
+        on_frame: Callable[[FrameRecord], None] | None,
+    ) -> Iterator[Sample | Gap]:
+        if isinstance(stream, LiveStream):
+            yield from stream.samples(fps, on_frame=on_frame, on_sample=self._note)
+            return
+        for sample in stream.samples(fps, on_frame=on_frame):
+            self._note(sample)
+            yield sample
+
+    def _note(self, sample: Sample) -> None:
+        self.failure = None
+        if self.on_sample is not None:
+            self.on_sample(sample)
+
+    def _fail(self, error: SourceError) -> None:
+        self.failure = error
+
     def _opened(self) -> Stream | LiveStream:
         if self._stream is None:
             self._refuse_closed()
@@ -109,6 +146,7 @@ class DeferredSource:
                 patience=self._patience,
                 backlog=self._backlog,
                 stopped=self._closed,
+                on_failure=self._fail,
             )
             with self._lock:
                 if not self._closed.is_set():

@@ -36,6 +36,12 @@ _JOIN = 1.0
 Connect = Callable[[], Stream]
 """Returns a new stream of the source, not opened yet."""
 
+OnSample = Callable[[Sample], None]
+"""Told of every sample as soon as it was read, by the thread that reads."""
+
+OnFailure = Callable[[SourceError], None]
+"""Told why a live source was lost, and why each further attempt failed."""
+
 logger = logging.getLogger("costream")
 
 
@@ -45,6 +51,7 @@ def open_source(
     patience: float = PATIENCE,
     backlog: float = BACKLOG,
     stopped: threading.Event | None = None,
+    on_failure: OnFailure | None = None,
 ) -> Stream | LiveStream:
     """Opens a source as what it is: live, or a stream with an end.
 
@@ -53,6 +60,7 @@ def open_source(
         patience: see :class:`LiveStream`.
         backlog: see :class:`LiveStream`.
         stopped: see :class:`LiveStream`.
+        on_failure: see :class:`LiveStream`.
 
     Raises:
         SettingsError: ``patience`` is negative.
@@ -62,7 +70,9 @@ def open_source(
     stream = connect()
     if stream.is_live is False:
         return stream.open()
-    live = LiveStream(connect, patience=patience, backlog=backlog, stopped=stopped)
+    live = LiveStream(
+        connect, patience=patience, backlog=backlog, stopped=stopped, on_failure=on_failure
+    )
     return live if live.info.live else live.detach()
 
 
@@ -97,6 +107,7 @@ class LiveStream:
         patience: float = PATIENCE,
         backlog: float = BACKLOG,
         stopped: threading.Event | None = None,
+        on_failure: OnFailure | None = None,
     ) -> None:
         """Prepares a stream; nothing is opened yet.
 
@@ -107,6 +118,7 @@ class LiveStream:
             backlog: seconds of samples that may wait for the watcher. With two of its strides,
                 there is always one in it that a window ends with.
             stopped: set by another thread, it ends the wait for a source that is absent.
+            on_failure: told why the source was lost or can't be had, by the thread that reads.
 
         Raises:
             SettingsError: ``patience`` is negative.
@@ -115,6 +127,7 @@ class LiveStream:
         self._backoff = Backoff(patience)
         self._backlog = backlog
         self._stopped = stopped or threading.Event()
+        self._on_failure = on_failure
         self._probe: Stream | None = None
         self._probed_at = 0.0
         self._info: StreamInfo | None = None
@@ -178,7 +191,11 @@ class LiveStream:
         return self._seconds
 
     def samples(
-        self, fps: float, *, on_frame: Callable[[FrameRecord], None] | None = None
+        self,
+        fps: float,
+        *,
+        on_frame: Callable[[FrameRecord], None] | None = None,
+        on_sample: OnSample | None = None,
     ) -> Iterator[Sample | Gap]:
         """Returns the frames sampled at ``fps`` and news of gaps, in order.
 
@@ -188,6 +205,8 @@ class LiveStream:
             fps: samples a second of stream time.
             on_frame: called, on the caller's thread, with the record of every native frame on the
                 way to a sample that was not skipped.
+            on_sample: told of every sample as soon as it was read, those included that will be
+                skipped.
 
         Raises:
             SettingsError: ``fps`` is not a positive finite number.
@@ -201,7 +220,9 @@ class LiveStream:
         queue = SampleQueue(max(1, math.ceil(self._backlog * fps)))
         # What passed since the source was opened, such as the loading of a model, is not its fault.
         self._backoff.note_frame()
-        self._reader = _Reader(self._connect, self._first(), self._backoff, queue, grid)
+        self._reader = _Reader(
+            self._connect, self._first(), self._backoff, queue, grid, on_sample, self._on_failure
+        )
         # Whoever forgets to close has the camera let go all the same.
         weakref.finalize(self, self._reader.leave)
         self._reader.start()
@@ -216,6 +237,8 @@ class LiveStream:
             self._reader.stop()
 
     def _await_first(self, error: SourceError) -> None:
+        if self._on_failure is not None:
+            self._on_failure(error)
         delay = self._backoff.next_delay()
         if delay is None:
             raise _lost(error, self._backoff) from None
@@ -227,7 +250,7 @@ class LiveStream:
     def _first(self) -> Stream | None:
         """Returns the connection that was opened, if what it has gathered is new."""
         probe, self._probe = self._probe, None
-        if probe is not None and monotonic() - self._probed_at > _FRESH:
+        if probe is not None and probe.ages and monotonic() - self._probed_at > _FRESH:
             probe.close()
             return None
         return probe
@@ -272,6 +295,8 @@ class _Reader(threading.Thread):
         backoff: Backoff,
         queue: SampleQueue,
         grid: TickGrid,
+        on_sample: OnSample | None,
+        on_failure: OnFailure | None,
     ) -> None:
         super().__init__(name="costream-live", daemon=True)
         self._connect = connect
@@ -279,6 +304,8 @@ class _Reader(threading.Thread):
         self._backoff = backoff
         self._queue = queue
         self._grid = grid
+        self._on_sample = on_sample
+        self._on_failure = on_failure
         self._stopped = threading.Event()
         self._tick = -1
         self._time = 0.0
@@ -342,7 +369,11 @@ class _Reader(threading.Thread):
             self._received = now
             placed = replace(sample, tick=self._tick, time=self._time, received=now)
             known = tuple(self._placed(record, offset) for record in records)
-            self._queue.put(Arrival(placed, known, thread_time() - begun))
+            arrival = Arrival(placed, known, thread_time() - begun)
+            if self._on_sample is not None:
+                # Before it is handed over: one thread at a time may convert a picture.
+                self._on_sample(placed)
+            self._queue.put(arrival)
             begun = thread_time()
             records.clear()
 
@@ -365,6 +396,8 @@ class _Reader(threading.Thread):
 
     def _wait(self, cause: SourceError) -> bool:
         """Waits for the next attempt; False where there is none any more."""
+        if self._on_failure is not None:
+            self._on_failure(cause)
         if self._backoff.attempts == 0 and self._received is not None:
             self._queue.tell(Gap("lost", self._time, None, str(cause)))
         delay = self._backoff.next_delay()

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from costream.errors import SettingsError
@@ -94,6 +95,7 @@ class StoredPacket:
         dts: when it is decoded, likewise.
         key: a group of pictures begins with it.
         parameters: how it is decoded; those of one connection are the same object.
+        received: when it came, on the clock of ``time.monotonic``.
     """
 
     number: int
@@ -102,6 +104,7 @@ class StoredPacket:
     dts: int | None
     key: bool
     parameters: CodecParameters
+    received: float
 
 
 @dataclass(slots=True)
@@ -132,10 +135,14 @@ class PacketRing:
 
     Args:
         limits: how much is kept.
+
+    Attributes:
+        received: bytes of packets that came so far, kept or not.
     """
 
     def __init__(self, limits: RingLimits) -> None:
         self.limits = limits
+        self.received = 0
         self._groups = deque[_Group]()
         self._lock = threading.Lock()
         self._number = 0
@@ -174,7 +181,9 @@ class PacketRing:
             packet.dts,
             packet.is_keyframe,
             self._parameters,
+            monotonic(),
         )
+        self.received += len(stored.data)
         self._number += 1
         with self._lock:
             self._keep(stored)
@@ -184,6 +193,21 @@ class PacketRing:
         """Returns what is kept, in decoding order, group by group."""
         with self._lock:
             return [tuple(group.packets) for group in self._groups]
+
+    def since(self, moment: float) -> list[StoredPacket]:
+        """Returns what came from a moment on, and before it from a key frame on.
+
+        Args:
+            moment: on the clock of ``time.monotonic``. Where less is kept, all of it is returned.
+        """
+        groups = self.groups()
+        begins = [n for n, group in enumerate(groups) if group[0].received <= moment]
+        return [packet for group in groups[begins[-1] if begins else 0 :] for packet in group]
+
+    def after(self, number: int) -> list[StoredPacket]:
+        """Returns what is kept of the packets behind the one of a number."""
+        groups = self.groups()
+        return [packet for group in groups for packet in group if packet.number > number]
 
     def _keep(self, packet: StoredPacket) -> None:
         if packet.key:

@@ -10,9 +10,14 @@ import av
 SYNTHETIC = "rendered by CoStream's synthetic camera"
 """What a file's comment says of its pictures, where the container has room for one."""
 
+SCHEME = "synthetic:"
+"""What the name of a synthetic camera begins with that is rendered while it is read."""
+
 
 def is_synthetic(path: str | os.PathLike[str]) -> bool:
     """Whether a file says that it was rendered here. What can't be read does not say so."""
+    if os.fspath(path).startswith(SCHEME):
+        return True
     if not Path(path).is_file():
         return False
     try:

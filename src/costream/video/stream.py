@@ -81,6 +81,9 @@ class Stream:
     :mod:`costream.video.reach` says what is guaranteed.
     """
 
+    ages = True
+    """What an idle connection to a live source has gathered is old; not where the sender waits."""
+
     def __init__(
         self,
         source: SourceLike,
@@ -93,6 +96,7 @@ class Stream:
         name: str | None = None,
         credentials: Credentials | None = None,
         reach: Reach = "local",
+        live: bool | None = None,
     ) -> None:
         """Names the source; see the class for when it is opened.
 
@@ -120,6 +124,8 @@ class Stream:
                 program; ``"network"`` for names that come from somebody else, which may then be
                 network URLs only, without ``options`` that would allow more; ``"public"`` for
                 likewise those on the open internet. See :data:`~costream.video.reach.Reach`.
+            live: True has a source count as live whatever it is, such as a file object that a
+                camera sends to.
 
         Raises:
             SettingsError: ``timeout`` or ``patience`` is not positive, ``timeout`` is not finite,
@@ -146,6 +152,7 @@ class Stream:
         self._options = dict(options or {})
         self._credentials = credentials
         self._reach = checked_reach(reach)
+        self._live = live
         check_options(self._options, self._reach)
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
@@ -204,7 +211,7 @@ class Stream:
             local=is_file(self._source),
             motion=self._motion,
             timeout=self._timeout,
-            real_time=is_real_time(self._source, self._container),
+            real_time=self._live or is_real_time(self._source, self._container),
             patience=self._patience,
             rate_stated="framerate" in self._options,
             after=self._decoder,
@@ -246,6 +253,8 @@ class Stream:
     @property
     def is_live(self) -> bool | None:
         """Whether the source has no end of its own; None where only opening it tells."""
+        if self._live is not None:
+            return self._live
         return self._info.live if self._info else is_live_by_name(self._source)
 
     @property
@@ -402,8 +411,8 @@ class Stream:
             motion=self._decoder.motion,
             mirrored=first.display.mirrored,
             sample_aspect=first.display.aspect,
-            live=is_live(self._source, self._container),
-            awaited=not is_file(self._source),
+            live=self._live or is_live(self._source, self._container),
+            awaited=bool(self._live) or not is_file(self._source),
         )
 
     def __enter__(self) -> Stream:

@@ -1,0 +1,303 @@
+"""Cameras that send their stream to the API themselves: ``url: push``.
+
+The process that reads a camera asks for a sender at a socket of this machine, and takes what the
+sender sends as it comes: a sender is read no faster than the camera is. Between the two go records,
+which a sender may use itself (:data:`FRAMED`): a byte that says what it is, four that say how long
+it is, the highest first, and so many bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from time import monotonic
+from typing import BinaryIO, cast
+
+from costream.errors import SettingsError, SourceError
+from costream.video import Stream
+
+FRAMED = "application/x-costream"
+"""The media type of a stream that is sent as records."""
+
+DATA, GAP, HEARTBEAT = 1, 2, 3
+"""Kinds of records: bytes of the stream; seconds, as a 64-bit float, for which nothing may come;
+and nothing, so that the connection counts as alive."""
+
+LARGEST = 1 << 20
+"""Bytes of a record."""
+
+LONGEST_GAP = 3600.0
+"""Seconds that one gap may last."""
+
+READY_WITHIN = 45.0
+"""Seconds to wait for the process that reads the camera: it may just have been started, and after
+senders that were soon gone it asks for the next one ever more rarely."""
+
+STUCK_AFTER = 60.0
+"""Seconds for which it may take nothing."""
+
+PROBE = {"analyzeduration": "500000"}
+"""FFmpeg would look at seconds of a stream before it gives the first picture."""
+
+_HEAD = struct.Struct(">BI")
+_SECONDS = struct.Struct(">d")
+
+
+def record(kind: int, payload: bytes = b"") -> bytes:
+    """Returns a record."""
+    return _HEAD.pack(kind, len(payload)) + payload
+
+
+def gap(seconds: float) -> bytes:
+    """Returns the record of a gap."""
+    return record(GAP, _SECONDS.pack(seconds))
+
+
+class PushPort:
+    """Where one camera's sender and the process that reads it meet.
+
+    Args:
+        folder: a folder that nobody else can look into.
+        camera: the camera's id.
+
+    Attributes:
+        path: of the socket.
+    """
+
+    def __init__(self, folder: Path, camera: str) -> None:
+        self.path = folder / f"{camera}.push"
+        self._camera = camera
+        self._sending = threading.Lock()
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._server.bind(os.fspath(self.path))
+        self._server.listen(4)
+
+    def take(self, chunks: Iterable[bytes], *, framed: bool = False) -> int:
+        """Hands a stream to the process that reads the camera, until it ends.
+
+        Args:
+            chunks: the stream, MPEG-TS or fragmented MP4 or what else can be read from its
+                beginning on. It is taken no faster than it is read.
+            framed: it comes as records.
+
+        Returns:
+            Bytes of the stream that were taken.
+
+        Raises:
+            SettingsError: another sender is at it, or a record is none.
+            SourceError: the camera is not being read, or is not any more.
+        """
+        if not self._sending.acquire(blocking=False):
+            raise SettingsError(
+                f"camera {self._camera} has a sender already: end that one before sending again"
+            )
+        try:
+            with self._reader() as reader:
+                return self._hand_over(reader, _records(chunks) if framed else _wrapped(chunks))
+        finally:
+            self._sending.release()
+
+    def close(self) -> None:
+        """Takes no further sender."""
+        self._server.close()
+        self.path.unlink(missing_ok=True)
+
+    def _hand_over(self, reader: socket.socket, records: Iterator[tuple[int, bytes]]) -> int:
+        taken = 0
+        for kind, payload in records:
+            try:
+                reader.sendall(record(kind, payload))
+            except TimeoutError:
+                raise SourceError(
+                    f"camera {self._camera} takes nothing any more: send it again"
+                ) from None
+            except OSError:
+                raise SourceError(
+                    f"camera {self._camera} was paused, removed or restarted, or could not read "
+                    "what was sent: send it again from a key frame on"
+                ) from None
+            taken += len(payload) if kind == DATA else 0
+        return taken
+
+    def _reader(self) -> socket.socket:
+        """Returns a connection to the process, the first that is still there."""
+        until = monotonic() + READY_WITHIN
+        while (left := until - monotonic()) > 0:
+            self._server.settimeout(left)
+            try:
+                reader, _ = self._server.accept()
+            except OSError:
+                break
+            if _is_there(reader):
+                reader.settimeout(STUCK_AFTER)
+                return reader
+            reader.close()
+        raise SourceError(
+            f"camera {self._camera} is not being read at the moment: look at its status, and send "
+            "it again"
+        )
+
+
+class PushedStream(Stream):
+    """What a camera sends to us, as the process that reads it sees it.
+
+    Opening waits for a sender, for as long as it takes.
+
+    Args:
+        path: of the :class:`PushPort`'s socket.
+        name: what the source is called.
+        timeout: seconds that a sender may stay silent, beside the gaps that it tells of.
+        motion: see :class:`~costream.video.stream.Stream`.
+    """
+
+    ages = False
+
+    def __init__(self, path: Path, *, name: str, timeout: float, motion: bool) -> None:
+        self._sender = _Sender(path, timeout)
+        super().__init__(
+            cast(BinaryIO, self._sender),
+            name=name,
+            timeout=timeout,
+            motion=motion,
+            options=PROBE,
+            live=True,
+        )
+
+    def _open_first(self) -> None:
+        self._sender.wait()
+        super()._open_first()
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._sender.close()
+
+
+class _Sender:
+    """Reads what is sent, as a file."""
+
+    name = "push"
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path = path
+        self._timeout = self._silence = timeout
+        self._left = 0
+
+    def wait(self) -> None:
+        """Waits until somebody sends."""
+        try:
+            self._socket.connect(os.fspath(self._path))
+            select.select([self._socket], [], [])
+        except (OSError, ValueError):
+            raise SourceError("nobody takes what the camera sends: the service has ended") from None
+
+    def read(self, size: int) -> bytes:
+        """Returns what is there, once something is; nothing once the sender has gone.
+
+        Raises:
+            TimeoutError: nothing came for too long.
+        """
+        while not self._left:
+            head = self._exactly(_HEAD.size)
+            if not head:
+                return b""
+            kind, length = _HEAD.unpack(head)
+            self._silence = self._timeout
+            if kind == DATA:
+                self._left = length
+            elif kind == GAP:
+                self._silence += _SECONDS.unpack(self._exactly(length))[0]
+        found = self._some(min(size, self._left))
+        self._left -= len(found)
+        return found
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _some(self, size: int) -> bytes:
+        if not select.select([self._socket], [], [], self._silence)[0]:
+            raise TimeoutError
+        try:
+            return self._socket.recv(size)
+        except ConnectionResetError:
+            return b""
+
+    def _exactly(self, size: int) -> bytes:
+        """Returns so many bytes, or none where the sender went before."""
+        found = b""
+        while len(found) < size:
+            part = self._some(size - len(found))
+            if not part:
+                return b""
+            found += part
+        return found
+
+
+def _wrapped(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), LARGEST):
+            yield DATA, chunk[at : at + LARGEST]
+
+
+def _records(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yields the records of a stream that comes in any pieces.
+
+    Raises:
+        SettingsError: one is none.
+    """
+    waiting = bytearray()
+    for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(waiting)
+            _check(kind, length)
+            end = _HEAD.size + length
+            if len(waiting) < end:
+                break
+            payload = bytes(waiting[_HEAD.size : end])
+            del waiting[:end]
+            if kind == GAP:
+                _check_gap(_SECONDS.unpack(payload)[0])
+            yield kind, payload
+    if waiting:
+        raise SettingsError("the stream ends within a record: send each one whole")
+
+
+_LENGTHS: dict[int, Callable[[int], bool]] = {
+    DATA: lambda length: 0 < length <= LARGEST,
+    GAP: lambda length: length == _SECONDS.size,
+    HEARTBEAT: lambda length: length == 0,
+}
+
+
+def _check(kind: int, length: int) -> None:
+    if kind not in _LENGTHS:
+        raise SettingsError(
+            f"there is no record of kind {kind}: send {DATA} (data), {GAP} (gap) or {HEARTBEAT} "
+            "(heartbeat)"
+        )
+    if not _LENGTHS[kind](length):
+        raise SettingsError(
+            f"a record of kind {kind} is not {length} bytes long: data takes 1 to {LARGEST}, a "
+            f"gap {_SECONDS.size}, a heartbeat none"
+        )
+
+
+def _check_gap(seconds: float) -> None:
+    if not 0 <= seconds <= LONGEST_GAP:
+        raise SettingsError(f"a gap lasts 0 to {LONGEST_GAP:g} seconds, not {seconds:g}")
+
+
+def _is_there(reader: socket.socket) -> bool:
+    """Whether the process at the other end has not gone. It never sends anything."""
+    try:
+        return bool(reader.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,104 @@
+"""Cameras over the synthetic world, rendered while they are read: ``synthetic:KIND[:SEED]``."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+from typing import get_args
+
+from costream.errors import SettingsError
+from costream.lab.synth import EncoderSettings, LiveCamera, WorldCamera
+from costream.lab.synth.encoder import Pixels
+from costream.lab.synth.events import EventKind
+from costream.lab.synth.programme import PROGRAMME
+from costream.video import Stream
+from costream.video.provenance import SCHEME
+
+ROUND = 3600.0
+"""Seconds after which everything happens again."""
+
+CHAPTER = 90.0
+"""Seconds from one event to the next, on average."""
+
+SIZE = (640, 360)
+FPS = 10.0
+
+QUALITY = 28.0
+"""Constant quality of the encoder, in the middle of what the embedded models learned from."""
+
+PROBE = {"analyzeduration": "500000"}
+"""FFmpeg would look at five seconds of a transport stream before it gives the first picture."""
+
+QUIET, ALL = "quiet", "programme"
+"""Kinds beside those of events: nothing ever happens; one kind after the other does."""
+
+
+def parse_synthetic(url: str) -> tuple[str, int]:
+    """Reads ``synthetic:KIND[:SEED]``: returns the kind and the seed, 0 by default.
+
+    Raises:
+        SettingsError: there is no such kind, or the seed is no number.
+    """
+    kind, _, seed = url[len(SCHEME) :].partition(":")
+    kinds = (*get_args(EventKind), QUIET, ALL)
+    if kind not in kinds:
+        raise SettingsError(
+            f"there is no synthetic camera {kind!r}: choose one of {', '.join(kinds)}"
+        )
+    if not (seed or "0").isascii() or not (seed or "0").isdigit() or len(seed) > 9:
+        raise SettingsError(f"the seed of a synthetic camera is a number, not {seed!r}")
+    return kind, int(seed or 0)
+
+
+class EndlessCamera:
+    """A world that begins again at its end.
+
+    Args:
+        kind: what happens there, now and then.
+        seed: picks the place and everything else.
+        size: of its pictures.
+        fps: frames a second.
+    """
+
+    def __init__(
+        self, kind: str, seed: int, size: tuple[int, int] = SIZE, fps: float = FPS
+    ) -> None:
+        chapters = int(ROUND // CHAPTER)
+        kinds = PROGRAMME if kind == ALL else (kind,)
+        events = None if kind == QUIET else tuple(islice(cycle(kinds), chapters))
+        self.width, self.height = size
+        self.fps = fps
+        self._world = WorldCamera(
+            seed,
+            event=events,  # type: ignore[arg-type]  # the kind was checked
+            seconds=ROUND,
+            width=self.width,
+            height=self.height,
+            fps=fps,
+            shake=0.0,
+        )
+
+    def frame(self, index: int) -> Pixels:
+        """Renders a frame: uint8 [height, width, 3]."""
+        return self._world.frame(index % self._world.frames)
+
+
+class SyntheticStream(Stream):
+    """Renders and encodes a synthetic camera while it is read, in a thread of its own.
+
+    Args:
+        url: ``synthetic:KIND[:SEED]``.
+        motion: see :class:`~costream.video.stream.Stream`.
+
+    Raises:
+        SettingsError: there is no such camera.
+    """
+
+    def __init__(self, url: str, *, motion: bool) -> None:
+        settings = EncoderSettings(gop=round(2 * FPS), crf=QUALITY, low_delay=True)
+        self._on_air = LiveCamera(EndlessCamera(*parse_synthetic(url)), settings=settings)
+        self._on_air.__enter__()
+        super().__init__(self._on_air.file, name=url, motion=motion, options=PROBE, live=True)
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._on_air.__exit__(None, None, None)
