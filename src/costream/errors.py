@@ -10,6 +10,7 @@
     ├── SettingsError             an option's value is out of range, or two of them contradict
     ├── PoolExhaustedError        the KV pool has no room left for a window
     ├── ForgottenError            what is asked for of the past is not kept any more
+    ├── NoWindowError             a stream has no window that could be asked about
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
     ├── UnknownError              there is no camera, question or event of that name
     ├── DeliveryError             a sink did not take a message: it is tried again
@@ -54,6 +55,10 @@ class PoolExhaustedError(CoStreamError):
 
 class ForgottenError(CoStreamError):
     """Pictures or packets of the past are not kept, or not any more."""
+
+
+class NoWindowError(CoStreamError):
+    """A stream has no window yet, or none any more, that could be asked about."""
 
 
 class UnknownError(CoStreamError):

@@ -167,7 +167,9 @@ def test_results_that_nobody_takes_hold_up_their_own_stream_alone(
 
 def test_a_stream_whose_results_nobody_takes_makes_room_first(model: ModelAdapter) -> None:
     alone, stream = engine_of(model), Named(0, 12)
-    alone.open(stream, ASKS).step(next(alone.windows(stream))[0])
+    watch = alone.open(stream, ASKS)
+    watch.step(next(alone.windows(stream))[0])
+    watch.state.free_retired()
     rows = 3 * alone.runner.pool.used
     engine = engine_of(model, kv_memory=rows * model.kv_shape.row_bytes)
     unwanted: list[Feed] = []

@@ -14,13 +14,14 @@ from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
 from costream.engine.bell import Bell
 from costream.engine.claim import Claim
-from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
+from costream.engine.feed import Feed, PulledFeed, Read, ThreadedFeed
 from costream.engine.handle import WatchHandle
 from costream.engine.ingest import Ingest, OnFrame, OnGap, Reports, read_windows
 from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
-from costream.engine.refresh import REFRESH, RefreshSettings
+from costream.engine.refresh import DEFAULT_REFRESH, REFRESH, RefreshPolicy, RefreshSettings
+from costream.engine.replies import Replies
 from costream.engine.result import Result
 from costream.engine.roster import Roster
 from costream.engine.runner import ModelRunner
@@ -28,12 +29,16 @@ from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.scheduler import Scheduler
 from costream.engine.session import WAITING, Session
 from costream.engine.watch import Watch
+from costream.engine.whole_video import VideoFeed, VideoHandle, whole_schedule
 from costream.errors import SettingsError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, SampleSource
 from costream.video.provenance import is_synthetic
+
+VIDEO_SHARE = 2
+"""The part of a bounded pool that a video may take: one in so many rows."""
 
 
 class Engine:
@@ -197,7 +202,7 @@ class Engine:
         return Session(self._run, self._roster(lasting=True), waiting, self._claim.give_back)
 
     def _run(self, roster: Roster) -> Generator[tuple[WatchHandle, Result], None, None]:
-        """The main loop: plan what is due, run it, commit what came of it."""
+        """The main loop: plan what is due, run it, commit what came of it, write replies a bit."""
         scheduler = Scheduler(self.settings.batch, self._host_bytes, roster.has_room)
         try:
             while roster.update(scheduler):  # streams join, leave and are asked other questions
@@ -205,7 +210,7 @@ class Engine:
                 if batch is not None:
                     outputs = self.runner.run(batch)
                     yield from roster.deliver(scheduler.commit(outputs))
-                else:
+                if not roster.write() and batch is None:
                     roster.wait(scheduler)
         finally:
             scheduler.close()
@@ -235,19 +240,35 @@ class Engine:
             raise session.error
 
     def _roster(self, *, lasting: bool = False) -> Roster:
-        return Roster(self._admit, self._ask, lasting=lasting)
+        return Roster(self._admit, self._ask, Replies(self.runner), lasting=lasting)
 
     def _admit(self, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell) -> Feed:
         """Begins to read one of several streams, in a thread of its own where it is not a file."""
+        if isinstance(handle, VideoHandle):
+            return self._video(stream, handle, bell)
         if isinstance(stream, IngestProcess):
             watch = self._join(stream, handle.asks)
-            return ThreadedFeed(
-                watch, partial(stream.windows, self._recipe()), handle.reports, bell
-            )
+            read = partial(stream.windows, self._recipe(self.schedule))
+            return ThreadedFeed(watch, read, handle.reports, bell)
         if not stream.info.awaited:
             return self._pulled(stream, handle)
         watch = self._join(stream, handle.asks)
         return ThreadedFeed(watch, watch.ingest.windows, handle.reports, bell)
+
+    def _video(self, stream: SampleSource | IngestProcess, handle: VideoHandle, bell: Bell) -> Feed:
+        """Begins to read a video whose window grows. Nothing of it leaves: nothing is refreshed."""
+        limit = self.runner.pool.limit
+        rows = None if limit is None else limit // VIDEO_SHARE
+        schedule = whole_schedule(
+            self.model, self.schedule, stream.info, self.settings.frame_size, rows
+        )
+        refresh = REFRESH[DEFAULT_REFRESH](RefreshSettings(0.0, self.settings.seed))
+        watch = self._watch(stream, handle.asks, schedule, refresh)
+        if isinstance(stream, IngestProcess):
+            read: Read = partial(stream.windows, self._recipe(schedule))
+        else:
+            read = watch.ingest.windows
+        return VideoFeed(watch, read, handle.reports, bell)
 
     def _pulled(self, stream: SampleSource, handle: WatchHandle) -> Feed:
         watch = self._join(stream, handle.asks)
@@ -264,23 +285,32 @@ class Engine:
 
     def open(self, stream: SampleSource | IngestProcess, ask: Sequence[str]) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
+        return self._watch(stream, ask, self.schedule, self._refresh)
+
+    def _watch(
+        self,
+        stream: SampleSource | IngestProcess,
+        ask: Sequence[str],
+        schedule: Schedule,
+        refresh: RefreshPolicy,
+    ) -> Watch:
         questions = Questions(self.model, ask, self.settings)
         info, preprocessing = stream.info, self.model.preprocessing
         geometry = preprocessing.geometry(
-            info.width, info.height, self.schedule.window, self.settings.frame_size
+            info.width, info.height, schedule.window, self.settings.frame_size
         )
         pruner = self._pruner(geometry.grid, self._pruner_settings())
         ingest = None
         if not isinstance(stream, IngestProcess):
-            ingest = Ingest(stream, pruner, preprocessing, geometry, self.schedule)
+            ingest = Ingest(stream, pruner, preprocessing, geometry, schedule)
         return Watch(
             info,
             ingest,
             geometry,
-            self.schedule,
+            schedule,
             pruner,
             questions,
-            self._refresh,
+            refresh,
             self.runner,
             self.settings,
         )
@@ -293,10 +323,10 @@ class Engine:
         """
         return IngestProcess.of(source)
 
-    def _recipe(self) -> IngestRecipe:
+    def _recipe(self, schedule: Schedule) -> IngestRecipe:
         return IngestRecipe(
             self.model.preprocessing,
-            self.schedule,
+            schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),

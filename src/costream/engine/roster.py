@@ -11,10 +11,13 @@ from costream.engine.handle import WatchHandle
 from costream.engine.ingest import Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.joining import Joining
+from costream.engine.replies import Replies
+from costream.engine.reply import Reply
 from costream.engine.result import Result
 from costream.engine.scheduler import Scheduler
 from costream.engine.wakeup import Wakeup
 from costream.engine.watch import Watch
+from costream.engine.whole_video import PRIMER, VideoHandle
 from costream.errors import CoStreamError, SettingsError
 from costream.video import SampleSource
 
@@ -36,6 +39,7 @@ class Roster:
     Args:
         admit: begins to read a stream.
         ask: replaces questions.
+        replies: writes what is asked in free form.
         lasting: the engine goes on without any stream, until it is stopped.
 
     Attributes:
@@ -43,11 +47,12 @@ class Roster:
         error: what ended the first stream that did not end by itself.
     """
 
-    def __init__(self, admit: Admit, ask: Ask, *, lasting: bool = False) -> None:
+    def __init__(self, admit: Admit, ask: Ask, replies: Replies, *, lasting: bool = False) -> None:
         self.wakeup = Wakeup()
         self.error: Exception | None = None
         self._admit = admit
         self._ask = ask
+        self._replies = replies
         self._lasting = lasting
         self._bell = Bell()
         self._rings = 0
@@ -57,7 +62,11 @@ class Roster:
 
     def handle(self, asks: Sequence[str], reports: Reports, limit: int = 1) -> WatchHandle:
         """Makes a handle whose results, at most ``limit``, wait in it."""
-        return WatchHandle(asks, reports, self._bell, self.wakeup, limit)
+        return WatchHandle(asks, reports, self._bell, self.wakeup, limit, self._inquire)
+
+    def video(self) -> VideoHandle:
+        """Makes the handle of a video that is kept."""
+        return VideoHandle([PRIMER], Reports(), self._bell, self.wakeup, 1, self._inquire)
 
     def add(self, stream: SampleSource | IngestProcess, handle: WatchHandle) -> None:
         """Opens a stream in a thread of its own, and watches it from then on.
@@ -94,6 +103,7 @@ class Roster:
             self._joining, self._feeds = {}, {}
         for handle in left:
             handle.end(error)
+        self._replies.close(error or SettingsError("the session was closed"))
         self.wakeup.notify()
 
     @property
@@ -124,6 +134,11 @@ class Roster:
         if not scheduler.left:
             self._bell.wait(self._rings)
 
+    def write(self) -> bool:
+        """Writes replies for a moment; says whether there is more to write."""
+        feeds = {handle: feed for feed, handle in self._feeds.items()}
+        return self._replies.turn(feeds.get)
+
     def has_room(self, feed: Feed) -> bool:
         """Whether a further result of a stream is wanted."""
         return feed not in self._feeds or self._feeds[feed].has_room
@@ -133,6 +148,13 @@ class Roster:
     ) -> Iterator[tuple[WatchHandle, Result]]:
         """Says of each result whose it is."""
         return ((self._feeds[feed], result) for feed, result in results)
+
+    def _inquire(self, handle: WatchHandle, reply: Reply) -> None:
+        with self.wakeup.lock:
+            if self._stopped:
+                raise SettingsError("this session was closed: open another one")
+            self._replies.add(handle, reply)
+        self._bell.ring()
 
     def _absent(self) -> list[tuple[WatchHandle, Joining]]:
         with self.wakeup.lock:

@@ -59,6 +59,8 @@ class Watch:
     ) -> None:
         self.info = info
         self.questions = questions
+        # A window that grows recomputes nothing for as long as it fits the model's context.
+        spare = runner.model.context if schedule.grows else 0
         self._ingest = ingest
         self.stream = Stream(
             next(_KEYS),
@@ -67,7 +69,7 @@ class Watch:
             schedule,
             runner.prompt,
             settings.hold,
-            settings.rebase_after,
+            settings.rebase_after + spare,
         )
         self.state = StreamState(self.stream, runner.pool)
         self.pruner = pruner
@@ -160,7 +162,7 @@ class Watch:
         self._looked = None
         self._received = plan.window.received or self._received
         result = self._result(plan, output, scores, written, seconds)
-        self.state.leave(self.stream.schedule.next_start(plan.window.index, plan.window.start))
+        self.state.retire(self.stream.schedule.next_start(plan.window.index, plan.window.start))
         return result
 
     @property
