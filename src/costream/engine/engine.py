@@ -210,7 +210,7 @@ class Engine:
                 if batch is not None:
                     outputs = self.runner.run(batch)
                     yield from roster.deliver(scheduler.commit(outputs))
-                if not roster.write() and batch is None:
+                if not roster.write(scheduler) and batch is None:
                     roster.wait(scheduler)
         finally:
             scheduler.close()
@@ -248,7 +248,7 @@ class Engine:
             return self._video(stream, handle, bell)
         if isinstance(stream, IngestProcess):
             watch = self._join(stream, handle.asks)
-            read = partial(stream.windows, self._recipe(self.schedule))
+            read = partial(stream.windows, self._recipe())
             return ThreadedFeed(watch, read, handle.reports, bell)
         if not stream.info.awaited:
             return self._pulled(stream, handle)
@@ -323,10 +323,10 @@ class Engine:
         """
         return IngestProcess.of(source)
 
-    def _recipe(self, schedule: Schedule) -> IngestRecipe:
+    def _recipe(self, schedule: Schedule | None = None) -> IngestRecipe:
         return IngestRecipe(
             self.model.preprocessing,
-            schedule,
+            schedule or self.schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),

@@ -134,8 +134,9 @@ class Roster:
         if not scheduler.left:
             self._bell.wait(self._rings)
 
-    def write(self) -> bool:
+    def write(self, scheduler: Scheduler) -> bool:
         """Writes replies for a moment; says whether there is more to write."""
+        self._settle(scheduler)
         feeds = {handle: feed for feed, handle in self._feeds.items()}
         return self._replies.turn(feeds.get)
 

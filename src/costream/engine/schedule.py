@@ -114,14 +114,13 @@ class Schedule:
         return max(0, end - self.window) if self.grows else index * self.stride
 
     def next_start(self, index: int, start: int) -> int:
-        """Returns a tick before which no window begins that follows another.
+        """Returns a tick before which no window begins that follows another, unless it grows.
 
         Args:
             index: number of that window.
             start: its first tick; later than where it lies where only its end is shown.
         """
-        # A window that grows may be the stream's last, and end right behind the one before.
-        return max(start, self.start(index + 1, self.end(index) + 1))
+        return max(start, (index + 1) * self.stride)
 
     def windows(self, items: Iterable[Sample | Gap]) -> Iterator[Window]:
         """Yields each window as soon as its last temporal patch is complete.

@@ -162,7 +162,10 @@ class Watch:
         self._looked = None
         self._received = plan.window.received or self._received
         result = self._result(plan, output, scores, written, seconds)
-        self.state.retire(self.stream.schedule.next_start(plan.window.index, plan.window.start))
+        schedule = self.stream.schedule
+        # Of a window that grows it may be the last, which is kept whole.
+        if not schedule.grows:
+            self.state.retire(schedule.next_start(plan.window.index, plan.window.start))
         return result
 
     @property
