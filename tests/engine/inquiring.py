@@ -64,7 +64,7 @@ class Held(FakeStream):
 
     def samples(self, fps: float, **options: object) -> Iterator:
         yield from super().samples(fps)
-        self.over.wait(SOON)
+        self.over.wait(20 * SOON)
 
 
 def unpruned(model: ModelAdapter, **values: object) -> Engine:

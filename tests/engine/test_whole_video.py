@@ -209,7 +209,8 @@ def test_a_process_may_read_it(model: ModelAdapter, tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
     camera = SyntheticCamera(seed=1, width=320, height=192, fps=10)
     encode((camera.frame(n) for n in range(90)), path, fps=10, settings=EncoderSettings())
-    engine = engine_of(model)
+    # The scripted rule is known to this process alone.
+    engine = unpruned(model, pruner="none")
 
     def ask(handle: VideoHandle) -> str:
         return handle.inquire(QUESTION, max_tokens=4, **DRAWN).read()

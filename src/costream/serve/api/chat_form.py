@@ -43,6 +43,7 @@ class UploadForm:
         self._disposition = b""
         self._field: str | None = None
         self._data = b""
+        self._whole = False
         callbacks: Any = {
             "on_part_begin": self._begin,
             "on_header_field": self._on_header,
@@ -51,6 +52,7 @@ class UploadForm:
             "on_headers_finished": self._name,
             "on_part_data": self._on_data,
             "on_part_end": self._end,
+            "on_end": self._complete,
         }
         self._parser = MultipartParser(options[b"boundary"], callbacks)
 
@@ -71,12 +73,13 @@ class UploadForm:
         Raises:
             ApiError: it is not.
         """
-        try:
-            self._parser.finalize()
-        except FormParserError as error:
-            raise ApiError(400, "the form ends in the middle") from error
+        if not self._whole:
+            raise ApiError(400, "the form ends in the middle")
         if self.filename is None:
             raise ApiError(400, "the form has no file: send it in the field 'file'", param="file")
+
+    def _complete(self) -> None:
+        self._whole = True
 
     def _begin(self) -> None:
         self._disposition, self._field, self._data = b"", None, b""

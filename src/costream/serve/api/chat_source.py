@@ -5,10 +5,15 @@ A file object leads nowhere: what is uploaded can be no playlist of other files 
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from costream.video import Stream
+
+
+class Video(io.BufferedReader):
+    """A file that is called ``<Video>`` in messages, and not by where it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +30,4 @@ class OpenVideo:
 
     def __call__(self) -> Stream:
         """Returns the stream. The process that reads it ends with it, and closes the file."""
-        return Stream(self.path.open("rb"), motion=self.motion, name="the video")
+        return Stream(Video(io.FileIO(self.path)), motion=self.motion, name="<Video>")
