@@ -299,6 +299,7 @@ def test_rows_that_leave_are_freed_before_a_stream_makes_room(model: ModelAdapte
     feeds: list[Feed] = []
     for number in range(2):
         feeds.append(pulled(engine.open(Named(number, 40), ASKS)))
+        feeds[-1].watch.keeps_whole = True
         scheduler.add(feeds[-1])
         batch = scheduler.take()
         assert batch is not None

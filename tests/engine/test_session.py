@@ -167,9 +167,7 @@ def test_results_that_nobody_takes_hold_up_their_own_stream_alone(
 
 def test_a_stream_whose_results_nobody_takes_makes_room_first(model: ModelAdapter) -> None:
     alone, stream = engine_of(model), Named(0, 12)
-    watch = alone.open(stream, ASKS)
-    watch.step(next(alone.windows(stream))[0])
-    watch.state.free_retired()
+    alone.open(stream, ASKS).step(next(alone.windows(stream))[0])
     rows = 3 * alone.runner.pool.used
     engine = engine_of(model, kv_memory=rows * model.kv_shape.row_bytes)
     unwanted: list[Feed] = []

@@ -82,6 +82,7 @@ class Roster:
 
     def watch(self, feed: Feed, handle: WatchHandle) -> None:
         """Watches a stream that is read already; the engine's thread calls it."""
+        feed.watch.keeps_whole = self._lasting
         self._feeds[feed] = handle
 
     def finish(self) -> None:
