@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from costream.engine.replies import Replies
 from costream.models import ModelAdapter, load_model
 from costream.serve.describe import describe, sentence_of
 from tests.engine.inquiring import Held
@@ -31,18 +32,22 @@ def test_a_sentence_has_no_verdict_and_no_second_one(text: str, sentence: str | 
     assert sentence_of(text) == sentence
 
 
-def test_a_camera_is_described(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_camera_is_described(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     camera, absent = Held(noise_pictures(12)), Absent(1)
     model: ModelAdapter = load_model("costream/tiny", device="cpu")
     with engine_of(model).session() as session:
         handle, other = session.add(camera, ASKS), session.add(absent, ASKS)
         next(iter(handle))
-        said = describe(handle, ASKS[0], form="{ask}")
+        said = describe(handle, ASKS[0], model="costream/tiny")
         assert said and not said.lower().startswith(("yes", "no "))
-        assert describe(handle, ASKS[0], patience=0.0) is None
+        with monkeypatch.context() as patched:
+            patched.setattr(Replies, "turn", lambda *_: False)
+            assert describe(handle, ASKS[0], model="another", patience=0.0) is None
         with caplog.at_level(logging.WARNING):
-            assert describe(other, ASKS[0]) is None
+            assert describe(other, ASKS[0], model="another") is None
         assert "no window yet" in caplog.text
         camera.over.set()
         absent.here.set()
-    assert describe(handle, ASKS[0]) is None
+    assert describe(handle, ASKS[0], model="another") is None

@@ -6,12 +6,13 @@ import logging
 import re
 import threading
 
+from costream.checkpoints import EMBEDDED
 from costream.engine.handle import WatchHandle
 from costream.errors import CoStreamError
 
 FORM = "{ask} Describe in one short sentence what the video shows of it."
-"""How a sentence is asked for: text that holds ``{ask}``. A model that knows its questions alone,
-such as the embedded ones, is asked by ``{ask}``."""
+"""How a sentence is asked for. The embedded models know their questions alone, and are asked these.
+"""
 
 MAX_TOKENS = 48
 
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def describe(
-    handle: WatchHandle, ask: str, *, form: str = FORM, patience: float = PATIENCE
+    handle: WatchHandle, ask: str, *, model: str, patience: float = PATIENCE
 ) -> str | None:
     """Has the model say in one sentence what the camera's last window shows.
 
@@ -35,15 +36,16 @@ def describe(
     Args:
         handle: the camera.
         ask: the question of the event.
-        form: how the sentence is asked for.
+        model: the model's name.
         patience: seconds after which it is left at that.
 
     Returns:
         The sentence, or None where there is none: the camera has no window, the model said
         nothing, or not in time.
     """
+    wording = ask if model in EMBEDDED else FORM.replace("{ask}", ask)
     try:
-        reply = handle.inquire(form.replace("{ask}", ask), max_tokens=MAX_TOKENS, stop=["\n"])
+        reply = handle.inquire(wording, max_tokens=MAX_TOKENS, stop=["\n"])
     except CoStreamError as error:
         logger.warning("no sentence about an event: %s", error)
         return None

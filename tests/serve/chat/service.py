@@ -36,7 +36,7 @@ class Service:
     def camera_ids(self) -> Sequence[str]:
         return [*self.cameras, "asleep"]
 
-    def camera(self, id: str) -> WatchHandle:
+    def handle(self, id: str) -> WatchHandle:
         if id == "asleep":
             raise NoWindowError("the camera asleep is not watched now")
         if id not in self.cameras:

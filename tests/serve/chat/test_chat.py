@@ -216,11 +216,18 @@ def test_models_are_the_service_s_and_its_cameras(client: OpenAI) -> None:
         client.models.retrieve("camera:gate")
 
 
+@pytest.fixture
+def endless(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has replies go on for as long as they may."""
+    monkeypatch.setattr(service.engine.model, "eos_ids", frozenset())
+
+
 def long(url: str, **options: Any) -> Any:
     body = {"model": "camera:yard", "messages": ASKED, "temperature": 2.0, "max_tokens": 4096}
     return httpx.stream("POST", f"{url}/v1/chat/completions", json={**body, **options}, timeout=60)
 
 
+@pytest.mark.usefixtures("endless")
 def test_a_client_that_leaves_ends_its_reply(
     url: str, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,7 +249,8 @@ def test_a_client_that_leaves_ends_its_reply(
     until(lambda: begun[1].finish == "cancelled")
 
 
-def test_too_many_at_once_are_turned_away(client: OpenAI, url: str, service: Service) -> None:
+@pytest.mark.usefixtures("endless")
+def test_too_many_at_once_are_turned_away(client: OpenAI, url: str) -> None:
     answers = [long(url, stream=True) for _ in range(chat.REPLIES)]
     opened = [answer.__enter__() for answer in answers]
     try:

@@ -37,7 +37,7 @@ class Answerer(Protocol):
         """Returns the ids of all cameras."""
         ...
 
-    def camera(self, id: str) -> WatchHandle:
+    def handle(self, id: str) -> WatchHandle:
         """Returns what a camera is watched by.
 
         Raises:

@@ -134,7 +134,7 @@ class Chat:
         if camera is not None and url is not None:
             raise ApiError(400, "a camera and a video are named: ask about one of them")
         if camera is not None:
-            return Target(self._answerer.camera(camera), None, {"camera": camera})
+            return Target(self._answerer.handle(camera), None, {"camera": camera})
         if url is None:
             raise ApiError(
                 400,
