@@ -137,7 +137,8 @@ class Roster:
 
     def write(self, scheduler: Scheduler) -> bool:
         """Writes replies for a moment; says whether there is more to write."""
-        self._settle(scheduler)
+        if scheduler.left:
+            return True  # Their handles end first.
         feeds = {handle: feed for feed, handle in self._feeds.items()}
         return self._replies.turn(feeds.get)
 
