@@ -12,7 +12,7 @@ import pytest
 from openai import OpenAI
 
 from costream.serve.api import chat
-from tests.serve.chat.service import Service, until
+from tests.serve.chat.service import Service, served, until
 
 DRAWN: Any = {"temperature": 2.0, "seed": 5, "max_tokens": 6}
 """An untrained model's likeliest token may end a reply at once, or say nothing."""
@@ -250,18 +250,17 @@ def test_a_client_that_leaves_ends_its_reply(
 
 
 @pytest.mark.usefixtures("endless")
-def test_too_many_at_once_are_turned_away(client: OpenAI, url: str) -> None:
-    answers = [long(url, stream=True) for _ in range(chat.REPLIES)]
-    opened = [answer.__enter__() for answer in answers]
-    try:
-        assert {answer.status_code for answer in opened} == {200}
-        with pytest.raises(openai.RateLimitError) as turned_away:
-            client.chat.completions.create(model="camera:yard", messages=ASKED, **DRAWN)
-        assert turned_away.value.response.headers["retry-after"]
-    finally:
-        for answer in answers:
-            answer.__exit__(None, None, None)
-    until(lambda: _is_served(client))
+def test_too_many_at_once_are_turned_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "REPLIES", 2)
+    with served(service) as url, OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client:
+        with long(url, stream=True) as one, long(url, stream=True) as other:
+            assert one.status_code == other.status_code == 200
+            with pytest.raises(openai.RateLimitError) as turned_away:
+                client.chat.completions.create(model="camera:yard", messages=ASKED, **DRAWN)
+            assert turned_away.value.response.headers["retry-after"]
+        until(lambda: _is_served(client))
 
 
 def _is_served(client: OpenAI) -> bool:
