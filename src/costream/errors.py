@@ -11,6 +11,7 @@
     │   └── ConfigError           a configuration file can't be used
     ├── PoolExhaustedError        the KV pool has no room left for a window
     ├── ForgottenError            what is asked for of the past is not kept any more
+    ├── NoWindowError             a stream has no window that could be asked about
     ├── IntegrityError            an invariant of the KV pool is broken: always a bug of ours
     ├── MediaError                a still or a clip can't be written
     ├── UnknownError              there is no camera, question or event of that name
@@ -80,6 +81,10 @@ class ForgottenError(CoStreamError):
 
 class MediaError(CoStreamError):
     """A still or a clip can't be written: its disk is full, or out of order."""
+
+
+class NoWindowError(CoStreamError):
+    """A stream has no window yet, or none any more, that could be asked about."""
 
 
 class UnknownError(CoStreamError):

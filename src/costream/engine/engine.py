@@ -14,13 +14,14 @@ from costream.embedded import warn_of_embedded
 from costream.engine.asks import Ask, zoned_asks
 from costream.engine.bell import Bell
 from costream.engine.claim import Claim
-from costream.engine.feed import Feed, PulledFeed, ThreadedFeed
+from costream.engine.feed import Feed, PulledFeed, Read, ThreadedFeed
 from costream.engine.handle import WatchHandle
 from costream.engine.ingest import Ingest, OnFrame, OnGap, Reports, read_windows
 from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
-from costream.engine.refresh import REFRESH, RefreshSettings
+from costream.engine.refresh import DEFAULT_REFRESH, REFRESH, RefreshPolicy, RefreshSettings
+from costream.engine.replies import Replies
 from costream.engine.result import Result
 from costream.engine.roster import Roster
 from costream.engine.runner import ModelRunner
@@ -29,12 +30,16 @@ from costream.engine.scheduler import Scheduler
 from costream.engine.session import WAITING, Session
 from costream.engine.view import StreamView
 from costream.engine.watch import Watch
+from costream.engine.whole_video import VideoFeed, VideoHandle, whole_schedule
 from costream.errors import SettingsError
 from costream.models import EMBEDDED_MODEL, ModelAdapter, load_model, recommended_settings
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, SampleSource
 from costream.video.provenance import is_synthetic
+
+VIDEO_SHARE = 2
+"""The part of a bounded pool that a video may take: one in so many rows."""
 
 
 class Engine:
@@ -88,6 +93,7 @@ class Engine:
         )
         self._host_bytes = host_memory
         self._claim = Claim()
+        self._scheduler: Scheduler | None = None
         self._name = name
         self._pruner = PRUNERS[self.settings.pruner]
         self._refresh = REFRESH[self.settings.refresh](
@@ -121,6 +127,11 @@ class Engine:
         checked = EngineSettings.preferring(settings, recommended_settings(name))
         model = load_model(name, device=device, dtype=dtype)
         return cls(model, checked, kv_memory=kv_memory, name=name)
+
+    @property
+    def swaps(self) -> int:
+        """How often a stream made room for others in the pool, since it was last used anew."""
+        return 0 if self._scheduler is None else self._scheduler.swaps
 
     def watch(
         self,
@@ -205,15 +216,17 @@ class Engine:
         return Session(self._run, self._roster(lasting=True), waiting, self._claim.give_back)
 
     def _run(self, roster: Roster) -> Generator[tuple[WatchHandle, Result], None, None]:
-        """The main loop: plan what is due, run it, commit what came of it."""
-        scheduler = Scheduler(self.settings.batch, self._host_bytes, roster.has_room)
+        """The main loop: plan what is due, run it, commit what came of it, write replies a bit."""
+        self._scheduler = scheduler = Scheduler(
+            self.settings.batch, self._host_bytes, roster.has_room
+        )
         try:
             while roster.update(scheduler):  # streams join, leave and are asked other questions
                 batch = scheduler.take()
                 if batch is not None:
                     outputs = self.runner.run(batch)
                     yield from roster.deliver(scheduler.commit(outputs))
-                else:
+                if not roster.write(scheduler) and batch is None:
                     roster.wait(scheduler)
         finally:
             scheduler.close()
@@ -244,19 +257,35 @@ class Engine:
             raise session.error
 
     def _roster(self, *, lasting: bool = False) -> Roster:
-        return Roster(self._admit, self._ask, lasting=lasting)
+        return Roster(self._admit, self._ask, Replies(self.runner), lasting=lasting)
 
     def _admit(self, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell) -> Feed:
         """Begins to read one of several streams, in a thread of its own where it is not a file."""
+        if isinstance(handle, VideoHandle):
+            return self._video(stream, handle, bell)
         if isinstance(stream, IngestProcess):
             watch = self._join(stream, handle)
-            return ThreadedFeed(
-                watch, partial(stream.windows, self._recipe(handle.view)), handle.reports, bell
-            )
+            read = partial(stream.windows, self._recipe(handle.view))
+            return ThreadedFeed(watch, read, handle.reports, bell)
         if not stream.info.awaited:
             return self._pulled(stream, handle)
         watch = self._join(stream, handle)
         return ThreadedFeed(watch, watch.ingest.windows, handle.reports, bell)
+
+    def _video(self, stream: SampleSource | IngestProcess, handle: VideoHandle, bell: Bell) -> Feed:
+        """Begins to read a video whose window grows. Nothing of it leaves: nothing is refreshed."""
+        limit = self.runner.pool.limit
+        rows = None if limit is None else limit // VIDEO_SHARE
+        schedule = whole_schedule(
+            self.model, self.schedule, stream.info, self.settings.frame_size, rows
+        )
+        refresh = REFRESH[DEFAULT_REFRESH](RefreshSettings(0.0, self.settings.seed))
+        watch = self._watch(stream, handle.asks, handle.view, schedule, refresh)
+        if isinstance(stream, IngestProcess):
+            read: Read = partial(stream.windows, self._recipe(handle.view, schedule))
+        else:
+            read = watch.ingest.windows
+        return VideoFeed(watch, read, handle.reports, bell)
 
     def _pulled(self, stream: SampleSource, handle: WatchHandle) -> Feed:
         watch = self._join(stream, handle)
@@ -279,25 +308,35 @@ class Engine:
     ) -> Watch:
         """Prepares what :meth:`watch` does, for callers that drive the windows themselves."""
         view = view or StreamView()
-        questions = Questions(self.model, zoned_asks(ask, view.zones), self.settings)
+        return self._watch(stream, zoned_asks(ask, view.zones), view, self.schedule, self._refresh)
+
+    def _watch(
+        self,
+        stream: SampleSource | IngestProcess,
+        asks: Sequence[Ask],
+        view: StreamView,
+        schedule: Schedule,
+        refresh: RefreshPolicy,
+    ) -> Watch:
+        questions = Questions(self.model, asks, self.settings)
         info, preprocessing = stream.info, self.model.preprocessing
         geometry = preprocessing.geometry(
-            info.width, info.height, self.schedule.window, self.settings.frame_size
+            info.width, info.height, schedule.window, self.settings.frame_size
         )
         seen = view.on(preprocessing, geometry)
         pruner = self._pruner(geometry.grid, seen.told(self._pruner_settings(), geometry))
         ingest = None
         if not isinstance(stream, IngestProcess):
-            ingest = Ingest(stream, pruner, preprocessing, geometry, self.schedule, seen)
+            ingest = Ingest(stream, pruner, preprocessing, geometry, schedule, seen)
         return Watch(
             info,
             ingest,
             geometry,
             seen,
-            self.schedule,
+            schedule,
             pruner,
             questions,
-            self._refresh,
+            refresh,
             self.runner,
             self.settings,
         )
@@ -310,10 +349,12 @@ class Engine:
         """
         return IngestProcess.of(source)
 
-    def _recipe(self, view: StreamView | None = None) -> IngestRecipe:
+    def _recipe(
+        self, view: StreamView | None = None, schedule: Schedule | None = None
+    ) -> IngestRecipe:
         return IngestRecipe(
             self.model.preprocessing,
-            self.schedule,
+            schedule or self.schedule,
             self.settings.frame_size,
             self.settings.pruner,
             self._pruner_settings(),

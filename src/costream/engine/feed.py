@@ -54,6 +54,14 @@ class Feed(ABC):
         """Whether no window waits and none will."""
 
     @property
+    def settled(self) -> bool:
+        """Whether its window can be asked about: a camera's can at any time."""
+        return True
+
+    def recall(self) -> None:  # noqa: B027
+        """Asks for a window that made room for others; a camera's comes back with its next one."""
+
+    @property
     def next_deadline(self) -> float:
         """When the window that waits is due; that of the next one where none waits."""
         stride = self.watch.stream.schedule.stride / self.watch.stream.schedule.fps

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from enum import Enum
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from costream.engine.asks import Ask, zoned_asks
 from costream.engine.bell import Bell
+from costream.engine.dialogue import checked_turns
 from costream.engine.ingest import Reports
+from costream.engine.reply import Reply, ReplyOptions
 from costream.engine.result import Result
 from costream.engine.view import StreamView
-from costream.engine.wakeup import Wakeup
-
-
-class Over(Enum):
-    """Stands for the end of results."""
-
-    OVER = "over"
+from costream.engine.wakeup import Over, Wakeup
+from costream.models import Turn
 
 
 class WatchHandle:
@@ -37,7 +33,11 @@ class WatchHandle:
         bell: wakes the engine.
         wakeup: wakes who waits for results.
         limit: most results that wait here.
+        inquire: has a reply about the stream be written.
     """
+
+    patient = False
+    """Whether a reply waits for the stream's first window."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class WatchHandle:
         bell: Bell,
         wakeup: Wakeup,
         limit: int,
+        inquire: Callable[[WatchHandle, Reply], None],
     ) -> None:
         self.view = view
         self.reports = reports
@@ -54,6 +55,7 @@ class WatchHandle:
         self._bell = bell
         self._wakeup = wakeup
         self._limit = limit
+        self._inquire = inquire
         self._results: deque[Result] = deque()
         self._cancelled = self._ended = False
         self._error: Exception | None = None
@@ -75,6 +77,42 @@ class WatchHandle:
         """
         self._asks = zoned_asks(asks, self.view.zones)
         self._bell.ring()
+
+    def inquire(
+        self,
+        messages: str | Sequence[Turn],
+        *,
+        max_tokens: int = 512,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        likeliest: int = 0,
+    ) -> Reply:
+        """Asks about the stream's window in free form; the reply is taken from what it returns.
+
+        The window that was answered last is asked about. It lies in the pool: nothing of the video
+        is computed again, no window is waited for, and results are what they are without. Replies
+        of all streams are written in turn between two batches, for a moment each time
+        (:data:`~costream.engine.replies.TURN`).
+
+        Args:
+            messages: the question, or a conversation that ends with one.
+            max_tokens: most tokens of the reply.
+            temperature: 0 for the likeliest token each time, else tokens are drawn.
+            top_p: tokens are drawn of the likeliest ones that have this probability together.
+            seed: of the draws.
+            stop: texts before which the reply ends.
+            likeliest: how many tokens are told beside each that was written.
+
+        Raises:
+            SettingsError: a message is empty or no valid Unicode, a user's is not first and last,
+                or a value is out of range; the session is at its end.
+        """
+        options = ReplyOptions(max_tokens, temperature, top_p, seed, tuple(stop), likeliest)
+        reply = Reply(checked_turns(messages), options, self._wakeup, self._bell.ring)
+        self._inquire(self, reply)
+        return reply
 
     def cancel(self) -> None:
         """Ends the watch; results that wait are dropped.

@@ -12,11 +12,14 @@ from costream.engine.handle import WatchHandle
 from costream.engine.ingest import Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.joining import Joining
+from costream.engine.replies import Replies
+from costream.engine.reply import Reply
 from costream.engine.result import Result
 from costream.engine.scheduler import Scheduler
 from costream.engine.view import StreamView
 from costream.engine.wakeup import Wakeup
 from costream.engine.watch import Watch
+from costream.engine.whole_video import PRIMER, VideoHandle
 from costream.errors import CoStreamError, SettingsError
 from costream.video import SampleSource
 
@@ -38,6 +41,7 @@ class Roster:
     Args:
         admit: begins to read a stream.
         ask: replaces questions.
+        replies: writes what is asked in free form.
         lasting: the engine goes on without any stream, until it is stopped.
 
     Attributes:
@@ -45,11 +49,14 @@ class Roster:
         error: what ended the first stream that did not end by itself.
     """
 
-    def __init__(self, admit: Admit, ask: Change, *, lasting: bool = False) -> None:
+    def __init__(
+        self, admit: Admit, ask: Change, replies: Replies, *, lasting: bool = False
+    ) -> None:
         self.wakeup = Wakeup()
         self.error: Exception | None = None
         self._admit = admit
         self._ask = ask
+        self._replies = replies
         self._lasting = lasting
         self._bell = Bell()
         self._rings = 0
@@ -66,7 +73,13 @@ class Roster:
             SettingsError: something is wrong with a question: see :func:`zoned_asks`.
         """
         asked = zoned_asks(asks, view.zones)
-        return WatchHandle(asked, view, reports, self._bell, self.wakeup, limit)
+        return WatchHandle(asked, view, reports, self._bell, self.wakeup, limit, self._inquire)
+
+    def video(self) -> VideoHandle:
+        """Makes the handle of a video that is kept."""
+        return VideoHandle(
+            [Ask(PRIMER)], StreamView(), Reports(), self._bell, self.wakeup, 1, self._inquire
+        )
 
     def add(self, stream: SampleSource | IngestProcess, handle: WatchHandle) -> None:
         """Opens a stream in a thread of its own, and watches it from then on.
@@ -82,6 +95,7 @@ class Roster:
 
     def watch(self, feed: Feed, handle: WatchHandle) -> None:
         """Watches a stream that is read already; the engine's thread calls it."""
+        feed.watch.keeps_whole = self._lasting
         self._feeds[feed] = handle
 
     def finish(self) -> None:
@@ -103,6 +117,7 @@ class Roster:
             self._joining, self._feeds = {}, {}
         for handle in left:
             handle.end(error)
+        self._replies.close(error or SettingsError("the session was closed"))
         self.wakeup.notify()
 
     @property
@@ -133,6 +148,13 @@ class Roster:
         if not scheduler.left:
             self._bell.wait(self._rings)
 
+    def write(self, scheduler: Scheduler) -> bool:
+        """Writes replies for a moment; says whether there is more to write."""
+        if scheduler.left:
+            return True  # Their handles end first.
+        feeds = {handle: feed for feed, handle in self._feeds.items()}
+        return self._replies.turn(feeds.get)
+
     def has_room(self, feed: Feed) -> bool:
         """Whether a further result of a stream is wanted."""
         return feed not in self._feeds or self._feeds[feed].has_room
@@ -142,6 +164,13 @@ class Roster:
     ) -> Iterator[tuple[WatchHandle, Result]]:
         """Says of each result whose it is."""
         return ((self._feeds[feed], result) for feed, result in results)
+
+    def _inquire(self, handle: WatchHandle, reply: Reply) -> None:
+        with self.wakeup.lock:
+            if self._stopped:
+                raise SettingsError("this session was closed: open another one")
+            self._replies.add(handle, reply)
+        self._bell.ring()
 
     def _absent(self) -> list[tuple[WatchHandle, Joining]]:
         with self.wakeup.lock:

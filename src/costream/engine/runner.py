@@ -24,11 +24,13 @@ from costream.engine.refresh import CHECK_LAYER
 from costream.engine.row_shape import RowShape
 from costream.engine.stage_clock import StageClock
 from costream.engine.upload import Upload, Uploaded
+from costream.engine.window_copy import WindowCopy
 from costream.models import (
     Attention,
     EncodeJob,
     EncoderMemory,
     ModelAdapter,
+    Segment,
     VisualTokens,
 )
 
@@ -181,6 +183,29 @@ class ModelRunner:
             flops += self.model.text_flops(len(nexts), len(plan.keys), logits=len(nexts))
             nexts = dict(zip(nexts, pick(logits), strict=True))
         return written, flops
+
+    @torch.inference_mode()
+    def copy_window(self, keys: Keys) -> WindowCopy:
+        """Copies a window's keys and values out of the pool, for text behind it."""
+        return WindowCopy(self.pool, keys, self.model.rotation)
+
+    @torch.inference_mode()
+    def follow(self, segment: Segment, start: Tensor, window: WindowCopy) -> Tensor:
+        """Runs text behind a window and what followed it.
+
+        Args:
+            segment: the text.
+            start: where it begins, int64 [axes, 1].
+            window: what it sees; it is appended there.
+
+        Returns:
+            The logits at its last token, float32 [vocabulary], on the CPU.
+        """
+        upload = Upload(self._device)
+        placed = replace(segment, positions=segment.positions + start)
+        inputs, read = SegmentTensors(placed, upload), upload.add(np.array([len(segment) - 1]))
+        upload.move()
+        return self.model.logits(self._hidden(inputs, None, window, read.tensor))[0].cpu()
 
     def forget(self, stream: Stream) -> None:
         """Frees what the encoder remembers of a stream."""

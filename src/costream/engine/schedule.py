@@ -72,6 +72,8 @@ class Schedule:
         stride: how far it moves, in ticks.
         patch: ticks of a temporal patch; window and stride are multiples of it.
         recent: ticks at the window's end that the model is shown.
+        grows: whether windows begin at the stream's start, each a stride longer than the one
+            before, until they are as long as ``window``.
     """
 
     fps: float
@@ -79,6 +81,7 @@ class Schedule:
     stride: int
     patch: int
     recent: int
+    grows: bool = False
 
     @classmethod
     def from_seconds(
@@ -97,8 +100,21 @@ class Schedule:
             recent=_ticks("recent part", min(recent or window, window), fps, patch),
         )
 
+    @property
+    def first_end(self) -> int:
+        """The first tick behind the first window."""
+        return self.stride if self.grows else self.window
+
+    def end(self, index: int) -> int:
+        """Returns the first tick behind a window of that number, unless the stream ends before."""
+        return index * self.stride + self.first_end
+
+    def start(self, index: int, end: int) -> int:
+        """Returns the first tick of a window of that number that ends so."""
+        return max(0, end - self.window) if self.grows else index * self.stride
+
     def next_start(self, index: int, start: int) -> int:
-        """Returns a tick before which no window begins that follows another.
+        """Returns a tick before which no window begins that follows another, unless it grows.
 
         Args:
             index: number of that window.
@@ -186,7 +202,7 @@ class _Course:
             yield self._take(self._last + 1)
 
     def _take(self, end: int) -> Window:
-        start, index = self._start, self._index
+        start, index = self._schedule.start(self._index, end), self._index
         held = tuple(tubelet for tubelet in self._arrivals if tubelet.tick >= start)
         self._arrivals = []
         self._index += 1
@@ -195,17 +211,17 @@ class _Course:
     def _leave_out(self, tick: int) -> None:
         """Goes on to the first window that ends a stride behind a tick, or later."""
         schedule = self._schedule
-        first = -((schedule.window - tick) // schedule.stride) + 1
+        first = -((schedule.first_end - tick) // schedule.stride) + 1
         self._index = max(self._index, first)
         self.severed = False
 
     @property
     def _start(self) -> int:
-        return self._index * self._schedule.stride
+        return self._schedule.start(self._index, self._end)
 
     @property
     def _end(self) -> int:
-        return self._start + self._schedule.window
+        return self._schedule.end(self._index)
 
 
 def _ticks(noun: str, seconds: float, fps: float, patch: int) -> int:

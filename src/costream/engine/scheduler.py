@@ -128,13 +128,17 @@ class Scheduler:
                 raise PoolExhaustedError(f"{feed.watch.info.source}: {error}") from error
 
     def _make_room(self, feed: Feed) -> bool:
-        """Moves the stream out of the pool that is due last, or that nobody waits for.
+        """Frees what no further window refers to; else moves a whole stream out of the pool.
+
+        That is the one that is due last, or that nobody waits for.
 
         Returns:
-            Whether there was one.
+            Whether there was anything.
         """
         busy = [feed, *(taken for taken, _ in self._taken)]
         others = [f for f in self.feeds if f not in busy and f.watch.resident]
+        if any(other.watch.state.free_retired() for other in others):
+            return True
         if not others:
             return False
         last = max(others, key=lambda other: (not self._has_room(other), other.next_deadline))

@@ -6,12 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from costream.engine.asks import Ask
-from costream.engine.handle import Over, WatchHandle
+from costream.engine.handle import WatchHandle
 from costream.engine.ingest import OnFrame, OnGap, OnWindow, Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.roster import Roster
 from costream.engine.view import StreamView
+from costream.engine.wakeup import Over
+from costream.engine.whole_video import VideoHandle
 from costream.video import SampleSource
 
 WAITING = 8
@@ -82,6 +84,26 @@ class Session:
         with self._roster.wakeup.lock:
             self._roster.add(stream, handle)
             self._handles = [one for one in self._handles if not one.drained] + [handle]
+        return handle
+
+    def add_video(self, stream: SampleSource | IngestProcess) -> VideoHandle:
+        """Begins to read a video that is asked about as a whole: by ``handle.inquire``.
+
+        Its window grows to all of it, as far as the model's context and the pool have room:
+        see :func:`~costream.engine.whole_video.whole_schedule`. It is pruned and reused as a
+        camera's, and windows of cameras that are due sooner come first. Once it was read it stays
+        until its handle is cancelled or the session is closed, and questions cost only
+        themselves. Where the pool is short, it is the first to make room, and comes back when it
+        is asked about.
+
+        Args:
+            stream: a file. The caller closes it, once its handle has ended.
+
+        Raises:
+            SettingsError: the session is at its end.
+        """
+        handle = self._roster.video()
+        self._roster.add(stream, handle)
         return handle
 
     def finish(self) -> None:

@@ -48,6 +48,7 @@ class StreamState:
         # in what was saved on the host, or among slots of features that were kept.
         self._saved: HostRows | None = None
         self._kept: Ints | None = None
+        self._retired: int | None = None
 
     @property
     def full_tokens(self) -> int:
@@ -109,6 +110,7 @@ class StreamState:
         Raises:
             PoolExhaustedError: the pool has too few rows; none is taken then.
         """
+        self.free_retired()
         rebase = exact or self.rebases(window)
         try:
             return self._plan(window, questions, select, rebase=rebase, exact=exact)
@@ -128,8 +130,14 @@ class StreamState:
         """Whether the pool holds anything of it."""
         return self._saved is None and any(map(len, self.window.referred))
 
+    @property
+    def cached(self) -> bool:
+        """Whether the pool holds keys and values of its window."""
+        return self._saved is None and self._kept is None and bool(self.window.patches)
+
     def drop(self) -> None:
         """Frees its rows and keeps their features: with its next window positions begin again."""
+        self.free_retired()
         held = np.unique(np.concatenate(self.window.referred))
         slots = self._pool.slots(held)
         self._pool.retain_slots(slots)
@@ -145,6 +153,7 @@ class StreamState:
             keys: save keys and values; else only features are, and the window is recomputed when
                 the stream is back.
         """
+        self.free_retired()
         if self._kept is None and not keys:
             self.drop()
         if self._kept is not None:
@@ -186,16 +195,41 @@ class StreamState:
         for rows in plan.state.referred:
             self._pool.retain(rows)
         self._free()
-        self.rebase_next = False
+        self.rebase_next, self._retired = False, None
         self.window = plan.state
         self._pool.release(plan.taken)
 
-    def leave(self, tick: int) -> None:
-        """Frees what no window that begins at a tick or later refers to."""
-        table = self.window.table
+    def retire(self, tick: int) -> None:
+        """Notes that every further window begins at a tick or later.
+
+        What none of them refers to can be asked about until the next one is planned, or until
+        there is need of its rows: :meth:`free_retired`.
+        """
+        self._retired = tick
+
+    def free_retired(self) -> bool:
+        """Frees what no further window refers to; says whether there was any."""
+        tick, self._retired = self._retired, None
+        if tick is None:
+            return False
+        table, used = self.window.table, self._pool.used
         overlap = self._since(tick)
         self._pool.release(table.rows[: len(table.rows) - len(overlap.table.rows)])
         self.window = replace(self.window, patches=overlap.patches, table=overlap.table)
+        return self._pool.used < used
+
+    def behind(self) -> tuple[Keys, Tensor]:
+        """Returns what text behind the window looks at, and where it begins: int64 [axes, 1]."""
+        window, prompt = self.window, self.stream.prompt
+        first, last = window.patches[0].position, window.patches[-1].position
+        before = np.full(prompt.tokens, first - prompt.tokens)
+        keys = Keys(
+            np.concatenate([prompt.rows, window.table.rows]),
+            np.concatenate([before, window.table.distances]),
+            np.empty(0, np.int64),
+        )
+        layout, geometry = self.stream.layout, self.stream.geometry
+        return keys, layout.text_start(first, last, window.position, geometry)
 
     def abandon(self, plan: Plan) -> None:
         """Gives the rows of a plan back that was not run."""
@@ -204,7 +238,7 @@ class StreamState:
     def close(self) -> None:
         """Frees all rows: the stream is watched no longer."""
         self._free()
-        self._saved = None
+        self._saved = self._retired = None
         self.window = WindowState(
             (), PageTable(), CarryOver.nothing(self.stream.groups), self.window.position, 0
         )

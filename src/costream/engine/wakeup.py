@@ -6,9 +6,16 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+class Over(Enum):
+    """Stands for the end of what is waited for."""
+
+    OVER = "over"
 
 
 class Wakeup:

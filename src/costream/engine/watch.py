@@ -45,6 +45,11 @@ class Watch:
         refresh: what is recomputed when the window slides.
         runner: the engine's.
         settings: the engine's.
+
+    Attributes:
+        keeps_whole: whether a window stays whole until the next one is planned or there is need of
+            its rows, so that all of it can be asked about; else what leaves with the next one is
+            freed when it is answered.
     """
 
     def __init__(
@@ -62,6 +67,9 @@ class Watch:
     ) -> None:
         self.info = info
         self.questions = questions
+        self.keeps_whole = False
+        # A window that grows recomputes nothing for as long as it fits the model's context.
+        spare = runner.model.context if schedule.grows else 0
         self._ingest = ingest
         self.stream = Stream(
             next(_KEYS),
@@ -70,7 +78,7 @@ class Watch:
             schedule,
             runner.prompt,
             settings.hold,
-            settings.rebase_after,
+            settings.rebase_after + spare,
             view,
         )
         self.state = StreamState(self.stream, runner.pool)
@@ -164,7 +172,12 @@ class Watch:
         self._looked = None
         self._received = plan.window.received or self._received
         result = self._result(plan, output, scores, written, seconds)
-        self.state.leave(self.stream.schedule.next_start(plan.window.index, plan.window.start))
+        schedule = self.stream.schedule
+        # Of a window that grows it may be the last, which is kept whole.
+        if not schedule.grows:
+            self.state.retire(schedule.next_start(plan.window.index, plan.window.start))
+        if not self.keeps_whole:
+            self.state.free_retired()
         return result
 
     @property

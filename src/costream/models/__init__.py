@@ -8,7 +8,7 @@ from costream.models.base import MODELS, ModelAdapter
 from costream.models.encoder import EncodeJob, Encoder, VisualTokens
 from costream.models.encoder_memory import EncoderMemory
 from costream.models.language import Attention, KVShape, LanguageModel
-from costream.models.layout import Layout, Segment, Timestamp
+from costream.models.layout import Layout, Segment, Timestamp, Turn
 from costream.models.load import load_model
 from costream.models.rotation import Rotation
 from costream.models.untrained import SIZES, ModelSize, write_untrained
@@ -37,6 +37,7 @@ __all__ = [
     "Rotation",
     "Segment",
     "Timestamp",
+    "Turn",
     "VisualTokens",
     "load_model",
     "recommended_settings",

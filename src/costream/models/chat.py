@@ -1,15 +1,17 @@
-"""The chat format of a checkpoint: the text around a video, a question and the answer to come."""
+"""The chat format of a checkpoint: the text around a video, what is said and the answer to come."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from costream.errors import ModelError
+from costream.errors import ModelError, SettingsError
+from costream.models.layout import Turn
 from costream.models.tokens import QUESTION
 
 _ANSWER = "\x00answer\x00"
@@ -74,6 +76,40 @@ class ChatFormat:
         if not found or QUESTION not in after:
             raise ModelError("the checkpoint's chat template does not place a video before text")
         return cls(before, after, thought)
+
+
+def mark(number: int) -> str:
+    """Returns what stands for the text of a turn in what :func:`between` returns."""
+    return f"\x00turn {number}\x00"
+
+
+def between(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> str:
+    """Renders turns about a video by a checkpoint's chat template.
+
+    Args:
+        tokenizer: has the template.
+        turns: users' and answers in turn; the first and the last are users'.
+
+    Returns:
+        The text from the first turn's to the last one's, both included; each is its :func:`mark`.
+
+    Raises:
+        SettingsError: the template does not take such turns, or does not show them all.
+    """
+    marks = [mark(number) for number in range(len(turns))]
+    messages = [
+        {"role": turn.role, "content": [{"type": "text", "text": name}]}
+        for turn, name in zip(turns, marks, strict=True)
+    ]
+    messages[0]["content"] = [{"type": "video"}, {"type": "text", "text": marks[0]}]
+    try:
+        text = _render(tokenizer, messages, add_generation_prompt=True)
+    except ModelError as error:
+        raise SettingsError(f"this model can't be told these messages: {error}") from error
+    found = [text.find(name) for name in marks]
+    if found[0] < 0 or found != sorted(found):
+        raise SettingsError("this model's chat template leaves some of the messages out")
+    return text[found[0] : found[-1] + len(marks[-1])]
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: list[Any], **options: Any) -> str:

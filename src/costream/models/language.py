@@ -78,6 +78,11 @@ class LanguageModel(ABC):
     barred_ids: frozenset[int]
     """Tokens that an answer does not hold: those that would begin a thought."""
 
+    @property
+    @abstractmethod
+    def context(self) -> int:
+        """Most tokens of a window and the text behind it that the model was made for."""
+
     @abstractmethod
     def embed(self, segment: Segment, visual: VisualTokens | None) -> Tensor:
         """Returns the input embeddings of a segment: [tokens, hidden]."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -50,6 +51,19 @@ class Segment:
         return int(self.ids.shape[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side says in a conversation about a video.
+
+    Attributes:
+        role: whose turn it is; ``system`` is what the user wants minded throughout.
+        text: what is said. It means its characters, those of control tokens too.
+    """
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
 class Layout(ABC):
     """How one family lays out what it is asked about a video."""
 
@@ -73,6 +87,17 @@ class Layout(ABC):
 
         Args:
             text: what is asked. It means its characters, those of control tokens too.
+        """
+
+    @abstractmethod
+    def conversation(self, turns: Sequence[Turn]) -> Segment:
+        """Returns the tokens after the video of a conversation, up to where the answer begins.
+
+        Args:
+            turns: users' and answers in turn; the first and the last are users'.
+
+        Raises:
+            SettingsError: the checkpoint's chat template does not take such turns.
         """
 
     @abstractmethod

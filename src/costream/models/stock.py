@@ -18,17 +18,17 @@ from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from costream.errors import ModelError
 from costream.models.base import ModelAdapter
-from costream.models.chat import ChatFormat
+from costream.models.chat import ChatFormat, between, mark
 from costream.models.checkpoint import answer_ids, stop_ids
 from costream.models.decoder import Decoder
 from costream.models.encoder import VisualTokens
 from costream.models.flops import attention_flops, linear_flops
 from costream.models.language import Attention, KVShape
-from costream.models.layout import Segment
+from costream.models.layout import Segment, Turn
 from costream.models.quantised import plain_config, quantisation
 from costream.models.rotation import Rotation
 from costream.models.spread import spread
-from costream.models.tokens import Tokens
+from costream.models.tokens import QUESTION, Tokens
 from costream.preprocessing import FrameGeometry
 
 logger = logging.getLogger("costream")
@@ -74,6 +74,13 @@ class StockAdapter(ModelAdapter):
 
     def question(self, text: str) -> Segment:
         return self.text(self.tokens.encode(self._after, text))
+
+    def conversation(self, turns: Sequence[Turn]) -> Segment:
+        # Around what was said stands what a single question has: an answer begins as one to that.
+        head, tail = self._after.partition(QUESTION)[0], self._after.rpartition(QUESTION)[2]
+        said = {mark(number): turn.text for number, turn in enumerate(turns)}
+        text = f"{head}{between(self.tokenizer, turns)}{tail}"
+        return self.text(self.tokens.encode_filled(text, said))
 
     def text(self, ids: Sequence[int]) -> Segment:
         tokens = torch.tensor(list(ids), dtype=torch.int64)
@@ -152,6 +159,10 @@ class StockAdapter(ModelAdapter):
         shape = self.kv_shape
         empty = torch.empty(1 + shape.deepstack, 0, shape.hidden, dtype=shape.dtype)
         return VisualTokens(*(part.to(shape.device) for part in (empty[0], empty[1:])))
+
+    @property
+    def context(self) -> int:
+        return self.preprocessing.context or int(self.text_config.max_position_embeddings)
 
     @cached_property
     def _token_flops(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -55,12 +55,22 @@ class Tokens:
             text: the text. It may hold :data:`QUESTION`.
             question: the user's text in its place, which means its characters.
         """
-        ids: list[int] = []
+        return self.encode_filled(text, {QUESTION: question})
+
+    def encode_filled(self, text: str, said: Mapping[str, str]) -> list[int]:
+        """Does what :meth:`encode` does with several texts of users.
+
+        Args:
+            text: the text of ours.
+            said: by the mark that stands for it in ``text``, what a user said. A mark in what was
+                said is text as well.
+        """
+        marks, ids = re.compile("|".join(map(re.escape, said))), list[int]()
         for part in self._parts(text):
             if isinstance(part, int):
                 ids.append(part)
             else:
-                ids += self.encode_plain(part.replace(QUESTION, question))
+                ids += self.encode_plain(marks.sub(lambda found: said[found[0]], part))
         return ids
 
     def encode_plain(self, text: str) -> list[int]:

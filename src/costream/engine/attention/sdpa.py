@@ -132,7 +132,12 @@ def _blocks(stream: StreamTokens) -> Iterator[Block]:
 
 
 def _mask_of(stream: StreamTokens, block: Block, dtype: torch.dtype) -> Tensor:
-    visible = stream.visible(block.begin, block.end, block.keys)
-    padded = -(-block.keys // _ALIGNED) * _ALIGNED
-    mask = visible.new_zeros(len(visible), padded, dtype=dtype)[:, : block.keys]
+    return additive(stream.visible(block.begin, block.end, block.keys), dtype)
+
+
+def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """Returns what is added to scores, so that tokens see what is visible: [tokens, keys]."""
+    tokens, keys = visible.shape
+    padded = -(-keys // _ALIGNED) * _ALIGNED
+    mask = visible.new_zeros(tokens, padded, dtype=dtype)[:, :keys]
     return mask.masked_fill_(~visible, -torch.inf)
