@@ -16,8 +16,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: setup  ## Watch a live synthetic camera with the embedded model
-	$(BIN)/costream demo
+demo: setup  ## Serve the page with four synthetic cameras
+	$(BIN)/costream serve --demo
 
 # A process a core, each with one thread: torch's threads would wait for each other's. In order, since the
 # files of the fewest tests have the longest ones.

@@ -16,6 +16,7 @@ from costream.engine.ingest import Reports
 from costream.engine.reply import Reply
 from costream.engine.row_shape import RowShape
 from costream.engine.scheduler import Scheduler
+from costream.engine.view import StreamView
 from costream.errors import NoWindowError, SettingsError
 from costream.models import ModelAdapter, Turn
 from tests.engine.driving import check_integrity
@@ -65,7 +66,7 @@ class ByHand:
         self.watch = engine.open(Named(0, ticks), ASKS)
         self.feed = pulled(self.watch)
         self.roster = engine._roster(lasting=True)
-        self.handle = self.roster.handle(ASKS, Reports(), 99)
+        self.handle = self.roster.handle(ASKS, StreamView(), Reports(), 99)
         self.roster.watch(self.feed, self.handle)
         self.scheduler = scheduler or Scheduler(engine.settings.batch, 1 << 30)
         self.scheduler.add(self.feed)

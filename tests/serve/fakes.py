@@ -299,7 +299,7 @@ class FakeBackend:
             raise UnknownError(f"camera {camera} has shown no picture yet")
         return preview.jpeg
 
-    def push(self, camera: str, chunks: Iterator[bytes]) -> int:
+    def push(self, camera: str, chunks: Iterator[bytes], *, framed: bool = False) -> int:
         if self._find(camera).watched.config.url != "push":
             raise SettingsError(f"camera {camera} is not pushed: its url is not push")
         self.pushed[camera] = 0

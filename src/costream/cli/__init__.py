@@ -14,6 +14,7 @@ from costream.cli import (
     inspect,
     plan,
     run,
+    serve,
     synth,
     train,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "plan",
     "run",
     "run_command",
+    "serve",
     "synth",
     "train",
 ]

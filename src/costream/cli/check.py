@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +38,7 @@ def check(
 
     Nothing is opened but the files that it names: no camera, no model and no database.
     """
-    _check_extra()
+    check_extra()
     if schema:
         from costream.serve.config import reference
 
@@ -56,11 +57,15 @@ def check(
         raise typer.Exit(1)
 
 
-def _check_extra() -> None:
-    try:
-        import ruamel.yaml  # noqa: F401
-    except ImportError:
-        raise SettingsError("the service needs more: pip install 'costream[serve]'") from None
+def check_extra() -> None:
+    """Ends the command where what the service needs is not installed.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    needed = ("fastapi", "ruamel.yaml", "sqlalchemy", "uvicorn")
+    if any(find_spec(name) is None for name in needed):
+        raise SettingsError("the service needs more: pip install 'costream[serve]'")
 
 
 def _outcome(reading: Reading) -> dict[str, Any]:

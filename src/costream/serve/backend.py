@@ -140,6 +140,12 @@ class Backend(Protocol):
         """Returns the camera's last sampled frame as JPEG."""
         ...
 
-    def push(self, camera: str, chunks: Iterator[bytes]) -> int:
-        """Takes a camera's own stream (MPEG-TS or fragmented MP4) until it ends: bytes taken."""
+    def push(self, camera: str, chunks: Iterator[bytes], *, framed: bool = False) -> int:
+        """Takes a camera's own stream (MPEG-TS or fragmented MP4) until it ends: bytes taken.
+
+        Args:
+            camera: its id.
+            chunks: the stream.
+            framed: it comes as records, with gaps and heartbeats between them.
+        """
         ...

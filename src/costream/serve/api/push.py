@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 from anyio import CapacityLimiter, from_thread, to_thread
 from fastapi import APIRouter, Request
@@ -13,11 +14,13 @@ from costream.serve.api.access import LongLived, Server, Service
 from costream.serve.api.clients import Clients, Closing
 from costream.serve.api.errors import ERRORS
 from costream.serve.api.schema import Id, Pushed
+from costream.serve.cameras.push import FRAMED, LONGEST_GAP
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras"], responses=ERRORS)
 
 _VIDEO = {"schema": {"type": "string", "format": "binary"}}
-_BODY = {"requestBody": {"required": True, "content": {"video/mp2t": _VIDEO, "video/mp4": _VIDEO}}}
+_KINDS = ("video/mp2t", "video/mp4", FRAMED)
+_BODY = {"requestBody": {"required": True, "content": dict.fromkeys(_KINDS, _VIDEO)}}
 
 
 @router.post("/{id}/push", summary="Send a camera's stream", openapi_extra=_BODY)
@@ -28,18 +31,25 @@ async def push(
 
     The camera's ``url`` is ``push``. A sender that has nothing to send sends a null packet of
     MPEG-TS, or an empty ``free`` box of MP4, before it has been silent for the camera's ``timeout``
-    and the server's ``idle_timeout``.
+    and the server's ``idle_timeout``. One that sends only what changed says so in records,
+    ``application/x-costream``, in which it can tell of a gap.
     """
     camera = await to_thread.run_sync(service.camera, id)
     if camera.config.url != "push":
         raise HTTPException(409, f"camera {id} is not pushed: its url has to be push")
-    silence = max(camera.config.timeout, server.idle_timeout)
+    framed = _kind(request) == FRAMED
+    silence = max(camera.config.timeout, server.idle_timeout) + (LONGEST_GAP if framed else 0.0)
     clients.admit()
     with clients.one():
         chunks = _Chunks(request.stream(), clients, silence)
         # A thread of its own: it lasts, and other routes need theirs.
-        taken = await to_thread.run_sync(service.push, id, chunks, limiter=CapacityLimiter(1))
+        take = partial(service.push, id, chunks, framed=framed)
+        taken = await to_thread.run_sync(take, limiter=CapacityLimiter(1))
     return Pushed(bytes=taken)
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 class _Chunks(Iterator[bytes]):

@@ -23,7 +23,7 @@ def due_questions(
         camera: the camera.
         moment: by the clock of the service's time zone.
     """
-    if camera.paused or not camera.config.enabled:
+    if camera.paused:
         return "paused", ()
     asked = tuple(q for q in camera.questions if is_on(q.schedule, moment))
     if not asked or not is_on(camera.schedule, moment):

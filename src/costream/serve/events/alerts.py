@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from costream.printable import one_line
 from costream.serve.backend import SinkStatus
@@ -23,8 +24,11 @@ PATIENCE = 10.0
 """Seconds for which sinks are told of an event later than it began, for its still and sentence."""
 
 _TURN = 0.5
+_LEAVE = 5.0
 _RETENTION = 600.0
 _LONGEST_SENTENCE = 2000
+
+Value = TypeVar("Value")
 
 Key = tuple[str, str]
 """Ids of a camera and a question."""
@@ -64,6 +68,7 @@ class Alerts:
         self._lock = threading.Lock()
         self._tracks: dict[Key, Track] = {}
         self._wanted: dict[Key, WatchedQuestion] | None = None
+        self._cameras: tuple[WatchedCamera, ...] = ()
         self._dispatchers = {
             name: Dispatcher(name, outlet, store, clock=clock) for name, outlet in sinks.items()
         }
@@ -135,7 +140,7 @@ class Alerts:
         asked = ((c, q) for c in cameras if not c.paused for q in c.questions)
         wanted = {(camera.id, question.id): question for camera, question in asked}
         with self._lock:
-            self._wanted = wanted
+            self._cameras, self._wanted = tuple(cameras), wanted
             gone = [
                 key for key, track in self._tracks.items() if not track.goes_by(wanted.get(key))
             ]
@@ -186,6 +191,32 @@ class Alerts:
         self._store.put(record, media=media)
         self._on_message(message)
         return message
+
+    def change_sinks(self, changed: Mapping[str, Outlet | None]) -> None:
+        """Puts sinks in the place of those of the same names; None for one that is gone.
+
+        A sink that is at a message is waited for, for a moment. What waits for one that is gone is
+        dropped; a new one under an old name is told what waited for that.
+        """
+        with self._lock:
+            ending = [self._dispatchers[name] for name in changed if name in self._dispatchers]
+        for dispatcher in ending:
+            dispatcher.stop()
+        for dispatcher in ending:
+            dispatcher.join(_LEAVE)
+        outlets = {name: outlet for name, outlet in changed.items() if outlet is not None}
+        begun = {
+            name: Dispatcher(name, outlet, self._store, clock=self._clock)
+            for name, outlet in outlets.items()
+        }
+        with self._lock:
+            self._outlets = {**_without(self._outlets, changed), **outlets}
+            self._dispatchers = {**_without(self._dispatchers, changed), **begun}
+            self._store.keep_sinks(list(self._outlets))
+            cameras = self._cameras
+        for dispatcher in begun.values():
+            dispatcher.announce(cameras)
+            dispatcher.start()
 
     def sinks(self) -> list[SinkStatus]:
         """Returns how each sink is doing; it waits for the store."""
@@ -286,7 +317,8 @@ class Alerts:
 
         def wake() -> None:
             for name in told:
-                self._dispatchers[name].wake()
+                if name in self._dispatchers:
+                    self._dispatchers[name].wake()
 
         self._store.put(record, parcels, media=media, then=wake if told else None)
 
@@ -297,6 +329,10 @@ class Alerts:
             self._store.put(record)
         if part is not None:
             self._store.put_part(part)
+
+
+def _without(values: Mapping[str, Value], names: Container[str]) -> dict[str, Value]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def _with(record: Record, sentence: str | None, media: Sequence[Media]) -> Record:

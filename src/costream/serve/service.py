@@ -1,0 +1,347 @@
+"""The service: its parts, put together, as the API sees them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import costream
+from costream.errors import NoWindowError, UnknownError
+from costream.serve.api.camera_url import camera_reach
+from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
+from costream.serve.cameras.media import MediaFolder
+from costream.serve.config.clock import service_zone
+from costream.serve.config.model import CameraConfig, QuestionConfig, ServiceConfig
+from costream.serve.config.watched import WatchedCamera
+from costream.serve.configured import Configured
+from costream.serve.events.alerts import Alerts
+from costream.serve.events.event import Event
+from costream.serve.health import cameras_fit, is_stuck
+from costream.serve.hub import Hub
+from costream.serve.reporter import Reporter
+from costream.serve.sinks.outlet import make_outlet
+from costream.serve.status import CameraStatus
+from costream.serve.store.store import Store
+from costream.settings import EngineSettings
+from costream.video.reach import Reach
+
+if TYPE_CHECKING:
+    from costream.engine.engine import Engine
+    from costream.engine.handle import WatchHandle
+    from costream.engine.session import Session
+    from costream.serve.cameras.fleet import Fleet
+
+Load = Callable[[], "Engine"]
+"""Loads the model, which takes a while."""
+
+logger = logging.getLogger("costream")
+
+
+class Service:
+    """Watches cameras, makes events of what the model says of them, and tells whoever is to know.
+
+    The model is loaded in a thread while the API answers already. Any thread may use it.
+
+    Args:
+        config: what the file says.
+        settings: the engine's.
+        load: loads the engine.
+        file: the configuration's file, which :meth:`reload` reads again, if it is one's.
+        on_failure: told when the model can't be loaded.
+
+    Raises:
+        CoStreamError: the store can't be opened, or a sink can't be used as configured.
+    """
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        settings: EngineSettings,
+        load: Load,
+        *,
+        file: Path | None = None,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.hub = Hub()
+        self.settings = settings
+        self.folder = Path(config.data)
+        self.max_upload = config.server.max_upload
+        self._load = load
+        self._on_failure = on_failure
+        self._started = time()
+        self._zone = service_zone(config.timezone)
+        self._store = Store.open(config.store, self.folder)
+        self._configured = Configured(config, self._store, file, self._on_change)
+        outlets = {
+            name: make_outlet(sink, self._store_still) for name, sink in config.sinks.items()
+        }
+        self._alerts = Alerts(self._store, outlets, on_message=self.hub.publish)
+        self._fleet: Fleet | None = None
+        self._engine: Engine | None = None
+        self._reporter: Reporter | None = None
+        self._loading = threading.Thread(target=self._begin, name="costream-load", daemon=True)
+
+    def start(self) -> None:
+        """Begins to deliver what waits, to load the model and then to watch.
+
+        Raises:
+            StoreError: the store can't be read.
+        """
+        self._alerts.start()
+        self._alerts.changed(self._configured.cameras)
+        for sentence in self._configured.left_out:
+            logger.warning("%s", sentence)
+        self._loading.start()
+
+    def stop(self) -> None:
+        """Ends all watches; events that go on are taken up by the next start."""
+        self._loading.join()
+        if self._fleet is not None:
+            self._fleet.close()
+        if self._reporter is not None:
+            self._reporter.close()
+        self._alerts.stop()
+        self._store.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine makes its way."""
+        return not is_stuck(self._statuses(), self.settings.stride)
+
+    def _begin(self) -> None:
+        """Loads the model and begins to watch."""
+        try:
+            engine = self._load()
+        except Exception as error:  # told to whoever runs the service
+            self._on_failure(error)
+            return
+        from costream.serve.cameras.fleet import Fleet
+
+        media = MediaFolder(self.folder / "media")
+        self._reporter = Reporter(
+            self._alerts,
+            media,
+            lambda: self.fleet,
+            self._describe,
+            self.settings.window,
+            self.settings.stride,
+        )
+        self._reporter.recover()
+        self._engine = engine
+        self._fleet = Fleet(
+            engine,
+            self.hub,
+            on_result=self._reporter.on_result,
+            on_state=self._reporter.on_state,
+            now=lambda: datetime.now(self._zone),
+            reach=self._reach,
+        )
+        self._fleet.want(self._configured.cameras)
+
+    def _on_change(self, cameras: tuple[WatchedCamera, ...]) -> None:
+        self._alerts.changed(cameras)
+        if self._fleet is not None:
+            self._fleet.want(cameras)
+
+    def _reach(self, camera: WatchedCamera) -> Reach:
+        """Returns what a camera's URL may be: checked each time, since names lead elsewhere."""
+        file = self._configured.file_config
+        return camera_reach(camera, file.cameras.get(camera.id), file.server)
+
+    def _describe(self, camera: str, ask: str) -> str | None:
+        from costream.serve.describe import describe
+
+        handle = self.fleet.handle(camera)
+        return None if handle is None else describe(handle, ask, model=self.model)
+
+    # What the API asks.
+
+    def config(self) -> ServiceConfig:
+        """Returns the file's configuration with the changes."""
+        return self._configured.config
+
+    def health(self) -> Health:
+        """Returns how the service is doing."""
+        statuses = self._statuses()
+        engine, store = self._engine, self._store.problems()
+        clips = None if self._reporter is None else self._reporter.clips.problem
+        problems = [*store, *self._alerts.problems(), *([] if clips is None else [clips])]
+        if engine is None:
+            problems.append("The model is being loaded.")
+        pool = None if engine is None else engine.runner.pool
+        settings = self.settings
+        return Health(
+            ready=self._fleet is not None and not store,
+            problems=tuple(problems),
+            started=self._started,
+            model=self.model,
+            settings={
+                name: getattr(settings, name)
+                for name in ("fps", "window", "stride", "pruner", "refresh", "hold")
+            },
+            pool_rows=(0, None) if pool is None else (pool.used, pool.limit),
+            swaps=0 if engine is None else engine.swaps,
+            cameras_fit=cameras_fit(statuses, settings.stride, len(os.sched_getaffinity(0))),
+            version=costream.__version__,
+        )
+
+    def sinks(self) -> Sequence[SinkStatus]:
+        """Returns how each sink is doing."""
+        return self._alerts.sinks()
+
+    def cameras(self) -> Sequence[WatchedCamera]:
+        """Returns all cameras, paused ones as well."""
+        return self._configured.cameras
+
+    def camera(self, id: str) -> WatchedCamera:
+        """Returns a camera."""
+        for camera in self._configured.cameras:
+            if camera.id == id:
+                return camera
+        raise UnknownError(f"there is no camera {id!r}")
+
+    def status(self, id: str) -> CameraStatus:
+        """Returns how a camera is doing."""
+        camera = self.camera(id)
+        if self._fleet is None:
+            return CameraStatus(id, "paused" if camera.paused else "starting", self._started)
+        return self._fleet.status(id)
+
+    def add_camera(self, id: str, config: CameraConfig) -> WatchedCamera:
+        """Adds a camera and begins to watch it."""
+        self._configured.change(lambda file, overlay: overlay.with_camera(file, id, config))
+        return self.camera(id)
+
+    def change_camera(self, id: str, changes: Mapping[str, Any]) -> WatchedCamera:
+        """Changes fields of a camera."""
+        self._configured.change(lambda file, overlay: overlay.with_changes(file, id, changes))
+        return self.camera(id)
+
+    def pause_camera(self, id: str, paused: bool) -> WatchedCamera:
+        """Pauses a camera or goes on with it."""
+        self._configured.change(lambda file, overlay: overlay.with_paused(file, id, paused))
+        return self.camera(id)
+
+    def remove_camera(self, id: str) -> None:
+        """Removes a camera; its events stay."""
+        self._configured.change(lambda file, overlay: overlay.without_camera(file, id))
+
+    def questions(self) -> Mapping[str, QuestionConfig]:
+        """Returns all questions by name."""
+        return self._configured.config.questions
+
+    def put_question(self, id: str, config: QuestionConfig) -> None:
+        """Adds a question, or puts it in another's place."""
+        self._configured.change(lambda file, overlay: overlay.with_question(file, id, config))
+
+    def remove_question(self, id: str) -> None:
+        """Removes a question."""
+        self._configured.change(lambda file, overlay: overlay.without_question(file, id))
+
+    def reload(self) -> Sequence[str]:
+        """Reads the file again; returns in sentences what changed."""
+        sentences, changed = self._configured.reload()
+        sinks = self._configured.file_config.sinks
+        self._alerts.change_sinks(
+            {
+                name: make_outlet(sinks[name], self._store_still) if name in sinks else None
+                for name in changed
+            }
+        )
+        return sentences
+
+    def events(self, query: EventQuery) -> EventPage:
+        """Returns events, the newest first."""
+        return self._store.query(query)
+
+    def event(self, id: str) -> Event:
+        """Returns an event."""
+        return self._store.event(id)
+
+    def event_curve(self, id: str) -> Sequence[tuple[float, float]]:
+        """Returns the scores of an event."""
+        return self._store.curve(id)
+
+    def event_still(self, id: str) -> Path:
+        """Returns the file of an event's still."""
+        return self._store_still(id)
+
+    def event_clip(self, id: str) -> Path:
+        """Returns the file of an event's clip."""
+        return self._store.file(id, "clip")
+
+    def remove_event(self, id: str) -> None:
+        """Removes an event with its still and clip."""
+        self._store.remove(id)
+
+    def still(self, camera: str) -> bytes:
+        """Returns a camera's last sampled frame as JPEG."""
+        self.camera(camera)
+        preview = self.hub.preview(camera)
+        if preview is None:
+            raise UnknownError(f"there is no picture of camera {camera!r} yet")
+        return preview.jpeg
+
+    def push(self, camera: str, chunks: Iterator[bytes], *, framed: bool = False) -> int:
+        """Takes a camera's own stream until it ends; returns its bytes."""
+        self.camera(camera)
+        return self.fleet.push(camera, chunks, framed=framed)
+
+    # What is asked in free form.
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._configured.file_config.model
+
+    @property
+    def engine(self) -> Engine:
+        """The engine.
+
+        Raises:
+            NoWindowError: the model is still being loaded.
+        """
+        if self._engine is None:
+            raise NoWindowError("the model is being loaded: try again in a moment")
+        return self._engine
+
+    @property
+    def fleet(self) -> Fleet:
+        """The cameras as they are watched.
+
+        Raises:
+            NoWindowError: the model is still being loaded.
+        """
+        if self._fleet is None:
+            raise NoWindowError("the model is being loaded: try again in a moment")
+        return self._fleet
+
+    @property
+    def session(self) -> Session:
+        """The engine's session."""
+        return self.fleet.session()
+
+    def camera_ids(self) -> Sequence[str]:
+        """Returns the ids of all cameras."""
+        return [camera.id for camera in self._configured.cameras]
+
+    def handle(self, id: str) -> WatchHandle:
+        """Returns what a camera is watched by."""
+        handle = self.fleet.handle(self.camera(id).id)
+        if handle is None:
+            raise NoWindowError(f"camera {id!r} is not being watched now")
+        return handle
+
+    def _statuses(self) -> list[CameraStatus]:
+        return (
+            [] if self._fleet is None else [self._fleet.status(c.id) for c in self._fleet.cameras()]
+        )
+
+    def _store_still(self, id: str) -> Path:
+        return self._store.file(id, "still")
