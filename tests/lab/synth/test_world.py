@@ -139,6 +139,12 @@ def test_an_event_lasts_as_long_as_is_wanted(kind: EventKind) -> None:
             assert 100 * number < event.start and event.end < 100 * (number + 1)
 
 
+def test_nobody_waits_for_the_panic_of_a_later_chapter() -> None:
+    camera = WorldCamera(3, event=("panic",) * 6, seconds=300)
+    seen = [len(camera.truth(round(second * camera.fps)).boxes) for second in range(0, 300, 10)]
+    assert max(seen) < 15
+
+
 def test_everything_follows_from_the_seed_in_any_order() -> None:
     one, other = (WorldCamera(11, event="panic", seconds=32) for _ in range(2))
     frames = {index: one.frame(index) for index in (0, 300, 799)}

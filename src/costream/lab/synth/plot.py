@@ -36,7 +36,8 @@ class Plot:
         blazes: what burns.
         events: what is worth an alarm.
         exhibit: the thing on the pedestal, where there is one.
-        until: when the present chapter ends, in seconds.
+        since: when the present chapter begins, in seconds.
+        until: when it ends.
         lasting: seconds that events last which may last long; drawn where it is None.
     """
 
@@ -54,7 +55,7 @@ class Plot:
         self.vehicles: list[Vehicle] = []
         self.blazes: list[Blaze] = []
         self.events: list[Event] = []
-        self.until, self.lasting = seconds, lasting
+        self.since, self.until, self.lasting = 0.0, seconds, lasting
         self._taken: list[Spot] = []
         self._number = 0
         self.exhibit: Thing | None = None
@@ -65,7 +66,7 @@ class Plot:
     def begin(self, start: float, until: float) -> None:
         """Begins a chapter: spots are free again but for the furniture, the exhibit is back."""
         site = self.site
-        self.until = until
+        self.since, self.until = start, until
         self._taken = [spot for spot in (site.bench, site.display, site.bin, site.beacon) if spot]
 
         if self.exhibit and site.display and self.exhibit.places[-1].holder:

@@ -55,8 +55,9 @@ def tell_panic(plot: Plot, start: float) -> None:
     for place in range(count):
         x, z = plot.spot(0.7, 0.8)
         delay = 0.0 if place == 0 else plot.uniform(0.0, 1.6)
-        begin = plot.uniform(-2.0, max(0.5, start - 9.0))
-        one = plot.come((x, z), begin + 3.0) if plot.chance(0.5) else plot.person(-1.0, (x, z))
+        begin = plot.uniform(plot.since - 2.0, max(plot.since + 0.5, start - 9.0))
+        there = plot.since - 1.0
+        one = plot.come((x, z), begin + 3.0) if plot.chance(0.5) else plot.person(there, (x, z))
         one.turn(plot.side()).do("talk", start + delay - one.end)
         group.append(plot.leave(one, side=side, speed=plot.uniform(3.2, 4.2), gait="flee"))
     for place in range(int(plot.draw.integers(5, 8))):
