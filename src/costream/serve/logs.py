@@ -49,5 +49,7 @@ def log_to_stderr(*, as_json: bool, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # Commands that end with their work have warnings written by a handler of that logger.
+    logging.getLogger("costream").handlers.clear()
     # Every request of ours to others would be a line, with the URL's secrets in it.
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -18,7 +18,7 @@ ACCESS = "costream.serve.api.access_log"
 def test_a_request_is_a_line_without_secrets(
     client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, ACCESS):
+    with caplog.at_level(logging.DEBUG, ACCESS):
         client.get("/api/cameras?token=hunter2", headers=BEARER)
         client.post("/api/login", json={"token": TOKEN})
     lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
@@ -33,7 +33,7 @@ def test_a_request_is_a_line_without_secrets(
 def test_a_path_makes_no_further_lines(
     client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, ACCESS):
+    with caplog.at_level(logging.DEBUG, ACCESS):
         client.get("/api/cameras/%0aERROR%20forged%1b[2J" + "x" * 1000)
     text = TextFormatter().format(caplog.records[0])
     assert "\n" not in text
@@ -48,7 +48,7 @@ def test_what_went_wrong_is_in_the_log_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backend, "sinks", lambda: 1 / 0)
-    with caplog.at_level(logging.INFO, ACCESS):
+    with caplog.at_level(logging.DEBUG, ACCESS):
         assert client.get("/api/sinks").status_code == 500
     assert caplog.records[0].__dict__["fields"]["status"] == 500
 

@@ -1,4 +1,8 @@
-"""One line in the log for each request, without anything secret in it."""
+"""One line in the log for each request, without anything secret in it.
+
+What was read without trouble is logged for who debugs: a page that is open reads several times a
+second.
+"""
 
 from __future__ import annotations
 
@@ -56,5 +60,7 @@ class AccessLog:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         path = printable(scope["path"])[:_LONGEST_PATH]
         fields = {"method": method, "path": path, "status": status, "ms": round(ms, 1)}
-        _log.info("%s %s %d %.1f ms", method, path, status, ms, extra={"fields": fields})
+        read = method in ("GET", "HEAD") and status < 400
+        level = logging.DEBUG if read else logging.INFO
+        _log.log(level, "%s %s %d %.1f ms", method, path, status, ms, extra={"fields": fields})
         self._counted(method, status)
