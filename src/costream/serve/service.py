@@ -82,6 +82,8 @@ class Service:
             name: make_outlet(sink, self._store_still) for name, sink in config.sinks.items()
         }
         self._alerts = Alerts(self._store, outlets, on_message=self.hub.publish)
+        self._lock = threading.Lock()
+        self._stopped = False
         self._fleet: Fleet | None = None
         self._engine: Engine | None = None
         self._reporter: Reporter | None = None
@@ -100,8 +102,12 @@ class Service:
         self._loading.start()
 
     def stop(self) -> None:
-        """Ends all watches; events that go on are taken up by the next start."""
-        self._loading.join()
+        """Ends all watches; events that go on are taken up by the next start.
+
+        A model that is still being loaded is not waited for.
+        """
+        with self._lock:
+            self._stopped = True
         if self._fleet is not None:
             self._fleet.close()
         if self._reporter is not None:
@@ -133,15 +139,18 @@ class Service:
             self.settings.stride,
         )
         self._reporter.recover()
-        self._engine = engine
-        self._fleet = Fleet(
-            engine,
-            self.hub,
-            on_result=self._reporter.on_result,
-            on_state=self._reporter.on_state,
-            now=lambda: datetime.now(self._zone),
-            reach=self._reach,
-        )
+        with self._lock:
+            if self._stopped:
+                return
+            self._engine = engine
+            self._fleet = Fleet(
+                engine,
+                self.hub,
+                on_result=self._reporter.on_result,
+                on_state=self._reporter.on_state,
+                now=lambda: datetime.now(self._zone),
+                reach=self._reach,
+            )
         self._fleet.want(self._configured.cameras)
 
     def _on_change(self, cameras: tuple[WatchedCamera, ...]) -> None:
