@@ -111,7 +111,8 @@ def test_answers_are_those_of_the_dequantised_weights(
     ]
     assert_same(model, plain)
     scores = watched(model)
-    assert scores == watched(plain)
+    # The last bit of a sum hangs on where its terms lie in memory.
+    assert scores == pytest.approx(watched(plain), abs=1e-6)
     assert scores != watched(stored)
 
 
