@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 PICTURES = 2
 """Events whose stills and sentences are made at a time."""
 
+LATE = 2
+"""Strides before an event at which its clip begins, beside the seconds that were asked for: an
+incident goes on for a while before a window's score reaches the threshold."""
+
 Describe = Callable[[str, str], str | None]
 """Returns what the model says of a camera's window, asked a question; None where it can't."""
 
@@ -99,7 +103,7 @@ class Reporter:
         event, rule = message.event, question.rule
         if message.change == "new":
             if rule.clip:
-                start = event.start - self._window - rule.before
+                start = event.start - LATE * self._stride - rule.before
                 self.clips.begin(event.id, camera.id, start, rule.max_clip)
             self._pool.submit(self._illustrate, camera, question, index, event)
         elif event.end is not None:

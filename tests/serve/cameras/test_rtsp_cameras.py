@@ -13,6 +13,8 @@ from tests.serve.cameras.packets import pictures_of, times_of
 from tests.serve.cameras.watching import Watching, camera
 from tests.video.cameras import RtspCamera, need_gstreamer
 
+MINUTE = 60.0
+
 
 @pytest.mark.timeout(400)
 def test_a_camera_dies_stalls_returns_and_comes_back_larger(
@@ -55,13 +57,20 @@ def test_a_camera_dies_stalls_returns_and_comes_back_larger(
     assert max(after - before for before, after in itertools.pairwise(times)) > 1.0
 
 
-def test_a_camera_whose_packets_are_damaged_goes_on_and_is_counted(watching: Watching) -> None:
+@pytest.mark.timeout(400)
+def test_a_camera_whose_packets_are_damaged_for_a_minute_goes_on_and_is_counted(
+    watching: Watching,
+) -> None:
     need_gstreamer()
     spoilt = RtspCamera(damage=0.0005)
     try:
         watching.fleet.want([camera("door", spoilt.url)])
         watching.until(lambda: watching.fleet.status("door").damaged > 4)
         watching.await_windows("door", 4)
+        time.sleep(MINUTE)
+        answered = watching.fleet.status("door").savings.windows
+        watching.until(lambda: watching.fleet.status("door").savings.windows > answered)
+        assert answered > 4 + MINUTE / 4
         assert watching.fleet.status("door").state == "watching"
         assert not any(state == "failed" for state, _ in watching.states["door"])
     finally:
