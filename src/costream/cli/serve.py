@@ -137,7 +137,7 @@ def _ready(
     token = service.config().server.token
     if demo and token is not None:
         # Of no use to anybody else: this run's alone, and the service listens on this machine.
-        logger.info("to ask and to change: %s#token=%s", url, token.get_secret_value())
+        logger.info("to change anything, log in with the token %s", token.get_secret_value())
 
 
 @contextmanager
