@@ -16,7 +16,7 @@ from tests.serve.sinks.receiver import Receiver
 from tests.serve.waiting import until
 
 FPS = 10.0
-LONG, SHORT, PAUSE = 60.0, 12.0, 30.0
+LONG, SHORT = 60.0, 12.0
 
 COMMAND = (
     "import sys, pathlib; text = sys.stdin.read().strip(); "
