@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.video.cameras import RtspCamera, need_gstreamer
+from tests.video.films import clip_film
 
 MAIN = "from costream.cli import main; main()"
 
@@ -83,9 +84,9 @@ class Run:
 
 
 @pytest.fixture
-def camera() -> Iterator[RtspCamera]:
+def camera(tmp_path: Path) -> Iterator[RtspCamera]:
     need_gstreamer()
-    camera = RtspCamera()
+    camera = RtspCamera(clip_film(tmp_path, "intel-car-park.mp4"))
     yield camera
     camera.thaw()
     camera.kill()

@@ -358,7 +358,9 @@ class FakeBackend:
             for index, question in enumerate(camera.watched.questions)
         )
         kept = fake_pictures.kept(at, camera.number)
-        return WindowNews(camera.watched.id, camera.windows - 1, now, scores, kept, 0.42)
+        return WindowNews(
+            camera.watched.id, camera.windows - 1, now, scores, kept, 0.42, time.monotonic()
+        )
 
     def _keep(self, event: Event) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import httpx
 from tests.serve.waiting import until
 
 TOKEN = "token-of-the-tests"
-START = 120.0
+START = 240.0
 """Seconds that a start may take on a busy machine."""
 
 
@@ -26,12 +27,16 @@ class Running:
     Args:
         folder: for the configuration, the data and the log.
         config: the configuration; its data folder and its server are chosen here.
+        environment: of its process, beside what this one has.
     """
 
-    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, config: Mapping[str, Any], environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.file = folder / "cameras.yaml"
         self.log = folder / "serve.log"
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self.client: httpx.Client | None = None
         self.write(config)
@@ -48,9 +53,13 @@ class Running:
             self.client.close()
         command = [sys.executable, "-m", "costream", "serve", str(self.file)]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(lambda: self._url is not None or self.ended, START)
-        assert not self.ended, self.text
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
+        try:
+            until(lambda: self._url is not None or self.ended, START)
+            assert not self.ended, self.text
+        except BaseException:
+            self.kill()
+            raise
         self.client = httpx.Client(
             base_url=str(self._url), headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
         )

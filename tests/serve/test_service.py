@@ -13,14 +13,15 @@ import pytest
 from tests.serve.running import Running
 from tests.serve.waiting import until
 from tests.video.cameras import RtspCamera, need_gstreamer
+from tests.video.films import clip_film
 
 LIMIT = 120.0
 
 
 @pytest.fixture
-def camera() -> Iterator[RtspCamera]:
+def camera(tmp_path: Path) -> Iterator[RtspCamera]:
     need_gstreamer()
-    camera = RtspCamera()
+    camera = RtspCamera(clip_film(tmp_path, "intel-car-park.mp4"))
     yield camera
     camera.thaw()
     camera.kill()

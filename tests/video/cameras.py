@@ -1,27 +1,33 @@
-"""A live RTSP camera on the loopback that can be killed, frozen and brought back."""
+"""An RTSP camera on the loopback that can be killed, frozen and brought back."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from tests.video.films import codec_and_size
+
 PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("rtsp_camera.py")
 
+CODECS = {"h264": "h264", "hevc": "h265"}
+"""GStreamer's names of FFmpeg's codecs."""
+
 
 class RtspCamera:
-    """A process that serves a moving ball; it keeps its port when it is started again.
+    """A process that plays films; it keeps its port when it is started again.
 
     Attributes:
-        size: of its pictures.
+        films: what it plays, from the beginning to whoever asks, H.264 or H.265 in MP4.
         damage: probability of each byte to be spoilt.
     """
 
-    def __init__(self, size: str = "320x240", damage: float = 0) -> None:
-        self.size = size
+    def __init__(self, *films: Path, damage: float = 0) -> None:
+        self.films = films
         self.damage = damage
         self._process: subprocess.Popen | None = None
         self._port = "0"
@@ -29,11 +35,18 @@ class RtspCamera:
 
     @property
     def url(self) -> str:
-        return f"rtsp://127.0.0.1:{self._port}/camera"
+        """Where its first film is played."""
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        """Where each of its films is played."""
+        return [f"rtsp://127.0.0.1:{self._port}/camera{n or ''}" for n in range(len(self.films))]
 
     def start(self) -> None:
+        played = [(CODECS[codec_and_size(film)[0]], str(film)) for film in self.films]
         self._process = subprocess.Popen(
-            [PYTHON, SCRIPT, self._port, self.size, str(self.damage)],
+            [PYTHON, SCRIPT, self._port, str(self.damage), *chain.from_iterable(played)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

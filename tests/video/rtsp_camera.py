@@ -1,26 +1,27 @@
-"""A live camera with GStreamer's RTSP server, under the system's Python.
+"""A camera with GStreamer's RTSP server, under the system's Python.
 
-rtsp_camera.py [PORT [WIDTHxHEIGHT [DAMAGE]]]
+rtsp_camera.py PORT DAMAGE [CODEC FILM]...
 
-A moving ball, H.264, 25 frames a second, a key frame every second; each byte of it is spoilt with a
-probability of DAMAGE. Prints the port (one that is
-free, where none is named) once it listens, and ends when its standard input does. With the argument
-``check`` it says by its status whether all that it needs is here.
+Plays MP4 files as they are, each to whoever asks, from its beginning and as fast as it was taken:
+the first at ``/camera``, the others at ``/camera1`` and so on. CODEC is ``h264`` or ``h265``. Each
+byte is spoilt with a probability of DAMAGE. Prints the port (one that is free for 0) once it
+listens, and ends when its standard input does. With the argument ``check`` it says by its status
+whether all that it needs is here.
 """
 
 import sys
 
 from rtsp_loop import GstRtspServer, check, factory_of, serve
 
-check("videotestsrc", "x264enc", "rtph264pay", "breakmydata")
-port, size, damage = (sys.argv[1:] + ["0", "320x240", "0"][len(sys.argv) - 1 :])[:3]
-width, height = size.split("x")
-# Parameter sets are told beforehand, and are not spoilt: the first bytes of a packet hold them.
+check("filesrc", "qtdemux", "h264parse", "rtph264pay", "h265parse", "rtph265pay", "breakmydata")
+port, damage, *films = sys.argv[1:]
+# Parameter sets are told beforehand, and are not spoilt: the first bytes of a film hold them.
 spoil = f"! breakmydata probability={damage} skip=100000 " if float(damage) else ""
-factory = factory_of(
-    f"videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},"
-    "framerate=25/1 ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 bitrate=400 "
-    f"{spoil}! rtph264pay"
-)
-factory.set_shared(True)
-serve(GstRtspServer.RTSPServer.new(), factory, port)
+factories = [
+    factory_of(
+        f'filesrc location="{film}" ! qtdemux ! {codec}parse ! '
+        f"video/x-{codec},stream-format=byte-stream,alignment=au {spoil}! rtp{codec}pay"
+    )
+    for codec, film in zip(films[::2], films[1::2])
+]
+serve(GstRtspServer.RTSPServer.new(), *factories, port=port)

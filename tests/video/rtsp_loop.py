@@ -18,11 +18,15 @@ def check(*elements):
         sys.exit(0 if all(Gst.ElementFactory.find(name) for name in elements) else 1)
 
 
-def serve(server, factory, port="0"):
-    """Serves ``/camera``; prints the port once it listens, ends when standard input does."""
+def serve(server, *factories, port="0"):
+    """Serves ``/camera``, ``/camera1`` and so on, until standard input ends.
+
+    Prints the port once it listens.
+    """
     server.set_address("127.0.0.1")
     server.set_service(port)
-    server.get_mount_points().add_factory("/camera", factory)
+    for number, factory in enumerate(factories):
+        server.get_mount_points().add_factory(f"/camera{number or ''}", factory)
     server.attach(None)
     print(server.get_bound_port(), flush=True)
     loop = GLib.MainLoop()

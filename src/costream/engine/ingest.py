@@ -104,12 +104,14 @@ class WindowOutline:
         start: first tick in it.
         end: first tick behind it.
         frames: the temporal patches that no earlier window held, in order.
+        received: see :class:`WindowInput`.
     """
 
     index: int
     start: int
     end: int
     frames: tuple[FrameOutline, ...]
+    received: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class WindowInput:
     def outline(self) -> WindowOutline:
         """Returns what is told of it."""
         frames = tuple(FrameOutline(f.ticks, f.keep, f.encoded, f.damaged) for f in self.frames)
-        return WindowOutline(self.index, self.start, self.end, frames)
+        return WindowOutline(self.index, self.start, self.end, frames, self.received)
 
 
 class Ingest:

@@ -82,6 +82,7 @@ class Reporter:
                 score.score,
                 score.threshold,
                 self._stride,
+                news.received,
             )
             for message in self._alerts.observe(camera, question, window):
                 self._follow(camera, question, news.index, message)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import costream
@@ -74,7 +74,7 @@ class Service:
         self.max_upload = config.server.max_upload
         self._load = load
         self._on_failure = on_failure
-        self._started = time()
+        self._begun = monotonic()
         self._zone = service_zone(config.timezone)
         self._store = Store.open(config.store, self.folder)
         self._configured = Configured(config, self._store, file, self._on_change)
@@ -346,6 +346,11 @@ class Service:
         if handle is None:
             raise NoWindowError(f"camera {id!r} is not being watched now")
         return handle
+
+    @property
+    def _started(self) -> float:
+        """When it began, seconds since 1970 by the clock as it is set now, to milliseconds."""
+        return round(time() - (monotonic() - self._begun), 3)
 
     def _statuses(self) -> list[CameraStatus]:
         return (

@@ -65,6 +65,7 @@ class WindowNews:
         kept: float [group rows, group cols] in 0..1, the share of the window's new frames in which
             each merge group was encoded.
         lag: seconds from the window's last frame to the answers, or None for a file.
+        received: its end on the clock of ``time.monotonic``, which nobody sets.
     """
 
     camera: str
@@ -73,6 +74,7 @@ class WindowNews:
     scores: tuple[Score, ...]
     kept: npt.NDArray[np.float32]
     lag: float | None
+    received: float
 
 
 @dataclass(frozen=True, slots=True)

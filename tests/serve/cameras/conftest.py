@@ -11,6 +11,7 @@ from costream.settings import EngineSettings
 from tests.serve.cameras.watching import Watching
 from tests.video.cameras import RtspCamera, need_gstreamer
 from tests.video.encode import encode, panning
+from tests.video.films import clip_film
 
 
 @pytest.fixture
@@ -21,9 +22,10 @@ def watching(model: ModelAdapter) -> Iterator[Watching]:
 
 
 @pytest.fixture
-def rtsp() -> Iterator[RtspCamera]:
+def rtsp(tmp_path: Path) -> Iterator[RtspCamera]:
+    """A fixed camera over a room; its key frames are a second apart, with B-frames between."""
     need_gstreamer()
-    camera = RtspCamera()
+    camera = RtspCamera(clip_film(tmp_path, "intel-one-by-one-person.mp4"))
     yield camera
     camera.thaw()
     camera.kill()

@@ -96,6 +96,33 @@ def test_one_sender_after_the_other_is_one_camera(
         watching.fleet.push("door", [b"x"])
 
 
+def test_a_camera_that_sets_its_clock_is_watched_on(watching: Watching, tmp_path: Path) -> None:
+    """Its stamps jump forwards by an hour, and back again, in mid-stream."""
+    parts = []
+    for ahead in (0.0, 3600.0, 8.0):
+        times = [ahead + n / 10 for n in range(40)]
+        pictures = panning(40, (1, 0))
+        parts.append(encode(tmp_path / f"{ahead}.ts", pictures, rate=10, gop=10, times=times))
+    whole = tmp_path / "whole.ts"
+    whole.write_bytes(b"".join(part.read_bytes() for part in parts))
+    began = time.time()
+    watching.fleet.want([camera("door", "push")])
+    sender = Sender(watching, whole, 12.0)
+    sender.join(SOON)
+    watching.until(lambda: watching.windows("door")[-1].at > began + 10)
+    results = [result for result, _ in watching.results["door"]]
+    # Stream time goes on as the wall does: windows follow one another, and none is missing.
+    assert all(before.end < after.end for before, after in pairwise(results))
+    assert results[-1].end < 30
+    assert len(results) >= 16
+    windows = watching.windows("door")
+    assert all(0 < after.at - before.at < 10 for before, after in pairwise(windows))
+    assert began < windows[0].at and windows[-1].at < time.time()
+    assert all(window.lag is not None and 0 <= window.lag < 30 for window in windows)
+    assert {state for state, _ in watching.states["door"]} <= {"starting", "watching", "lost"}
+    assert watching.fleet.status("door").reconnects == 0
+
+
 def test_a_sender_is_read_no_faster_than_the_camera(tmp_path: Path) -> None:
     port, given = PushPort(tmp_path, "door"), count(1)
     sent: list[int] = []

@@ -29,8 +29,14 @@ class Service:
         self.folder = folder
         self.messages: list[EventMessage] = []
         self.store = Store.open(StoreConfig(), folder)
+        self.set = 0.0
+        """By how much the wall clock was set."""
         self.alerts = Alerts(
-            self.store, outlets, on_message=self.messages.append, clock=lambda: self.now
+            self.store,
+            outlets,
+            on_message=self.messages.append,
+            clock=lambda: self.now + self.set,
+            steady=lambda: self.now,
         )
         self.camera = a_camera()
         self.alerts.start()
@@ -39,7 +45,8 @@ class Service:
         camera = camera or self.camera
         for score in scores:
             self.now += 2
-            self.alerts.observe(camera, camera.questions[0], a_window(self.now, score))
+            window = a_window(self.now + self.set, score, self.now)
+            self.alerts.observe(camera, camera.questions[0], window)
 
     def close(self) -> None:
         self.alerts.stop()

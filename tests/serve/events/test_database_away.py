@@ -33,7 +33,8 @@ def test_postgresql_is_restarted_in_mid_event(tmp_path: Path) -> None:
 def _check(server: PostgresServer, folder: Path) -> None:
     store = Store.open(StoreConfig(url=SecretStr(server.url)), folder)
     sink, shown = CollectingSink(), list[EventMessage]()
-    alerts = Alerts(store, {"sink": an_outlet(sink)}, on_message=shown.append, clock=lambda: 1016.0)
+    outlets, now = {"sink": an_outlet(sink)}, lambda: 1016.0
+    alerts = Alerts(store, outlets, on_message=shown.append, clock=now, steady=now)
     alerts.start()
     camera = a_camera("door", a_question(rule=AlertRule(cooldown=0)))
     for i, score in enumerate(SCORES):

@@ -16,20 +16,27 @@ from costream.serve.events.incident import GRACE, Incident, Span, Step
 STRIDE = 2.0
 
 
-def window(end: float, score: float | None, threshold: float = 0.5) -> ScoredWindow:
-    return ScoredWindow(end - 12, end, score, threshold, STRIDE)
+def window(end: float, score: float | None, threshold: float = 0.5, set: float = 0) -> ScoredWindow:
+    return ScoredWindow(end - 12 + set, end + set, score, threshold, STRIDE, received=end)
 
 
 def run(
-    scores: list[float | None], rule: AlertRule, incident: Incident | None = None, first: float = 2
+    scores: list[float | None],
+    rule: AlertRule,
+    incident: Incident | None = None,
+    first: float = 2,
+    set: float = 0,
 ) -> list[Step]:
-    """Takes windows at a stride of 2 s, the first of which ends at ``first``."""
+    """Takes windows at a stride of 2 s, the first of which ends at ``first``.
+
+    The wall clock is ``set`` seconds ahead of what it was at first.
+    """
     incident = incident or Incident()
     ends = [first + STRIDE * i for i in range(len(scores))]
     return [
         s
         for end, x in zip(ends, scores, strict=True)
-        for s in incident.observe(window(end, x), rule)
+        for s in incident.observe(window(end, x, set=set), rule)
     ]
 
 
@@ -129,8 +136,8 @@ def test_a_lost_camera_that_stays_away_ends_the_event_as_interrupted() -> None:
     incident, rule = Incident(), AlertRule(cooldown=20)
     run([0.9, 0.9], rule, incident)
     incident.lose(7.0)
-    assert incident.expire(24 + GRACE, rule.cooldown) == []
-    (end,) = incident.expire(24.1 + GRACE, rule.cooldown)
+    assert incident.expire(24 + GRACE, 24 + GRACE, rule.cooldown) == []
+    (end,) = incident.expire(24.1 + GRACE, 24.1 + GRACE, rule.cooldown)
     assert (end.change, end.span.end, end.span.interrupted) == ("end", 4, True)
 
 
@@ -144,12 +151,48 @@ def test_a_long_silence_ends_an_event_with_the_last_that_is_known() -> None:
     assert steps[1].span.start == 98
 
 
-def test_a_clock_that_is_set_back_ends_the_event_and_keeps_nothing_waiting() -> None:
-    rule = AlertRule(cooldown=0)
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize("set", [HOUR, -HOUR])
+@pytest.mark.parametrize("cooldown", [0, 60, 2 * HOUR])
+def test_a_clock_that_is_set_ends_the_event_and_keeps_nothing_waiting(
+    set: float, cooldown: float
+) -> None:
+    rule = AlertRule(cooldown=cooldown, hold=4)
     incident = Incident()
-    run([0.9, 0.9], rule, incident, first=1000)
-    steps = run([0.9, 0.1], rule, incident, first=500)
-    assert told(steps) == [("end", 500, 1002), ("new", 500, None), ("end", 502, 500)]
+    run([0.9] * 4, rule, incident, first=9994)
+    steps = run([0.9] * 4, rule, incident, first=10002, set=set)
+    assert told(steps) == [("end", 10002 + set, 10000), ("new", 10004 + set, None)]
+    assert steps[0].span.interrupted and not steps[1].span.interrupted
+    assert steps[1].span.start == 10000 + set
+
+
+@pytest.mark.parametrize("set", [HOUR, -HOUR])
+def test_what_rises_when_the_clock_is_set_has_to_hold_anew(set: float) -> None:
+    rule, incident = AlertRule(cooldown=2 * HOUR, hold=10), Incident()
+    assert run([0.1, 0.9], rule, incident, first=9998) == []
+    assert run([0.9, 0.1], rule, incident, first=10002, set=set) == []
+    (new,) = run([0.9] * 6, rule, incident, first=10006, set=set)
+    assert new.span.start == 10004 + set
+
+
+@pytest.mark.parametrize("set", [GRACE - 1, 1 - GRACE])
+def test_a_clock_that_is_set_by_less_ends_nothing(set: float) -> None:
+    rule, incident = AlertRule(cooldown=20), Incident()
+    run([0.9, 0.9], rule, incident, first=100)
+    assert run([0.9] * 20, rule, incident, first=104, set=set) == []
+    assert incident.lasting
+
+
+@pytest.mark.parametrize("set", [HOUR, -HOUR])
+def test_an_event_expires_in_time_though_the_clock_was_set(set: float) -> None:
+    rule, incident = AlertRule(cooldown=20), Incident()
+    run([0.9, 0.9], rule, incident)
+    incident.lose(7.0)
+    assert incident.expire(24 + GRACE + set, 24 + GRACE, rule.cooldown) == []
+    (end,) = incident.expire(24.1 + GRACE + set, 24.1 + GRACE, rule.cooldown)
+    assert (end.change, end.span.end, end.span.interrupted) == ("end", 4, True)
 
 
 def test_closing_ends_what_lasts_as_interrupted_and_what_cools_as_it_was() -> None:
@@ -169,7 +212,7 @@ def test_closing_ends_what_lasts_as_interrupted_and_what_cools_as_it_was() -> No
 )
 def test_an_event_of_before_a_crash_is_resumed_or_ended(pause: float, changes: list[str]) -> None:
     rule = AlertRule(cooldown=10)
-    incident = Incident.resumed(Span(0, None, 0.9, 0.5), last=20)
+    incident = Incident.resumed(Span(0, None, 0.9, 0.5), last=20, received=20)
     assert [step.change for step in incident.lose(22)] == ["update"]
     assert [s.change for s in run([0.9], rule, incident, first=22 + pause)] == changes
 
@@ -194,7 +237,7 @@ def test_every_event_has_one_new_and_one_end(
     for score, gap in zip(scores, gaps, strict=False):
         at += gap
         steps += incident.observe(window(at, score), rule)
-    steps += incident.expire(at + 1000, rule.cooldown)
+    steps += incident.expire(at + 1000, at + 1000, rule.cooldown)
 
     order = "".join(step.change[0] for step in steps)
     events = [part for part in order.split("e") if part]

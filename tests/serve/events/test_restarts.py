@@ -46,7 +46,11 @@ class Run:
         self.store = Store.open(StoreConfig(), self._folder)
         outlets = {"sink": an_outlet(self.sink)}
         self.alerts = Alerts(
-            self.store, outlets, on_message=self.shown.append, clock=lambda: self.now
+            self.store,
+            outlets,
+            on_message=self.shown.append,
+            clock=lambda: self.now,
+            steady=lambda: self.now,
         )
         self.alerts.start()
         self.alerts.changed([CAMERA])

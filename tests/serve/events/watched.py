@@ -27,5 +27,5 @@ def a_camera(id: str = "door", *questions: WatchedQuestion, **changes: Any) -> W
     return WatchedCamera(id, f"Camera {id}", config, questions or (a_question(),), **changes)
 
 
-def a_window(end: float, score: float | None) -> ScoredWindow:
-    return ScoredWindow(end - 12, end, score, 0.5, 2.0)
+def a_window(end: float, score: float | None, received: float | None = None) -> ScoredWindow:
+    return ScoredWindow(end - 12, end, score, 0.5, 2.0, end if received is None else received)

@@ -42,7 +42,7 @@ def main(folder: Path, url: str, cooldown: float, finish: bool) -> None:
     told = False
     while True:
         now = time.time()
-        window = ScoredWindow(now - 1, now, 0.9, 0.5, STRIDE)
+        window = ScoredWindow(now - 1, now, 0.9, 0.5, STRIDE, time.monotonic())
         alerts.observe(camera, camera.questions[0], window)
         lasting = messages and messages[-1].event.end is None
         if lasting and not told and store.flush(30):

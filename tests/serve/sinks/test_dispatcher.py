@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -116,6 +117,27 @@ def test_attempts_and_their_pause_outlive_the_process(store: Store) -> None:
     until(lambda: sink.messages)
     second.stop()
     second.join(10)
+
+
+@pytest.mark.parametrize("set", [3600.0, -3600.0])
+def test_a_clock_that_is_set_keeps_no_message_waiting(store: Store, set: float) -> None:
+    put(store, 100)
+    sink, now, attempts = CollectingSink(), [5000.0], list[int]()
+    sink.errors = [DeliveryError("away"), DeliveryError("away")]
+
+    def pause(attempt: int) -> float:
+        now[0] += set
+        attempts.append(attempt)
+        return 0.3
+
+    began = time.monotonic()
+    dispatcher = Dispatcher("sink", an_outlet(sink), store, clock=lambda: now[0], pause=pause)
+    dispatcher.start()
+    until(lambda: sink.messages)
+    dispatcher.stop()
+    dispatcher.join(10)
+    assert attempts == [1, 2]
+    assert time.monotonic() - began > 0.6
 
 
 def test_a_sink_is_told_of_cameras_by_its_own_thread_and_closed(store: Store, start: Start) -> None:

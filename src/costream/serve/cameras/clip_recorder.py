@@ -33,7 +33,16 @@ logger = logging.getLogger("costream")
 
 @dataclass(slots=True)
 class _Clip:
-    """A clip that is being written; moments are on the clock of ``time.monotonic``."""
+    """A clip that is being written.
+
+    Attributes:
+        event: the event's id.
+        camera: the camera's id.
+        at: where it begins, seconds since 1970.
+        start: likewise, on the clock of ``time.monotonic``.
+        until: where it ends, on that clock.
+        changed: set with another end.
+    """
 
     event: str
     camera: str
@@ -81,7 +90,7 @@ class ClipRecorder:
             start: where it begins, seconds since 1970.
             longest: seconds that it may last.
         """
-        begin = _monotonic(start)
+        begin = start - time() + monotonic()
         with self._lock:
             if event in self._clips:
                 return
@@ -93,12 +102,17 @@ class ClipRecorder:
         thread.start()
 
     def finish(self, event: str, until: float) -> None:
-        """Ends a clip at a moment, seconds since 1970, which may lie ahead."""
+        """Ends a clip at a moment, which may lie ahead.
+
+        Args:
+            event: the event's id.
+            until: seconds since 1970, by the clock as it was set when the clip began.
+        """
         with self._lock:
             found = self._clips.get(event)
         if found is not None:
             clip, _ = found
-            clip.until = min(clip.until, _monotonic(until))
+            clip.until = min(clip.until, clip.start + until - clip.at)
             clip.changed.set()
 
     def close(self) -> None:
@@ -178,8 +192,3 @@ class ClipRecorder:
     def _wait(self, clip: _Clip) -> None:
         clip.changed.wait(LOOK_EVERY)
         clip.changed.clear()
-
-
-def _monotonic(moment: float) -> float:
-    """Returns a moment in seconds since 1970 on the clock of ``time.monotonic``, as set now."""
-    return moment - time() + monotonic()

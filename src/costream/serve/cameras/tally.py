@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import monotonic
 
 from costream.engine.ingest import WindowOutline
 from costream.engine.result import Result
@@ -13,9 +14,14 @@ from costream.serve.status import CameraState, CameraStatus, Savings, WindowNews
 
 Clock = Callable[[], float]
 
+SET = 1.0
+"""Seconds by which the wall clock differs at once where somebody set it."""
+
 
 class Tally:
     """A camera's status, kept by whoever knows something of it. Any thread may use it.
+
+    Its moments are by the wall clock as it is set now, so that they are as long ago as they say.
 
     Args:
         camera: its id.
@@ -26,6 +32,7 @@ class Tally:
     def __init__(self, camera: str, source: str, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._offset = clock() - monotonic()  # of the wall clock, as it was set last
         self._status = CameraStatus(camera, "starting", clock(), source=source)
         self._before = SourceCounts()  # of processes that have ended
         self._counts = SourceCounts()
@@ -33,6 +40,7 @@ class Tally:
     def status(self) -> CameraStatus:
         """Returns it as it is now."""
         with self._lock:
+            self._follow_clock()
             return self._status
 
     def enter(self, state: CameraState, error: str | None = None) -> CameraStatus | None:
@@ -40,6 +48,7 @@ class Tally:
         with self._lock:
             if (state, error) == (self._status.state, self._status.error):
                 return None
+            self._follow_clock()
             since = self._status.since if state == self._status.state else self._clock()
             self._status = replace(self._status, state=state, since=since, error=error)
             return self._status
@@ -72,6 +81,7 @@ class Tally:
     def frame(self, at: float, size: tuple[int, int]) -> None:
         """Notes a sampled frame."""
         with self._lock:
+            self._follow_clock()
             width, height = size
             self._status = replace(self._status, last_frame=at, width=width, height=height)
 
@@ -84,6 +94,7 @@ class Tally:
         """Notes a window that was answered, and what was new in it."""
         frames = [frame for outline in outlines for frame in outline.frames]
         with self._lock:
+            self._follow_clock()
             status = self._status
             self._status = replace(
                 status,
@@ -111,6 +122,21 @@ class Tally:
         """Notes that nothing of it is in the pool any more."""
         with self._lock:
             self._status = replace(self._status, rows=0, queued=0, lag=None)
+
+    def _follow_clock(self) -> None:
+        """Calls moments by other names where the wall clock was set; it holds the lock."""
+        offset = self._clock() - monotonic()
+        moved = offset - self._offset
+        if abs(moved) < SET:
+            return
+        self._offset = offset
+        status = self._status
+        self._status = replace(
+            status,
+            since=status.since + moved,
+            last_frame=None if status.last_frame is None else status.last_frame + moved,
+            last_window=None if status.last_window is None else status.last_window + moved,
+        )
 
 
 def _saved(before: Savings, result: Result, outlines: Sequence[WindowOutline]) -> Savings:

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from time import monotonic
@@ -245,8 +245,10 @@ class Watcher:
         try:
             self._follow(stream)
         except Exception as error:  # this camera's alone
-            ours = isinstance(error, CoStreamError)
-            return str(error) if ours else f"an error that was not foreseen: {error!r}"
+            if isinstance(error, CoStreamError):
+                return str(error)
+            logger.error("camera %s failed", self._camera.id, exc_info=error)
+            return f"an error that was not foreseen: {error!r}"
         finally:
             self._leave(stream)
         return None
@@ -335,10 +337,10 @@ class Watcher:
         except Exception as error:  # whoever is told must not end the watch
             logger.warning("a window of camera %s could not be dealt with: %r", camera.id, error)
 
-    def _news(self, result: Result, outlines: Iterable[WindowOutline]) -> WindowNews:
-        at = self._parts.clock()
-        if result.wall is not None:
-            at = datetime.fromisoformat(result.wall).timestamp()
+    def _news(self, result: Result, outlines: Sequence[WindowOutline]) -> WindowNews:
+        now = monotonic()
+        received = next((o.received for o in reversed(outlines) if o.received is not None), now)
+        at = self._parts.clock() - (now - received)
         groups = [frame.keep.groups for outline in outlines for frame in outline.frames]
         if groups:
             self._kept = np.mean(groups, axis=0, dtype=np.float32)
@@ -351,7 +353,9 @@ class Watcher:
             )
             for question, answer in self._asking.answered(result)
         )
-        return WindowNews(self._camera.id, result.index, at, scores, self._kept, result.lag)
+        return WindowNews(
+            self._camera.id, result.index, at, scores, self._kept, result.lag, received
+        )
 
     def _preview(self, number: int, thumbnail: Thumbnail) -> None:
         if number != self._start_number:

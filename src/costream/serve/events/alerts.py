@@ -48,6 +48,7 @@ class Alerts:
         *,
         on_message: Callable[[EventMessage], None],
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         patience: float = PATIENCE,
     ) -> None:
         """Begins nothing yet.
@@ -58,12 +59,14 @@ class Alerts:
             on_message: is told of every change at once, in order, under a lock: it must not wait
                 nor call back.
             clock: the present, seconds since 1970.
+            steady: the present on a clock that nobody sets.
             patience: for how long a ``new`` waits for :meth:`announce` before sinks are told.
         """
         self._store = store
         self._outlets = dict(sinks)
         self._on_message = on_message
         self._clock = clock
+        self._steady = steady
         self._patience = patience
         self._lock = threading.Lock()
         self._tracks: dict[Key, Track] = {}
@@ -235,13 +238,13 @@ class Alerts:
 
     def advance(self) -> list[EventMessage]:
         """Does what is due by the clock; the thread that :meth:`start` begins calls it."""
-        now = self._clock()
+        now, steady = self._clock(), self._steady()
         messages = []
         with self._lock:
             for track in self._open():
-                if track.due <= now:
+                if track.due <= steady:
                     self._announce(track)
-                messages += self._tell(track, track.expire(now))
+                messages += self._tell(track, track.expire(now, steady))
         if abs(now - self._retained) >= _RETENTION:
             self._retained = now
             self._store.retain(now)
@@ -257,7 +260,9 @@ class Alerts:
         older = self._tracks.pop(key, None)
         if older is not None:
             self._tell(older, older.close(now))
-        track = self._tracks[key] = Track.resumed(record, part)
+        # How long the service was away, the wall clock alone knows.
+        received = self._steady() - max(now - record.last, 0.0)
+        track = self._tracks[key] = Track.resumed(record, part, received)
         self._tell(track, track.lose(now))
 
     def _open(self) -> list[Track]:
@@ -271,7 +276,7 @@ class Alerts:
         for step in steps:
             record = track.take(step)
             if step.change == "new":
-                track.due = self._clock() + self._patience
+                track.due = self._steady() + self._patience
             messages.append(self._send(record, step.change, step.at))
         return messages
 

@@ -18,6 +18,7 @@ class ScoredWindow:
         score: 0..1, or None where the model's output was no number.
         threshold: the model's own threshold for the question.
         stride: seconds by which windows move on.
+        received: when it ended on the clock of ``time.monotonic``, which nobody sets.
     """
 
     start: float
@@ -25,6 +26,7 @@ class ScoredWindow:
     score: float | None
     threshold: float
     stride: float
+    received: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from costream.serve.config.watched import AlertRule
 from costream.serve.events.event import Change, ScoredWindow
 
 GRACE = 30.0
-"""Seconds beyond the cool-down for which windows may stay away, or lie before the last one, before
-an event is ended without them."""
+"""Seconds beyond the cool-down for which windows may stay away before an event is ended without
+them, and seconds by which the wall clock may be set before all begins anew."""
 
 RELEASE = 0.7
 """Share of the threshold that is the release where none is given."""
@@ -70,14 +70,22 @@ class Incident:
         self.span: Span | None = None
         self.last = -math.inf
         self._seen = -math.inf
+        self._received = -math.inf
         self._rising: Span | None = None
         self._told = -math.inf
 
     @classmethod
-    def resumed(cls, span: Span, last: float) -> Incident:
-        """Returns one whose event was open when the service went away; :meth:`lose` it next."""
+    def resumed(cls, span: Span, last: float, received: float) -> Incident:
+        """Returns one whose event was open when the service went away; :meth:`lose` it next.
+
+        Args:
+            span: of the event.
+            last: see :class:`Incident`.
+            received: the same moment on the clock of ``time.monotonic``.
+        """
         incident = cls()
         incident.span = span
+        incident._received = received
         incident.last = incident._seen = incident._told = last
         return incident
 
@@ -90,7 +98,7 @@ class Incident:
         """Takes the next window and returns what changed, in order."""
         steps = self._bridge(window, rule)
         before, at = self._seen, max(window.end, self._seen)
-        self._seen = at
+        self._seen, self._received = at, window.received
         threshold, release = levels(window, rule)
         if self.lasting:
             return steps + self._last(at, window.score, release, rule)
@@ -106,17 +114,19 @@ class Incident:
         self.span = replace(self.span, end=self.last, interrupted=True)
         return [Step("update", self.span, at)]
 
-    def expire(self, at: float, cooldown: float) -> list[Step]:
+    def expire(self, at: float, steady: float, cooldown: float) -> list[Step]:
         """Ends what no window ends because none comes: call it now and then.
 
         Args:
             at: the present, seconds since 1970.
+            steady: the present on the clock of ``time.monotonic``.
             cooldown: of the rule.
         """
-        if at - self._seen <= GRACE:
+        silence = steady - self._received
+        if self.span is None or silence <= GRACE:
             return []
-        known = self._seen if self.span is None or self.span.end is None else self.span.end
-        return self.close(at) if at > known + cooldown + GRACE else []
+        known = self._seen if self.span.end is None else self.span.end
+        return self.close(at) if silence + self._seen - known > cooldown + GRACE else []
 
     def close(self, at: float) -> list[Step]:
         """Ends the event, if one is open, with the last that is known of it."""
@@ -125,9 +135,9 @@ class Incident:
 
     def _bridge(self, window: ScoredWindow, rule: AlertRule) -> list[Step]:
         """Ends what lies too far from a window: by a long silence, or a clock that was set."""
-        limit = rule.cooldown + GRACE
-        silence = window.end - window.stride - self._seen
-        if silence <= limit and self._seen - window.end <= limit:
+        passed = window.received - self._received
+        was_set = abs(window.end - self._seen - passed) > GRACE
+        if not was_set and passed - window.stride <= rule.cooldown + GRACE:
             return []
         steps = self.close(window.end)
         self._seen = -math.inf

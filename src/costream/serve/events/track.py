@@ -18,7 +18,7 @@ class Track:
     Attributes:
         question: as it was asked last; None while only an event of before the start is known.
         record: of the event that is open, or None.
-        due: when sinks are told of that event at the latest, seconds since 1970.
+        due: when sinks are told of that event at the latest, on the clock of ``time.monotonic``.
     """
 
     def __init__(self, camera: str, question: str) -> None:
@@ -30,18 +30,19 @@ class Track:
         self._curve = Curve()
 
     @classmethod
-    def resumed(cls, record: Record, part: int) -> Track:
+    def resumed(cls, record: Record, part: int, received: float) -> Track:
         """Returns one whose event was open when the service went away.
 
         Args:
             record: of the event.
             part: the next part of its curve.
+            received: when its last window ended, on the clock of ``time.monotonic``.
         """
         event = record.event
         track = cls(event.camera, event.question)
         track.record = record
         span = Span(event.start, event.end, event.score, event.threshold, event.interrupted)
-        track._incident = Incident.resumed(span, record.last)
+        track._incident = Incident.resumed(span, record.last, received)
         track._curve.resume(event.id, part)
         return track
 
@@ -56,9 +57,9 @@ class Track:
         """Takes note that the camera was lost, or the service was gone."""
         return self._incident.lose(at)
 
-    def expire(self, now: float) -> list[Step]:
-        """Ends the event if its windows stay away."""
-        return self._incident.expire(now, self._cooldown())
+    def expire(self, now: float, steady: float) -> list[Step]:
+        """Ends the event if its windows stay away: see :meth:`Incident.expire`."""
+        return self._incident.expire(now, steady, self._cooldown())
 
     def close(self, at: float) -> list[Step]:
         """Ends the event."""

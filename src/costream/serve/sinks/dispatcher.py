@@ -55,6 +55,7 @@ class Dispatcher:
         self._cameras: Sequence[WatchedCamera] | None = None
         self._done = 0  # number of the last message that is not to be tried again
         self._failed: Outgoing | None = None  # the store may not know yet that it was tried
+        self._next: tuple[int, float] | None = None  # which one is tried when, by `monotonic`
         self._waiting = 0
         self._status = SinkStatus(name, outlet.type, 0, 0, 0, 0, None)
         self._thread = threading.Thread(target=self._run, name=f"costream-sink-{name}", daemon=True)
@@ -114,9 +115,18 @@ class Dispatcher:
             return _IDLE
         if self._failed is not None and self._failed.number == outgoing.number:
             outgoing = self._failed
-        # A clock that was set back keeps nobody waiting for longer than the longest pause.
-        early = min(outgoing.due - self._clock(), LONGEST_PAUSE)
+        early = self._early(outgoing)
         return early if early > 0 else self._attempt(outgoing)
+
+    def _early(self, outgoing: Outgoing) -> float:
+        """Returns for how long a message waits for its next attempt, in seconds.
+
+        What the store says of it counts once: a clock that was set meanwhile keeps nobody waiting.
+        """
+        if self._next is None or self._next[0] != outgoing.number:
+            early = min(outgoing.due - self._clock(), LONGEST_PAUSE)
+            self._next = outgoing.number, time.monotonic() + early
+        return self._next[1] - time.monotonic()
 
     def _attempt(self, outgoing: Outgoing) -> float:
         """Delivers a message once and returns after how many seconds to go on."""
@@ -138,6 +148,7 @@ class Dispatcher:
         self._count(error, failed=1)
         attempts = outgoing.attempts + 1
         pause = self._pause(attempts)
+        self._next = outgoing.number, time.monotonic() + pause
         self._failed = replace(outgoing, attempts=attempts, due=self._clock() + pause)
         self._store.postpone(self._failed)
         return pause
