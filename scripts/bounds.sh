@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the package as users do, with the oldest and with the newest versions that pyproject.toml
-# admits, each in an environment of its own; watches a clip there and runs the tests of what relies
-# on private behaviour of transformers and PyAV. torch is that of the environment of `make setup`.
+# Installs the package and its service as users do, with the oldest and with the newest versions that
+# pyproject.toml admits, each in an environment of its own; watches a clip there and runs the tests of
+# what relies on private behaviour of transformers and PyAV, and those of the service that stand
+# closest to its libraries. torch is that of the environment of `make setup`.
 #
 #   scripts/bounds.sh [CLIP]    the clip to watch; without one, a synthetic camera's
 set -euo pipefail
@@ -10,6 +11,13 @@ python="${VENV:-.venv}/bin/python"
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
+
+# HTTP and its stream, databases, YAML, MQTT and webhooks, metrics, uploads.
+service=(
+  tests/serve/api/test_server.py tests/serve/api/test_stream.py tests/serve/api/test_cameras.py
+  tests/serve/api/test_events.py tests/serve/api/test_metrics.py tests/serve/config/test_document.py
+  tests/serve/store/test_store.py tests/serve/sinks/test_webhook.py tests/serve/sinks/test_mqtt.py
+)
 
 # Says what a command printed only where it fails.
 quietly() {
@@ -22,7 +30,7 @@ prepare() {
   "$python" scripts/link_torch.py "$work/torch"
   grep -E '^(pytest|pytest-timeout|hypothesis)==' constraints.txt >"$work/tools.txt"
   quietly "$python" -m pip wheel --no-deps --wheel-dir "$work" .
-  "$python" scripts/oldest.py "$work"/costream-*.whl >"$work/oldest.txt"
+  "$python" scripts/oldest.py "$work"/costream-*.whl serve >"$work/oldest.txt"
   : >"$work/newest.txt"
 }
 
@@ -32,7 +40,7 @@ try() {
   local bin="$work/$name/bin" clip=$2
   "$python" -m venv "$work/$name"
   echo "$work/torch" >"$("$bin/python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
-  quietly "$bin/pip" install -c "$work/$name.txt" "$work"/costream-*.whl -r "$work/tools.txt"
+  quietly "$bin/pip" install -c "$work/$name.txt" "$(echo "$work"/costream-*.whl)[serve]" -r "$work/tools.txt"
   "$bin/costream" doctor
   if [ -z "$clip" ]; then
     clip="$work/$name.mp4"
@@ -46,6 +54,7 @@ try() {
     tests/cli/test_run.py tests/video/test_motion.py \
     --ignore tests/models/test_real_sizes.py --ignore tests/models/test_packed.py \
     --ignore tests/models/test_outline.py -k "not real_clips and (not keep_their_contract or none-)"
+  "$bin/pytest" -p no:anyio -p no:cacheprovider "${service[@]}" -k "not postgres"
 }
 
 clip=${1:+$(realpath "$1")}

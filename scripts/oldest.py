@@ -1,6 +1,6 @@
 """Prints the oldest versions that a wheel admits of what it depends on, as constraints for pip.
 
-    python scripts/oldest.py WHEEL
+    python scripts/oldest.py WHEEL [EXTRA]...
 
 Not torch: it is large, and which builds of it can be had differs from place to place.
 """
@@ -8,6 +8,7 @@ Not torch: it is large, and which builds of it can be had differs from place to 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import distributions
 
 from packaging.requirements import Requirement
@@ -23,13 +24,19 @@ def oldest(requirement: Requirement) -> str:
     return f"{requirement.name}=={lower}"
 
 
-def main(wheel: str) -> None:
-    """Prints the constraints, a line each, without those of optional parts."""
+def is_asked_for(requirement: Requirement, extras: Sequence[str]) -> bool:
+    """Whether a package depends on it, installed with these optional parts."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def main(wheel: str, *extras: str) -> None:
+    """Prints the constraints, a line each, with those of these optional parts alone."""
     (package,) = distributions(path=[wheel])
     for requirement in map(Requirement, package.requires or ()):
-        if requirement.marker is None and requirement.name != "torch":
+        if requirement.name != "torch" and is_asked_for(requirement, extras):
             print(oldest(requirement))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

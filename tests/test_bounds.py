@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from scripts.oldest import oldest
+from scripts.oldest import is_asked_for, oldest
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,6 +40,14 @@ def test_what_private_behaviour_is_relied_on_of_is_bounded_at_both_ends(package:
 
 def test_the_oldest_version_is_the_lower_bound() -> None:
     assert oldest(Requirement("av>=17.1,<19")) == "av==17.1"
+
+
+def test_the_service_is_tried_with_the_oldest_versions_too() -> None:
+    found = [Requirement(text) for text in requires("costream") or ()]
+    chosen = {one.name for one in found if is_asked_for(one, ["serve"])}
+    assert {"av", "fastapi", "sqlalchemy", "paho-mqtt"} <= chosen
+    assert not chosen & {"pytest", "bitsandbytes", "matplotlib"}
+    assert "fastapi" not in {one.name for one in found if is_asked_for(one, [])}
 
 
 @pytest.mark.parametrize("text", ["av", "av<19", "av>=17.1,>=18"])

@@ -22,6 +22,6 @@ factories = [
         f'filesrc location="{film}" ! qtdemux ! {codec}parse ! '
         f"video/x-{codec},stream-format=byte-stream,alignment=au {spoil}! rtp{codec}pay"
     )
-    for codec, film in zip(films[::2], films[1::2])
+    for codec, film in zip(films[::2], films[1::2], strict=True)
 ]
 serve(GstRtspServer.RTSPServer.new(), *factories, port=port)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import numpy as np
@@ -18,27 +15,7 @@ from costream.serve.api import stream
 from tests.serve.api.conftest import BEARER, Serving, config, served
 from tests.serve.api.sockets import PATIENCE, eventually
 from tests.serve.fakes import FakeBackend
-
-News = tuple[str, dict[str, Any], str | None]
-
-
-def told(response: httpx.Response) -> Iterator[News]:
-    """Waits until the listener is one, and returns kind, data and id of each news."""
-    lines = response.iter_lines()
-    assert next(lines) == "retry: 2000"
-    return _told(lines)
-
-
-def _told(lines: Iterator[str]) -> Iterator[News]:
-    fields: dict[str, str] = {}
-    for line in lines:
-        if line:
-            name, _, value = line.partition(": ")
-            fields[name] = value
-            continue
-        if "data" in fields:
-            yield fields["event"], json.loads(fields["data"]), fields.get("id")
-        fields = {}
+from tests.serve.news import told
 
 
 @pytest.fixture

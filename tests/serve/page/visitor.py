@@ -85,11 +85,17 @@ def tile(page: Page, camera: str) -> Locator:
     return page.locator(f'.tile[data-camera="{camera}"]')
 
 
-def until(page: Page, condition: str) -> None:
-    """Waits until something is true in the page, whose policy lets no string be evaluated there."""
-    end = time.monotonic() + PATIENCE_MS / 1000
+def until(page: Page, condition: str, patience: float = PATIENCE_MS) -> None:
+    """Waits until something is true in the page, whose policy lets no string be evaluated there.
+
+    Args:
+        page: the page.
+        condition: an expression in its language.
+        patience: for how many milliseconds.
+    """
+    end = time.monotonic() + patience / 1000
     while not page.evaluate(condition):
-        assert time.monotonic() < end, f"not so after {PATIENCE_MS} ms: {condition}"
+        assert time.monotonic() < end, f"not so after {patience} ms: {condition}"
         page.wait_for_timeout(50)
 
 

@@ -158,7 +158,7 @@ class EventPage {
    * @param {Event} event
    */
   showMedia(event) {
-    const shown = `${event.clip} ${event.still} ${event.end === null}`;
+    const shown = event.clip ? "clip" : `${event.still} ${event.end === null}`;
     if (shown === this.shownMedia) return;
     this.shownMedia = shown;
     const still = event.still ? `${eventPath(event.id)}/still.jpg` : null;
