@@ -17,23 +17,9 @@ from tests.video.films import clip_film, codec_and_size, world_film
 MINUTE = 60.0
 
 CCTV = [
-    "fi001",
-    "fi004",
-    "fi016",
-    "fi021",
-    "fi028",
-    "fi037",
-    "fi085",
-    "fi088",
-    "nofi001",
-    "nofi004",
-    "nofi007",
-    "nofi016",
-    "nofi019",
-    "nofi046",
-    "nofi079",
-    "nofi088",
-]
+    "fi001", "fi004", "fi016", "fi021", "fi028", "fi037", "fi085", "fi088",
+    "nofi001", "nofi004", "nofi007", "nofi016", "nofi019", "nofi046", "nofi079", "nofi088",
+]  # fmt: skip
 """Clips of as many real cameras: 240 to 360 lines, 12 to 30 frames a second."""
 
 

@@ -80,6 +80,7 @@ class Watcher:
         self._size: tuple[int, int] | None = None
         self._outlines: deque[WindowOutline] = deque()
         self._recent: deque[WindowOutline] = deque(maxlen=RECENT)
+        self._received: float | None = None
         self._kept: npt.NDArray[np.float32] = np.zeros((1, 1), np.float32)
         self._tally = Tally(camera.id, masked(camera.config.url), parts.clock)
         self._port: PushPort | None = None
@@ -258,7 +259,7 @@ class Watcher:
         with self._lock:
             camera = self._read_as = self._camera
             self._resized = self._ended = False
-            self._size = None
+            self._size = self._received = None
             self._start_number += 1
             number = self._start_number
             self._outlines.clear()
@@ -338,8 +339,10 @@ class Watcher:
             logger.warning("a window of camera %s could not be dealt with: %r", camera.id, error)
 
     def _news(self, result: Result, outlines: Sequence[WindowOutline]) -> WindowNews:
+        arrivals = [outline.received for outline in outlines if outline.received is not None]
+        self._received = arrivals[-1] if arrivals else self._received
         now = monotonic()
-        received = next((o.received for o in reversed(outlines) if o.received is not None), now)
+        received = now if self._received is None else self._received
         at = self._parts.clock() - (now - received)
         groups = [frame.keep.groups for outline in outlines for frame in outline.frames]
         if groups:
