@@ -74,7 +74,6 @@ def test_the_service_itself_before_a_browser(tmp_path: Path, browser: Browser) -
         expect(page.locator(".turn.assistant")).to_have_text(re.compile("yes|no", re.IGNORECASE))
         expect(page.get_by_role("log")).to_have_attribute("aria-busy", "false")
         assert spill(page) <= 0
-        page.screenshot(path=tmp_path / "phone.png")
         visitor.leave()
         assert service.stop() == 0, service.text
         assert "Traceback" not in service.text
