@@ -123,12 +123,16 @@ class Service:
     def _begin(self) -> None:
         """Loads the model and begins to watch."""
         try:
-            engine = self._load()
+            self._watch(self._load())
         except Exception as error:  # told to whoever runs the service
             self._on_failure(error)
-            return
+
+    def _watch(self, engine: Engine) -> None:
+        """Begins to watch, unless the service has been stopped meanwhile."""
         from costream.serve.cameras.fleet import Fleet
 
+        if self._stopped:
+            return
         media = MediaFolder(self.folder / "media")
         self._reporter = Reporter(
             self._alerts,
@@ -151,7 +155,10 @@ class Service:
                 now=lambda: datetime.now(self._zone),
                 reach=self._reach,
             )
-        self._fleet.want(self._configured.cameras)
+        wanted = None
+        while wanted is not self._configured.cameras:  # the API may change them meanwhile
+            wanted = self._configured.cameras
+            self._fleet.want(wanted)
 
     def _on_change(self, cameras: tuple[WatchedCamera, ...]) -> None:
         self._alerts.changed(cameras)
@@ -348,9 +355,7 @@ class Service:
         return handle
 
     def _statuses(self) -> list[CameraStatus]:
-        return (
-            [] if self._fleet is None else [self._fleet.status(c.id) for c in self._fleet.cameras()]
-        )
+        return [] if self._fleet is None else self._fleet.statuses()
 
     def _store_still(self, id: str) -> Path:
         return self._store.file(id, "still")

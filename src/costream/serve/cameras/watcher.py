@@ -240,15 +240,14 @@ class Watcher:
             self._enter("starting")
         try:
             stream = self._start()
+            try:
+                self._follow(stream)
+            finally:
+                self._leave(stream)
         except (CoStreamError, OSError) as error:
             return str(error)
-        try:
-            self._follow(stream)
         except Exception as error:  # this camera's alone
-            ours = isinstance(error, CoStreamError)
-            return str(error) if ours else f"an error that was not foreseen: {error!r}"
-        finally:
-            self._leave(stream)
+            return f"an error that was not foreseen: {error!r}"
         return None
 
     def _start(self) -> IngestProcess:

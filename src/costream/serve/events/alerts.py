@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from costream.serve.sinks.dispatcher import Dispatcher
 from costream.serve.sinks.outlet import Outlet
 from costream.serve.store.record import Media, Record
 from costream.serve.store.store import Store
+
+logger = logging.getLogger("costream")
 
 PATIENCE = 10.0
 """Seconds for which sinks are told of an event later than it began, for its still and sentence."""
@@ -249,7 +252,10 @@ class Alerts:
 
     def _run(self) -> None:
         while not self._stopped.wait(_TURN):
-            self.advance()
+            try:
+                self.advance()
+            except Exception as error:  # what is due is tried again at the next turn
+                logger.error("events can't be looked after", exc_info=error)
 
     def _resume(self, record: Record, part: int) -> None:
         key = (record.event.camera, record.event.question)
@@ -316,9 +322,9 @@ class Alerts:
         told = {name for name, _ in parcels}
 
         def wake() -> None:
-            for name in told:
-                if name in self._dispatchers:
-                    self._dispatchers[name].wake()
+            dispatchers = self._dispatchers
+            for name in told & dispatchers.keys():
+                dispatchers[name].wake()
 
         self._store.put(record, parcels, media=media, then=wake if told else None)
 
