@@ -41,7 +41,7 @@ class Alerts:
     """Makes events of scores, keeps them, and has sinks told of them.
 
     Any thread may use it. No method waits for the database or for a sink, except :meth:`start`,
-    :meth:`stop`, :meth:`sinks`, :meth:`problems`, and :meth:`attach` to an event that is over.
+    :meth:`stop`, :meth:`sinks` and :meth:`problems`.
     """
 
     def __init__(
@@ -167,8 +167,11 @@ class Alerts:
         sentence: str | None = None,
         still: Path | None = None,
         clip: Path | None = None,
-    ) -> EventMessage:
+    ) -> None:
         """Adds to an event what was made of it; sinks are told unless it has ended.
+
+        Of an event that is over it is written once the database takes it, and left out where there
+        is no such event any more.
 
         Args:
             event_id: the event.
@@ -177,9 +180,7 @@ class Alerts:
             clip: a video within the data folder.
 
         Raises:
-            UnknownError: there is no such event.
             SettingsError: a file lies elsewhere, or is a link.
-            StoreError: the event is over, and the store can't be read.
         """
         media = [self._store.describe("still", still)] if still is not None else []
         media += [self._store.describe("clip", clip)] if clip is not None else []
@@ -188,12 +189,16 @@ class Alerts:
             track = self._track_of(event_id)
             if track is not None and track.record is not None:
                 track.record = _with(track.record, sentence, media)
-                return self._send(track.record, "update", self._clock(), media)
-        record = _with(self._store.record(event_id), sentence, media)
-        message = EventMessage("update", record.event, self._clock())
-        self._store.put(record, media=media)
-        self._on_message(message)
-        return message
+                self._send(track.record, "update", self._clock(), media)
+                return
+        self._store.amend(
+            event_id, lambda record: _with(record, sentence, media), media, self._report
+        )
+
+    def _report(self, record: Record) -> None:
+        """Reports an event that is over and of which something was made since."""
+        with self._lock:
+            self._on_message(EventMessage("update", record.event, self._clock()))
 
     def change_sinks(self, changed: Mapping[str, Outlet | None]) -> None:
         """Puts sinks in the place of those of the same names; None for one that is gone.
