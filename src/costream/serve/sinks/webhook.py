@@ -13,6 +13,7 @@ from pydantic import SecretStr
 import costream
 from costream.errors import DeliveryError, RejectedError, SettingsError
 from costream.serve.config.model import WebhookConfig
+from costream.serve.config.sink_check import is_web
 from costream.serve.events.event import EventMessage
 from costream.serve.sinks.base import Sink
 from costream.serve.sinks.refusals import Refusals, delivery_key
@@ -86,12 +87,9 @@ def sign(secret: SecretStr, body: bytes, at: int) -> str:
 
 def _shown(url: str) -> str:
     """Returns a URL without what may be secret in it, which is all but the host."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if not is_web(url):
         raise SettingsError(
             "a webhook's url is no http or https URL: write it as https://host/path"
         )
+    parsed = httpx.URL(url)
     return str(httpx.URL(scheme=parsed.scheme, host=parsed.host, port=parsed.port, path="/***"))
