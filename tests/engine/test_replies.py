@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
