@@ -291,3 +291,6 @@ def test_what_nobody_foresaw_ends_no_watch(
         watching.until(lambda: "can't start" in (watching.fleet.status("door").error or ""))
     watching.await_windows("door")
     assert watching.fleet.status("door").state == "watching"
+    # Where memory runs out, the process that reads goes and not the service.
+    score = Path(f"/proc/{watching.pid('door')}/oom_score_adj")
+    assert score.read_text() == "500\n"
