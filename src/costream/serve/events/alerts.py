@@ -13,6 +13,7 @@ from typing import TypeVar
 from costream.printable import one_line
 from costream.serve.backend import SinkStatus
 from costream.serve.config.watched import WatchedCamera, WatchedQuestion
+from costream.serve.events.ageing import Ageing
 from costream.serve.events.event import Change, EventMessage, ScoredWindow
 from costream.serve.events.incident import Step
 from costream.serve.events.track import Track
@@ -76,6 +77,7 @@ class Alerts:
             name: Dispatcher(name, outlet, store, clock=clock) for name, outlet in sinks.items()
         }
         self._retained = float("-inf")
+        self._ageing = Ageing(clock)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="costream-alerts", daemon=True)
 
@@ -252,7 +254,7 @@ class Alerts:
                 messages += self._tell(track, track.expire(now))
         if abs(now - self._retained) >= _RETENTION:
             self._retained = now
-            self._store.retain(now)
+            self._store.retain(self._ageing.now())
         return messages
 
     def _run(self) -> None:
