@@ -24,7 +24,7 @@ from costream.serve.api.chat_errors import ERRORS, ApiError, OpenAIRoute
 from costream.serve.api.chat_files import files_router
 from costream.serve.api.chat_models import models_router
 from costream.serve.api.chat_slots import Slots
-from costream.serve.api.chat_uploads import Uploads
+from costream.serve.api.chat_uploads import Uploads, stored
 from costream.serve.api.chat_videos import Video, Videos
 
 REPLIES = 16
@@ -180,7 +180,7 @@ class Chat:
         """Takes the video out of a ``data:`` URL, into a file until it was read."""
         data = _decoded(url)
         content = hashlib.sha256(data).hexdigest()
-        with self._uploads.incoming(len(data)) as (id, incoming):
+        with stored(), self._uploads.incoming(len(data)) as (id, incoming):
             incoming.write(data)
             incoming.flush()
             upload = self._uploads.keep(id, incoming, "inline", "vision")
