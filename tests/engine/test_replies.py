@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -325,3 +328,21 @@ def test_what_can_t_be_asked_is_refused_at_once(model: ModelAdapter) -> None:
     for asked, options, message in wrong:
         with pytest.raises(SettingsError, match=message):
             hand.handle.inquire(asked, **options)  # type: ignore[arg-type]
+
+
+def test_a_text_as_long_as_a_book_stops_no_other_thread(model: ModelAdapter) -> None:
+    ticks, read = list[float](), threading.Event()
+
+    def tick() -> None:
+        while not read.wait(0.01):
+            ticks.append(monotonic())
+
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    begun = monotonic()
+    model.conversation([Turn("user", "What was it? " * 30_000)])
+    taken = monotonic() - begun
+    read.set()
+    ticking.join()
+    pauses = [after - before for before, after in pairwise([begun, *ticks])]
+    assert max(pauses) < taken / 2

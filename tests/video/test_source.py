@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from costream.errors import SourceError, SourceRefusedError
-from costream.video import Stream
+from costream.video import Stream, decoder, track
 from costream.video.naming import masked, protocol
 from costream.video.source import is_file
 from tests.video.encode import encode, still, tone
@@ -65,6 +65,20 @@ def test_text(tmp_path):
 def test_sound_only(tmp_path):
     path = tone(tmp_path / "tone.m4a")
     assert error_of(path) == f"{path} holds no video"
+
+
+def test_pictures_larger_than_any_camera_s(tmp_path, monkeypatch):
+    path = encode(tmp_path / "large.mp4", [np.zeros((64, 96), np.uint8)] * 3)
+    monkeypatch.setattr(track, "MOST_PIXELS", 128 * 128)  # decoders count what they align
+    with Stream(path) as stream:
+        assert stream.info.width == 96
+    monkeypatch.setattr(track, "MOST_PIXELS", 64 * 96 - 1)
+    assert "96x64, which are larger than any camera's" in error_of(path)
+    # A stream whose headers state no size, or another one.
+    monkeypatch.setattr(track, "MOST_PIXELS", 1 << 26)
+    monkeypatch.setattr(decoder, "size_limit", lambda: {"max_pixels": "1000"})
+    with pytest.raises(SourceError, match="no picture that can be decoded"), Stream(path) as stream:
+        list(stream.samples(5))
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("png", "png"), ("jpg", "mjpeg")])

@@ -166,4 +166,7 @@ def _reload(service: Service, notifier: Notifier) -> None:
             logger.info("%s", sentence)
     except CoStreamError as error:
         logger.error("the configuration stays as it was: %s", error)
-    notifier.ready()
+    except Exception as error:  # whatever it is, the service goes on
+        logger.error("the configuration could not be read again", exc_info=error)
+    finally:
+        notifier.ready()

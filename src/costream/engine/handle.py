@@ -97,7 +97,8 @@ class WatchHandle:
         (:data:`~costream.engine.replies.TURN`).
 
         Args:
-            messages: the question, or a conversation that ends with one.
+            messages: the question, or a conversation that ends with one. A text as long as a book
+                keeps the caller for seconds.
             max_tokens: most tokens of the reply.
             temperature: 0 for the likeliest token each time, else tokens are drawn.
             top_p: tokens are drawn of the likeliest ones that have this probability together.

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any
@@ -332,6 +333,7 @@ def _serve(
     recipes: Sequence[ThumbnailRecipe | None],
 ) -> None:
     """The body of the process: reads until the parent ends it, or has gone."""
+    _go_first()
     cameras = []
     for number, (source, recipe) in enumerate(zip(sources, recipes, strict=True)):
         line, past_line, news_line = lines[_LINES * number : _LINES * (number + 1)]
@@ -345,6 +347,15 @@ def _serve(
             assert isinstance(ready, Connection)
             camera = by_connection[ready]
             camera.take(camera.line.receive())
+
+
+def _go_first() -> None:
+    """Has the kernel end this process before its parent where memory runs out.
+
+    What takes more than there is may well be what a camera sends; it is started again.
+    """
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 class _Camera(threading.Thread):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
 
@@ -14,6 +15,7 @@ from costream.engine.reply import Reply
 from costream.engine.runner import ModelRunner
 from costream.engine.writer import Writer
 from costream.errors import CoStreamError, NoWindowError
+from costream.models import Segment
 
 TURN = 0.1
 """Seconds for which replies are written before windows that are due come next. The step that is
@@ -34,6 +36,16 @@ FeedOf = Callable[[WatchHandle], Feed | None]
 logger = logging.getLogger("costream")
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A reply that waits for its turn, what it is asked, and since when."""
+
+    handle: WatchHandle
+    reply: Reply
+    segment: Segment
+    since: float
+
+
 class Replies:
     """Replies of all streams of an engine. Any thread may add some; the engine's writes them.
 
@@ -48,13 +60,23 @@ class Replies:
     def __init__(self, runner: ModelRunner) -> None:
         self._runner = runner
         self._lock = Lock()
-        self._asked: deque[tuple[WatchHandle, Reply, float]] = deque()
+        self._asked: deque[_Asked] = deque()
         self._writers: deque[Writer] = deque()
 
-    def add(self, handle: WatchHandle, reply: Reply) -> None:
-        """Takes a reply on, from any thread."""
+    def read(self, reply: Reply) -> Segment:
+        """Returns what a reply is asked, as tokens.
+
+        A long text takes seconds: whoever asks calls it, and not the engine's thread.
+
+        Raises:
+            SettingsError: the model's chat template does not take it.
+        """
+        return self._runner.model.conversation(reply.turns)
+
+    def add(self, handle: WatchHandle, reply: Reply, segment: Segment) -> None:
+        """Takes a reply on, from any thread, with what :meth:`read` made of it."""
         with self._lock:
-            self._asked.append((handle, reply, monotonic()))
+            self._asked.append(_Asked(handle, reply, segment, monotonic()))
 
     def turn(self, feed_of: FeedOf) -> bool:
         """Begins what can begin and writes for a moment; says whether there is more to write."""
@@ -72,7 +94,7 @@ class Replies:
     def close(self, error: Exception) -> None:
         """Ends all replies by an error: nobody writes them any more."""
         with self._lock:
-            left = [*(reply for _, reply, _ in self._asked), *(w.reply for w in self._writers)]
+            left = [*(asked.reply for asked in self._asked), *(w.reply for w in self._writers)]
             self._asked.clear()
             self._writers.clear()
         for reply in left:
@@ -83,21 +105,22 @@ class Replies:
         with self._lock:
             asked, self._asked = self._asked, deque()
         waiting = []
-        for handle, reply, since in asked:
+        for one in asked:
             try:
-                if not reply.ended and not self._begun(handle, reply, feed_of(handle), since):
-                    waiting.append((handle, reply, since))
+                if not one.reply.ended and not self._begun(one, feed_of(one.handle)):
+                    waiting.append(one)
             except Exception as error:  # this reply's alone
-                self._fail(reply, error)
+                self._fail(one.reply, error)
         with self._lock:
             self._asked.extendleft(reversed(waiting))
 
-    def _begun(self, handle: WatchHandle, reply: Reply, feed: Feed | None, since: float) -> bool:
+    def _begun(self, asked: _Asked, feed: Feed | None) -> bool:
         """Begins a reply if it can begin; says whether it did.
 
         Raises:
             NoWindowError: there is no window to ask about.
         """
+        handle = asked.handle
         if handle.ended:
             raise handle.error or NoWindowError("the stream has ended and can't be asked any more")
         if feed is None or not feed.settled:
@@ -109,12 +132,12 @@ class Replies:
             raise NoWindowError("the stream has no window yet: ask again in a moment")
         if not state.cached:
             feed.recall()
-            if monotonic() - since > PATIENCE:
+            if monotonic() - asked.since > PATIENCE:
                 raise NoWindowError("the stream's window had to make room for others: ask again")
             return False
         if not self._has_room:
             return False
-        self._writers.append(Writer(self._runner, feed.watch, reply))
+        self._writers.append(Writer(self._runner, feed.watch, asked.reply, asked.segment))
         return True
 
     @property

@@ -166,10 +166,11 @@ class Roster:
         return ((self._feeds[feed], result) for feed, result in results)
 
     def _inquire(self, handle: WatchHandle, reply: Reply) -> None:
+        segment = self._replies.read(reply)
         with self.wakeup.lock:
             if self._stopped:
                 raise SettingsError("this session was closed: open another one")
-            self._replies.add(handle, reply)
+            self._replies.add(handle, reply, segment)
         self._bell.ring()
 
     def _absent(self) -> list[tuple[WatchHandle, Joining]]:

@@ -12,6 +12,7 @@ from costream.engine.sampler import Sampler
 from costream.engine.transcript import Transcript
 from costream.engine.watch import Watch
 from costream.errors import SettingsError
+from costream.models import Segment
 
 SLICE = 256
 """Tokens of what was asked that are computed in one step."""
@@ -24,16 +25,17 @@ class Writer:
         runner: the engine's.
         watch: the stream, whose window the pool has.
         reply: what is written.
+        segment: what is asked, as tokens.
 
     Raises:
         SettingsError: what is asked does not fit into the model's context behind the window.
     """
 
-    def __init__(self, runner: ModelRunner, watch: Watch, reply: Reply) -> None:
+    def __init__(self, runner: ModelRunner, watch: Watch, reply: Reply, segment: Segment) -> None:
         model, window = runner.model, watch.state.window
         self.reply = reply
         self._runner = runner
-        self._segment = model.conversation(reply.turns)
+        self._segment = segment
         keys, self._start = watch.state.behind()
         room = model.context - len(keys) - len(self._segment)
         if room < 1:

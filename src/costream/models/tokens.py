@@ -75,7 +75,9 @@ class Tokens:
 
     def encode_plain(self, text: str) -> list[int]:
         """Returns the tokens of a text's characters, whatever they spell."""
-        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        # Unlike `encode`, it lets other threads run meanwhile: a long text takes seconds.
+        (found,) = self._plain.encode_batch([text], add_special_tokens=False)
+        ids: list[int] = found.ids
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from costream.serve.config.difference import changed, parts_changed, sinks_changed, told
 from costream.serve.config.load import load_config
@@ -14,6 +15,8 @@ from costream.serve.config.overlay import NOTHING, Overlay
 from costream.serve.config.resolve import resolve
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.store.store import Store
+
+Made = TypeVar("Made")
 
 Change = Callable[[ServiceConfig, Overlay], Overlay]
 """Makes a changed overlay of a file's configuration and the overlay that there is."""
@@ -68,26 +71,33 @@ class Configured:
             self._version = self._store.set_overlay(document, self._version)
             self._take(self.file_config, overlay)
 
-    def reload(self) -> tuple[list[str], tuple[str, ...]]:
+    def reload(
+        self, make: Callable[[ServiceConfig, Sequence[str]], Made]
+    ) -> tuple[list[str], Made]:
         """Reads the file again.
 
+        Args:
+            make: makes what is needed of the new file, given the names of the sinks that changed,
+                before anything is taken of it.
+
         Returns:
-            In sentences what changed, and the names of sinks that did.
+            In sentences what changed, and what was made.
 
         Raises:
-            ConfigError: the file can't be used; all stays as it was.
+            CoStreamError: the file can't be used; all stays as it was.
         """
-        if self._file is None:
-            return ["there is no file to read again"], ()
         with self._lock:
+            if self._file is None:
+                return ["there is no file to read again"], make(self.file_config, ())
             config = load_config(self._file)
             before, was = self.cameras, self.file_config
             overlay, left_out = self.overlay.fitted(config)
-            self._take(config, overlay)
             sinks = sinks_changed(was, config)
+            made = make(config, sinks)
+            self._take(config, overlay)
             difference = changed(before, self.cameras)
             sentences = [*told(difference, sinks, parts_changed(was, config)), *left_out]
-        return sentences or ["nothing changed"], sinks
+        return sentences or ["nothing changed"], made
 
     def _take(self, config: ServiceConfig, overlay: Overlay) -> None:
         cameras = resolve(config, overlay)

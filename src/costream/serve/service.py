@@ -25,7 +25,7 @@ from costream.serve.events.event import Event
 from costream.serve.health import cameras_fit, is_stuck
 from costream.serve.hub import Hub
 from costream.serve.reporter import Reporter
-from costream.serve.sinks.outlet import make_outlet
+from costream.serve.sinks.outlet import Outlet, make_outlet
 from costream.serve.status import CameraStatus
 from costream.serve.store.store import Store
 from costream.settings import EngineSettings
@@ -82,8 +82,8 @@ class Service:
             name: make_outlet(sink, self._store_still) for name, sink in config.sinks.items()
         }
         self._alerts = Alerts(self._store, outlets, on_message=self.hub.publish)
-        self._lock = threading.Lock()
-        self._stopped = False
+        self._lock, self._reloading = threading.Lock(), threading.Lock()
+        self._stopped = threading.Event()
         self._fleet: Fleet | None = None
         self._engine: Engine | None = None
         self._reporter: Reporter | None = None
@@ -107,7 +107,7 @@ class Service:
         A model that is still being loaded is not waited for.
         """
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
         if self._fleet is not None:
             self._fleet.close()
         if self._reporter is not None:
@@ -123,12 +123,16 @@ class Service:
     def _begin(self) -> None:
         """Loads the model and begins to watch."""
         try:
-            engine = self._load()
+            self._watch(self._load())
         except Exception as error:  # told to whoever runs the service
             self._on_failure(error)
-            return
+
+    def _watch(self, engine: Engine) -> None:
+        """Begins to watch, unless the service has been stopped meanwhile."""
         from costream.serve.cameras.fleet import Fleet
 
+        if self._stopped.is_set():
+            return
         media = MediaFolder(self.folder / "media")
         self._reporter = Reporter(
             self._alerts,
@@ -140,7 +144,7 @@ class Service:
         )
         self._reporter.recover()
         with self._lock:
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             self._engine = engine
             self._fleet = Fleet(
@@ -151,7 +155,10 @@ class Service:
                 now=lambda: datetime.now(self._zone),
                 reach=self._reach,
             )
-        self._fleet.want(self._configured.cameras)
+        wanted = None
+        while wanted is not self._configured.cameras:  # the API may change them meanwhile
+            wanted = self._configured.cameras
+            self._fleet.want(wanted)
 
     def _on_change(self, cameras: tuple[WatchedCamera, ...]) -> None:
         self._alerts.changed(cameras)
@@ -255,14 +262,9 @@ class Service:
 
     def reload(self) -> Sequence[str]:
         """Reads the file again; returns in sentences what changed."""
-        sentences, changed = self._configured.reload()
-        sinks = self._configured.file_config.sinks
-        self._alerts.change_sinks(
-            {
-                name: make_outlet(sinks[name], self._store_still) if name in sinks else None
-                for name in changed
-            }
-        )
+        with self._reloading:
+            sentences, outlets = self._configured.reload(self._outlets)
+            self._alerts.change_sinks(outlets)
         return sentences
 
     def events(self, query: EventQuery) -> EventPage:
@@ -353,9 +355,15 @@ class Service:
         return round(time() - (monotonic() - self._begun), 3)
 
     def _statuses(self) -> list[CameraStatus]:
-        return (
-            [] if self._fleet is None else [self._fleet.status(c.id) for c in self._fleet.cameras()]
-        )
+        return [] if self._fleet is None else self._fleet.statuses()
+
+    def _outlets(self, config: ServiceConfig, sinks: Sequence[str]) -> dict[str, Outlet | None]:
+        """Returns the sinks of these names, None for one that the configuration does not have."""
+        configured = {name: config.sinks.get(name) for name in sinks}
+        return {
+            name: None if sink is None else make_outlet(sink, self._store_still)
+            for name, sink in configured.items()
+        }
 
     def _store_still(self, id: str) -> Path:
         return self._store.file(id, "still")

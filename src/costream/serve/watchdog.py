@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from costream.serve.systemd import Notifier
+
+logger = logging.getLogger("costream")
 
 
 class Watchdog:
@@ -13,7 +16,7 @@ class Watchdog:
 
     Args:
         notifier: tells systemd.
-        is_alive: says whether it does; one that never returns counts as no.
+        is_alive: says whether it does; one that never returns, or raises, counts as no.
     """
 
     def __init__(self, notifier: Notifier, is_alive: Callable[[], bool]) -> None:
@@ -37,5 +40,8 @@ class Watchdog:
 
     def _run(self, seconds: float) -> None:
         while not self._stopped.wait(seconds):
-            if self._is_alive():
-                self._notifier.alive()
+            try:
+                if self._is_alive():
+                    self._notifier.alive()
+            except Exception as error:  # the next look may tell
+                logger.warning("whether the service is alive can't be told: %r", error)

@@ -34,7 +34,7 @@ from costream.video.source import reason
 from costream.video.strictness import STRICT_OPTIONS, LenientDecoder, is_strict
 from costream.video.timeline import Timeline
 from costream.video.timing import Timing
-from costream.video.track import codec_name, find_video, wrap
+from costream.video.track import codec_name, find_video, size_limit, wrap
 from costream.video.vectors import (
     EXPORT_OPTIONS,
     FrameVectors,
@@ -154,10 +154,11 @@ class Decoder:
         context.copy_opaque = True
         # Without, FFmpeg cuts off less than a stream says to keep rows of samples aligned.
         context.flags |= Flags.unaligned
+        context.options = size_limit()
         if self.motion == "codec":
-            context.options = EXPORT_OPTIONS
+            context.options |= EXPORT_OPTIONS
         elif is_strict(self.codec):
-            context.options = STRICT_OPTIONS
+            context.options |= STRICT_OPTIONS
 
     @property
     def rate(self) -> float | None:

@@ -11,6 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from costream.video.references import Coded
+from costream.video.track import size_limit
 
 STRICT_OPTIONS = {"err_detect": "explode"}
 """Decoder options that make FFmpeg give up a packet at the first error."""
@@ -41,6 +42,7 @@ class LenientDecoder:
         context.thread_count = 1
         context.copy_opaque = True
         context.flags = strict.flags
+        context.options = size_limit()
         self._context = context
 
     def decode(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:

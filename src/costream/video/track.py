@@ -24,6 +24,10 @@ _UNSTAMPED = frozenset(
 _WRAPS = {"mpegts": 2**33 / 90e3, "mpeg": 2**33 / 90e3, "flv": 2**32 / 1e3}
 """Seconds after which a container's stamps begin at 0 again."""
 
+MOST_PIXELS = 1 << 26
+"""Pixels of a picture, such as 8192x8192. A file of some kilobytes may state pictures of gigabytes,
+and a decoder keeps up to 16 of them."""
+
 
 def find_video(container: InputContainer, name: str) -> VideoStream:
     """Returns the container's best video stream, and stops the demuxer from reading the others.
@@ -31,7 +35,7 @@ def find_video(container: InputContainer, name: str) -> VideoStream:
     Cover pictures of music files don't count.
 
     Raises:
-        SourceRefusedError: there is none, or no decoder for it.
+        SourceRefusedError: there is none, no decoder for it, or its pictures are too large.
     """
     videos = [
         stream
@@ -46,10 +50,24 @@ def find_video(container: InputContainer, name: str) -> VideoStream:
         raise SourceRefusedError(
             f"{name} holds video of a kind that this build of FFmpeg can't decode"
         )
+    width, height = video.codec_context.width, video.codec_context.height
+    if width * height > MOST_PIXELS:
+        raise SourceRefusedError(
+            f"{name} holds pictures of {width}x{height}, which are larger than any camera's: "
+            "send smaller ones"
+        )
     for stream in container.streams:
         if stream is not video:
             stream.discard = Discard.all
     return video
+
+
+def size_limit() -> dict[str, str]:
+    """Returns the option that has FFmpeg's decoders refuse pictures above :data:`MOST_PIXELS`.
+
+    A stream may change the size of its pictures at any time.
+    """
+    return {"max_pixels": str(MOST_PIXELS)}
 
 
 def codec_name(video: VideoStream) -> str:

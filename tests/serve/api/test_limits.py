@@ -200,3 +200,41 @@ def _sent(connection: socket.socket, block: bytes) -> int:
     except OSError:
         pass
     return sent
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_requests_without_rights_keep_nobody_out(
+    backend: FakeBackend, serving: Serving, unread: bool
+) -> None:
+    url = serving(backend, config(max_connections=10, idle_timeout=600))
+    body = "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    slow = request(url, "POST /api/login HTTP/1.1") + body.encode()
+    pipelined = (request(url, "GET /healthz HTTP/1.1") + b"Via: 1.1 x\r\n\r\n") * 2000
+    held = []
+    try:
+        for _ in range(30):
+            held.append(connect(url))
+            held[-1].sendall(pipelined if unread else slow)
+        for _ in range(3):
+            assert httpx.get(f"{url}/healthz", timeout=PATIENCE).status_code == 200
+        assert eventually(lambda: len(_open(held)) <= 10)
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def _open(held: list[socket.socket]) -> list[socket.socket]:
+    """Those of the connections that are still open, once all that came was read."""
+    return [one for one in held if not _drained(one)]
+
+
+def _drained(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        while connection.recv(1 << 20):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -17,7 +17,20 @@ from costream.serve.api.app import create_app
 from costream.serve.api.server import serve
 from costream.serve.config.model import ServerConfig
 from tests.serve.api.conftest import Serving, config, served
+from tests.serve.api.sockets import PATIENCE, connect, eventually, is_closed
 from tests.serve.fakes import FakeBackend
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> dict[str, str]:
+    """Fields of a configuration that speaks TLS."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key]
+    subprocess.run([*made.split(), *names], check=True, capture_output=True)
+    return {"tls_certificate": str(certificate), "tls_key": str(key)}
 
 
 def test_it_says_where_it_listens_and_stops_when_told(backend: FakeBackend) -> None:
@@ -59,17 +72,33 @@ def test_certificates_that_are_none_are_said(backend: FakeBackend, tmp_path: Pat
             _serve(backend, config(tls_certificate=path, tls_key=path))
 
 
-def test_it_speaks_tls(backend: FakeBackend, serving: Serving, tmp_path: Path) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl to make a certificate with")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key]
-    subprocess.run([*made.split(), *names], check=True, capture_output=True)
-    url = serving(backend, config(tls_certificate=str(certificate), tls_key=str(key)))
+def test_it_speaks_tls(backend: FakeBackend, serving: Serving, tls: dict[str, str]) -> None:
+    url = serving(backend, config(**tls))
     assert url.startswith("https://")
-    trusted = ssl.create_default_context(cafile=certificate)
+    trusted = ssl.create_default_context(cafile=tls["tls_certificate"])
     assert httpx.get(f"{url}/healthz", verify=trusted).text == "ok"
+
+
+def test_handshakes_that_never_come_keep_nobody_out(
+    backend: FakeBackend, serving: Serving, tls: dict[str, str]
+) -> None:
+    url = serving(backend, config(max_connections=10, idle_timeout=600, **tls))
+    silent = [connect(url) for _ in range(60)]
+    try:
+        trusted = ssl.create_default_context(cafile=tls["tls_certificate"])
+        assert httpx.get(f"{url}/healthz", verify=trusted, timeout=PATIENCE).text == "ok"
+        assert eventually(lambda: sum(not is_closed(one) for one in silent) <= 10)
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_handshakes_that_take_too_long_are_given_up(
+    backend: FakeBackend, serving: Serving, tls: dict[str, str]
+) -> None:
+    url = serving(backend, config(idle_timeout=1, **tls))
+    with connect(url) as silent:
+        assert eventually(lambda: is_closed(silent))
 
 
 def _serve(backend: FakeBackend, server: ServerConfig) -> None:

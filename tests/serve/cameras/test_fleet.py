@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from costream.engine.ingest_process import IngestProcess
 from costream.errors import ForgottenError, SettingsError, UnknownError
 from costream.serve.cameras import due
 from costream.serve.config.model import ScheduleConfig
@@ -276,3 +277,20 @@ def test_states_are_news_of_the_hub(watching: Watching, film: Path) -> None:
     watching.until(lambda: StateNews("door", None) in news)
     states = [n.status.state for n in news if isinstance(n, StateNews) and n.status]
     assert states == ["starting", "watching"]
+
+
+def test_what_nobody_foresaw_ends_no_watch(
+    watching: Watching, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(IngestProcess, "of", fail)
+        watching.fleet.want([camera("door", str(film), loop=True)])
+        watching.until(lambda: "can't start" in (watching.fleet.status("door").error or ""))
+    watching.await_windows("door")
+    assert watching.fleet.status("door").state == "watching"
+    # Where memory runs out, the process that reads goes and not the service.
+    score = Path(f"/proc/{watching.pid('door')}/oom_score_adj")
+    assert score.read_text() == "500\n"

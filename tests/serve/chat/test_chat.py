@@ -196,6 +196,23 @@ def test_unknown_fields_are_ignored_and_broken_json_is_refused(url: str) -> None
         assert httpx.post(f"{url}/v1/chat/completions", content=raw).status_code == 400
 
 
+def test_requests_come_to_no_more_than_they_are_worth(url: str) -> None:
+    many = {"tools": [[]] * (chat.VALUES + 1)}
+    wordy = {"messages": [{"role": "user", "content": "x" * chat.WORDS}]}
+    for change, message in ((many, "values at most"), (wordy, "bytes at most beside its video")):
+        body = {"model": "camera:yard", "messages": ASKED, **change}
+        answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60)
+        assert answer.status_code == 413 and message in answer.json()["error"]["message"]
+
+
+def test_few_hold_a_video_at_a_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat, "INLINE_AT_ONCE", 0)
+    with served(service) as url:
+        body = {"model": "costream", "messages": about("data:video/mp4;base64," + "A" * chat.WORDS)}
+        answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60)
+        assert answer.status_code == 429
+
+
 def test_what_is_no_video_is_told(client: OpenAI, service: Service) -> None:
     playlist = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
     for data in (b"no video at all", playlist):

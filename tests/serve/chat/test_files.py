@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Iterator
@@ -129,3 +130,27 @@ def test_they_expire_and_what_a_crash_left_goes(
     note.write_text(json.dumps({**values, "created": values["created"] - chat_uploads.KEPT - 1}))
     monkeypatch.setattr(chat_uploads, "_age", lambda path, now: 61.0)
     assert again.list() == [] and not list(folder.iterdir())
+
+
+def test_a_disk_that_takes_nothing_is_said(
+    url: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    answer = httpx.post(f"{url}/v1/files", files={"file": ("a.mp4", b"video")})
+    assert answer.status_code == 507 and answer.json()["error"]["code"] == "no_room"
+    body = {
+        "model": service.model,
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
+                    {"type": "text", "text": "What happens?"},
+                ],
+            }
+        ],
+    }
+    assert httpx.post(f"{url}/v1/chat/completions", json=body).status_code == 507

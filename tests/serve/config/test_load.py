@@ -133,6 +133,29 @@ WRONG = [
     ("store: {url: abc}", "store.url: it is no URL of SQLAlchemy"),
     # YAML
     ("cameras: {a: {url: push}}\ncameras: {}", "2: cameras: it is given twice, first in line 1"),
+    ("x-a: {b: 1}\ncameras: {a: {url: push}, a: {url: push}}", "2: cameras.a: it is given twice"),
+    # sinks
+    ("sinks: {a: {type: webhook, url: 'ftp://x'}}", "sinks.a.url: it is no http or https URL"),
+    ("sinks: {a: {type: webhook, url: 'https://'}}", "sinks.a.url: it is no http or https URL"),
+    (
+        "sinks: {a: {type: webhook, url: 'http://x', headers: {'A b': c}}}",
+        "sinks.a.headers.A b: it is no name of a header",
+    ),
+    (
+        'sinks: {a: {type: webhook, url: "http://x", headers: {A: "b\\nC: d"}}}',
+        "sinks.a.headers.A: a header is text on one line",
+    ),
+    ("sinks: {a: {type: mqtt, host: ''}}", "sinks.a.host: it is no host"),
+    (
+        "sinks: {a: {type: mqtt, host: b, discovery: 'a/#'}}",
+        "sinks.a.discovery: 'a/#' is no prefix",
+    ),
+    ('sinks: {a: {type: mqtt, host: b, prefix: "a\\0"}}', "is no prefix of topics"),
+    ("sinks: {a: {type: command, run: ['']}}", "sinks.a.run[0]: it is empty"),
+    ('sinks: {a: {type: command, run: [a, "\\0"]}}', "sinks.a.run[1]: no program takes a NUL"),
+    # durations
+    ("cameras: {a: {url: push, timeout: 30d}}", "30d' is more than 86400"),
+    ("alerts: {before: 1e300}", "1e+300 is more than"),
     ("cameras: {a: {url: !env X}}", "cameras.a.url: there is no tag !env for this: !file is"),
     (
         "cameras: {a: {url: !!python/object:os.system x}}",

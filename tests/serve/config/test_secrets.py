@@ -133,7 +133,7 @@ def test_no_repr_holds_a_secret(tmp_path: Path) -> None:
         cameras: {{a: {{url: "rtsp://u:{SECRET}@host/1"}}}}
         sinks:
           w: {{type: webhook, url: "https://x/{SECRET}", secret: {SECRET}}}
-          h: {{type: webhook, url: x, headers: {{A: {SECRET}}}}}
+          h: {{type: webhook, url: "https://x", headers: {{A: {SECRET}}}}}
           m: {{type: mqtt, host: x, password: {SECRET}}}
         """,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from costream.errors import SettingsError, UnknownError
+from costream.errors import SettingsError
 from costream.serve.backend import EventQuery
 from costream.serve.config.model import StoreConfig
 from costream.serve.config.watched import AlertRule, WatchedCamera
@@ -160,23 +161,44 @@ def test_what_is_attached_later_is_told_until_the_end(
     assert sink.messages[-1].event.clip
     service.score(*[0.1] * 15)
     until(lambda: sink.changes[-1] == "end")
-    after = service.alerts.attach(service.id, sentence="Later.")
-    assert service.store.event(after.event.id).sentence == "Later."
-    assert service.messages[-1] == after
-    service.store.flush()
+    service.alerts.attach(service.id, sentence="Later.")
+    assert service.store.event(service.id).sentence == "Later."
+    assert service.messages[-1].change == "update"
+    assert service.messages[-1].event == service.store.event(service.id)
     assert not service.store.waiting("sink")
 
 
 def test_attaching_checks_what_it_is_given(
-    service: Service, tmp_path_factory: pytest.TempPathFactory
+    service: Service, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.score(0.9)
     outside = tmp_path_factory.mktemp("outside") / "a.jpg"
     outside.write_bytes(b"")
     with pytest.raises(SettingsError, match="data folder"):
         service.alerts.attach(service.id, still=outside)
-    with pytest.raises(UnknownError, match="no event"):
-        service.alerts.attach("0" * 26, sentence="Nothing.")
+    service.alerts.attach("0" * 26, sentence="Nothing.")
+    service.store.flush()
+    assert "there is no event 00000000000000000000000000 any more" in caplog.text
+    assert not service.store.problems()
+
+
+def test_what_is_made_of_an_event_that_is_over_waits_for_its_database(service: Service) -> None:
+    service.score(0.9, *[0.1] * 15)
+    event, clip = service.id, service.folder / "clip.mp4"
+    clip.write_bytes(b"video")
+    still = clip.with_suffix(".jpg")
+    still.write_bytes(b"picture")
+    service.store.flush()
+    with sqlite3.connect(service.folder / "costream.sqlite", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        service.alerts.attach(event, clip=clip)
+        service.alerts.attach(event, still=still)
+        service.alerts.attach(event, sentence="Somebody fell.")
+        other.execute("ROLLBACK")
+    until(lambda: not service.store.queued)
+    after = service.store.event(event)
+    assert (after.clip, after.still, after.sentence) == (True, True, "Somebody fell.")
+    assert service.store.file(event, "clip") == clip
 
 
 def test_filters_of_a_sink(tmp_path: Path) -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from costream.errors import DeliveryError, RejectedError
 from costream.serve.config.model import StoreConfig, WebhookConfig
 from costream.serve.events.event import EventMessage
+from costream.serve.sinks import dispatcher as dispatcher_module
 from costream.serve.sinks.base import Sink
 from costream.serve.sinks.dispatcher import LONGEST_PAUSE, Dispatcher, pause_after
 from costream.serve.sinks.outlet import make_outlet
+from costream.serve.store.record import Outgoing
+from costream.serve.store.schema import OUTBOX
 from costream.serve.store.store import Store
 from tests.serve.events.watched import a_camera
 from tests.serve.sinks.collecting import CollectingSink, an_outlet
@@ -175,3 +179,33 @@ def test_pauses_grow_to_five_minutes(attempts: int, chance: float) -> None:
     pause = pause_after(attempts, lambda: chance)
     assert 0.5 <= pause <= LONGEST_PAUSE == 300
     assert pause <= 2.0 ** (attempts - 1) if attempts < 20 else pause > 149
+
+
+def test_a_message_that_can_t_be_read_is_left_out(store: Store, start: Start) -> None:
+    put(store, 1000)
+    with store._engine.begin() as connection:
+        connection.execute(update(OUTBOX).values(payload='{"change": "new"}'))
+    sink = CollectingSink()
+    dispatcher = start(sink)
+    until(lambda: dispatcher.status().rejected)
+    second = put(store, 2000, dispatcher)
+    until(lambda: [message.event.id for message in sink.messages] == [second])
+
+
+def test_an_error_of_the_store_that_nobody_foresaw_ends_no_dispatcher(
+    store: Store, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "_IDLE", 0.01)
+    broken = iter([RuntimeError("out of order")])
+    next_outgoing = store.next_outgoing
+
+    def sometimes(sink: str, after: int) -> Outgoing | None:
+        for error in broken:
+            raise error
+        return next_outgoing(sink, after)
+
+    monkeypatch.setattr(store, "next_outgoing", sometimes)
+    put(store, 1000)
+    sink = CollectingSink()
+    start(sink)
+    until(lambda: sink.changes == ["new"])

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
 
 from costream.errors import DeliveryError, SettingsError, UnknownError
@@ -244,3 +245,15 @@ def deliver_when_connected(sink: MqttSink, message: EventMessage) -> None:
         return True
 
     until(delivered)
+
+
+def test_what_a_broker_sends_ends_no_thread(
+    sink: MqttSink, listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.announce([])
+    until(lambda: listener.text("costream/status") == "online")
+    client = sink._client
+    assert client is not None
+    client._handle_on_message(paho.MQTTMessage(topic=b"\xff"))
+    assert "on_message" in caplog.text
+    deliver_when_connected(sink, a_message())

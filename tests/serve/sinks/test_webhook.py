@@ -7,13 +7,17 @@ import hmac
 import json
 import os
 import shutil
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from costream.errors import DeliveryError, RejectedError, SettingsError
 from costream.serve.config.model import WebhookConfig
@@ -177,3 +181,30 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="http") as caught:
         WebhookSink(WebhookConfig.model_validate({"type": "webhook", "url": url}))
     assert "verysecret" not in str(caught.value)
+
+
+def test_an_answer_that_trickles_in_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_trickle, args=(server,), daemon=True).start()
+        sink = WebhookSink(
+            WebhookConfig(
+                type="webhook",
+                url=SecretStr(f"http://127.0.0.1:{server.getsockname()[1]}/"),
+                timeout=0.3,
+            )
+        )
+        begun = time.monotonic()
+        with pytest.raises(DeliveryError, match="did not answer in time"):
+            sink.deliver(a_message())
+        assert time.monotonic() - begun < 5
+
+
+def _trickle(server: socket.socket) -> None:
+    """Sends the head of an answer, a letter at a time, to whoever asks first."""
+    with suppress(OSError):
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while True:
+                connection.sendall(b"a")
+                time.sleep(0.02)

@@ -156,3 +156,14 @@ def test_a_write_that_is_never_taken_keeps_no_other_waiting(sqlite_store: Store)
     sqlite_store.put(good)
     assert sqlite_store.event(good.event.id) == good.event
     assert "1 changes of events were lost" in sqlite_store.problems()[0]
+
+
+def test_whoever_is_told_of_a_write_and_fails_ends_no_other(sqlite_store: Store) -> None:
+    def fail() -> None:
+        raise KeyError("nobody is there")
+
+    sqlite_store.put(a_record(1000), then=fail)
+    assert sqlite_store.flush(10)
+    sqlite_store.put(a_record(2000))
+    assert sqlite_store.flush(10)
+    assert len(sqlite_store.query(EventQuery()).events) == 2

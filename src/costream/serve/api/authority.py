@@ -93,11 +93,14 @@ class Authority:
         return hmac.compare_digest(_digest(text), self._digest) and self.has_token
 
     def _by_header(self, request: HTTPConnection) -> Rights:
+        scheme, _, token = request.headers["authorization"].partition(" ")
+        if scheme.lower() != "bearer":
+            # Links with a user's name in them have browsers send one: nobody tries a token so.
+            return Rights(read=False, change=False, known="wrong")
         peer = address_of(request)
         if wait := self.attempts.wait(peer):
             return Rights(read=False, change=False, known="wrong", wait=wait)
-        scheme, _, token = request.headers["authorization"].partition(" ")
-        if scheme.lower() == "bearer" and self.is_token(token.strip()):
+        if self.is_token(token.strip()):
             return Rights(read=True, change=True, known="token")
         self.attempts.failed(peer)
         return Rights(read=False, change=False, known="wrong")

@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,7 +24,7 @@ from costream.serve.api.chat_errors import ERRORS, ApiError, OpenAIRoute
 from costream.serve.api.chat_files import files_router
 from costream.serve.api.chat_models import models_router
 from costream.serve.api.chat_slots import Slots
-from costream.serve.api.chat_uploads import Uploads
+from costream.serve.api.chat_uploads import Uploads, stored
 from costream.serve.api.chat_videos import Video, Videos
 
 REPLIES = 16
@@ -32,6 +32,16 @@ REPLIES = 16
 
 INLINE = 128 << 20
 """Bytes of the largest request, which may hold a video itself."""
+
+WORDS = 1 << 20
+"""Bytes of the largest request, beside a video that it holds."""
+
+INLINE_AT_ONCE = 2
+"""Requests that may hold a video at a time: each is in memory several times over."""
+
+VALUES = 1 << 18
+"""Most commas, brackets and braces of a request: each may begin a value, of many times its size.
+There is none in base64."""
 
 _BODY = {
     "requestBody": {
@@ -100,17 +110,17 @@ class Chat:
         self._answerer = answerer
         self._uploads = uploads
         self._slots = Slots(REPLIES, "replies")
+        self._inline_slots = Slots(INLINE_AT_ONCE, "requests that hold a video")
 
     async def create_chat_completion(self, request: Request) -> Response:
         """Answers with a reply, whole or as Server-Sent Events while it is written."""
         async with AsyncExitStack() as stack:
             stack.enter_context(self._slots.held())
-            raw = await _read(request, INLINE)
-            body = await asyncio.to_thread(ChatBody.model_validate_json, raw)
-            target = await asyncio.to_thread(self._target, body)
+            body, target = await self._understood(request)
             if target.video is not None:
                 stack.push_async_callback(asyncio.to_thread, self.videos.give_back, target.video)
-            reply = target.handle.inquire(body.turns, **body.options)
+            inquire = partial(target.handle.inquire, body.turns, **body.options)
+            reply = await asyncio.to_thread(inquire)
             stack.callback(reply.cancel)
             stack.callback(asyncio.create_task(_cancel_when_gone(request, reply)).cancel)
             pieces = aiter(reply)
@@ -127,6 +137,23 @@ class Chat:
             usage = body.stream_options is not None and body.stream_options.include_usage
             chunks = completion.chunks(first, pieces, include_usage=usage)
             return ReplyStream(chunks, stack.pop_all())
+
+    async def _understood(self, request: Request) -> tuple[ChatBody, Target]:
+        """Reads a request and finds what it asks about."""
+        with ExitStack() as large:
+            chunks, size = list[bytes](), 0
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > INLINE:
+                    raise ApiError(
+                        413,
+                        f"a request has {INLINE} bytes at most: upload the video by /v1/files",
+                    )
+                if size > WORDS >= size - len(chunk):
+                    large.enter_context(self._inline_slots.held())
+                chunks.append(chunk)
+            body = await asyncio.to_thread(_parsed, chunks)
+            return body, await asyncio.to_thread(self._target, body)
 
     def _target(self, body: ChatBody) -> Target:
         """Finds what is asked about; a video is begun to be read where it has not stayed."""
@@ -153,7 +180,7 @@ class Chat:
         """Takes the video out of a ``data:`` URL, into a file until it was read."""
         data = _decoded(url)
         content = hashlib.sha256(data).hexdigest()
-        with self._uploads.incoming(len(data)) as (id, incoming):
+        with stored(), self._uploads.incoming(len(data)) as (id, incoming):
             incoming.write(data)
             incoming.flush()
             upload = self._uploads.keep(id, incoming, "inline", "vision")
@@ -183,16 +210,22 @@ class ReplyStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    chunks, size = list[bytes](), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise ApiError(
-                413, f"a request has {limit} bytes at most: upload the video by /v1/files"
-            )
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _parsed(chunks: list[bytes]) -> ChatBody:
+    """Returns the body of a request.
+
+    Raises:
+        ApiError: it would come to more than it is worth.
+        ValidationError: it is none.
+    """
+    raw = b"".join(chunks)
+    chunks.clear()
+    if sum(map(raw.count, (b",", b"[", b"{"))) > VALUES:
+        raise ApiError(413, f"a request has {VALUES} values at most")
+    body = ChatBody.model_validate_json(raw)
+    # Some write each / of base64 as \/.
+    if len(raw) - len(body.video() or "") - raw.count(b"\\/") > WORDS:
+        raise ApiError(413, f"a request has {WORDS} bytes at most beside its video")
+    return body
 
 
 async def _joined(pieces: AsyncIterator[str]) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from costream.serve.api.chat_errors import ERRORS, ApiError, OpenAIRoute
 from costream.serve.api.chat_form import UploadForm
 from costream.serve.api.chat_slots import Slots
-from costream.serve.api.chat_uploads import KEPT, Upload, Uploads
+from costream.serve.api.chat_uploads import KEPT, Upload, Uploads, stored
 
 AT_ONCE = 4
 """Uploads that come at a time."""
@@ -125,19 +125,16 @@ async def _received(request: Request, uploads: Uploads) -> Upload:
     """Takes a form to its end."""
     length = request.headers.get("content-length", "0")
     announced = int(length) if length.isdecimal() else 0
-    with uploads.incoming(announced) as (id, incoming):
+    with stored(), uploads.incoming(announced) as (id, incoming):
         form = UploadForm(request.headers.get("content-type", ""), incoming.write)
-        try:
-            async for chunk in request.stream():
-                await asyncio.to_thread(form.feed, chunk)
-            form.finish()
-            purpose = form.fields.get("purpose", PURPOSES[0])
-            if purpose not in PURPOSES:
-                known = ", ".join(PURPOSES)
-                raise ApiError(400, f"choose the purpose from {known}", param="purpose")
-            incoming.flush()
-            return await asyncio.to_thread(
-                uploads.keep, id, incoming, form.filename or "video", purpose
-            )
-        except OSError as error:
-            raise ApiError(507, "the service can't store this video", code="no_room") from error
+        async for chunk in request.stream():
+            await asyncio.to_thread(form.feed, chunk)
+        form.finish()
+        purpose = form.fields.get("purpose", PURPOSES[0])
+        if purpose not in PURPOSES:
+            known = ", ".join(PURPOSES)
+            raise ApiError(400, f"choose the purpose from {known}", param="purpose")
+        incoming.flush()
+        return await asyncio.to_thread(
+            uploads.keep, id, incoming, form.filename or "video", purpose
+        )

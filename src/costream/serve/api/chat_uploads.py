@@ -212,6 +212,19 @@ class Uploads:
         return None
 
 
+@contextmanager
+def stored() -> Iterator[None]:
+    """Stores a video.
+
+    Raises:
+        ApiError: the disk is full, or can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ApiError(507, "the service can't store this video", code="no_room") from error
+
+
 def too_large(limit: int) -> ApiError:
     """Returns what is said of a file that is too large."""
     return ApiError(413, f"a video may have {limit} bytes at most", code="too_large")

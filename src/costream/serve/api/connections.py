@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from costream.serve.api.authority import Rights
 
 
 class Connections:
     """All connections of a server. It belongs to one event loop.
 
     A connection rests while it has no complete request: it may do so for ``idle`` seconds, however
-    many bytes of a header come meanwhile. When there are too many connections, the one that has
-    rested longest is closed, and a new one only where none rests. So whoever opens connections and
-    says nothing keeps nobody else out.
+    many bytes of a header come meanwhile. When there are too many connections, one is closed that
+    rests or is at a request without rights: the one whose last request with rights is longest ago.
+    So whoever opens connections and says nothing, sends a body slowly or does not read keeps nobody
+    else out. Connections in a handshake of TLS are counted apart: there are as many of these at
+    most.
     """
 
     def __init__(self, most: int, idle: float) -> None:
@@ -28,16 +34,27 @@ class Connections:
         self._most = most
         self._idle = idle
         self._all: dict[GuardedProtocol, None] = {}
+        self._accepted: dict[int, tuple[socket.socket, float]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
+    def accepted(self, connection: socket.socket) -> None:
+        """Takes a connection that is to be :meth:`opened`, at once or after a handshake."""
+        gone = [number for number, (one, _) in self._accepted.items() if one.fileno() < 0]
+        for number in gone:
+            del self._accepted[number]
+        self._accepted[connection.fileno()] = connection, time.monotonic()
+        if len(self._accepted) > self._most:
+            self._give_up(next(iter(self._accepted)))
+
     def opened(self, connection: GuardedProtocol) -> None:
-        """Takes a new connection."""
+        """Takes a new connection, whose handshake, if it had one, is over."""
+        self._accepted.pop(connection.number, None)
         self._all[connection] = None
         if len(self._all) > self._most:
-            resting = (one for one in self._all if one.rests)
-            oldest = min(resting, key=lambda one: one.since)
+            may_go = (one for one in self._all if one.rests or not one.may_last)
+            oldest = min(may_go, key=lambda one: one.useful)
             # It is told of its end only later, when others may have been opened.
             self.closed(oldest)
             oldest.abort()
@@ -54,6 +71,27 @@ class Connections:
             for connection in list(self._all):
                 if connection.is_silent_since(overdue):
                     connection.abort()
+            for number, (_, since) in list(self._accepted.items()):
+                if since < overdue:
+                    self._give_up(number)
+
+    def _give_up(self, number: int) -> None:
+        """Ends a connection in its handshake; the event loop closes it then."""
+        connection, _ = self._accepted.pop(number)
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+class GuardedListener(socket.socket):
+    """A listening socket whose connections are counted from the moment that they are accepted."""
+
+    guard: Connections
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accepts a connection."""
+        connection, address = super().accept()
+        self.guard.accepted(connection)
+        return connection, address
 
 
 class GuardedProtocol(H11Protocol):
@@ -61,6 +99,7 @@ class GuardedProtocol(H11Protocol):
 
     Attributes:
         since: when it began to rest.
+        useful: when it answered a request with rights for the last time, or else was opened.
     """
 
     def __init__(self, guard: Connections, **uvicorn: Any) -> None:
@@ -72,13 +111,30 @@ class GuardedProtocol(H11Protocol):
         """
         super().__init__(**uvicorn)
         self._guard = guard
-        self.since = time.monotonic()
+        self.since = self.useful = time.monotonic()
         self._unread: float | None = None
+
+    @property
+    def number(self) -> int:
+        """Of its socket, for the system."""
+        return int(self.transport.get_extra_info("socket").fileno())
 
     @property
     def rests(self) -> bool:
         """Whether it has no complete request."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def may_last(self) -> bool:
+        """Whether its request may last: to send for long takes the token."""
+        rights = self._rights
+        return rights.change or (rights.read and not self.cycle.more_body)
+
+    @property
+    def _rights(self) -> Rights:
+        """Those of its last request; none before they were looked at."""
+        found = None if self.cycle is None else self.cycle.scope["state"].get("rights")
+        return found if isinstance(found, Rights) else Rights(read=False, change=False)
 
     def is_silent_since(self, moment: float) -> bool:
         """Whether it has rested since a moment, or its client has read nothing since then."""
@@ -102,6 +158,8 @@ class GuardedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Is called when a response was sent."""
         self.since = time.monotonic()
+        if self._rights.read:
+            self.useful = self.since
         super().on_response_complete()
 
     def pause_writing(self) -> None:

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from costream.errors import SettingsError
 from costream.serve.api.authority import token_of
 from costream.serve.api.clients import Clients
-from costream.serve.api.connections import Connections, GuardedProtocol
+from costream.serve.api.connections import Connections, GuardedListener, GuardedProtocol
 from costream.serve.api.hosts import is_loopback
 from costream.serve.config.model import ServerConfig
 
@@ -46,8 +46,8 @@ def serve(
         SettingsError: it can't listen there.
     """
     check_server(server)
-    with _listener(server) as listener:
-        guard = Connections(server.max_connections, max(server.idle_timeout, 1.0))
+    guard = Connections(server.max_connections, max(server.idle_timeout, 1.0))
+    with _listener(server, guard) as listener:
         config = _config(app, server, guard)
         clients: Clients = app.state.clients
         _Server(config, guard, clients, partial(on_ready, _url(server, listener)), stop).run(
@@ -109,6 +109,8 @@ def _config(app: FastAPI, server: ServerConfig, guard: Connections) -> uvicorn.C
             app,
             http=cast(Any, partial(GuardedProtocol, guard)),
             ws="none",
+            # Another loop would not ask our listener for connections.
+            loop="asyncio",
             lifespan="auto",
             log_config=None,
             log_level="warning",
@@ -130,16 +132,17 @@ def _config(app: FastAPI, server: ServerConfig, guard: Connections) -> uvicorn.C
 
 
 @contextmanager
-def _listener(server: ServerConfig) -> Iterator[socket.socket]:
+def _listener(server: ServerConfig, guard: Connections) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     try:
-        listener = socket.create_server((server.host, server.port), family=family, backlog=_BACKLOG)
+        opened = socket.create_server((server.host, server.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise SettingsError(
             f"can't listen on {server.host}:{server.port}: {_reason(error)}; "
             "choose another server.host or server.port"
         ) from error
-    with listener:
+    with GuardedListener(fileno=opened.detach()) as listener:
+        listener.guard = guard
         yield listener
 
 

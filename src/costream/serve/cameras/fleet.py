@@ -123,6 +123,12 @@ class Fleet:
         with self._lock:
             return [watcher.camera for watcher in self._watchers.values()]
 
+    def statuses(self) -> list[CameraStatus]:
+        """Returns how those that are wanted are doing."""
+        with self._lock:
+            watchers = list(self._watchers.values())
+        return [watcher.status() for watcher in watchers]
+
     def status(self, camera: str) -> CameraStatus:
         """Returns how a camera is doing.
 
@@ -239,11 +245,10 @@ class Fleet:
                 self._review()
 
     def _pass_on(self, news: StateNews) -> None:
-        self._hub.publish(news)
-        if self._on_state is None or news.status is None:
-            return
         try:
-            self._on_state(news.status)
+            self._hub.publish(news)
+            if self._on_state is not None and news.status is not None:
+                self._on_state(news.status)
         except Exception as error:  # whoever is told must not end the fleet
             logger.warning("a state of camera %s could not be dealt with: %r", news.camera, error)
 
@@ -255,3 +260,5 @@ class Fleet:
                 watcher.review(self._now())
             except CoStreamError as error:
                 logger.warning("camera %s: %s", watcher.camera.id, error)
+            except Exception as error:  # this camera's alone
+                logger.warning("camera %s can't be reviewed: %r", watcher.camera.id, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,6 +24,8 @@ _DIMMED = 0.45
 """Brightness of what was pruned."""
 
 _EDGE = (255, 196, 0)
+
+logger = logging.getLogger("costream")
 
 Pixels = npt.NDArray[np.uint8]
 Groups = npt.NDArray[np.bool_]
@@ -73,14 +76,19 @@ class MediaFolder:
     def recover(self) -> Iterator[tuple[str, Path]]:
         """Takes up what a crash left: yields the event's id and the path of each clip.
 
-        What was written of a clip plays. A still that is not whole is removed.
+        What was written of a clip plays. A still that is not whole is removed. What can't be moved
+        or removed is left.
         """
         for partial in sorted(self.root.rglob(f"*{PARTIAL}")):
             path = partial.with_suffix("")
-            if path.suffix == ".jpg" or not partial.stat().st_size:
-                partial.unlink(missing_ok=True)
+            try:
+                if path.suffix == ".jpg" or not partial.stat().st_size:
+                    partial.unlink(missing_ok=True)
+                    continue
+                partial.replace(path)
+            except OSError as error:
+                logger.warning("%s is left as it is: %s", partial, error.strerror)
                 continue
-            partial.replace(path)
             yield path.stem, path
 
 

@@ -241,17 +241,15 @@ class Watcher:
             self._enter("starting")
         try:
             stream = self._start()
+            try:
+                self._follow(stream)
+            finally:
+                self._leave(stream)
         except (CoStreamError, OSError) as error:
             return str(error)
-        try:
-            self._follow(stream)
         except Exception as error:  # this camera's alone
-            if isinstance(error, CoStreamError):
-                return str(error)
             logger.error("camera %s failed", self._camera.id, exc_info=error)
             return f"an error that was not foreseen: {error!r}"
-        finally:
-            self._leave(stream)
         return None
 
     def _start(self) -> IngestProcess:

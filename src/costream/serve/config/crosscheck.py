@@ -14,6 +14,7 @@ from costream.serve.config.levels import Level, asked_of, levels, overrides_of
 from costream.serve.config.model import Filter, ServiceConfig
 from costream.serve.config.problem import Path, suggestion
 from costream.serve.config.server_check import server_flaws, store_flaws
+from costream.serve.config.sink_check import sink_flaws
 
 Flaw = tuple[Path, str]
 """Where something is wrong, and what in a sentence."""
@@ -35,6 +36,7 @@ def service_flaws(config: ServiceConfig, written: Mapping[str, Any]) -> Iterator
     yield from watched_flaws(config, written)
     cameras, questions = _names(config, written, "cameras"), _names(config, written, "questions")
     for name, sink in config.sinks.items():
+        yield from sink_flaws(("sinks", name), sink)
         yield from _filter_flaws(("sinks", name), sink, cameras, questions)
 
 

@@ -158,10 +158,10 @@ class _Builder:
             self._found.add(path, "a name is needed before the colon", line_of(key))
             return
         name = str(key.value)
-        line = first.setdefault(name, line_of(key))
-        if name in found and line != line_of(key):
-            again = f"it is given twice, first in line {line}: keep one"
+        if name in first:
+            again = f"it is given twice, first in line {first[name]}: keep one"
             self._found.add((*path, name), again, line_of(key))
+        first.setdefault(name, line_of(key))
         found[name] = self._value(value, (*path, name))
         self._found.lines[(*path, name)] = line_of(key)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 
-from costream.serve.config.units import Bytes, Seconds
+from costream.serve.config.units import Bytes, Seconds, Timeout
 from costream.video.naming import masked
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -21,7 +21,7 @@ NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 """A time of day."""
 
-PREFIX = r"^[^#+\s/]+(/[^#+\s/]+)*$"
+PREFIX = r"^[^#+\s/\x00-\x1f\x7f]+(/[^#+\s/\x00-\x1f\x7f]+)*$"
 """What MQTT topics may begin with."""
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -165,7 +165,7 @@ class CameraConfig(Part):
     name: str | None = Field(None, max_length=200)
     credentials_file: str | None = None
     transport: Literal["tcp", "udp", "http", "udp_multicast"] = "tcp"
-    timeout: Seconds = 10.0
+    timeout: Timeout = 10.0
     decode: Literal["all", "changes"] = "all"
     enabled: bool = True
     zones: dict[Name, Polygon] = Field(default_factory=dict)
@@ -221,7 +221,7 @@ class ServerConfig(Part):
     hosts: list[str] = Field(default_factory=list)
     origins: list[str] = Field(default_factory=list)
     max_upload: Bytes = 2 * 1024**3
-    idle_timeout: Seconds = 30.0
+    idle_timeout: Timeout = 30.0
     max_connections: int = Field(200, ge=1)
     camera_schemes: list[str] = Field(
         default_factory=lambda: ["rtsp", "rtsps", "rtmp", "rtmps", "srt", "http", "https", "push"]
@@ -277,7 +277,7 @@ class WebhookConfig(Filter):
     url: SecretStr
     secret: SecretStr | None = None
     headers: dict[str, SecretStr] = Field(default_factory=dict)
-    timeout: Seconds = 10.0
+    timeout: Timeout = 10.0
 
 
 class MqttConfig(Filter):
@@ -300,8 +300,8 @@ class MqttConfig(Filter):
     username: str | None = None
     password: SecretStr | None = None
     tls: bool = False
-    prefix: str = Field("costream", pattern=PREFIX)
-    discovery: str | None = "homeassistant"
+    prefix: str = Field("costream", pattern=PREFIX, max_length=200)
+    discovery: Annotated[str, Field(pattern=PREFIX, max_length=200)] | None = "homeassistant"
 
 
 class CommandConfig(Filter):
@@ -315,7 +315,7 @@ class CommandConfig(Filter):
 
     type: Literal["command"]
     run: Annotated[list[str], Field(min_length=1)]
-    timeout: Seconds = 30.0
+    timeout: Timeout = 30.0
 
 
 SinkConfig = Annotated[WebhookConfig | MqttConfig | CommandConfig, Field(discriminator="type")]

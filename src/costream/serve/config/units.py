@@ -7,6 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+LONGEST = 100 * 366 * 86400.0
+"""Seconds of the longest duration: calendars and clocks still know what lies so far away."""
+
+LONGEST_TIMEOUT = 86400.0
+"""Seconds of the longest time-out: the system counts the milliseconds of a wait in 31 bits."""
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
     "": 1,
@@ -54,9 +60,10 @@ def _written(number: str, units: str) -> WithJsonSchema:
 Seconds = Annotated[
     float,
     BeforeValidator(parse_seconds),
-    Field(ge=0, allow_inf_nan=False),
+    Field(ge=0, le=LONGEST, allow_inf_nan=False),
     _written("number", "ms|s|m|h|d"),
 ]
+Timeout = Annotated[Seconds, Field(le=LONGEST_TIMEOUT)]
 Bytes = Annotated[
     int,
     BeforeValidator(parse_bytes),

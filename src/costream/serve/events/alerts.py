@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import TypeVar
 from costream.printable import one_line
 from costream.serve.backend import SinkStatus
 from costream.serve.config.watched import WatchedCamera, WatchedQuestion
+from costream.serve.events.ageing import Ageing
 from costream.serve.events.event import Change, EventMessage, ScoredWindow
 from costream.serve.events.incident import Step
 from costream.serve.events.track import Track
@@ -19,6 +21,8 @@ from costream.serve.sinks.dispatcher import Dispatcher
 from costream.serve.sinks.outlet import Outlet
 from costream.serve.store.record import Media, Record
 from costream.serve.store.store import Store
+
+logger = logging.getLogger("costream")
 
 PATIENCE = 10.0
 """Seconds for which sinks are told of an event later than it began, for its still and sentence."""
@@ -38,7 +42,7 @@ class Alerts:
     """Makes events of scores, keeps them, and has sinks told of them.
 
     Any thread may use it. No method waits for the database or for a sink, except :meth:`start`,
-    :meth:`stop`, :meth:`sinks`, :meth:`problems`, and :meth:`attach` to an event that is over.
+    :meth:`stop`, :meth:`sinks` and :meth:`problems`.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Alerts:
             name: Dispatcher(name, outlet, store, clock=clock) for name, outlet in sinks.items()
         }
         self._retained = float("-inf")
+        self._ageing = Ageing(clock)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="costream-alerts", daemon=True)
 
@@ -167,8 +172,11 @@ class Alerts:
         sentence: str | None = None,
         still: Path | None = None,
         clip: Path | None = None,
-    ) -> EventMessage:
+    ) -> None:
         """Adds to an event what was made of it; sinks are told unless it has ended.
+
+        Of an event that is over it is written once the database takes it, and left out where there
+        is no such event any more.
 
         Args:
             event_id: the event.
@@ -177,9 +185,7 @@ class Alerts:
             clip: a video within the data folder.
 
         Raises:
-            UnknownError: there is no such event.
             SettingsError: a file lies elsewhere, or is a link.
-            StoreError: the event is over, and the store can't be read.
         """
         media = [self._store.describe("still", still)] if still is not None else []
         media += [self._store.describe("clip", clip)] if clip is not None else []
@@ -188,12 +194,16 @@ class Alerts:
             track = self._track_of(event_id)
             if track is not None and track.record is not None:
                 track.record = _with(track.record, sentence, media)
-                return self._send(track.record, "update", self._clock(), media)
-        record = _with(self._store.record(event_id), sentence, media)
-        message = EventMessage("update", record.event, self._clock())
-        self._store.put(record, media=media)
-        self._on_message(message)
-        return message
+                self._send(track.record, "update", self._clock(), media)
+                return
+        self._store.amend(
+            event_id, lambda record: _with(record, sentence, media), media, self._report
+        )
+
+    def _report(self, record: Record) -> None:
+        """Reports an event that is over and of which something was made since."""
+        with self._lock:
+            self._on_message(EventMessage("update", record.event, self._clock()))
 
     def change_sinks(self, changed: Mapping[str, Outlet | None]) -> None:
         """Puts sinks in the place of those of the same names; None for one that is gone.
@@ -247,12 +257,15 @@ class Alerts:
                 messages += self._tell(track, track.expire(now, steady))
         if abs(now - self._retained) >= _RETENTION:
             self._retained = now
-            self._store.retain(now)
+            self._store.retain(self._ageing.now())
         return messages
 
     def _run(self) -> None:
         while not self._stopped.wait(_TURN):
-            self.advance()
+            try:
+                self.advance()
+            except Exception as error:  # what is due is tried again at the next turn
+                logger.error("events can't be looked after", exc_info=error)
 
     def _resume(self, record: Record, part: int) -> None:
         key = (record.event.camera, record.event.question)
@@ -321,9 +334,9 @@ class Alerts:
         told = {name for name, _ in parcels}
 
         def wake() -> None:
-            for name in told:
-                if name in self._dispatchers:
-                    self._dispatchers[name].wake()
+            dispatchers = self._dispatchers
+            for name in told & dispatchers.keys():
+                dispatchers[name].wake()
 
         self._store.put(record, parcels, media=media, then=wake if told else None)
 

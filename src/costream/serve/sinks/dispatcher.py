@@ -93,7 +93,7 @@ class Dispatcher:
         while not self._stopped.is_set():
             self._wake.clear()
             self._announce()
-            self._wake.wait(self._step())
+            self._wake.wait(self._next())
         self._outlet.sink.close()
 
     def _announce(self) -> None:
@@ -104,6 +104,14 @@ class Dispatcher:
             self._outlet.sink.announce(cameras)
         except Exception as error:  # a mistake in a sink must not end its thread
             self._count(_unforeseen(error), failed=1)
+
+    def _next(self) -> float:
+        """Does what is next, whatever goes wrong; returns after how many seconds to look again."""
+        try:
+            return self._step()
+        except Exception as error:  # whatever it is, the thread is needed for what comes
+            self._count(_unforeseen(error))
+            return _IDLE
 
     def _step(self) -> float:
         """Does what is next and returns after how many seconds to look again."""
@@ -131,6 +139,8 @@ class Dispatcher:
     def _attempt(self, outgoing: Outgoing) -> float:
         """Delivers a message once and returns after how many seconds to go on."""
         try:
+            if outgoing.message is None:
+                raise RejectedError("a message that waited can't be read and is left out")
             self._outlet.sink.deliver(outgoing.message)
         except RejectedError as error:
             self._count(error, rejected=1)

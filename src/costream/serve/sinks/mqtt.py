@@ -139,6 +139,9 @@ class MqttSink(Sink):
             client.tls_set()
         client.will_set(self._topics.status, OFFLINE, qos=1, retain=True)
         client.connect_timeout = PATIENCE
+        # What a broker sends, such as a topic that is no UTF-8, must not end the client's thread.
+        client.suppress_exceptions = True
+        client.enable_logger(logger)
         client.reconnect_delay_set(1, _LONGEST_PAUSE)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail

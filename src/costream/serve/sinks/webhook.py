@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 import costream
 from costream.errors import DeliveryError, RejectedError, SettingsError
 from costream.serve.config.model import WebhookConfig
+from costream.serve.config.sink_check import is_web
 from costream.serve.events.event import EventMessage
 from costream.serve.sinks.base import Sink
 from costream.serve.sinks.refusals import Refusals, delivery_key
@@ -29,7 +31,8 @@ class WebhookSink(Sink):
 
     A 2xx status takes the message. 410 rejects it. Any other status from 300 to 499 but 408, 425
     and 429 refuses it, and so many refusals in a row reject it (:data:`~.refusals.REFUSALS`).
-    Everything else is tried again for as long as it takes. Redirects are not followed.
+    Everything else is tried again for as long as it takes, and so is what is not answered within
+    the time-out, however slowly an answer trickles in. Redirects are not followed.
     """
 
     def __init__(self, config: WebhookConfig) -> None:
@@ -39,11 +42,10 @@ class WebhookSink(Sink):
         self._secret = config.secret
         self._refusals = Refusals()
         own = {name: value.get_secret_value() for name, value in config.headers.items()}
-        agent = {"User-Agent": f"costream/{costream.__version__}"}
-        timeout = max(config.timeout, 0.001)
-        self._client = httpx.Client(
-            headers={**agent, **own}, timeout=timeout, follow_redirects=False
-        )
+        self._common = httpx.Headers({"User-Agent": f"costream/{costream.__version__}"})
+        self._common.update(own)
+        self._timeout = max(config.timeout, 0.001)
+        self._trusted = httpx.create_ssl_context()
 
     def deliver(self, message: EventMessage) -> None:
         body = json.dumps(message.to_dict(), ensure_ascii=False).encode()
@@ -57,24 +59,33 @@ class WebhookSink(Sink):
             raise self._refusals.refuse(message, said)
         raise DeliveryError(said)
 
-    def close(self) -> None:
-        self._client.close()
-
-    def _headers(self, message: EventMessage, body: bytes) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": delivery_key(message)}
+    def _headers(self, message: EventMessage, body: bytes) -> httpx.Headers:
+        headers = self._common.copy()
+        headers["Content-Type"] = "application/json"
+        headers["Idempotency-Key"] = delivery_key(message)
         if self._secret is not None:
             headers[SIGNATURE] = sign(self._secret, body, int(time.time()))
         return headers
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> int:
+    def _post(self, body: bytes, headers: httpx.Headers) -> int:
+        # httpx times each step alone, and a head may come in very many: a loop times the whole.
         try:
-            # The answer's body is of no use, and might have no end.
-            with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
-                return answer.status_code
-        except httpx.TimeoutException:
+            return asyncio.run(self._in_time(body, headers))
+        except (httpx.TimeoutException, asyncio.TimeoutError):
             raise DeliveryError(f"{self._name} did not answer in time") from None
         except httpx.TransportError as error:
             raise DeliveryError(f"{self._name} can't be reached ({type(error).__name__})") from None
+
+    async def _in_time(self, body: bytes, headers: httpx.Headers) -> int:
+        return await asyncio.wait_for(self._answer(body, headers), self._timeout)
+
+    async def _answer(self, body: bytes, headers: httpx.Headers) -> int:
+        async with (
+            httpx.AsyncClient(verify=self._trusted, timeout=self._timeout) as client,
+            # The answer's body is of no use, and might have no end.
+            client.stream("POST", self._url, content=body, headers=headers) as answer,
+        ):
+            return answer.status_code
 
 
 def sign(secret: SecretStr, body: bytes, at: int) -> str:
@@ -86,12 +97,9 @@ def sign(secret: SecretStr, body: bytes, at: int) -> str:
 
 def _shown(url: str) -> str:
     """Returns a URL without what may be secret in it, which is all but the host."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if not is_web(url):
         raise SettingsError(
             "a webhook's url is no http or https URL: write it as https://host/path"
         )
+    parsed = httpx.URL(url)
     return str(httpx.URL(scheme=parsed.scheme, host=parsed.host, port=parsed.port, path="/***"))

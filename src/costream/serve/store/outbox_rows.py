@@ -29,7 +29,11 @@ def head(connection: Connection, sink: str, after: int) -> Outgoing | None:
     row = connection.execute(waiting.order_by(OUTBOX.c.number).limit(1)).first()
     if row is None:
         return None
-    return Outgoing(from_json(row.payload), row.number, row.attempts, row.due)
+    try:
+        message = from_json(row.payload)
+    except (ValueError, TypeError, KeyError):
+        message = None
+    return Outgoing(message, row.number, row.attempts, row.due)
 
 
 def remove(connection: Connection, number: int) -> None:

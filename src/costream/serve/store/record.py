@@ -49,13 +49,13 @@ class Outgoing:
     """A message that a sink was not told of yet.
 
     Attributes:
-        message: the message.
+        message: the message; None where what is kept of it can't be read.
         number: its place in the outbox.
         attempts: how often it was tried.
         due: when it is to be tried next, seconds since 1970.
     """
 
-    message: EventMessage
+    message: EventMessage | None
     number: int
     attempts: int
     due: float
@@ -67,6 +67,10 @@ def to_json(message: EventMessage) -> str:
 
 
 def from_json(text: str) -> EventMessage:
-    """Reads a message of the outbox."""
+    """Reads a message of the outbox.
+
+    Raises:
+        ValueError: it is none; or a TypeError or KeyError.
+    """
     values = json.loads(text)
     return EventMessage(values["change"], Event(**values["event"]), values["at"])

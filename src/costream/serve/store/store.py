@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -22,6 +23,8 @@ from costream.serve.store.media_files import MediaFiles
 from costream.serve.store.record import Media, Outgoing, Record
 from costream.serve.store.schema import OVERLAY
 from costream.serve.store.write_queue import WriteQueue
+
+logger = logging.getLogger("costream")
 
 FLUSH = 1.0
 """Seconds for which a read waits for the writes before it."""
@@ -121,6 +124,40 @@ class Store:
 
         plain = not messages and not media and then is None
         self._queue.add(work, key=("event", record.event.id) if plain else None, then=then)
+
+    def amend(
+        self,
+        id: str,
+        change: Callable[[Record], Record],
+        media: Sequence[Media],
+        then: Callable[[Record], None],
+    ) -> None:
+        """Writes an event with something changed, of what it is in the database by then.
+
+        Args:
+            id: the event's; where there is none any more, nothing is written.
+            change: returns the changed event.
+            media: files of the event that are new.
+            then: is called with the changed event once it is in the database.
+        """
+        amended: list[Record] = []
+
+        def work(connection: Connection) -> None:
+            amended.clear()
+            found = event_rows.record(connection, id)
+            if found is None:
+                logger.warning("there is no event %s any more: what was made of it is left out", id)
+                return
+            amended.append(change(found))
+            event_rows.put_record(connection, amended[0])
+            for file in media:
+                self._files.put(connection, id, file)
+
+        def tell() -> None:
+            for record in amended:
+                then(record)
+
+        self._queue.add(work, then=tell)
 
     def put_part(self, part: CurvePart) -> None:
         """Writes a part of an event's curve."""

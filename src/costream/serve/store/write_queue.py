@@ -160,4 +160,7 @@ class WriteQueue:
             self._changed.notify_all()
         for _, write in batch:
             if write.then is not None:
-                write.then()
+                try:
+                    write.then()
+                except Exception as error:  # the write was made, and others wait
+                    logger.error("nobody could be told of a write", exc_info=error)
