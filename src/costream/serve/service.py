@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import costream
@@ -17,6 +17,7 @@ from costream.serve.api.camera_url import camera_reach
 from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
 from costream.serve.cameras.media import MediaFolder
 from costream.serve.config.clock import service_zone
+from costream.serve.config.engine_check import unfit_for
 from costream.serve.config.model import CameraConfig, QuestionConfig, ServiceConfig
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.configured import Configured
@@ -78,6 +79,7 @@ class Service:
         self._zone = service_zone(config.timezone)
         self._store = Store.open(config.store, self.folder)
         self._configured = Configured(config, self._store, file, self._on_change)
+        self._unfit = unfit_for(self._configured.config)
         outlets = {
             name: make_outlet(sink, self._store_still) for name, sink in config.sinks.items()
         }
@@ -122,11 +124,13 @@ class Service:
 
     def _begin(self) -> None:
         """Loads the model and begins to watch."""
+        begun = monotonic()
         try:
             engine = self._load()
         except Exception as error:  # told to whoever runs the service
             self._on_failure(error)
             return
+        logger.info("%s is loaded, after %.1f s", self.model, monotonic() - begun)
         from costream.serve.cameras.fleet import Fleet
 
         media = MediaFolder(self.folder / "media")
@@ -154,6 +158,7 @@ class Service:
         self._fleet.want(self._configured.cameras)
 
     def _on_change(self, cameras: tuple[WatchedCamera, ...]) -> None:
+        self._unfit = unfit_for(self._configured.config)
         self._alerts.changed(cameras)
         if self._fleet is not None:
             self._fleet.want(cameras)
@@ -180,7 +185,8 @@ class Service:
         statuses = self._statuses()
         engine, store = self._engine, self._store.problems()
         clips = None if self._reporter is None else self._reporter.clips.problem
-        problems = [*store, *self._alerts.problems(), *([] if clips is None else [clips])]
+        problems = [*store, *self._alerts.problems()]
+        problems += [problem for problem in (clips, self._unfit) if problem is not None]
         if engine is None:
             problems.append("The model is being loaded.")
         pool = None if engine is None else engine.runner.pool
