@@ -53,7 +53,7 @@ def test_all_that_is_wrong_is_told_a_line_each(costream: Command, file: Path) ->
 
 
 def test_what_is_odd_is_told_and_allowed(costream: Command, file: Path) -> None:
-    file.write_text("cameras: {door: {url: push}}")
+    file.write_text("cameras: {door: {url: 'synthetic:fire'}}")
     result = costream("check", file)
     assert result.status == 0
     assert result.err.strip().endswith("nothing of it will be told (a warning)")

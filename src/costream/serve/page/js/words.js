@@ -15,7 +15,7 @@ const HOUR = 60 * MINUTE;
 const DAY_LONG = 24 * HOUR;
 
 /** @type {Record<import("./types.js").CameraState, string>} */
-export const STATES = {
+const STATES = {
   starting: "Opening",
   watching: "Watching",
   lost: "Lost, trying again",
@@ -23,6 +23,16 @@ export const STATES = {
   resting: "Resting by schedule",
   failed: "Can't be watched",
 };
+
+/**
+ * Returns how a camera is doing, in a word or two.
+ * @param {import("./types.js").CameraStatus} status
+ */
+export function stateWords({ state, error }) {
+  if (state === "starting" && error) return "Not reached yet";
+  if (state === "resting" && error) return "At its end";
+  return STATES[state];
+}
 
 /** @returns {number} */
 export const now = () => Date.now() / 1000;
@@ -124,12 +134,12 @@ export function listed(parts) {
 }
 
 /**
- * Ends a sentence with a full stop and begins it with a capital letter.
+ * Ends a sentence with a full stop and begins it with a capital letter, unless a name stands there.
  * @param {string} text
  */
 export function sentence(text) {
   const trimmed = text.trim();
-  const isAddress = /^[a-z]+:/.test(trimmed);
-  const begun = isAddress ? trimmed : trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  const isName = /^[a-z]+:|^\S*\//.test(trimmed);
+  const begun = isName ? trimmed : trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }

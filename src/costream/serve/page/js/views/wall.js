@@ -16,7 +16,8 @@ import {
 import { Still } from "../still.js";
 import { Traces } from "../traces.js";
 import { addCameraButton } from "./camera_forms.js";
-import { plural, STATES } from "../words.js";
+import { savedShare, totalSavings } from "./savings.js";
+import { plural, stateWords } from "../words.js";
 
 const TRACES = 3;
 const SECONDS = 300;
@@ -33,6 +34,7 @@ class Wall {
     /** @type {Map<string, Tile>} */
     this.tiles = new Map();
     this.headline = h("h1", { class: "headline" });
+    this.gist = h("p", { class: "gist" });
     this.grid = h("ul", {
       class: "wall",
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.walk(event),
@@ -59,19 +61,22 @@ class Wall {
     this.element = h(
       "div",
       { class: "wall-page" },
-      h("div", { class: "wall-head" }, this.headline, this.switches.element),
+      h("div", { class: "wall-head" }, h("div", {}, this.headline, this.gist), this.switches.element),
       this.grid,
       this.rail,
     );
+    this.said = "";
     this.ends = [
       listen(["cameras"], () => this.showCameras()),
       listen(["events"], () => this.showEvents()),
       listen(["cameras", "events"], () => this.showHeadline()),
+      listen(["cameras"], () => this.showGist()),
       this.switches.close,
     ];
     this.showCameras();
     this.showEvents();
     this.showHeadline();
+    this.showGist();
   }
 
   close() {
@@ -121,6 +126,15 @@ class Wall {
     fill(this.headline, lasts.length ? incident(lasts) : quiet());
   }
 
+  /** Shows what is asked, and what it saved. */
+  showGist() {
+    const said = gist();
+    if (said === this.said) return;
+    this.said = said;
+    this.gist.hidden = said === "";
+    fill(this.gist, said, " ", h("a", { href: "#/savings" }, "Savings"));
+  }
+
   /** @param {KeyboardEvent} event */
   walk(event) {
     const links = [...this.grid.querySelectorAll("a")];
@@ -167,7 +181,7 @@ class Tile {
     const camera = store.cameras.get(this.id);
     if (!camera) return;
     say(this.link, camera.name);
-    say(this.state, STATES[camera.status.state]);
+    say(this.state, stateWords(camera.status));
     this.element.dataset.state = camera.status.state;
     this.still.describe();
     this.traces.update();
@@ -196,15 +210,26 @@ class Tile {
 function incident(lasts) {
   const [event] = lasts;
   const others = lasts.length > 1 ? `, and ${plural(lasts.length - 1, "other event")}` : "";
-  const camera = h("bdi", {}, cameraName(event.camera));
+  // A name may end with a question mark, behind which no colon or comma stands.
   return [
     h("bdi", {}, questionName(event)),
-    ": ",
-    camera,
+    " – ",
+    h("bdi", {}, cameraName(event.camera)),
     ", for ",
     lasting(event.start),
     `${others}.`,
   ];
+}
+
+/** Says how many questions are asked of how many cameras, and how much that saves. */
+function gist() {
+  const cameras = [...store.cameras.values()];
+  if (cameras.length === 0) return "";
+  const ids = new Set(cameras.flatMap(({ questions }) => questions.map(({ id }) => id)));
+  const asked = `${plural(ids.size, "question")} asked of ${plural(cameras.length, "camera")}`;
+  const { flops_spent, flops_full } = totalSavings();
+  const saved = Math.floor(100 * savedShare(flops_spent, flops_full));
+  return saved > 0 ? `${asked}, ${saved}% of the computing saved.` : `${asked}.`;
 }
 
 function quiet() {
