@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import costream
 from costream.errors import NoWindowError, UnknownError
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 Load = Callable[[], "Engine"]
 """Loads the model, which takes a while."""
+
+Part = TypeVar("Part")
 
 logger = logging.getLogger("costream")
 
@@ -322,9 +324,7 @@ class Service:
         Raises:
             NoWindowError: the model is still being loaded.
         """
-        if self._engine is None:
-            raise NoWindowError("the model is being loaded: try again in a moment")
-        return self._engine
+        return _loaded(self._engine)
 
     @property
     def fleet(self) -> Fleet:
@@ -333,9 +333,7 @@ class Service:
         Raises:
             NoWindowError: the model is still being loaded.
         """
-        if self._fleet is None:
-            raise NoWindowError("the model is being loaded: try again in a moment")
-        return self._fleet
+        return _loaded(self._fleet)
 
     @property
     def session(self) -> Session:
@@ -360,3 +358,10 @@ class Service:
 
     def _store_still(self, id: str) -> Path:
         return self._store.file(id, "still")
+
+
+def _loaded(part: Part | None) -> Part:
+    """Returns a part of the service that is there once the model is loaded."""
+    if part is None:
+        raise NoWindowError("the model is being loaded: try again in a moment")
+    return part

@@ -111,10 +111,14 @@ export const plural = (value, one, many = `${one}s`) => `${value} ${value === 1 
 /** @param {number | null | undefined} value */
 export const score = (value) => (typeof value === "number" ? value.toFixed(2) : "–");
 
-/** @param {number} share */
+/**
+ * Returns a share in percent; what is nearly all is not told as all.
+ * @param {number} share
+ */
 export function percent(share) {
-  const value = share * 100;
-  return `${value.toFixed(value > 0 && value < 10 ? 1 : 0)}%`;
+  const value = share > 0.99 && share < 1 ? Math.min(share * 100, 99.9) : share * 100;
+  const fine = (value > 0 && value < 10) || (value > 99 && value < 100);
+  return `${value.toFixed(fine ? 1 : 0)}%`;
 }
 
 /** @param {number} value */

@@ -17,7 +17,7 @@ import { Still } from "../still.js";
 import { Traces } from "../traces.js";
 import { addCameraButton } from "./camera_forms.js";
 import { savedShare, totalSavings } from "./savings.js";
-import { plural, stateWords } from "../words.js";
+import { percent, plural, stateWords } from "../words.js";
 
 const TRACES = 3;
 const SECONDS = 300;
@@ -228,8 +228,8 @@ function gist() {
   const ids = new Set(cameras.flatMap(({ questions }) => questions.map(({ id }) => id)));
   const asked = `${plural(ids.size, "question")} asked of ${plural(cameras.length, "camera")}`;
   const { flops_spent, flops_full } = totalSavings();
-  const saved = Math.floor(100 * savedShare(flops_spent, flops_full));
-  return saved > 0 ? `${asked}, ${saved}% of the computing saved.` : `${asked}.`;
+  const saved = savedShare(flops_spent, flops_full);
+  return saved > 0 ? `${asked}, ${percent(saved)} of the computing saved.` : `${asked}.`;
 }
 
 function quiet() {
