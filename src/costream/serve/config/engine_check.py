@@ -9,7 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from costream.checkpoints import check_model, checkpoint_path, is_untrained, recommended_settings
+from costream.checkpoints import (
+    EMBEDDED,
+    check_model,
+    checkpoint_path,
+    is_untrained,
+    recommended_settings,
+)
 from costream.embedded import limit_of
 from costream.errors import CoStreamError, SettingsError
 from costream.serve.config.model import ServiceConfig
@@ -46,7 +52,12 @@ def engine_flaws(config: ServiceConfig) -> Iterator[tuple[Path, str]]:
 
 
 def unfit_for(config: ServiceConfig) -> str | None:
-    """Says that an embedded model is to watch cameras that it knows nothing of; else None."""
+    """Says that an embedded model is to watch cameras that it knows nothing of; else None.
+
+    Cameras that are files are looked into, where the model is an embedded one.
+    """
+    if config.model not in EMBEDDED:
+        return None
     real = [
         name
         for name, camera in config.cameras.items()

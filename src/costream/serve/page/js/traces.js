@@ -13,7 +13,8 @@ export class Traces {
   /**
    * @param {string} camera
    * @param {{most?: number, seconds: number, axes?: boolean}} options the most questions that are
-   *   shown, those with an event or a score that counts first; how much of the past; and whether axes are drawn
+   *   shown, those with an event or a score that counts first; how much of the past; and whether
+   *   axes are drawn
    */
   constructor(camera, { most = Infinity, seconds, axes = false }) {
     this.camera = camera;
@@ -90,8 +91,7 @@ export class Traces {
       this.element,
       this.traces.map(({ row }) => row),
       others > 0 && h("li", { class: "others" }, `and ${others} more`),
-      all === 0 &&
-        h("li", { class: "others" }, "Nothing is asked of this camera yet."),
+      all === 0 && h("li", { class: "others" }, "Nothing is asked of this camera yet."),
     );
   }
 

@@ -34,7 +34,9 @@ class Wall {
     /** @type {Map<string, Tile>} */
     this.tiles = new Map();
     this.headline = h("h1", { class: "headline" });
-    this.gist = h("p", { class: "gist" });
+    this.gist = h("span", {});
+    const savings = h("a", { href: "#/savings" }, "Savings");
+    this.line = h("p", { class: "gist" }, this.gist, " ", savings);
     this.grid = h("ul", {
       class: "wall",
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.walk(event),
@@ -61,11 +63,15 @@ class Wall {
     this.element = h(
       "div",
       { class: "wall-page" },
-      h("div", { class: "wall-head" }, h("div", {}, this.headline, this.gist), this.switches.element),
+      h(
+        "div",
+        { class: "wall-head" },
+        h("div", {}, this.headline, this.line),
+        this.switches.element,
+      ),
       this.grid,
       this.rail,
     );
-    this.said = "";
     this.ends = [
       listen(["cameras"], () => this.showCameras()),
       listen(["events"], () => this.showEvents()),
@@ -126,13 +132,10 @@ class Wall {
     fill(this.headline, lasts.length ? incident(lasts) : quiet());
   }
 
-  /** Shows what is asked, and what it saved. */
+  /** Shows what is asked, and what that saved. */
   showGist() {
-    const said = gist();
-    if (said === this.said) return;
-    this.said = said;
-    this.gist.hidden = said === "";
-    fill(this.gist, said, " ", h("a", { href: "#/savings" }, "Savings"));
+    say(this.gist, gist());
+    this.line.hidden = store.cameras.size === 0;
   }
 
   /** @param {KeyboardEvent} event */
@@ -224,7 +227,6 @@ function incident(lasts) {
 /** Says how many questions are asked of how many cameras, and how much that saves. */
 function gist() {
   const cameras = [...store.cameras.values()];
-  if (cameras.length === 0) return "";
   const ids = new Set(cameras.flatMap(({ questions }) => questions.map(({ id }) => id)));
   const asked = `${plural(ids.size, "question")} asked of ${plural(cameras.length, "camera")}`;
   const { flops_spent, flops_full } = totalSavings();
