@@ -21,7 +21,7 @@ def test_an_embedded_model_says_what_it_knows_and_what_a_real_one_takes(
     (message,) = said(caplog)
     assert message.startswith(f"{name} knows nine questions about a synthetic world")
     assert "what it says of shop.mp4 means nothing" in message
-    assert "--model Qwen/Qwen3-VL-2B-Instruct takes 4 GiB" in message and "GPU" in message
+    assert "Qwen/Qwen3-VL-2B-Instruct: it takes 4 GiB" in message and "GPU" in message
 
 
 def test_a_question_that_it_does_not_know_is_named(caplog: pytest.LogCaptureFixture) -> None:

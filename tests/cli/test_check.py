@@ -14,6 +14,7 @@ from tests.cli.conftest import Command
 ROOT = Path(__file__).parents[2]
 
 FILE = """
+model: Qwen/Qwen3-VL-2B-Instruct
 questions:
   fire: {ask: Is there fire?}
   gate: {ask: Is it open?, zone: gate, schedule: [{to: 12:00}]}
@@ -36,7 +37,10 @@ def test_a_right_file_is_told_with_what_is_watched(costream: Command, file: Path
     assert (result.status, result.err) == (0, "")
     first, _, door, hall = result.out.splitlines()
     assert first == "ok: 2 cameras, 2 questions, 1 sink"
-    assert " ".join(door.split()) == "door rtsp://u:***@10.0.0.1/1 fire, gate (gate) by schedule"
+    assert (
+        " ".join(door.split())
+        == "door rtsp://u:***@10.0.0.1/1 fire, gate (gate) always; by schedule: gate"
+    )
     assert " ".join(hall.split()) == "hall rtsp://10.0.0.2/1 fire paused"
 
 
@@ -45,14 +49,26 @@ def test_all_that_is_wrong_is_told_a_line_each(costream: Command, file: Path) ->
     result = costream("check", file)
     assert (result.status, result.out) == (1, "")
     lines = result.err.splitlines()
-    assert [line.removeprefix(f"{file}:").split(":")[0] for line in lines] == ["3", "8", "8"]
+    assert [line.removeprefix(f"{file}:").split(":")[0] for line in lines] == ["4", "9", "9"]
 
 
 def test_what_is_odd_is_told_and_allowed(costream: Command, file: Path) -> None:
-    file.write_text("cameras: {door: {url: push}}")
+    file.write_text("cameras: {door: {url: 'synthetic:fire'}}")
     result = costream("check", file)
     assert result.status == 0
     assert result.err.strip().endswith("nothing of it will be told (a warning)")
+
+
+def test_the_embedded_model_is_not_taken_for_one_of_real_cameras(
+    costream: Command, file: Path
+) -> None:
+    file.write_text("questions: {fire: {ask: Is there a fire?}}\ncameras: {door: {url: push}}")
+    result = costream("check", file)
+    assert result.status == 0
+    assert "model: costream/tiny knows nine questions" in result.err
+    assert "what it says of door means nothing" in result.err
+    file.write_text(file.read_text().replace("push", "'synthetic:fire'"))
+    assert costream("check", file).err == ""
 
 
 def test_programs_are_told_in_json(costream: Command, file: Path) -> None:

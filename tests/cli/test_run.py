@@ -328,9 +328,9 @@ def test_the_question_mark_makes_no_difference_to_the_embedded_model(
     assert (result.status, result.err) == (
         0,
         "costream: costream/tiny knows nine questions about a synthetic world: what it says of "
-        "'Is it red?' means nothing; for anything else name a real model: --model "
-        "Qwen/Qwen3-VL-2B-Instruct takes 4 GiB of weights and about 1 GiB a quiet camera on a GPU; "
-        "on a CPU it takes twice that and seldom keeps up\n",
+        "'Is it red?' means nothing; for anything else name a real model, such as "
+        "Qwen/Qwen3-VL-2B-Instruct: it takes 4 GiB of weights and about 1 GiB a quiet camera on a "
+        "GPU; on a CPU it takes twice that and seldom keeps up\n",
     )
     for known, spelt, unknown in (line["answers"] for line in results(result.out)):
         assert spelt["score"] == pytest.approx(known["score"], abs=1e-5)

@@ -132,5 +132,11 @@ def _table(cameras: Sequence[WatchedCamera]) -> Table:
 def _when(camera: WatchedCamera) -> str:
     if camera.paused:
         return "paused"
-    schedules = [question.schedule for question in camera.questions]
-    return "by schedule" if camera.schedule or any(schedules) else "always"
+    if camera.schedule:
+        return "by schedule"
+    scheduled = [question.id for question in camera.questions if question.schedule]
+    if not scheduled:
+        return "always"
+    if len(scheduled) == len(camera.questions):
+        return "by schedule"
+    return f"always; by schedule: {', '.join(scheduled)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,9 +51,13 @@ from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
 from costream.engine.view import StreamView
+from costream.video import DeferredSource, checked_decoding
 from costream.video.naming import masked
+from costream.video.provenance import is_synthetic
 
 if TYPE_CHECKING:
+    from costream.engine.engine import Engine
+    from costream.settings import EngineSettings
     from costream.video import StreamInfo
 
 STRIDES_WAITING = 2
@@ -132,11 +138,7 @@ def run(
     reached = [access(source, rtsp_transport, timeout, credentials) for source in sources]
     settings = settings_for(model, given)
     from costream.cli.connect import Connect
-    from costream.cli.display import show_results, show_several
-    from costream.cli.layout import engines_for, pipes, reads_apart, watched_alone
     from costream.cli.loading import load_engine
-    from costream.video import DeferredSource, checked_decoding
-    from costream.video.provenance import is_synthetic
 
     decoding, backlog = checked_decoding(decode), STRIDES_WAITING * settings.stride
     connects = [
@@ -144,21 +146,63 @@ def run(
         for source, reach in zip(sources, reached, strict=True)
     ]
     waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
+    watch = _Watch(sources, waiting, asks, model, settings, view, as_json)
     load = partial(load_engine, model, settings, device, dtype, kv_memory=memory)
-    unknown = settings.uncalibrated(asks)
     if len(waiting) > 1:
-        strange = [source for source in sources if not is_synthetic(source)]
-        name = masked([*strange, *sources][0])
-        warn_of_embedded(model, name, unknown, synthetic=not strange)
-        count, here = engines_for(sources, device, workers), pipes(sources)
-        load = partial(load, engines=count)
+        watch.together(load, device, workers)
+    else:
+        watch.alone(load)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """What is watched and asked, and how it is shown."""
+
+    sources: Sequence[str]
+    waiting: Sequence[DeferredSource]
+    asks: Sequence[str]
+    model: str
+    settings: EngineSettings
+    view: StreamView
+    as_json: bool
+
+    def alone(self, load: Callable[..., Engine]) -> None:
+        """Watches the only source."""
+        from costream.cli.display import show_results
+        from costream.cli.layout import reads_apart, watched_alone
+
+        (source,), (waiting,) = self.sources, self.waiting
+
+        def warn(info: StreamInfo) -> None:
+            self._warn(info.source, synthetic=is_synthetic(source))
+
+        with watched_alone(waiting, load, warn, apart=reads_apart(source)) as (engine, stream):
+            show_results(
+                engine, stream, self.asks, self.model, view=self.view, as_json=self.as_json
+            )
+
+    def together(
+        self, load: Callable[..., Engine], device: str | None, workers: int | None
+    ) -> None:
+        """Watches several sources, by as many engines as there are to be."""
+        from costream.cli.display import show_several
+        from costream.cli.layout import engines_for, pipes
+
+        strange = [source for source in self.sources if not is_synthetic(source)]
+        self._warn(masked([*strange, *self.sources][0]), synthetic=not strange)
+        count = engines_for(self.sources, device, workers)
         show_several(
-            load, waiting, asks, model, settings, count, view=view, here=here, as_json=as_json
+            partial(load, engines=count),
+            self.waiting,
+            self.asks,
+            self.model,
+            self.settings,
+            count,
+            view=self.view,
+            here=pipes(self.sources),
+            as_json=self.as_json,
         )
-        return
 
-    def warn(info: StreamInfo) -> None:
-        warn_of_embedded(model, info.source, unknown, synthetic=is_synthetic(sources[0]))
-
-    with watched_alone(waiting[0], load, warn, apart=reads_apart(sources[0])) as (engine, stream):
-        show_results(engine, stream, asks, model, view=view, as_json=as_json)
+    def _warn(self, source: str, *, synthetic: bool) -> None:
+        unknown = self.settings.uncalibrated(self.asks)
+        warn_of_embedded(self.model, source, unknown, synthetic=synthetic)

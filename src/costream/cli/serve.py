@@ -58,12 +58,12 @@ def serve(
         raise SettingsError("say what to watch: either a file, such as cameras.yaml, or --demo")
     from costream.serve.logs import log_to_stderr
 
+    log_to_stderr(as_json=log_json)
     config = _demo() if file is None else _read(file)
     given = {"host": host, "port": port}
     chosen = {name: value for name, value in given.items() if value is not None}
     config = config.model_copy(update={"server": config.server.model_copy(update=chosen)})
     settings = settings_for(config.model, config.engine.settings)
-    log_to_stderr(as_json=log_json)
     _run(config, settings, file)
 
 
@@ -133,7 +133,8 @@ def _ready(
     notifier.ready()
     watchdog.start()
     count = len(service.cameras())
-    logger.info("watching %d camera%s: open %s", count, "" if count == 1 else "s", url)
+    cameras = f"{count} camera{'' if count == 1 else 's'}"
+    logger.info("open %s; %s is being loaded, to watch %s", url, service.model, cameras)
     token = service.config().server.token
     if demo and token is not None:
         # Of no use to anybody else: this run's alone, and the service listens on this machine.

@@ -27,7 +27,10 @@ def demo_config(data: Path) -> ServiceConfig:
     """
     kinds = list(dict.fromkeys(kind for _, kind, _ in CAMERAS.values()))
     questions: dict[str, Any] = {
-        kind.replace("_", "-"): {"ask": EVENTS[kind].questions[0], "name": EVENTS[kind].title}
+        kind.replace("_", "-"): {
+            "ask": EVENTS[kind].questions[0],
+            "name": EVENTS[kind].title.capitalize(),
+        }
         for kind in kinds
     }
     cameras = {

@@ -16,6 +16,7 @@ from costream.serve.cameras.media import MediaFolder
 from costream.serve.config.watched import AlertRule, WatchedCamera, WatchedQuestion
 from costream.serve.events.alerts import Alerts
 from costream.serve.events.event import Event, EventMessage, ScoredWindow
+from costream.serve.journal import Journal
 from costream.serve.status import CameraStatus, WindowNews
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Reporter:
         self._fleet = fleet
         self._describe = describe
         self._window, self._stride = window, stride
+        self._journal = Journal()
         self._pool = ThreadPoolExecutor(PICTURES, "costream-pictures")
         self.clips = ClipRecorder(media, self._newest_packets, self._on_clip)
 
@@ -88,7 +90,8 @@ class Reporter:
                 self._follow(camera, question, news.index, message)
 
     def on_state(self, status: CameraStatus) -> None:
-        """Takes note of a camera that is not watched any more."""
+        """Takes a camera's state: the events of one that is not watched any more are over."""
+        self._journal.state(status)
         if status.state in ("lost", "failed", "paused", "resting"):
             for message in self._alerts.lost(status.id, time()):
                 self._end_clip(message.event, AlertRule())
@@ -103,6 +106,7 @@ class Reporter:
     ) -> None:
         event, rule = message.event, question.rule
         if message.change == "new":
+            self._journal.event(camera, question, event)
             if rule.clip:
                 start = event.start - LATE * self._stride - rule.before
                 self.clips.begin(event.id, camera.id, start, rule.max_clip)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import costream
 from costream.errors import NoWindowError, UnknownError
@@ -17,6 +17,7 @@ from costream.serve.api.camera_url import camera_reach
 from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
 from costream.serve.cameras.media import MediaFolder
 from costream.serve.config.clock import service_zone
+from costream.serve.config.engine_check import unfit_for
 from costream.serve.config.model import CameraConfig, QuestionConfig, ServiceConfig
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.configured import Configured
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 Load = Callable[[], "Engine"]
 """Loads the model, which takes a while."""
+
+Part = TypeVar("Part")
 
 logger = logging.getLogger("costream")
 
@@ -78,6 +81,7 @@ class Service:
         self._zone = service_zone(config.timezone)
         self._store = Store.open(config.store, self.folder)
         self._configured = Configured(config, self._store, file, self._on_change)
+        self._unfit = unfit_for(self._configured.config)
         outlets = {
             name: make_outlet(sink, self._store_still) for name, sink in config.sinks.items()
         }
@@ -122,8 +126,11 @@ class Service:
 
     def _begin(self) -> None:
         """Loads the model and begins to watch."""
+        begun = monotonic()
         try:
-            self._watch(self._load())
+            engine = self._load()
+            logger.info("%s is loaded, after %.1f s", self.model, monotonic() - begun)
+            self._watch(engine)
         except Exception as error:  # told to whoever runs the service
             self._on_failure(error)
 
@@ -161,6 +168,7 @@ class Service:
             self._fleet.want(wanted)
 
     def _on_change(self, cameras: tuple[WatchedCamera, ...]) -> None:
+        self._unfit = unfit_for(self._configured.config)
         self._alerts.changed(cameras)
         if self._fleet is not None:
             self._fleet.want(cameras)
@@ -187,7 +195,8 @@ class Service:
         statuses = self._statuses()
         engine, store = self._engine, self._store.problems()
         clips = None if self._reporter is None else self._reporter.clips.problem
-        problems = [*store, *self._alerts.problems(), *([] if clips is None else [clips])]
+        problems = [*store, *self._alerts.problems()]
+        problems += [problem for problem in (clips, self._unfit) if problem is not None]
         if engine is None:
             problems.append("The model is being loaded.")
         pool = None if engine is None else engine.runner.pool
@@ -318,9 +327,7 @@ class Service:
         Raises:
             NoWindowError: the model is still being loaded.
         """
-        if self._engine is None:
-            raise NoWindowError("the model is being loaded: try again in a moment")
-        return self._engine
+        return _loaded(self._engine)
 
     @property
     def fleet(self) -> Fleet:
@@ -329,9 +336,7 @@ class Service:
         Raises:
             NoWindowError: the model is still being loaded.
         """
-        if self._fleet is None:
-            raise NoWindowError("the model is being loaded: try again in a moment")
-        return self._fleet
+        return _loaded(self._fleet)
 
     @property
     def session(self) -> Session:
@@ -367,3 +372,10 @@ class Service:
 
     def _store_still(self, id: str) -> Path:
         return self._store.file(id, "still")
+
+
+def _loaded(part: Part | None) -> Part:
+    """Returns a part of the service that is there once the model is loaded."""
+    if part is None:
+        raise NoWindowError("the model is being loaded: try again in a moment")
+    return part

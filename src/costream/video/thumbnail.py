@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import monotonic
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from costream.video.picture import Picture
+from costream.video.polygon import Bools, Polygon, touched
 from costream.video.sample import TOLD, ChangeMap, Sample
 
 Grid = npt.NDArray[np.uint8]
@@ -140,27 +142,35 @@ def motion_of(change: ChangeMap, shape: tuple[int, int]) -> Grid | None:
     return _coarse((255 * np.minimum(share, 1.0)).astype(np.uint8), shape)
 
 
-def painted(shape: tuple[int, int], masks: Sequence[Corners]) -> npt.NDArray[np.bool_]:
-    """Returns which pixels of a picture masks touch: bool [rows, cols]."""
-    image = Image.new("L", (shape[1], shape[0]))
-    paint(image, masks, 255)
-    return np.asarray(image) > 0
+def painted(shape: tuple[int, int], masks: Sequence[Corners]) -> Bools:
+    """Returns which cells of a picture masks touch, and the cells beside those: bool [rows, cols].
+
+    What a picture is resized by carries a little across the edge of a mask.
+    """
+    return _painted(shape, tuple(tuple((x, y) for x, y in mask) for mask in masks))
 
 
-def paint(image: Image.Image, masks: Sequence[Corners], colour: int = 0) -> None:
-    """Paints polygons over, and a pixel beyond their edges."""
-    draw = ImageDraw.Draw(image)
+@lru_cache(maxsize=8)
+def _painted(shape: tuple[int, int], masks: tuple[Polygon, ...]) -> Bools:
+    cells = np.zeros(shape, np.bool_)
     for mask in masks:
-        points = [(x * image.width, y * image.height) for x, y in mask]
-        draw.polygon(points, fill=colour, outline=colour, width=3)
+        cells |= touched(mask, shape)
+    for axis in (0, 1):
+        line = np.moveaxis(cells.copy(), axis, 0)
+        grown = np.moveaxis(cells, axis, 0)
+        grown[1:] |= line[:-1]
+        grown[:-1] |= line[1:]
+    cells.setflags(write=False)
+    return cells
 
 
 def to_jpeg(pixels: Grid, masks: Sequence[Corners], quality: int) -> bytes:
     """Returns a picture, uint8 [rows, cols, 3], as JPEG with masks painted over."""
-    image = Image.fromarray(pixels)
-    paint(image, masks)
+    if masks:
+        hidden = painted(pixels.shape[:2], masks)
+        pixels = np.where(hidden[..., None], np.uint8(0), pixels)
     target = io.BytesIO()
-    image.save(target, "JPEG", quality=quality)
+    Image.fromarray(pixels).save(target, "JPEG", quality=quality)
     return target.getvalue()
 
 

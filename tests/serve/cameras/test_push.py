@@ -72,6 +72,10 @@ def test_one_sender_after_the_other_is_one_camera(
     watching: Watching, transport: Path, fragmented: Path
 ) -> None:
     watching.fleet.want([camera("door", "push")])
+    watching.until(lambda: watching.fleet.status("door").error is not None)
+    said = watching.fleet.status("door")
+    assert said.state == "starting"
+    assert said.error == "nobody sends to it: POST its stream to /api/cameras/door/push"
     first = Sender(watching, transport, 12.0)
     watching.await_windows("door", 2)
     assert watching.fleet.status("door").width == 320

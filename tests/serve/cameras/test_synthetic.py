@@ -5,33 +5,10 @@ from __future__ import annotations
 import pickle
 import threading
 
-import pytest
-
-from costream.errors import SettingsError
 from costream.serve.cameras.connect import CameraConnect
-from costream.serve.cameras.synthetic import EndlessCamera, parse_synthetic
+from costream.serve.cameras.synthetic import EndlessCamera
 from costream.serve.config.model import CameraConfig
-from costream.video.provenance import is_synthetic
 from tests.serve.cameras.watching import SOON
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        ("synthetic:fall", ("fall", 0)),
-        ("synthetic:quiet:7", ("quiet", 7)),
-        ("synthetic:programme:12", ("programme", 12)),
-    ],
-)
-def test_what_a_url_says(url: str, found: tuple[str, int]) -> None:
-    assert parse_synthetic(url) == found
-    assert is_synthetic(url)
-
-
-@pytest.mark.parametrize("rest", ["picnic", "", "fall:x", "fall:-1"])
-def test_what_it_can_t_say(rest: str) -> None:
-    with pytest.raises(SettingsError, match="synthetic camera"):
-        parse_synthetic(f"synthetic:{rest}")
 
 
 def test_events_happen_now_and_then_and_everything_happens_again() -> None:

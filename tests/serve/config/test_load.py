@@ -20,6 +20,7 @@ EXAMPLE = Path(__file__).parents[3] / "docs" / "cameras.example.yaml"
 
 QUESTION = "questions: {fire: {ask: Is there fire?}}\n"
 CAMERA = "cameras: {door: {url: push}}\n"
+REAL = "model: Qwen/Qwen3-VL-2B-Instruct\n"
 
 WRONG = [
     # by itself
@@ -70,7 +71,9 @@ WRONG = [
     ("cameras: {a: {url: 'rtsp:/10.0.0.1'}}", "cameras.a.url: write rtsp://, with two slashes"),
     ("cameras: {a: {url: 'rtsp:///x'}}", "it names no host, or a port that is none"),
     ("cameras: {a: {url: '-'}}", "standard input can't be a camera of the service"),
-    ("cameras: {a: {url: 'synthetic:'}}", "a synthetic camera is synthetic:KIND"),
+    ("cameras: {a: {url: 'synthetic:'}}", "there is no synthetic camera ''"),
+    ("cameras: {a: {url: 'synthetic:fal'}}", "there is no synthetic camera 'fal': choose one of"),
+    ("cameras: {a: {url: 'synthetic:fall:x'}}", "the seed of a synthetic camera is a number"),
     ("cameras: {a: {url: push, loop: true}}", "only a file can begin again at its end"),
     (
         "cameras: {a: {url: rtsp://x, credentials_file: none}}",
@@ -218,21 +221,23 @@ def test_what_is_named_is_known_though_it_is_wrong_itself(tmp_path: Path) -> Non
 
 
 def test_a_right_file_without_anything_odd(tmp_path: Path) -> None:
-    reading = read(tmp_path, QUESTION + CAMERA)
+    reading = read(tmp_path, REAL + QUESTION + CAMERA)
     assert reading.config is not None
     assert reading.problems == () and reading.warnings == ()
 
 
 def test_two_cameras_may_share_a_url_and_it_is_told(tmp_path: Path) -> None:
-    reading = read(tmp_path, QUESTION + "cameras:\n  a: {url: rtsp://x}\n  b: {url: rtsp://x}\n")
+    reading = read(
+        tmp_path, REAL + QUESTION + "cameras:\n  a: {url: rtsp://x}\n  b: {url: rtsp://x}\n"
+    )
     assert reading.config is not None
     assert [w.text("f") for w in reading.warnings] == [
-        "f:4: cameras.b.url: the camera 'a' has the same URL"
+        "f:5: cameras.b.url: the camera 'a' has the same URL"
     ]
 
 
 def test_a_file_that_may_come_later_is_a_warning(tmp_path: Path) -> None:
-    reading = read(tmp_path, QUESTION + "cameras: {a: {url: clips/door.mp4, loop: true}}")
+    reading = read(tmp_path, REAL + QUESTION + "cameras: {a: {url: clips/door.mp4, loop: true}}")
     assert reading.config is not None
     assert reading.config.cameras["a"].url == str(tmp_path / "clips" / "door.mp4")
     assert [w.message for w in reading.warnings] == [f"there is no file {tmp_path}/clips/door.mp4"]
@@ -251,6 +256,7 @@ def test_a_question_about_a_zone_is_asked_where_there_is_one(tmp_path: Path) -> 
     reading = read(
         tmp_path,
         """
+        model: Qwen/Qwen3-VL-2B-Instruct
         questions: {q: {ask: Is it?, zone: gate}}
         cameras:
           a: {url: push, zones: {gate: [[0, 0], [1, 0], [1, 1]]}}
@@ -269,6 +275,7 @@ def test_load_raises_everything_and_logs_what_is_odd(
     with caplog.at_level(logging.WARNING, "costream"):
         assert list(load_config(file).cameras) == ["a"]
     assert "cameras.yaml:1: cameras.a: it is asked no question" in caplog.text
+    assert " model: costream/tiny knows nine questions" in caplog.text
     file.write_text("model: nowhere\ncameras: {a: {}}\n")
     with pytest.raises(ConfigError) as caught:
         load_config(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from costream.serve.config.model import QuestionConfig
 from tests.serve.page.conftest import Enter
 from tests.serve.page.service import Service
 from tests.serve.page.visitor import tile, until
@@ -42,6 +43,32 @@ def test_scores_are_told_by_question(service: Service, enter: Enter) -> None:
     expect(traces).to_have_count(2)
     expect(traces.first).to_contain_text("Person at the door")
     until(page, "/0\\.\\d\\d/.test(document.querySelector('.traces .value').textContent)")
+
+
+def test_a_question_that_tells_something_is_never_among_the_hidden_ones(
+    service: Service, enter: Enter
+) -> None:
+    backend = service.backend
+    person = backend.questions()["person"]
+    backend.remove_question("person")
+    for number in range(5):
+        backend.put_question(f"other-{number}", QuestionConfig(ask=f"Is it {number}?"))
+    backend.put_question("person", person)  # the last of seven now
+    event = backend.happen()
+    page = enter(service).open()
+    shown = tile(page, event.camera).locator(".traces")
+    expect(shown).to_contain_text("Person at the door")
+    expect(shown.locator(".others")).to_have_text("and 4 more")
+
+
+def test_the_first_view_tells_what_is_asked_and_saved(service: Service, enter: Enter) -> None:
+    page = enter(service).open()
+    until(page, "/0\\.\\d\\d/.test(document.querySelector('.traces .value').textContent)")
+    page.reload()  # a window was answered
+    gist = page.locator(".gist")
+    expect(gist).to_contain_text("2 questions asked of 4 cameras, 89% of the computing saved.")
+    gist.get_by_role("link", name="Savings").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Watching costs 11%")
 
 
 def test_overlays_are_switched_on_and_stay_so(service: Service, enter: Enter) -> None:

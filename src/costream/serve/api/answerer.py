@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from costream.engine.engine import Engine
-from costream.engine.handle import WatchHandle
-from costream.engine.session import Session
+if TYPE_CHECKING:
+    from costream.engine.engine import Engine
+    from costream.engine.handle import WatchHandle
+    from costream.engine.session import Session
 
 
 class Answerer(Protocol):

@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from costream.engine.handle import WatchHandle
-from costream.engine.reply import Reply
 from costream.serve.api.answerer import Answerer
 from costream.serve.api.chat_body import CAMERA, ChatBody, schema_of, upload_id
 from costream.serve.api.chat_completion import Completion
@@ -26,6 +25,10 @@ from costream.serve.api.chat_models import models_router
 from costream.serve.api.chat_slots import Slots
 from costream.serve.api.chat_uploads import Uploads, stored
 from costream.serve.api.chat_videos import Video, Videos
+
+if TYPE_CHECKING:
+    from costream.engine.handle import WatchHandle
+    from costream.engine.reply import Reply
 
 REPLIES = 16
 """Replies that are under way at a time, those that wait for their turn among them."""

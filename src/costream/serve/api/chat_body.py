@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from costream.models import Turn
 from costream.serve.api.chat_errors import ApiError
 from costream.serve.config.model import NAME
+
+if TYPE_CHECKING:
+    from costream.models.layout import Turn
 
 LONGEST = 4096
 """Most tokens of a reply."""
@@ -177,6 +179,8 @@ class ChatBody(BaseModel):
     @property
     def turns(self) -> list[Turn]:
         """What is said, without the video."""
+        from costream.models.layout import Turn
+
         return [Turn(_side(message.role), _text_of(message)) for message in self.messages]
 
     def target(self, model: str) -> str | None:

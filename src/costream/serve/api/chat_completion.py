@@ -6,10 +6,12 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from costream.engine.reply import Chance, Finish, Reply, Written
 from costream.serve.api.chat_errors import api_error
+
+if TYPE_CHECKING:
+    from costream.engine.reply import Chance, Finish, Reply, Written
 
 _FINISH: dict[Finish, str] = {"stop": "stop", "length": "length", "cancelled": "stop"}
 

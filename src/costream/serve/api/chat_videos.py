@@ -8,13 +8,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from costream.engine.ingest_process import IngestProcess
-from costream.engine.whole_video import VideoHandle
 from costream.serve.api.answerer import Answerer
 from costream.serve.api.chat_errors import ApiError
 from costream.serve.api.chat_source import OpenVideo
 from costream.video import DeferredSource
+
+if TYPE_CHECKING:
+    from costream.engine.ingest_process import IngestProcess
+    from costream.engine.whole_video import VideoHandle
 
 MOST = 4
 """Videos that stay."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from itertools import cycle, islice
-from typing import get_args
 
-from costream.errors import SettingsError
 from costream.lab.synth import EncoderSettings, LiveCamera, WorldCamera
 from costream.lab.synth.encoder import Pixels
-from costream.lab.synth.events import EventKind
 from costream.lab.synth.programme import PROGRAMME
+from costream.serve.config.synthetic import ALL, QUIET, parse_synthetic
 from costream.video import Stream
-from costream.video.provenance import SCHEME
 
 ROUND = 3600.0
 """Seconds after which everything happens again."""
@@ -27,26 +24,6 @@ QUALITY = 28.0
 
 PROBE = {"analyzeduration": "500000"}
 """FFmpeg would look at five seconds of a transport stream before it gives the first picture."""
-
-QUIET, ALL = "quiet", "programme"
-"""Kinds beside those of events: nothing ever happens; one kind after the other does."""
-
-
-def parse_synthetic(url: str) -> tuple[str, int]:
-    """Reads ``synthetic:KIND[:SEED]``: returns the kind and the seed, 0 by default.
-
-    Raises:
-        SettingsError: there is no such kind, or the seed is no number.
-    """
-    kind, _, seed = url[len(SCHEME) :].partition(":")
-    kinds = (*get_args(EventKind), QUIET, ALL)
-    if kind not in kinds:
-        raise SettingsError(
-            f"there is no synthetic camera {kind!r}: choose one of {', '.join(kinds)}"
-        )
-    if not (seed or "0").isascii() or not (seed or "0").isdigit() or len(seed) > 9:
-        raise SettingsError(f"the seed of a synthetic camera is a number, not {seed!r}")
-    return kind, int(seed or 0)
 
 
 class EndlessCamera:

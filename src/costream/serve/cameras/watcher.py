@@ -238,7 +238,7 @@ class Watcher:
     def _watch(self) -> str | None:
         """Reads the camera until it is wanted no more, or otherwise; returns what went wrong."""
         if not self._failed:
-            self._enter("starting")
+            self._enter("starting", self._awaited())
         try:
             stream = self._start()
             try:
@@ -396,10 +396,17 @@ class Watcher:
 
     def _gap(self, gap: Gap) -> None:
         if gap.kind == "lost":
-            self._enter("lost", gap.cause)
+            causes = [cause for cause in (gap.cause, self._awaited()) if cause]
+            self._enter("lost", "; ".join(causes) or None)
         elif gap.kind == "back":
             self._tally.came_back()
             self._enter("watching")
+
+    def _awaited(self) -> str | None:
+        """Says what somebody else has to do before there are pictures."""
+        if self._camera.config.url != PUSH:
+            return None
+        return f"nobody sends to it: POST its stream to /api/cameras/{self._camera.id}/push"
 
     def _enter(self, state: CameraState, error: str | None = None) -> None:
         if (status := self._tally.enter(state, error)) is not None:

@@ -11,13 +11,11 @@ from costream.serve.config.polygon import polygon_flaw
 from costream.serve.config.problem import Path
 from costream.video.credentials import Credentials
 from costream.video.naming import is_path, masked, protocol
+from costream.video.provenance import SCHEME
 from costream.video.reach import named_host
 
 PUSH = "push"
 """The URL of a camera that sends its stream to the API."""
-
-SYNTHETIC = "synthetic:"
-"""Begins the URLs of cameras that show the synthetic world."""
 
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "http", "https")
 """Schemes of cameras on a network."""
@@ -27,7 +25,7 @@ _FORGOTTEN = re.compile(rf"(?P<scheme>{'|'.join(SCHEMES)}):/?[^/]", re.I)
 
 def is_file_url(url: str) -> bool:
     """Whether a camera is a file of this machine."""
-    named = url in (PUSH, "-") or url.startswith(SYNTHETIC) or _FORGOTTEN.match(url)
+    named = url in (PUSH, "-") or url.startswith(SCHEME) or _FORGOTTEN.match(url)
     return is_path(url) and not named
 
 
@@ -57,8 +55,18 @@ def _url_flaws(path: Path, url: str) -> Iterator[tuple[Path, str]]:
         yield path, f"{scheme!r} is not one of {', '.join(SCHEMES)}; a file is named by its path"
     elif found := _FORGOTTEN.match(url):
         yield path, f"write {found['scheme'].lower()}://, with two slashes"
-    elif url.startswith(SYNTHETIC) and not re.fullmatch(r"synthetic:[a-z0-9_-]+(:\d{1,9})?", url):
-        yield path, "a synthetic camera is synthetic:KIND or synthetic:KIND:SEED"
+    elif url.startswith(SCHEME):
+        yield from _synthetic_flaws(path, url)
+
+
+def _synthetic_flaws(path: Path, url: str) -> Iterator[tuple[Path, str]]:
+    # Whoever has no such camera needs none of the laboratory.
+    from costream.serve.config.synthetic import parse_synthetic
+
+    try:
+        parse_synthetic(url)
+    except SettingsError as error:
+        yield path, str(error)
 
 
 def _credentials_flaws(path: Path, camera: CameraConfig) -> Iterator[tuple[Path, str]]:

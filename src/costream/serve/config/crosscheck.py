@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from costream.engine.asks import checked_asks
 from costream.errors import SettingsError
 from costream.serve.config.camera_check import camera_flaws
-from costream.serve.config.engine_check import engine_flaws
+from costream.serve.config.engine_check import engine_flaws, unfit_for
 from costream.serve.config.levels import Level, asked_of, levels, overrides_of
 from costream.serve.config.model import Filter, ServiceConfig
 from costream.serve.config.problem import Path, suggestion
@@ -62,6 +62,8 @@ def watched_flaws(config: ServiceConfig, written: Names) -> Iterator[Flaw]:
 
 def watched_warnings(config: ServiceConfig) -> Iterator[Flaw]:
     """Yields what is odd and allowed."""
+    if unfit := unfit_for(config):
+        yield ("model",), unfit
     first: dict[str, str] = {}
     for name, camera in config.cameras.items():
         other = first.setdefault(camera.url, name)

@@ -9,14 +9,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from costream.checkpoints import check_model, checkpoint_path, is_untrained, recommended_settings
+from costream.checkpoints import (
+    EMBEDDED,
+    check_model,
+    checkpoint_path,
+    is_untrained,
+    recommended_settings,
+)
+from costream.embedded import limit_of
 from costream.errors import CoStreamError, SettingsError
 from costream.serve.config.model import ServiceConfig
 from costream.serve.config.problem import Path, suggestion
 from costream.settings import EngineSettings
+from costream.video.provenance import is_synthetic
 
 _SETTINGS: Path = ("engine", "settings")
 _DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d+)?)")
+
+_NAMED = 3
+"""Cameras that a sentence names."""
 
 _WIDEST = {"window": 1e9, "stride": 1e-9}
 """Any window or stride that is given fits these."""
@@ -38,6 +49,24 @@ def engine_flaws(config: ServiceConfig) -> Iterator[tuple[Path, str]]:
         yield _SETTINGS, str(error)
     except CoStreamError as error:
         yield ("model",), str(error)
+
+
+def unfit_for(config: ServiceConfig) -> str | None:
+    """Says that an embedded model is to watch cameras that it knows nothing of; else None.
+
+    Cameras that are files are looked into, where the model is an embedded one.
+    """
+    if config.model not in EMBEDDED:
+        return None
+    real = [
+        name
+        for name, camera in config.cameras.items()
+        if camera.enabled and not is_synthetic(camera.url)
+    ]
+    if not real:
+        return None
+    more = f" and {len(real) - _NAMED} more" if len(real) > _NAMED else ""
+    return limit_of(config.model, ", ".join(real[:_NAMED]) + more)
 
 
 def _setting_flaws(given: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

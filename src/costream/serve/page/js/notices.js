@@ -40,7 +40,7 @@ function connectionWords() {
 function problems() {
   const known = store.health?.problems ?? [];
   const cameras = [...store.cameras.values()].flatMap(({ name, status: { state, error } }) =>
-    (state === "lost" || state === "failed") &&
+    ["starting", "lost", "failed"].includes(state) &&
     error &&
     !known.some((problem) => problem.includes(error))
       ? [`${name}: ${sentence(error)}`]

@@ -1,7 +1,7 @@
 /** The score of each question of a camera as a curve with its threshold. */
 import { Curve } from "./curve.js";
 import { fill, h, say } from "./dom.js";
-import { scene, store } from "./store.js";
+import { activeOf, scene, store } from "./store.js";
 import { clock, now, score as scoreWords } from "./words.js";
 
 /** @typedef {{asked: import("./types.js").AskedQuestion, curve: Curve, value: HTMLElement, row: HTMLElement, pointed: boolean}} Trace */
@@ -13,7 +13,8 @@ export class Traces {
   /**
    * @param {string} camera
    * @param {{most?: number, seconds: number, axes?: boolean}} options the most questions that are
-   *   shown, how much of the past, and whether axes are drawn
+   *   shown, those with an event or a score that counts first; how much of the past; and whether
+   *   axes are drawn
    */
   constructor(camera, { most = Infinity, seconds, axes = false }) {
     this.camera = camera;
@@ -34,23 +35,63 @@ export class Traces {
   /** Shows the last scores. */
   update() {
     const questions = store.cameras.get(this.camera)?.questions ?? [];
-    const asked = JSON.stringify(questions.map(({ id, name, zone }) => [id, name, zone]));
-    if (asked !== this.asked || !this.element.firstChild) this.rebuild(questions);
+    const shown = this.chosen(questions);
+    const asked = JSON.stringify([
+      questions.length,
+      ...shown.map(({ id, name, zone }) => [id, name, zone]),
+    ]);
+    if (asked !== this.asked || !this.element.firstChild) this.rebuild(shown, questions.length);
     this.asked = asked;
     this.traces.forEach((trace) => this.show(trace));
   }
 
-  /** @param {import("./types.js").AskedQuestion[]} questions */
-  rebuild(questions) {
+  /**
+   * Returns the questions that are shown, in their order.
+   * @param {import("./types.js").AskedQuestion[]} questions
+   */
+  chosen(questions) {
+    // A line that says "and 1 more" takes the room of that one.
+    if (questions.length <= this.most + 1) return questions;
+    const lasting = new Set(activeOf(this.camera).map(({ question }) => question));
+    const [telling, quiet] = [true, false].map((tells) =>
+      questions.filter((asked) => (lasting.has(asked.id) || this.counts(asked)) === tells),
+    );
+    const first = new Set([...telling, ...quiet].slice(0, this.most));
+    return questions.filter((asked) => first.has(asked));
+  }
+
+  /**
+   * Returns whether a question's last score counts as a yes.
+   * @param {import("./types.js").AskedQuestion} asked
+   */
+  counts(asked) {
+    const last = this.points(asked).at(-1);
+    return (last?.score ?? 0) >= this.threshold(asked);
+  }
+
+  /** @param {import("./types.js").AskedQuestion} asked */
+  points(asked) {
+    return scene(this.camera).curves.get(asked.id) ?? [];
+  }
+
+  /** @param {import("./types.js").AskedQuestion} asked */
+  threshold(asked) {
+    return this.points(asked).at(-1)?.threshold ?? asked.rule.threshold ?? UNKNOWN;
+  }
+
+  /**
+   * @param {import("./types.js").AskedQuestion[]} shown
+   * @param {number} all how many there are
+   */
+  rebuild(shown, all) {
     this.close();
-    this.traces = questions.slice(0, this.most).map((asked) => this.trace(asked));
-    const others = questions.length - this.traces.length;
+    this.traces = shown.map((asked) => this.trace(asked));
+    const others = all - shown.length;
     fill(
       this.element,
       this.traces.map(({ row }) => row),
       others > 0 && h("li", { class: "others" }, `and ${others} more`),
-      questions.length === 0 &&
-        h("li", { class: "others" }, "Nothing is asked of this camera yet."),
+      all === 0 && h("li", { class: "others" }, "Nothing is asked of this camera yet."),
     );
   }
 
@@ -79,13 +120,13 @@ export class Traces {
 
   /** @param {Trace} trace */
   show(trace) {
-    const points = scene(this.camera).curves.get(trace.asked.id) ?? [];
-    const last = points[points.length - 1];
-    const threshold = last?.threshold ?? trace.asked.rule.threshold ?? UNKNOWN;
+    const points = this.points(trace.asked);
+    const last = points.at(-1);
+    const threshold = this.threshold(trace.asked);
     const end = last?.at ?? now();
     const from = Math.max(points[0]?.at ?? 0, end - this.seconds);
     trace.curve.show(points, threshold, [Math.min(from, end - LEAST), end]);
-    trace.row.classList.toggle("above", (last?.score ?? 0) >= threshold);
+    trace.row.classList.toggle("above", this.counts(trace.asked));
     if (!trace.pointed) say(trace.value, this.words(last?.score, threshold));
   }
 

@@ -15,7 +15,7 @@ const HOUR = 60 * MINUTE;
 const DAY_LONG = 24 * HOUR;
 
 /** @type {Record<import("./types.js").CameraState, string>} */
-export const STATES = {
+const STATES = {
   starting: "Opening",
   watching: "Watching",
   lost: "Lost, trying again",
@@ -23,6 +23,16 @@ export const STATES = {
   resting: "Resting by schedule",
   failed: "Can't be watched",
 };
+
+/**
+ * Returns how a camera is doing, in a word or two.
+ * @param {import("./types.js").CameraStatus} status
+ */
+export function stateWords({ state, error }) {
+  if (state === "starting" && error) return "Not reached yet";
+  if (state === "resting" && error) return "At its end";
+  return STATES[state];
+}
 
 /** @returns {number} */
 export const now = () => Date.now() / 1000;
@@ -101,10 +111,14 @@ export const plural = (value, one, many = `${one}s`) => `${value} ${value === 1 
 /** @param {number | null | undefined} value */
 export const score = (value) => (typeof value === "number" ? value.toFixed(2) : "–");
 
-/** @param {number} share */
+/**
+ * Returns a share in percent; what is nearly all is not told as all.
+ * @param {number} share
+ */
 export function percent(share) {
-  const value = share * 100;
-  return `${value.toFixed(value > 0 && value < 10 ? 1 : 0)}%`;
+  const value = share > 0.99 && share < 1 ? Math.min(share * 100, 99.9) : share * 100;
+  const fine = (value > 0 && value < 10) || (value > 99 && value < 100);
+  return `${value.toFixed(fine ? 1 : 0)}%`;
 }
 
 /** @param {number} value */
@@ -124,12 +138,12 @@ export function listed(parts) {
 }
 
 /**
- * Ends a sentence with a full stop and begins it with a capital letter.
+ * Ends a sentence with a full stop and begins it with a capital letter, unless a name stands there.
  * @param {string} text
  */
 export function sentence(text) {
   const trimmed = text.trim();
-  const isAddress = /^[a-z]+:/.test(trimmed);
-  const begun = isAddress ? trimmed : trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  const isName = /^[a-z]+:|^\S*\//.test(trimmed);
+  const begun = isName ? trimmed : trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }

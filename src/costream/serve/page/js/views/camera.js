@@ -18,7 +18,7 @@ import {
 } from "../store.js";
 import { Still } from "../still.js";
 import { Traces } from "../traces.js";
-import { bytes, duration, listed, percent, plural, sentence, STATES } from "../words.js";
+import { bytes, duration, listed, percent, plural, sentence, stateWords } from "../words.js";
 import { pauseButton } from "./camera_forms.js";
 import { savedShare } from "./savings.js";
 
@@ -129,7 +129,7 @@ class CameraPage {
     const { camera } = this;
     const { status } = camera;
     say(this.heading, camera.name);
-    const [state, rest] = STATES[status.state].split(", ");
+    const [state, rest] = stateWords(status).split(", ");
     fill(
       this.state,
       `${state} for `,

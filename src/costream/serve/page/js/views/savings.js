@@ -25,7 +25,7 @@ export function savingsView() {
 
 function content() {
   const cameras = [...store.cameras.values()];
-  const total = sum(cameras.map(({ status }) => status.savings));
+  const total = totalSavings();
   if (total.windows === 0) {
     return [
       h("h1", {}, "Savings"),
@@ -46,6 +46,10 @@ function content() {
   );
   return [begin, measures(total), table(cameras)];
 }
+
+/** Returns what was spent and saved on all cameras together. */
+export const totalSavings = () =>
+  sum([...store.cameras.values()].map(({ status }) => status.savings));
 
 /** @param {Savings} total */
 function lede(total) {

@@ -6,7 +6,7 @@ import { facts } from "../facts.js";
 import { icon } from "../icons.js";
 import { openLogin } from "../login.js";
 import { listen, loadAll, store } from "../store.js";
-import { duration, plural, sentence, STATES } from "../words.js";
+import { duration, plural, sentence, stateWords } from "../words.js";
 import {
   addCameraButton,
   openQuestion,
@@ -115,7 +115,7 @@ class SetupPage {
           source === "file" ? ", from the file" : ", added here",
         ),
       ),
-      h("p", { class: "state" }, STATES[status.state]),
+      h("p", { class: "state" }, stateWords(status)),
       store.session.change &&
         h("div", { class: "actions" }, pauseButton(camera, refused), removeCameraButton(camera)),
     );

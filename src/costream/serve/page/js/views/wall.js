@@ -16,7 +16,8 @@ import {
 import { Still } from "../still.js";
 import { Traces } from "../traces.js";
 import { addCameraButton } from "./camera_forms.js";
-import { plural, STATES } from "../words.js";
+import { savedShare, totalSavings } from "./savings.js";
+import { percent, plural, stateWords } from "../words.js";
 
 const TRACES = 3;
 const SECONDS = 300;
@@ -33,6 +34,9 @@ class Wall {
     /** @type {Map<string, Tile>} */
     this.tiles = new Map();
     this.headline = h("h1", { class: "headline" });
+    this.gist = h("span", {});
+    const savings = h("a", { href: "#/savings" }, "Savings");
+    this.line = h("p", { class: "gist" }, this.gist, " ", savings);
     this.grid = h("ul", {
       class: "wall",
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.walk(event),
@@ -59,7 +63,12 @@ class Wall {
     this.element = h(
       "div",
       { class: "wall-page" },
-      h("div", { class: "wall-head" }, this.headline, this.switches.element),
+      h(
+        "div",
+        { class: "wall-head" },
+        h("div", {}, this.headline, this.line),
+        this.switches.element,
+      ),
       this.grid,
       this.rail,
     );
@@ -67,11 +76,13 @@ class Wall {
       listen(["cameras"], () => this.showCameras()),
       listen(["events"], () => this.showEvents()),
       listen(["cameras", "events"], () => this.showHeadline()),
+      listen(["cameras"], () => this.showGist()),
       this.switches.close,
     ];
     this.showCameras();
     this.showEvents();
     this.showHeadline();
+    this.showGist();
   }
 
   close() {
@@ -121,6 +132,12 @@ class Wall {
     fill(this.headline, lasts.length ? incident(lasts) : quiet());
   }
 
+  /** Shows what is asked, and what that saved. */
+  showGist() {
+    say(this.gist, gist());
+    this.line.hidden = store.cameras.size === 0;
+  }
+
   /** @param {KeyboardEvent} event */
   walk(event) {
     const links = [...this.grid.querySelectorAll("a")];
@@ -167,7 +184,7 @@ class Tile {
     const camera = store.cameras.get(this.id);
     if (!camera) return;
     say(this.link, camera.name);
-    say(this.state, STATES[camera.status.state]);
+    say(this.state, stateWords(camera.status));
     this.element.dataset.state = camera.status.state;
     this.still.describe();
     this.traces.update();
@@ -196,15 +213,25 @@ class Tile {
 function incident(lasts) {
   const [event] = lasts;
   const others = lasts.length > 1 ? `, and ${plural(lasts.length - 1, "other event")}` : "";
-  const camera = h("bdi", {}, cameraName(event.camera));
+  // A name may end with a question mark, behind which no colon or comma stands.
   return [
     h("bdi", {}, questionName(event)),
-    ": ",
-    camera,
+    " – ",
+    h("bdi", {}, cameraName(event.camera)),
     ", for ",
     lasting(event.start),
     `${others}.`,
   ];
+}
+
+/** Says how many questions are asked of how many cameras, and how much that saves. */
+function gist() {
+  const cameras = [...store.cameras.values()];
+  const ids = new Set(cameras.flatMap(({ questions }) => questions.map(({ id }) => id)));
+  const asked = `${plural(ids.size, "question")} asked of ${plural(cameras.length, "camera")}`;
+  const { flops_spent, flops_full } = totalSavings();
+  const saved = savedShare(flops_spent, flops_full);
+  return saved > 0 ? `${asked}, ${percent(saved)} of the computing saved.` : `${asked}.`;
 }
 
 function quiet() {
