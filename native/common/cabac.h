@@ -114,7 +114,8 @@ inline ContextVariable context_variable(int state) {
 //
 // The window holds the offset with `bits_` bits of the stream below it, so that renormalising only
 // moves a count; it is refilled when the count falls below zero. Hot loops work on a copy, which
-// the compiler keeps in registers, and put it back.
+// the compiler keeps in registers, and put it back. So what they call is always inline: a single
+// call that isn't would keep the copy in memory.
 class Cabac {
  public:
   Cabac() = default;
@@ -215,7 +216,7 @@ class Cabac {
     return count;
   }
 
-  bool bypass() {
+  [[gnu::always_inline]] bool bypass() {
     if (--bits_ < 0) refill<6>();
     const std::uint64_t scaled = std::uint64_t{range_} << bits_;
     const std::uint64_t one = value_ >= scaled ? ~std::uint64_t{0} : 0;
@@ -275,7 +276,7 @@ class Cabac {
 
   // Makes the window hold 48 bits at least. Done where many bins begin, it saves most of the
   // refills among them, each of which comes unforetold.
-  void fill() {
+  [[gnu::always_inline]] void fill() {
     const int bytes = (55 - bits_) >> 3;
     const std::uint64_t word = ahead();
     at_ += static_cast<std::size_t>(bytes);
@@ -304,14 +305,14 @@ class Cabac {
 
   // Up to 64 bits are held, nine of them the offset.
   template <int kBytes>
-  void refill() {
+  [[gnu::always_inline]] void refill() {
     value_ = value_ << (8 * kBytes) | ahead() >> (64 - 8 * kBytes);
     at_ += kBytes;
     bits_ += 8 * kBytes;
   }
 
   // The next eight bytes, the first one highest.
-  std::uint64_t ahead() const {
+  [[gnu::always_inline]] std::uint64_t ahead() const {
     if (at_ + 8 > size_) return last_bytes(data_, size_, at_);
     std::uint64_t word;
     std::memcpy(&word, data_ + at_, 8);

@@ -3,10 +3,22 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "tables.h"
-
 namespace costream::h264 {
 namespace {
+
+// Tables 7-3 and 7-4: default scaling lists, in zig-zag order, of intra and inter blocks.
+constexpr std::array<std::uint8_t, 16> kDefault4x4[2] = {
+    {6, 13, 13, 20, 20, 20, 28, 28, 28, 28, 32, 32, 32, 37, 37, 42},
+    {10, 14, 14, 20, 20, 20, 24, 24, 24, 24, 27, 27, 27, 30, 30, 34},
+};
+constexpr std::array<std::uint8_t, 64> kDefault8x8[2] = {
+    {6, 10, 10, 13, 11, 13, 16, 16, 16, 16, 18, 18, 18, 18, 18, 23, 23, 23, 23, 23, 23, 25, 25, 25,
+     25, 25, 25, 25, 27, 27, 27, 27, 27, 27, 27, 27, 29, 29, 29, 29, 29, 29, 29, 31, 31, 31, 31,
+     31, 31, 33, 33, 33, 33, 33, 36, 36, 36, 36, 38, 38, 38, 40, 40, 42},
+    {9, 13, 13, 15, 13, 15, 17, 17, 17, 17, 19, 19, 19, 19, 19, 21, 21, 21, 21, 21, 21, 22, 22, 22,
+     22, 22, 22, 22, 24, 24, 24, 24, 24, 24, 24, 24, 25, 25, 25, 25, 25, 25, 25, 27, 27, 27, 27,
+     27, 27, 28, 28, 28, 28, 28, 30, 30, 30, 30, 32, 32, 32, 33, 33, 35},
+};
 
 constexpr int kMaxMacroblocks = 139264;  // of level 6.2
 constexpr int kMaxSide = 1056;           // sqrt(8 * kMaxMacroblocks), A.3.1

@@ -324,14 +324,14 @@ Slice H264Reader::State::prepare(const SliceHeader& slice_header, const Lists& l
   slice.lists = &lists;
   slice.order = picture.order;
   for (std::size_t list = 0; list < 2; ++list) {
-    slice.told[list].fill(-1);
+    slice.picture_reference[list].fill(-1);
     for (std::size_t at = 0; at < static_cast<std::size_t>(lists.size[list]); ++at) {
       const Frame* reference = lists.frames[list][at];
       const std::int32_t order = reference ? reference->order : picture.order;
       auto& orders = picture.references;
       auto found = std::find(orders.begin(), orders.end(), order);
       if (found == orders.end()) found = orders.insert(orders.end(), order);
-      slice.told[list][at] = static_cast<std::int8_t>(found - orders.begin());
+      slice.picture_reference[list][at] = static_cast<std::int8_t>(found - orders.begin());
     }
   }
   return slice;
@@ -395,7 +395,8 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
   if (!canvas.filled) {
     // Most blocks of a quiet picture are skipped, and stand still.
     const bool inter = slice_header.type != SliceType::kI;
-    const Motion still = {{{0, 0}, {0, 0}}, {slice.told[0][0], slice.told[1][0]}};
+    const auto& first = slice.picture_reference;
+    const Motion still = {{{0, 0}, {0, 0}}, {first[0][0], first[1][0]}};
     canvas.fill(still, inter ? Mode::kSkip : Mode::kIntra);
     frame->common = still_colocated(lists);
   }
