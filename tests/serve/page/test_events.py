@@ -15,7 +15,7 @@ def test_an_event_arrives_and_ends(service: Service, enter: Enter) -> None:
     event = service.backend.happen()
     badge = tile(page, "camera-1").locator(".badge")
     expect(badge).to_contain_text("Person at the door")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Person at the door: camera-1")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Person at the door – camera-1")
     expect(page.get_by_role("link", name="1 now")).to_be_visible()
     expect(page.locator("#announcer")).to_have_text("New event: Person at the door, at camera-1.")
     expect(page).to_have_title("(1 now) Cameras – CoStream")
