@@ -93,7 +93,7 @@ class Dispatcher:
         while not self._stopped.is_set():
             self._wake.clear()
             self._announce()
-            self._wake.wait(self._next())
+            self._wake.wait(self._go_on())
         self._outlet.sink.close()
 
     def _announce(self) -> None:
@@ -105,7 +105,7 @@ class Dispatcher:
         except Exception as error:  # a mistake in a sink must not end its thread
             self._count(_unforeseen(error), failed=1)
 
-    def _next(self) -> float:
+    def _go_on(self) -> float:
         """Does what is next, whatever goes wrong; returns after how many seconds to look again."""
         try:
             return self._step()
