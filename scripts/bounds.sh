@@ -28,7 +28,7 @@ prepare() {
   name=prepare
   mkdir "$work/torch"
   "$python" scripts/link_torch.py "$work/torch"
-  grep -E '^(pytest|pytest-timeout|hypothesis)==' constraints.txt >"$work/tools.txt"
+  grep -E '^(pytest|pytest-timeout|hypothesis|httpx2)==' constraints.txt >"$work/tools.txt"
   quietly "$python" -m pip wheel --no-deps --wheel-dir "$work" .
   "$python" scripts/oldest.py "$work"/costream-*.whl serve >"$work/oldest.txt"
   : >"$work/newest.txt"
