@@ -77,6 +77,7 @@ def service(tmp_path: Path, sink: CollectingSink) -> Iterator[Service]:
 def test_a_new_that_is_held_back_is_told_in_time_though_the_clock_is_set(
     service: Service, sink: CollectingSink, set: float
 ) -> None:
+    service.now = 10_000.0
     service.score(0.9)
     service.set = set
     service.now += 10
