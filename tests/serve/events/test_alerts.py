@@ -74,6 +74,21 @@ def service(tmp_path: Path, sink: CollectingSink) -> Iterator[Service]:
     service.close()
 
 
+@pytest.mark.parametrize("set", [3600.0, -3600.0])
+def test_a_new_that_is_held_back_is_told_in_time_though_the_clock_is_set(
+    service: Service, sink: CollectingSink, set: float
+) -> None:
+    service.now = 10_000.0
+    service.score(0.9)
+    service.set = set
+    service.now += 10
+    service.alerts.advance()
+    until(lambda: sink.changes == ["new"])
+    service.score(0.9, 0.9)
+    assert service.changes == ["new", "end", "new"]
+    assert [message.event.interrupted for message in service.messages] == [False, True, False]
+
+
 def test_an_incident_of_a_minute_gives_one_event_and_one_message(tmp_path: Path) -> None:
     sink = CollectingSink()
     service = Service(tmp_path, sink=an_outlet(sink, changes=("new",)))
