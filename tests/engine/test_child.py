@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_an_error_that_nobody_foresaw_is_told_in_a_sentence() -> None:
 
 def test_children_that_were_closed_leave_no_handle() -> None:
     def handles() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     Child(_says_nothing, (), "a child").close()  # what all children share stays
     before = handles()
