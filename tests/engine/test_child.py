@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +76,30 @@ def test_an_error_that_nobody_foresaw_is_told_in_a_sentence() -> None:
         error = child.receive().error
     assert isinstance(error, ChildError)
     assert "ZeroDivisionError('half-way')" in str(error)
+
+
+def test_children_that_were_closed_leave_no_handle() -> None:
+    def handles() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    Child(_says_nothing, (), "a child").close()  # what all children share stays
+    before = handles()
+    with without_collector():
+        child = Child(_says_nothing, (), "a child")
+        child.close()
+        child.close()
+        assert handles() == before
+    assert child.ended and child.pid is not None
+
+
+def _says_nothing(lines: Sequence[Line]) -> None:
+    """The body of a child."""
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

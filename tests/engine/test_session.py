@@ -407,5 +407,5 @@ def test_a_process_that_reads_is_gone_when_its_watch_is_cancelled(
             next(iter(handle))
             handle.cancel()
             assert handle.wait(SOON)
-        assert not stream._child._process.is_alive()
+        assert stream._child.ended
     assert_free(engine)

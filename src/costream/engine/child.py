@@ -102,6 +102,10 @@ class Child:
         # What Ctrl-C means is the parent's to say: the child is not even told while it starts.
         with _interrupts_ignored():
             self._process.start()
+        self._pid = self._process.pid
+        self._ending = threading.Lock()
+        self._ended = False
+        self._status: int | None = None
         # The child has the only other ends: when it dies, reading ends instead of waiting.
         for other in theirs:
             other.close()
@@ -113,7 +117,12 @@ class Child:
     @property
     def pid(self) -> int | None:
         """Its process."""
-        return self._process.pid
+        return self._pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was closed, and so is no more."""
+        return self._ended
 
     def send(self, message: Any, line: int = 0) -> bool:
         """Sends a message to the child; says whether it was there to take it."""
@@ -128,12 +137,10 @@ class Child:
         try:
             return self._take(line)
         except (EOFError, OSError):
-            self._process.join(_JOIN)
-            status = self._process.exitcode
             return End(
                 ChildError(
-                    f"{self._what} ended with status {status}: it may have been killed for want "
-                    "of memory"
+                    f"{self._what} ended with status {self._exit_status()}: it may have been "
+                    "killed for want of memory"
                 )
             )
 
@@ -149,13 +156,31 @@ class Child:
 
     def close(self) -> None:
         """Ends the process, once all that it logged is logged."""
-        self._process.terminate()
-        self._process.join()
+        self._end()
         self._log.join(_JOIN)
         # Whoever still waits for a message is woken by the process's end first.
         for receiving, connection in zip(self._receiving, self.connections, strict=True):
             with receiving:
                 connection.close()
+
+    def _exit_status(self) -> int | None:
+        """Returns the status of a process whose connection has ended."""
+        with self._ending:
+            if not self._ended:
+                self._process.join(_JOIN)
+                self._status = self._process.exitcode
+            return self._status
+
+    def _end(self) -> None:
+        with self._ending:
+            if self._ended:
+                return
+            self._process.terminate()
+            self._process.join()
+            self._status = self._process.exitcode
+            # Its handles would stay open until the garbage collector comes by.
+            self._process.close()
+            self._ended = True
 
 
 _JOIN = 5.0

@@ -216,3 +216,12 @@ def test_the_page_is_open_and_its_folder_is_all_that_is(
         answer = client.get(path, headers=BEARER)
         assert answer.status_code in (404, 405)
         assert "secret" not in answer.text
+
+
+def test_other_ways_to_log_in_are_no_attempts(client: TestClient) -> None:
+    # A page elsewhere can have a browser follow links with a user's name in them.
+    for _ in range(ATTEMPTS + 1):
+        assert (
+            client.get("/api/cameras", headers={"Authorization": "Basic YTpi"}).status_code == 401
+        )
+    assert client.get("/api/cameras", headers=BEARER).status_code == 200

@@ -12,7 +12,7 @@ import pytest
 
 from costream.serve import hub
 from costream.serve.api import stream
-from tests.serve.api.conftest import BEARER, Serving, config, served
+from tests.serve.api.conftest import BEARER, TOKEN, Serving, config, served
 from tests.serve.api.sockets import PATIENCE, eventually
 from tests.serve.fakes import FakeBackend
 from tests.serve.news import told
@@ -154,3 +154,19 @@ def _listeners(url: str) -> int:
     text = httpx.get(f"{url}/metrics", headers=BEARER).text
     line = next(line for line in text.splitlines() if line.startswith("costream_clients "))
     return int(float(line.split()[1]))
+
+
+def test_a_stream_ends_with_the_session_that_it_was_opened_by(
+    backend: FakeBackend, serving: Serving
+) -> None:
+    url = serving(backend, config())
+    elsewhere = {"Via": "1.1 proxy"}
+    with httpx.Client(base_url=url, headers=elsewhere, timeout=PATIENCE) as browser:
+        assert browser.get("/api/cameras").status_code == 401
+        browser.post("/api/login", json={"token": TOKEN})
+        with browser.stream("GET", "/api/stream?kinds=state") as news:
+            lines = news.iter_lines()
+            assert next(lines) == "retry: 2000"
+            assert browser.post("/api/logout").status_code == 204
+            backend.lose("camera-1", "it is gone")
+            assert not any("it is gone" in line for line in lines)

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Literal, get_args
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from costream.serve.api.access import LongLived, Service
+from costream.serve.api.access import Gate, Granted, LongLived, Service
+from costream.serve.api.authority import Authority, Rights
 from costream.serve.api.clients import Clients, Closing
 from costream.serve.api.errors import ERRORS
 from costream.serve.api.roster import roster
@@ -60,6 +61,9 @@ _RESPONSES: dict[int | str, dict[str, object]] = {
 async def get_stream(
     service: Service,
     clients: LongLived,
+    gate: Gate,
+    rights: Granted,
+    request: Request,
     camera: Annotated[list[Name] | None, Query(max_length=100)] = None,
     kinds: Annotated[str, Query(pattern=rf"^({_ANY})(,({_ANY}))*$", max_length=100)] = _ALL,
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
@@ -70,16 +74,28 @@ async def get_stream(
     are any of ``preview``, ``window``, ``state`` and ``event``, with commas between. ``data`` of
     each is JSON: ``PreviewNotice``, ``WindowNotice``, ``StateNotice`` and ``EventNotice``.
     ``missed`` says how many news were left out for a client that is slow. Who comes back with
-    ``Last-Event-ID`` is told the events that changed meanwhile, as they are now.
+    ``Last-Event-ID`` is told the events that changed meanwhile, as they are now. It ends when the
+    browser that listens logs out.
     """
     clients.admit()
     wanted = _wanted(frozenset(kinds.split(",")), frozenset(camera or ()))
-    body = _news(service, clients, wanted, _moment(last_event_id))
+    body = _news(service, clients, wanted, _moment(last_event_id), _may_read(gate, rights, request))
     return StreamingResponse(body, media_type="text/event-stream", headers=_HEADERS)
 
 
+def _may_read(gate: Authority, rights: Rights, request: Request) -> Callable[[], bool]:
+    """Returns what says whether who was let in still would be: sessions end, the token stays."""
+    if rights.known != "session":
+        return lambda: True
+    return lambda: gate.rights(request).read
+
+
 async def _news(
-    service: Backend, clients: Clients, wanted: Callable[[News], bool], since: float | None
+    service: Backend,
+    clients: Clients,
+    wanted: Callable[[News], bool],
+    since: float | None,
+    may_read: Callable[[], bool],
 ) -> AsyncIterator[str]:
     subscription = service.hub.subscribe(wanted)
     try:
@@ -89,6 +105,8 @@ async def _news(
                 if wanted(news):
                     yield _encoded(news)
             async for text in _as_it_happens(subscription, clients):
+                if not may_read():
+                    return
                 yield text
     finally:
         service.hub.leave(subscription)
