@@ -121,5 +121,5 @@ class Running:
 
     @property
     def _url(self) -> str | None:
-        found = re.search(r"open (http://\S+)", self.text)
+        found = re.search(r"open (http://[^\s;]+)", self.text)
         return None if found is None else found[1]

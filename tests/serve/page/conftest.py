@@ -20,7 +20,8 @@ Enter = Callable[..., Visitor]
 Serving = Callable[..., Service]
 
 
-@pytest.fixture(scope="session")
+# Not beyond the package: Playwright keeps an event loop running in the tests' thread.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM}: install Debian's chromium to test the page")

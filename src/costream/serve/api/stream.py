@@ -101,7 +101,10 @@ async def _news(
     try:
         with clients.one():
             yield _RETRY
-            for news in await to_thread.run_sync(_snapshot, service, since):
+            known = await to_thread.run_sync(_snapshot, service, since)
+            if not may_read():
+                return
+            for news in known:
                 if wanted(news):
                     yield _encoded(news)
             async for text in _as_it_happens(subscription, clients):
