@@ -128,15 +128,15 @@ std::optional<Sps> parse_sps(const std::vector<std::uint8_t>& payload, int& id) 
   const std::uint32_t frame_num_bits = bits.ue() + 4;
   if (frame_num_bits > 16) return std::nullopt;
   sps.frame_num_bits = static_cast<int>(frame_num_bits);
-  const std::uint32_t order_type = bits.ue();
-  if (order_type > 2) return std::nullopt;
-  sps.order_type = static_cast<int>(order_type);
-  if (order_type == 0) {
+  const std::uint32_t poc_type = bits.ue();
+  if (poc_type > 2) return std::nullopt;
+  sps.poc_type = static_cast<int>(poc_type);
+  if (poc_type == 0) {
     const std::uint32_t lsb_bits = bits.ue() + 4;
     if (lsb_bits > 16) return std::nullopt;
-    sps.order_lsb_bits = static_cast<int>(lsb_bits);
-  } else if (order_type == 1) {
-    sps.delta_order_always_zero = bits.flag();
+    sps.poc_lsb_bits = static_cast<int>(lsb_bits);
+  } else if (poc_type == 1) {
+    sps.delta_poc_always_zero = bits.flag();
     sps.offset_for_non_reference = bits.se();
     sps.offset_for_top_to_bottom = bits.se();
     const std::uint32_t cycle = bits.ue();
@@ -185,7 +185,7 @@ std::optional<Pps> parse_pps(const std::vector<std::uint8_t>& payload, int& id) 
   id = static_cast<int>(number);
   pps.sps = static_cast<int>(sps);
   pps.cabac = bits.flag();
-  pps.bottom_field_order = bits.flag();
+  pps.bottom_field_poc = bits.flag();
   const std::uint32_t groups = bits.ue();
   if (groups > 7) return std::nullopt;
   pps.slice_groups = static_cast<int>(groups) + 1;
@@ -198,9 +198,9 @@ std::optional<Pps> parse_pps(const std::vector<std::uint8_t>& payload, int& id) 
   }
   pps.weighted_prediction = bits.flag();
   pps.weighted_bi_prediction = static_cast<int>(bits.read(2));
-  const std::int32_t quantiser = bits.se();
-  if (quantiser < -62 || quantiser > 25) return std::nullopt;
-  pps.quantiser = 26 + quantiser;
+  const std::int32_t qp = bits.se();
+  if (qp < -62 || qp > 25) return std::nullopt;
+  pps.init_qp = 26 + qp;
   bits.se();  // pic_init_qs_minus26
   bits.se();  // chroma_qp_index_offset
   pps.deblocking_control = bits.flag();

@@ -1,4 +1,4 @@
-// Reads motion, modes, quantisers and residual energy from H.264 streams, without any pixel.
+// Reads motion, modes, QPs and residual energy from H.264 streams, without any pixel.
 #pragma once
 
 #include <cstddef>

@@ -41,21 +41,21 @@ void References::drop_long_term(int index) {
     if (frames_[at]->long_term_index == index) drop(at);
 }
 
-std::int32_t References::derive_order(const Sps& sps, const SliceHeader& header) {
+std::int32_t References::derive_poc(const Sps& sps, const SliceHeader& header) {
   const bool reference = header.reference_idc != 0;
-  if (sps.order_type == 0) {
-    const std::int32_t previous_msb = header.idr ? 0 : previous_order_msb_;
-    const std::int32_t previous_lsb = header.idr ? 0 : previous_order_lsb_;
-    const std::int32_t range = 1 << sps.order_lsb_bits;
-    order_msb_ = previous_msb;
-    if (header.order_lsb < previous_lsb && previous_lsb - header.order_lsb >= range / 2)
-      order_msb_ = add(previous_msb, range);
-    else if (header.order_lsb > previous_lsb && header.order_lsb - previous_lsb > range / 2)
-      order_msb_ = add(previous_msb, -range);
-    top_order_ = add(order_msb_, header.order_lsb);
-    const std::int32_t bottom = add(top_order_, header.delta_order_bottom);
-    if (header.field) return top_order_;
-    return std::min(top_order_, bottom);
+  if (sps.poc_type == 0) {
+    const std::int32_t previous_msb = header.idr ? 0 : previous_poc_msb_;
+    const std::int32_t previous_lsb = header.idr ? 0 : previous_poc_lsb_;
+    const std::int32_t range = 1 << sps.poc_lsb_bits;
+    poc_msb_ = previous_msb;
+    if (header.poc_lsb < previous_lsb && previous_lsb - header.poc_lsb >= range / 2)
+      poc_msb_ = add(previous_msb, range);
+    else if (header.poc_lsb > previous_lsb && header.poc_lsb - previous_lsb > range / 2)
+      poc_msb_ = add(previous_msb, -range);
+    top_poc_ = add(poc_msb_, header.poc_lsb);
+    const std::int32_t bottom = add(top_poc_, header.delta_poc_bottom);
+    if (header.field) return top_poc_;
+    return std::min(top_poc_, bottom);
   }
 
   offset_ = 0;
@@ -64,13 +64,13 @@ std::int32_t References::derive_order(const Sps& sps, const SliceHeader& header)
     if ((previous_reset_ ? 0 : previous_frame_num_) > header.frame_num)
       offset_ = add(offset_, sps.max_frame_num());
   }
-  if (sps.order_type == 2) {
-    top_order_ = 0;
+  if (sps.poc_type == 2) {
+    top_poc_ = 0;
     if (!header.idr) {
       const std::int32_t number = add(offset_, header.frame_num);
-      top_order_ = add(add(number, number), reference ? 0 : -1);
+      top_poc_ = add(add(number, number), reference ? 0 : -1);
     }
-    return top_order_;
+    return top_poc_;
   }
 
   const auto cycle = static_cast<std::int32_t>(sps.offset_for_reference.size());
@@ -86,11 +86,11 @@ std::int32_t References::derive_order(const Sps& sps, const SliceHeader& header)
       expected = add(expected, sps.offset_for_reference[static_cast<std::size_t>(at)]);
   }
   if (!reference) expected = add(expected, sps.offset_for_non_reference);
-  top_order_ = add(expected, header.delta_order[0]);
+  top_poc_ = add(expected, header.delta_poc[0]);
   if (header.field)
-    return header.bottom ? add(top_order_, sps.offset_for_top_to_bottom) : top_order_;
-  return std::min(top_order_,
-                  add(add(top_order_, sps.offset_for_top_to_bottom), header.delta_order[1]));
+    return header.bottom ? add(top_poc_, sps.offset_for_top_to_bottom) : top_poc_;
+  return std::min(top_poc_,
+                  add(add(top_poc_, sps.offset_for_top_to_bottom), header.delta_poc[1]));
 }
 
 // 8.2.5.2: frames that frame_num leaps over are inferred, and push others out. Where gaps aren't
@@ -109,8 +109,8 @@ void References::fill_gap(const Sps& sps, const SliceHeader& header) {
     frame->frame_num = inferred.frame_num;
     frame->non_existing = true;
     frame->colocated.clear();
-    if (sps.order_type != 0) {
-      frame->order = derive_order(sps, inferred);
+    if (sps.poc_type != 0) {
+      frame->poc = derive_poc(sps, inferred);
       previous_offset_ = offset_;
       previous_frame_num_ = inferred.frame_num;
       previous_reset_ = false;
@@ -132,7 +132,7 @@ Frame& References::begin(const Sps& sps, const SliceHeader& header) {
   }
   current_ = take();
   current_->frame_num = header.frame_num;
-  current_->order = derive_order(sps, header);
+  current_->poc = derive_poc(sps, header);
   return *current_;
 }
 
@@ -155,7 +155,7 @@ Lists References::lists(const Sps& sps, const SliceHeader& header) {
   for (const auto& frame : frames_) {
     if (frame->long_term())
       longs.push_back(frame.get());
-    else if (!(b_slice && frame->non_existing && sps.order_type == 0))
+    else if (!(b_slice && frame->non_existing && sps.poc_type == 0))
       shorts.push_back(frame.get());
   }
   std::sort(longs.begin(), longs.end(), [](const Frame* left, const Frame* right) {
@@ -165,15 +165,15 @@ Lists References::lists(const Sps& sps, const SliceHeader& header) {
   const int lists = b_slice ? 2 : header.type == SliceType::kP ? 1 : 0;
   std::vector<const Frame*> initial[2];
   if (b_slice) {
-    const std::int32_t order = current_->order;
+    const std::int32_t poc = current_->poc;
     for (int list = 0; list < 2; ++list) {
       const bool before_first = list == 0;
       auto sorted = shorts;
       std::sort(sorted.begin(), sorted.end(), [&](const Frame* left, const Frame* right) {
-        const bool left_before = left->order <= order;
-        const bool right_before = right->order <= order;
+        const bool left_before = left->poc <= poc;
+        const bool right_before = right->poc <= poc;
         if (left_before != right_before) return left_before == before_first;
-        return left_before ? left->order > right->order : left->order < right->order;
+        return left_before ? left->poc > right->poc : left->poc < right->poc;
       });
       sorted.insert(sorted.end(), longs.begin(), longs.end());
       initial[list] = std::move(sorted);
@@ -303,18 +303,18 @@ void References::end(const Sps& sps, const SliceHeader& header) {
   } else {
     slide(sps);
   }
-  previous_order_msb_ = order_msb_;
-  previous_order_lsb_ = header.order_lsb;
+  previous_poc_msb_ = poc_msb_;
+  previous_poc_lsb_ = header.poc_lsb;
   if (previous_reset_) {
     // The picture counts as if it had frame_num 0, and its order begins anew.
-    const std::int32_t order = current_->order;
-    current_->order = 0;
+    const std::int32_t poc = current_->poc;
+    current_->poc = 0;
     current_->frame_num = 0;
     previous_frame_num_ = 0;
     previous_reference_frame_num_ = 0;
     previous_offset_ = 0;
-    previous_order_msb_ = 0;
-    previous_order_lsb_ = header.bottom ? 0 : add(top_order_, -order);
+    previous_poc_msb_ = 0;
+    previous_poc_lsb_ = header.bottom ? 0 : add(top_poc_, -poc);
   }
   frames_.push_back(std::move(current_));
 }

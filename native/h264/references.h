@@ -22,7 +22,7 @@ struct Frame {
   int frame_num = 0;
   std::int64_t pic_num = 0;  // PicNum, of the slice at hand
   int long_term_index = -1;  // LongTermFrameIdx; -1: short-term
-  std::int32_t order = 0;
+  std::int32_t poc = 0;
   // Inferred by a gap of frame_num: takes a place, but nothing can be predicted from it.
   bool non_existing = false;
   // False until the motion of all of its macroblocks is known.
@@ -62,7 +62,7 @@ class References {
  private:
   using Held = std::unique_ptr<Frame>;
 
-  std::int32_t derive_order(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc(const Sps& sps, const SliceHeader& header);
   void fill_gap(const Sps& sps, const SliceHeader& header);
   void slide(const Sps& sps);
   void mark(const Sps& sps, const SliceHeader& header);
@@ -80,12 +80,12 @@ class References {
   int previous_frame_num_ = 0;
   int previous_reference_frame_num_ = 0;
   std::int32_t previous_offset_ = 0;  // FrameNumOffset
-  std::int32_t previous_order_msb_ = 0;
-  std::int32_t previous_order_lsb_ = 0;
+  std::int32_t previous_poc_msb_ = 0;
+  std::int32_t previous_poc_lsb_ = 0;
   bool previous_reset_ = false;  // by memory_management_control_operation 5
-  std::int32_t order_msb_ = 0;
+  std::int32_t poc_msb_ = 0;
   std::int32_t offset_ = 0;
-  std::int32_t top_order_ = 0;
+  std::int32_t top_poc_ = 0;
 };
 
 }  // namespace costream::h264

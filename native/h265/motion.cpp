@@ -256,7 +256,7 @@ Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, i
     for (int i = 0; i < combinations && count < slice_->max_merge; ++i) {
       const Motion &first = list[kFirst[i]], &second = list[kSecond[i]];
       if (first.reference[0] < 0 || second.reference[1] < 0) continue;
-      if (reference_[first.reference[0]].order == reference_[second.reference[1]].order &&
+      if (reference_[first.reference[0]].poc == reference_[second.reference[1]].poc &&
           std::memcmp(first.vector[0], second.vector[1], sizeof first.vector[0]) == 0)
         continue;
       const Motion motion = {
@@ -292,7 +292,7 @@ SliceDecoder::Vector SliceDecoder::predict_vector(const CodingUnit& cu, const Pr
     if (motion == nullptr) return false;
     for (const int side : {list, 1 - list}) {
       const int id = motion->reference[side];
-      if (id < 0 || reference_[id].order != target.order) continue;
+      if (id < 0 || reference_[id].poc != target.poc) continue;
       out = {motion->vector[side][0], motion->vector[side][1]};
       return true;
     }
@@ -306,8 +306,8 @@ SliceDecoder::Vector SliceDecoder::predict_vector(const CodingUnit& cu, const Pr
       if (id < 0 || reference_[id].long_term != target.long_term) continue;
       out = {motion->vector[side][0], motion->vector[side][1]};
       if (!target.long_term) {
-        const int from = distance(order_, reference_[id].order),
-                  to = distance(order_, target.order);
+        const int from = distance(poc_, reference_[id].poc),
+                  to = distance(poc_, target.poc);
         if (from != 0) out = {scaled(out.x, from, to), scaled(out.y, from, to)};
       }
       return true;
@@ -371,11 +371,11 @@ bool SliceDecoder::temporal_at(int x, int y, int list, int reference, Vector& ou
   const Reference& target = reference_[reference];
   if (motion.long_term[side] != target.long_term) return false;
   out = {motion.vector[side][0], motion.vector[side][1]};
-  const std::int64_t from = std::int64_t{collocated_->order} - motion.order[side];
-  const std::int64_t to = std::int64_t{order_} - target.order;
+  const std::int64_t from = std::int64_t{collocated_->poc} - motion.poc[side];
+  const std::int64_t to = std::int64_t{poc_} - target.poc;
   if (!target.long_term && from != to && from != 0) {
-    const int near = distance(collocated_->order, motion.order[side]),
-              far = distance(order_, target.order);
+    const int near = distance(collocated_->poc, motion.poc[side]),
+              far = distance(poc_, target.poc);
     out = {scaled(out.x, near, far), scaled(out.y, near, far)};
   }
   return true;

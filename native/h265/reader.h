@@ -66,8 +66,8 @@ class H265Reader {
 
   // Across pictures.
   h265::ReferenceBuffer references_;
-  std::int32_t order_ = 0;
-  std::int32_t previous_order_ = 0;  // of prevTid0Pic
+  std::int32_t poc_ = 0;
+  std::int32_t previous_poc_ = 0;  // of prevTid0Pic
   bool sequence_starts_ = true;      // the next picture is the first one of a sequence
 };
 

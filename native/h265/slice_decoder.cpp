@@ -53,24 +53,24 @@ int scan_of(bool intra, int log2, int largest, int mode) {
 }  // namespace
 
 void SliceDecoder::start(const SequenceParameters& sps, const PictureParameters& pps,
-                         const TileLayout& tiles, std::int32_t order, Picture& picture,
+                         const TileLayout& tiles, std::int32_t poc, Picture& picture,
                          Tracker* tracker) {
   tracker_ = tracker;
   sps_ = &sps;
   pps_ = &pps;
   tiles_ = &tiles;
   picture_ = &picture;
-  order_ = order;
+  poc_ = poc;
   columns_ = sps.width / 4;
   rows_ = sps.height / 4;
   const auto count = static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_);
   picture.motion.resize(count, Motion{});
   picture.mode.resize(count, Mode::kNotCoded);
-  picture.quantiser.resize(count, 0);
+  picture.qp.resize(count, 0);
   if (tracker == nullptr) picture.energy.resize(count, 0);
   motion_ = picture.motion.data();
   mode_ = picture.mode.data();
-  quantiser_ = picture.quantiser.data();
+  qp_plane_ = picture.qp.data();
   energy_ = picture.energy.data();
   slice_address_.assign(tiles.raster.size(), -1);
   if (tracker != nullptr) bands_.assign(tiles.raster.size(), {});
@@ -98,12 +98,12 @@ void SliceDecoder::name_references(const ReferenceLists& lists) {
   for (int list = 0; list < 2; ++list) {
     for (int i = 0; i < lists.count[list]; ++i) {
       const Reference& entry = lists.entry[list][static_cast<std::size_t>(i)];
-      no_backward_ &= entry.order <= order_;
+      no_backward_ &= entry.poc <= poc_;
       auto& known = picture_->references;
-      auto at = static_cast<std::size_t>(std::find(known.begin(), known.end(), entry.order) -
+      auto at = static_cast<std::size_t>(std::find(known.begin(), known.end(), entry.poc) -
                                          known.begin());
       // A reference picture set has 16 pictures at most, and all slices have the same one.
-      if (at == known.size() && at < kAlias) known.push_back(entry.order);
+      if (at == known.size() && at < kAlias) known.push_back(entry.poc);
       at = std::min<std::size_t>(at, kAlias - 1);
       auto id = static_cast<std::int8_t>(at);
       if (std::find(id_[list], id_[list] + i, id) != id_[list] + i) {
@@ -230,7 +230,7 @@ void SliceDecoder::enter_block(std::int32_t address) {
   std::memset(up_intra_, kDc, sizeof up_intra_);
 }
 
-// Contexts and quantiser prediction at the start of a slice segment, tile or row (9.3.1).
+// Contexts and QP prediction at the start of a slice segment, tile or row (9.3.1).
 bool SliceDecoder::enter_substream(std::int32_t scan) {
   const auto at = static_cast<std::size_t>(tiles_->raster[static_cast<std::size_t>(scan)]);
   const bool tile_starts =
@@ -323,9 +323,9 @@ bool SliceDecoder::quadtree(int x, int y, int log2, int depth) {
 
 // qPY_PRED of the quantisation group (8.6.1). qp_ is still that of the last coding unit before, or
 // the slice's where the group is the first one.
-void SliceDecoder::predict_quantiser() {
+void SliceDecoder::predict_qp() {
   const int mask = (1 << sps_->log2_ctb) - 1;
-  const std::int8_t* at = quantiser_ + (group_y_ >> 2) * columns_ + (group_x_ >> 2);
+  const std::int8_t* at = qp_plane_ + (group_y_ >> 2) * columns_ + (group_x_ >> 2);
   const int left = (group_x_ & mask) != 0 ? at[-1] : qp_;
   const int up = (group_y_ & mask) != 0 ? at[-columns_] : qp_;
   predicted_qp_ = (left + up + 1) >> 1;
@@ -339,7 +339,7 @@ bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
   const int corner = y4 * columns_ + x4;
   if (group_starts_) {
     group_starts_ = false;
-    predict_quantiser();
+    predict_qp();
   }
 
   CodingUnit cu{};
@@ -394,7 +394,7 @@ bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
 
   if (residual) good = transform_tree(cu, {x, y, log2, 0, 0}, true, true);
   if (tracker_ != nullptr && !cu.intra) track_inter(cu);
-  fill(quantiser_ + corner, columns_, side4, side4, static_cast<std::uint8_t>(qp_));
+  fill(qp_plane_ + corner, columns_, side4, side4, static_cast<std::uint8_t>(qp_));
   return good;
 }
 
@@ -491,7 +491,7 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
     if (tracker_ != nullptr && cu.intra) track_intra(cu, block, cu.luma_mode[part]);
     return true;
   }
-  if (pps_->qp_delta && !qp_coded_ && !quantiser_delta()) return false;
+  if (pps_->qp_delta && !qp_coded_ && !cu_qp_delta()) return false;
 
   if (luma) {
     const int scan = scan_of(cu.intra, log2, 3, cu.luma_mode[part]);
@@ -501,7 +501,7 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
     const std::uint32_t sum = residual<true>(cu, log2, scan, means);
     const int side4 = 1 << (log2 - 2);
     const auto count = static_cast<std::uint32_t>(side4 * side4);
-    // Small coefficients of a fine quantiser may round to 0, but they were coded.
+    // Small coefficients at a low QP may round to 0, but they were coded.
     const std::uint32_t share = std::max(1u, (sum + count - 1) >> (2 * log2 - 4));
     if (tracker_ == nullptr) {
       std::uint32_t* row = energy_ + (block.y >> 2) * columns_ + (block.x >> 2);
@@ -518,7 +518,7 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
   return true;
 }
 
-bool SliceDecoder::quantiser_delta() {
+bool SliceDecoder::cu_qp_delta() {
   int delta = 0;
   while (delta < 5 && bin(kQpDelta + (delta == 0 ? 0 : 1))) ++delta;
   if (delta == 5) {
@@ -868,7 +868,7 @@ void SliceDecoder::finish(Frame* frame) {
   if (frame == nullptr) return;
 
   // A reference's motion is kept for each 16x16 block, that of its corner (8.5.3.2.8).
-  frame->order = order_;
+  frame->poc = poc_;
   frame->columns = (columns_ + 3) / 4;
   frame->rows = (rows_ + 3) / 4;
   frame->motion.resize(static_cast<std::size_t>(frame->columns) *
@@ -883,7 +883,7 @@ void SliceDecoder::finish(Frame* frame) {
         if (id < 0) continue;
         stored->vector[list][0] = motion.vector[list][0];
         stored->vector[list][1] = motion.vector[list][1];
-        stored->order[list] = reference_[id].order;
+        stored->poc[list] = reference_[id].poc;
         stored->long_term[list] = reference_[id].long_term;
       }
     }

@@ -20,7 +20,7 @@ class SliceDecoder {
   // Begins a picture, whose arrays are made here. The arguments live until finish(). With a tracker
   // it is told of the blocks, and the picture's energy is left out.
   void start(const SequenceParameters& sps, const PictureParameters& pps, const TileLayout& tiles,
-             std::int32_t order, Picture& picture, Tracker* tracker);
+             std::int32_t poc, Picture& picture, Tracker* tracker);
 
   // Reads one slice segment. True where it ended exactly at its end.
   bool decode(const SliceHeader& slice, const ReferenceLists& lists, const std::uint8_t* data,
@@ -66,13 +66,13 @@ class SliceDecoder {
   void sample_offsets(std::int32_t address);
   void track_bands(std::int32_t address);
   bool quadtree(int x, int y, int log2, int depth);
-  void predict_quantiser();
+  void predict_qp();
   bool coding_unit(int x, int y, int log2, int depth);
   bool pcm_samples(int log2);
   void intra_modes(CodingUnit& cu);
   bool transform_tree(const CodingUnit& cu, const TransformBlock& block, bool parent_cb,
                       bool parent_cr);
-  bool quantiser_delta();
+  bool cu_qp_delta();
   template <bool kLuma>
   std::uint32_t residual(const CodingUnit& cu, int log2, int scan, float* means);
   void add_means(const CodingUnit& cu, int log2, int scan, int block, const std::uint8_t* rank,
@@ -108,11 +108,11 @@ class SliceDecoder {
   const PictureParameters* pps_ = nullptr;
   const TileLayout* tiles_ = nullptr;
   Picture* picture_ = nullptr;
-  std::int32_t order_ = 0;
+  std::int32_t poc_ = 0;
   int columns_ = 0, rows_ = 0;  // in 4x4 blocks
   Motion* motion_ = nullptr;
   Mode* mode_ = nullptr;
-  std::int8_t* quantiser_ = nullptr;
+  std::int8_t* qp_plane_ = nullptr;
   std::uint32_t* energy_ = nullptr;
   std::vector<std::int32_t> slice_address_;  // of each coding tree block; -1: not coded
   bool complete_ = true;                     // no slice segment was damaged
