@@ -26,6 +26,9 @@ struct Motion {
   std::int8_t reference[2];   // index into Picture::references of the block's slice's list; -1
 };
 
+// Of a block that is not predicted from another picture.
+inline constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};
+
 // Leaves the elements unset that a vector grows by where it isn't told their value.
 template <typename T>
 struct UnsetAllocator : std::allocator<T> {

@@ -43,8 +43,9 @@ inline Summary summarise(Picture& picture, int step, int block = 16, float wide 
   std::vector<float> factors;  // from quarters of a sample to samples in a step, by reference
   factors.reserve(picture.references.size());
   for (const std::int32_t poc : picture.references) {
-    const int distance = picture.poc - poc;
-    factors.push_back(distance == 0 ? 0.0f : -0.25f * static_cast<float>(step) / distance);
+    const std::int64_t distance = std::int64_t{picture.poc} - poc;
+    factors.push_back(distance == 0 ? 0.0f : -0.25f * static_cast<float>(step) /
+                                                 static_cast<float>(distance));
   }
   const auto known = static_cast<int>(factors.size());
 

@@ -14,8 +14,6 @@
 
 namespace costream::h264 {
 
-inline constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};
-
 struct Canvas {
   void resize(const Sps& sps);
   // A picture of this size begins.

@@ -23,6 +23,7 @@ constexpr std::array<std::uint8_t, 64> kDefault8x8[2] = {
 constexpr int kMaxMacroblocks = 139264;  // of level 6.2
 constexpr int kMaxSide = 1056;           // sqrt(8 * kMaxMacroblocks), A.3.1
 
+// scaling_list() (7.3.2.1.1.1)
 template <std::size_t kSize>
 CodedScalingLists::Kind read_list(BitReader& bits, std::array<std::uint8_t, kSize>& list) {
   if (!bits.flag()) return CodedScalingLists::Kind::kFallback;
@@ -67,6 +68,7 @@ bool has_chroma_format(int profile) {
 
 }  // namespace
 
+// Fall-back rules A and B (table 7-2).
 ScalingLists CodedScalingLists::resolve(const ScalingLists& base) const {
   const ScalingLists defaults = default_lists();
   ScalingLists lists;
@@ -146,7 +148,7 @@ std::optional<Sps> parse_sps(const std::vector<std::uint8_t>& payload, int& id) 
   const std::uint32_t frames = bits.ue();
   if (frames > 16) return std::nullopt;
   sps.reference_frames = static_cast<int>(frames);
-  sps.gaps_in_frame_num = bits.flag();
+  bits.flag();  // gaps_in_frame_num_value_allowed_flag: lost frames are inferred likewise
   const std::uint32_t width = bits.ue();
   const std::uint32_t height = bits.ue();
   if (width >= kMaxSide || height >= kMaxSide) return std::nullopt;

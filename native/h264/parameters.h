@@ -41,7 +41,6 @@ struct Sps {
   std::int32_t offset_for_top_to_bottom = 0;
   std::vector<std::int32_t> offset_for_reference;
   int reference_frames = 0;
-  bool gaps_in_frame_num = false;
   int width = 0, height = 0;  // macroblocks of a frame
   bool frames_only = true;
   bool mbaff = false;

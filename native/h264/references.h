@@ -1,4 +1,4 @@
-// Picture order, reference lists and the marking of reference pictures (ITU-T H.264, 8.2).
+// Picture order count (POC), reference lists and marking of reference pictures (ITU-T H.264, 8.2).
 #pragma once
 
 #include <array>
@@ -53,7 +53,7 @@ class References {
  public:
   void reset();
 
-  // A new picture: derives its order, and frames for a gap of frame_num.
+  // A new picture: derives its POC, and frames for a gap of frame_num.
   Frame& begin(const Sps& sps, const SliceHeader& header);
   Lists lists(const Sps& sps, const SliceHeader& header);
   // The picture is complete: marks it and others.
@@ -63,7 +63,12 @@ class References {
   using Held = std::unique_ptr<Frame>;
 
   std::int32_t derive_poc(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc_type0(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc_type1(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc_type2(const SliceHeader& header);
   void fill_gap(const Sps& sps, const SliceHeader& header);
+  void initialise(const Sps& sps, const SliceHeader& header, Lists& lists) const;
+  void modify(const Sps& sps, const SliceHeader& header, int list, Lists& lists) const;
   void slide(const Sps& sps);
   void mark(const Sps& sps, const SliceHeader& header);
   void drop(std::size_t at);

@@ -62,7 +62,6 @@ Residual read_residual(Cabac& engine, ContextVariable* contexts, const std::uint
   std::uint8_t positions[coefficients(kBlock)];
   const int total =
       read_map<kBlock>(cabac, contexts + kFirst.significant, contexts + kFirst.last, positions);
-  result.total = total;
 
   if constexpr (kBlock == Block::kLuma8x8) cabac.fill();
   ContextVariable* const level = contexts + kFirst.level;

@@ -138,7 +138,6 @@ Residual read_residual(SliceBits& stream, Token token, const std::uint16_t* scal
     result.damaged = true;
     return result;
   }
-  result.total = total;
   std::uint32_t magnitudes[16];
   std::uint32_t negative = 0;  // bit by bit
   for (int at = 0; at < ones; ++at) {

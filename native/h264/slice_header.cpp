@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kMaxCommands = 66;  // twice all fields, and the end
 
+// ref_pic_list_modification() (7.3.3.1)
 bool read_modifications(BitReader& bits, std::vector<ListModification>& modifications) {
   if (!bits.flag()) return true;
   while (modifications.size() <= kMaxCommands) {
@@ -18,6 +19,7 @@ bool read_modifications(BitReader& bits, std::vector<ListModification>& modifica
   return false;
 }
 
+// pred_weight_table() (7.3.3.2)
 void read_weights(BitReader& bits, const Sps& sps, SliceHeader& header) {
   // luma_log2_weight_denom, 7 at most.
   const auto one = static_cast<float>(1u << std::min(bits.ue(), 7u));
@@ -36,9 +38,10 @@ void read_weights(BitReader& bits, const Sps& sps, SliceHeader& header) {
   }
 }
 
+// dec_ref_pic_marking() (7.3.3.3)
 bool read_markings(BitReader& bits, SliceHeader& header) {
   if (header.idr) {
-    header.discard_prior = bits.flag();
+    bits.flag();  // no_output_of_prior_pics_flag
     header.long_term = bits.flag();
     return true;
   }

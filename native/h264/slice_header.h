@@ -40,8 +40,7 @@ struct SliceHeader {
   int references[2] = {0, 0};  // num_ref_idx_active
   Weight weights[2][kMaxReferences];  // of luma, explicit ones
   std::vector<ListModification> modifications[2];
-  bool discard_prior = false;  // no_output_of_prior_pics_flag
-  bool long_term = false;      // of an IDR picture
+  bool long_term = false;  // long_term_reference_flag of an IDR picture
   bool adaptive_marking = false;
   std::vector<Marking> markings;
   int cabac_init = 0;    // cabac_init_idc + 1; 0 in I slices

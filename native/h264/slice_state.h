@@ -29,7 +29,7 @@ struct SliceState {
   // has it already.
   bool enter(std::uint32_t at);
 
-  // qP' of luma: QP'_Y.
+  // qP of luma's transform blocks: QP'_Y (7-38).
   int luma_qp() const { return qp + slice.sps->qp_offset(); }
 
   const Slice& slice;

@@ -205,8 +205,7 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
   sequence_starts_ = false;
 
   if (restarts) references_.clear();
-  if (!references_.update(header, poc_, sps_->log2_max_poc_lsb))
-    note(picture, kMissing);
+  if (!references_.update(header, poc_, sps_->log2_max_poc_lsb)) note(picture, kMissing);
 
   picture.poc = poc_;
   picture.reference = is_sub_layer_reference(type) || temporal_id + 1 < sps_->max_sub_layers;

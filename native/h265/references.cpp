@@ -5,6 +5,7 @@
 
 namespace costream::h265 {
 
+// 8.3.2 and 8.3.3.
 bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t poc, int log2_max_poc_lsb) {
   for (auto& list : current_) list.clear();
   std::vector<std::unique_ptr<Frame>> kept;
@@ -52,7 +53,9 @@ bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t poc, int log
     const auto& entries = side == 0 ? set.before : set.after;
     for (int i = 0; i < (side == 0 ? set.negative : set.positive); ++i) {
       const ShortTermSet::Entry& entry = entries[static_cast<std::size_t>(i)];
-      const std::int32_t wanted = poc + entry.delta;
+      // Modulo 2^32, as above.
+      const auto wanted = static_cast<std::int32_t>(static_cast<std::uint32_t>(poc) +
+                                                    static_cast<std::uint32_t>(entry.delta));
       Frame* frame = take(
           entry.used, [&](const Frame& other) { return !other.long_term && other.poc == wanted; },
           wanted);
@@ -66,6 +69,7 @@ bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t poc, int log
   return complete;
 }
 
+// 8.3.4
 bool ReferenceBuffer::make_lists(const SliceHeader& slice, ReferenceLists& lists) const {
   lists = ReferenceLists{};
   if (slice.type == SliceType::kI) return true;

@@ -15,9 +15,9 @@ namespace costream::h265 {
 // Motion of a 16x16 block of a reference picture, for temporal candidates.
 struct StoredMotion {
   std::int16_t vector[2][2];
-  std::int32_t poc[2];  // picture order counts of what it was predicted from
-  bool predicted[2];      // neither: intra or not coded
-  bool long_term[2];      // at the time when it was decoded
+  std::int32_t poc[2];  // of what it was predicted from
+  bool predicted[2];    // neither: intra or not coded
+  bool long_term[2];    // at the time when it was decoded
 };
 
 // A picture in the decoded picture buffer.
