@@ -105,7 +105,7 @@ void bind_reader(nb::module_& module, const char* name, const char* doc) {
             }
           },
           "packets"_a, "tracker"_a, "limit"_a,
-          "Tell a tracker of packets of predicted pictures, until it has seen more than the limit.")
+          "Report packets of predicted pictures to a tracker, until its worst is above the limit.")
       .def("reset", &Reader::reset, "Forget the pictures read so far, to go on elsewhere.");
 }
 
@@ -116,7 +116,7 @@ NB_MODULE(_bitstream, module) {
   nb::set_leak_warnings(false);
   module.doc() = "Motion, modes, QPs and residual energy from the bits of a video stream.";
 
-  nb::class_<Picture>(module, "Picture", "What the bits of one coded picture tell, by 4x4 block.")
+  nb::class_<Picture>(module, "Picture", "What the bits of one coded picture say, by 4x4 block.")
       .def_ro("type", &Picture::type, "'I', 'P' or 'B': the most general of its slices.")
       .def_ro("packet", &Picture::packet, "Number of the packet that it came in.")
       .def_ro("order", &Picture::poc, "Picture order count.")

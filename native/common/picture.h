@@ -1,4 +1,4 @@
-// What a reader tells of one coded picture.
+// What a reader reports of one coded picture.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ struct Motion {
 // Of a block that is not predicted from another picture.
 inline constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};
 
-// Leaves the elements unset that a vector grows by where it isn't told their value.
+// A vector that grows without a value to fill with leaves its new elements unset.
 template <typename T>
 struct UnsetAllocator : std::allocator<T> {
   UnsetAllocator() = default;

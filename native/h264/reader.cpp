@@ -123,7 +123,7 @@ struct H264Reader::State {
   void begin_picture(const SliceHeader& header);
   void end_picture();
   void refuse(const std::string& reason, std::size_t bits, const Sps* of = nullptr);
-  void tell_type(SliceType type);
+  void add_type(SliceType type);
   Slice prepare(const SliceHeader& header, const Lists& lists);
 
   std::array<Held<Sps>, 32> sequence_sets;
@@ -145,7 +145,7 @@ struct H264Reader::State {
   std::vector<std::uint8_t> payload;  // of a slice's NAL unit, and its padding
   bool recovery_point = false;
 
-  Tracker* tracker = nullptr;  // set: only it is told of the pictures
+  Tracker* tracker = nullptr;  // set: pictures are reported to it alone
   Plane<Motion> motion;        // memory for that of its pictures
 
   // Of the picture.
@@ -302,7 +302,7 @@ void H264Reader::State::end_picture() {
   frame = nullptr;
 }
 
-void H264Reader::State::tell_type(SliceType type) {
+void H264Reader::State::add_type(SliceType type) {
   Picture& picture = pictures.back();
   if (type != SliceType::kI && type != SliceType::kSi) intra = false;
   const std::string name = type == SliceType::kSp ? "P" : type_name(type);
@@ -369,7 +369,7 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
     }
     begin_picture(slice_header);
   }
-  tell_type(slice_header.type);
+  add_type(slice_header.type);
   if (slice_sps->chroma_format == 2) return refuse("4:2:2 chroma", coded_bits);
   if (sps->mbaff && !slice_header.field) return refuse("MBAFF", coded_bits);
   if (fields) return refuse("field pictures", coded_bits);

@@ -12,7 +12,7 @@ namespace costream::h264 {
 // significant_coeff_flag and last_significant_coeff_flag: the positions of the coefficients in the
 // scan, and how many there are.
 //
-// Half of the time goes to branches that nothing foretells, and to the look-ups that wait behind
+// Half of the time goes to branches that no predictor knows, and to the look-ups that wait behind
 // them. So what may be decoded next is looked up before it is known.
 template <Block kBlock>
 [[gnu::always_inline]] inline int read_map(Cabac& cabac, ContextVariable* significant,

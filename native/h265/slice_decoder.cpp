@@ -172,7 +172,7 @@ bool SliceDecoder::blocks() {
   }
 }
 
-// Starts the arithmetic decoder anew, at the next byte behind so many bits that aren't its own.
+// Starts the arithmetic decoder again, at the next byte behind so many bits that aren't its own.
 bool SliceDecoder::restart(std::size_t skipped_bits) {
   const std::size_t used = (cabac_.position() + 7) / 8 + (skipped_bits + 7) / 8;
   if (used >= size_) return false;

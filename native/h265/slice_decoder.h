@@ -27,7 +27,7 @@ constexpr std::uint8_t kVerticalMode = 26;
 class SliceDecoder {
  public:
   // Begins a picture, whose arrays are made here. The arguments live until finish(). With a tracker
-  // it is told of the blocks, and the picture's energy is left out.
+  // blocks are reported to it, and the picture's energy is left out.
   void start(const SequenceParameters& sps, const PictureParameters& pps, const TileLayout& tiles,
              std::int32_t poc, Picture& picture, Tracker* tracker);
 
