@@ -1,4 +1,4 @@
-.PHONY: help setup demo test bounds lint format bench clean
+.PHONY: help setup demo test bounds lint format bench fuzz clean
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -40,6 +40,15 @@ bench: setup  ## Repeat the table of the README, in a few minutes
 	mkdir -p out
 	$(BIN)/costream synth out/camera.mp4 --seconds 120
 	$(BIN)/costream bench out/camera.mp4 --window 40 --stride 8
+
+# libFuzzer is clang's. Seeds are folders of small streams in Annex B's form.
+CLANG ?= clang++
+FUZZ := -std=c++17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+fuzz:  ## Build the fuzzers of both readers: out/fuzz-h264 SEEDS, out/fuzz-h265 SEEDS
+	mkdir -p out
+	$(CLANG) $(FUZZ) native/fuzz/h264.cpp native/h264/*.cpp -o out/fuzz-h264
+	$(CLANG) $(FUZZ) native/fuzz/h265.cpp native/h265/*.cpp -o out/fuzz-h265
 
 clean:  ## Remove the environment and what the tools left behind
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

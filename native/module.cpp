@@ -105,7 +105,7 @@ void bind_reader(nb::module_& module, const char* name, const char* doc) {
             }
           },
           "packets"_a, "tracker"_a, "limit"_a,
-          "Tell a tracker of packets of predicted pictures, until it has seen more than the limit.")
+          "Report packets of predicted pictures to a tracker, until its worst is above the limit.")
       .def("reset", &Reader::reset, "Forget the pictures read so far, to go on elsewhere.");
 }
 
@@ -116,10 +116,10 @@ NB_MODULE(_bitstream, module) {
   nb::set_leak_warnings(false);
   module.doc() = "Motion, modes, QPs and residual energy from the bits of a video stream.";
 
-  nb::class_<Picture>(module, "Picture", "What the bits of one coded picture tell, by 4x4 block.")
+  nb::class_<Picture>(module, "Picture", "What the bits of one coded picture say, by 4x4 block.")
       .def_ro("type", &Picture::type, "'I', 'P' or 'B': the most general of its slices.")
       .def_ro("packet", &Picture::packet, "Number of the packet that it came in.")
-      .def_ro("order", &Picture::order, "Picture order count.")
+      .def_ro("order", &Picture::poc, "Picture order count.")
       .def_ro("key", &Picture::key, "Whether a decoder can start here.")
       .def_ro("field", &Picture::field, "Whether it's one field of an interlaced frame.")
       .def_ro("is_reference", &Picture::reference, "Whether others may be predicted from it.")
@@ -177,7 +177,7 @@ NB_MODULE(_bitstream, module) {
           "qp",
           [](nb::handle_t<Picture> self) {
             const Picture& picture = completed(self);
-            return plane<std::int8_t>(self, picture, picture.quantiser);
+            return plane<std::int8_t>(self, picture, picture.qp);
           },
           "int8 [rows, columns]: luma QP.")
       .def_prop_ro(
@@ -198,7 +198,7 @@ NB_MODULE(_bitstream, module) {
                    "uint8 [rows, columns]: 0 still, 1 moving, 2 not predicted.")
       .def_prop_ro("energy", summary_view<float, float, &Summary::energy>(),
                    "float32 [rows, columns]: sum of |dequantised luma coefficient| a sample.")
-      .def_prop_ro("qp", summary_view<float, float, &Summary::quantiser>(),
+      .def_prop_ro("qp", summary_view<float, float, &Summary::qp>(),
                    "float32 [rows, columns]: mean luma QP.");
 
   nb::class_<Tracker>(module, "Tracker", "Follows a picture through others that are not decoded.")

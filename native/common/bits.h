@@ -23,6 +23,12 @@ inline std::vector<std::uint8_t> unescape(const std::uint8_t* data, std::size_t 
   return out;
 }
 
+// The value of an Exp-Golomb code as a signed one (ITU-T H.264, 9.1.1; H.265, 9.2.2).
+inline std::int32_t signed_value(std::uint32_t code) {
+  const auto half = static_cast<std::int32_t>(code / 2);
+  return code & 1 ? half + 1 : -half;
+}
+
 class BitReader {
  public:
   BitReader(const std::uint8_t* data, std::size_t size) : data_(data), bits_(size * 8) {}
@@ -53,11 +59,7 @@ class BitReader {
     }
     return static_cast<std::uint32_t>((std::uint64_t{1} << zeros) - 1 + read(zeros));
   }
-  std::int32_t se() {
-    const std::uint32_t code = ue();
-    const auto half = static_cast<std::int32_t>(code / 2);
-    return code & 1 ? half + 1 : -half;
-  }
+  std::int32_t se() { return signed_value(ue()); }
 
   std::size_t position() const { return at_; }
   void seek(std::size_t bit) { at_ = bit; }

@@ -130,9 +130,9 @@ class Cabac {
 
   // One bin.
   //
-  // A branch tells the symbols apart. Most bins are cheap ones, for which it is foretold well, and
+  // A branch separates the symbols. Most bins are cheap ones, for which it is predicted well, and
   // then the next range does not wait for the offset. What a bin is for is mostly a branch as well,
-  // which goes the same way: what can't be foretold is paid for once. Inline, so that copies of the
+  // which goes the same way: a misprediction is paid for once. Inline, so that copies of the
   // engine stay in registers.
   [[gnu::always_inline]] bool decode(ContextVariable& context) { return decode(context, context); }
   // `loaded`: what the context holds, taken from it before.
@@ -160,7 +160,7 @@ class Cabac {
   }
 
   // The same without a branch, for bins that are as often the one as the other and that no branch
-  // hangs on: slower than what is foretold, and much faster than what isn't.
+  // depends on: slower than a predicted branch, and much faster than a mispredicted one.
   [[gnu::always_inline]] bool decode_even(ContextVariable& context) {
     const ContextVariable loaded = context;
     const ContextVariable after_mps = detail::kCabacTables.after_mps[loaded.key()];
@@ -275,7 +275,7 @@ class Cabac {
   bool spent() const { return position() > 8 * size_; }
 
   // Makes the window hold 48 bits at least. Done where many bins begin, it saves most of the
-  // refills among them, each of which comes unforetold.
+  // refills among them, each of which is a misprediction.
   [[gnu::always_inline]] void fill() {
     const int bytes = (55 - bits_) >> 3;
     const std::uint64_t word = ahead();
@@ -303,7 +303,7 @@ class Cabac {
     return taken;
   }
 
-  // Up to 64 bits are held, nine of them the offset.
+  // The window has up to 64 bits, nine of them the offset.
   template <int kBytes>
   [[gnu::always_inline]] void refill() {
     value_ = value_ << (8 * kBytes) | ahead() >> (64 - 8 * kBytes);

@@ -1,4 +1,4 @@
-// What a reader tells of one coded picture.
+// What a reader reports of one coded picture.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,10 @@ struct Motion {
   std::int8_t reference[2];   // index into Picture::references of the block's slice's list; -1
 };
 
-// Leaves the elements unset that a vector grows by where it isn't told their value.
+// Of a block that is not predicted from another picture.
+inline constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};
+
+// A vector that grows without a value to fill with leaves its new elements unset.
 template <typename T>
 struct UnsetAllocator : std::allocator<T> {
   UnsetAllocator() = default;
@@ -53,7 +56,7 @@ using Plane = std::vector<T, UnsetAllocator<T>>;
 struct Picture {
   std::string type;       // "I", "P" or "B": the most general of its slices
   std::int64_t packet;    // number of the packet that it came in, counted by the caller
-  std::int32_t order;     // picture order count
+  std::int32_t poc;       // picture order count
   bool key = false;       // a decoder can start here (IDR, or BLA and CRA)
   bool field = false;     // one field of an interlaced frame
   bool reference = false; // other pictures may be predicted from it
@@ -66,7 +69,7 @@ struct Picture {
 
   Plane<Motion> motion;
   Plane<Mode> mode;
-  Plane<std::int8_t> quantiser;  // luma QP; of Main 10, below 0 where it is
+  Plane<std::int8_t> qp;         // luma QP; of Main 10, below 0 where it is
   Plane<std::uint32_t> energy;   // sum of |dequantised luma coefficient|, of the transform block
                                  // spread evenly, rounded up: 0 means none was coded
 
@@ -74,7 +77,7 @@ struct Picture {
   // macroblocks (16x16 samples) that have this motion and mode, and no energy, may be left out of
   // the planes until complete(). One entry each, row by row, not 0 where it is; empty: none is.
   std::vector<std::uint8_t> left_out;
-  std::vector<std::int8_t> left_out_quantiser;
+  std::vector<std::int8_t> left_out_qp;
   Motion common_motion{};
   Mode common_mode = Mode::kNotCoded;
   bool completed = false;
@@ -85,18 +88,18 @@ struct Picture {
     const auto across = static_cast<std::size_t>(columns) / 4;
     for (std::size_t at = 0; at < left_out.size(); ++at)
       if (left_out[at] != 0)
-        fill(at % across, at / across, common_motion, common_mode, left_out_quantiser[at]);
+        fill(at % across, at / across, common_motion, common_mode, left_out_qp[at]);
     completed = true;
   }
 
   // Sets a whole macroblock's blocks, without energy.
-  void fill(std::size_t x, std::size_t y, const Motion& as, Mode how, std::int8_t qp) {
+  void fill(std::size_t x, std::size_t y, const Motion& as, Mode how, std::int8_t luma_qp) {
     const auto stride = static_cast<std::size_t>(columns);
     std::size_t at = 4 * y * stride + 4 * x;
     for (int row = 0; row < 4; ++row, at += stride) {
       std::fill_n(motion.data() + at, 4, as);
       std::fill_n(mode.data() + at, 4, how);
-      std::fill_n(quantiser.data() + at, 4, qp);
+      std::fill_n(qp.data() + at, 4, luma_qp);
       std::fill_n(energy.data() + at, 4, 0u);
     }
   }

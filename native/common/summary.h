@@ -19,7 +19,7 @@ struct Summary {
   std::vector<float> peak;       // the fastest 4x4 block's movement, in samples
   std::vector<State> state;      // unpredicted where any 4x4 block is, else moving where any moves
   std::vector<float> energy;     // sum of |dequantised luma coefficient| for each sample
-  std::vector<float> quantiser;  // mean
+  std::vector<float> qp;  // mean
 };
 
 // `step` is the distance in picture order count to the picture displayed before. Vectors are
@@ -33,7 +33,7 @@ inline Summary summarise(Picture& picture, int step, int block = 16, float wide 
   out.columns = (picture.width + block - 1) / block;
   const auto blocks = static_cast<std::size_t>(out.rows) * static_cast<std::size_t>(out.columns);
   out.x.assign(blocks, 0), out.y.assign(blocks, 0), out.peak.assign(blocks, 0);
-  out.energy.assign(blocks, 0), out.quantiser.assign(blocks, 0);
+  out.energy.assign(blocks, 0), out.qp.assign(blocks, 0);
   // As far as macroblocks are left out, which stand still where they are predicted.
   const bool predicted = picture.common_mode == Mode::kSkip || picture.common_mode == Mode::kInter;
   out.state.assign(blocks, predicted ? State::kStill : State::kUnpredicted);
@@ -42,9 +42,10 @@ inline Summary summarise(Picture& picture, int step, int block = 16, float wide 
 
   std::vector<float> factors;  // from quarters of a sample to samples in a step, by reference
   factors.reserve(picture.references.size());
-  for (const std::int32_t order : picture.references) {
-    const int distance = picture.order - order;
-    factors.push_back(distance == 0 ? 0.0f : -0.25f * static_cast<float>(step) / distance);
+  for (const std::int32_t poc : picture.references) {
+    const std::int64_t distance = std::int64_t{picture.poc} - poc;
+    factors.push_back(distance == 0 ? 0.0f : -0.25f * static_cast<float>(step) /
+                                                 static_cast<float>(distance));
   }
   const auto known = static_cast<int>(factors.size());
 
@@ -61,11 +62,11 @@ inline Summary summarise(Picture& picture, int step, int block = 16, float wide 
         const auto macroblock =
             static_cast<std::size_t>(top / 4 * (picture.columns / 4) + left / 4);
         if (picture.left_out[macroblock] != 0) {
-          out.quantiser[at] = picture.left_out_quantiser[macroblock];
+          out.qp[at] = picture.left_out_qp[macroblock];
           continue;
         }
       }
-      float x = 0, y = 0, fastest = 0, energy = 0, quantiser = 0;
+      float x = 0, y = 0, fastest = 0, energy = 0, qp = 0;
       bool moving = false, unpredicted = false;
       int cells = 0;
       for (int r = top; r < bottom; ++r) {
@@ -75,7 +76,7 @@ inline Summary summarise(Picture& picture, int step, int block = 16, float wide 
                             static_cast<std::size_t>(c);
           ++cells;
           energy += static_cast<float>(picture.energy[cell]);
-          quantiser += static_cast<float>(picture.quantiser[cell]);
+          qp += static_cast<float>(picture.qp[cell]);
           if (picture.mode[cell] != Mode::kSkip && picture.mode[cell] != Mode::kInter) {
             unpredicted = true;
             continue;
@@ -103,7 +104,7 @@ inline Summary summarise(Picture& picture, int step, int block = 16, float wide 
       out.x[at] = x * share, out.y[at] = y * share;
       out.peak[at] = std::sqrt(fastest);
       out.state[at] = unpredicted ? State::kUnpredicted : moving ? State::kMoving : State::kStill;
-      out.energy[at] = energy * share / 16, out.quantiser[at] = quantiser * share;
+      out.energy[at] = energy * share / 16, out.qp[at] = qp * share;
     }
   }
   return out;

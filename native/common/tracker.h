@@ -17,11 +17,11 @@ struct Weight {
   bool plain() const { return scale == 1 && offset == 0; }
 };
 
-// Begins with a decoded picture. Pictures that follow are told block by block, in decoding order:
-// where they are predicted from, and the mean of their residual. A block that stands still is not
-// told of and keeps its mean. For one without motion the mean is exact but for the loop filters,
-// which hardly change means. For others it is an estimate: what is predicted is taken to look like
-// the first picture does there, but for the difference of its blocks' means since.
+// Begins with a decoded picture. Pictures that follow are reported block by block, in decoding
+// order: where a block is predicted from, and the mean of its residual. A block that stands still
+// is not reported and keeps its mean. For one without motion the mean is exact but for the loop
+// filters, which hardly change means. For others it is an estimate: what is predicted is taken to
+// look like the first picture does there, but for the difference of its blocks' means since.
 class Tracker {
  public:
   // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart.
@@ -70,7 +70,7 @@ class Tracker {
     return largest;
   }
 
-  // An intra picture follows that isn't told of, but looks like the one before as far as is known.
+  // An intra picture follows that isn't reported, but looks like the one before as far as is known.
   // The error of its coding isn't known, and what comes after makes up for it, over and over: only
   // the means of 32x32 samples, in which it cancels, are carried on.
   void carry() {
@@ -109,7 +109,7 @@ class Tracker {
 
   // The largest difference of the mean of 8x8 samples from the first picture's, in luma steps,
   // less what the loop filter may account for: by now, and at the end of any picture since the last
-  // one that was decoded, of blocks that it was told of.
+  // one that was decoded, of blocks that were reported.
   float difference() const {
     if (failed()) return worst_;
     const int pairs = columns_ / 2;

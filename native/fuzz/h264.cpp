@@ -27,8 +27,8 @@ void check_summaries(costream::Picture& picture) {
     if (before.x != after.x || before.y != after.y || before.peak != after.peak ||
         before.state != after.state || before.energy != after.energy)
       std::abort();
-    for (std::size_t at = 0; at < after.quantiser.size(); ++at)
-      if (std::abs(before.quantiser[at] - after.quantiser[at]) > 1e-3f) std::abort();
+    for (std::size_t at = 0; at < after.qp.size(); ++at)
+      if (std::abs(before.qp[at] - after.qp[at]) > 1e-3f) std::abort();
   }
 }
 
@@ -38,7 +38,7 @@ void check(costream::Picture& picture) {
   const auto blocks =
       static_cast<std::size_t>(picture.columns) * static_cast<std::size_t>(picture.rows);
   if (picture.motion.size() != blocks || picture.mode.size() != blocks ||
-      picture.quantiser.size() != blocks || picture.energy.size() != blocks)
+      picture.qp.size() != blocks || picture.energy.size() != blocks)
     std::abort();
   const auto references = static_cast<int>(picture.references.size());
   for (std::size_t block = 0; block < blocks; ++block) {

@@ -25,12 +25,12 @@ void Canvas::fill(const Motion& motion, Mode mode) {
   picture->common_motion = motion;
   picture->common_mode = mode;
   picture->left_out.assign(count, 1);
-  picture->left_out_quantiser.assign(count, 0);
+  picture->left_out_qp.assign(count, 0);
   picture->motion.resize(16 * count);
   filled = true;
   if (tracker) return;
   picture->mode.resize(16 * count);
-  picture->quantiser.resize(16 * count);
+  picture->qp.resize(16 * count);
   picture->energy.resize(16 * count);
 }
 

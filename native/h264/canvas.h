@@ -14,15 +14,13 @@
 
 namespace costream::h264 {
 
-inline constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};
-
 struct Canvas {
   void resize(const Sps& sps);
   // A picture of this size begins.
   void begin(Picture& target);
   // Its first slice that can be read: makes the planes, of which all macroblocks are left out.
   void fill(const Motion& motion, Mode mode);
-  // All slices were read: blocks that none covers are told as such. Whether there are none.
+  // All slices were read: blocks that none covers become kNotCoded. Returns whether there are none.
   bool end();
 
   std::size_t at(int x, int y) const {
@@ -43,7 +41,7 @@ struct Canvas {
   std::uint32_t covered = 0;  // macroblocks of slices that were read
 
   Picture* picture = nullptr;
-  // Set: blocks are told to it, and of the picture's planes only the motion is written.
+  // Set: blocks are reported to it, and of the picture's planes only the motion is written.
   Tracker* tracker = nullptr;
   // Intra4x4PredMode or Intra8x8PredMode of the last column of blocks, then of the lowest row.
   std::vector<std::array<std::uint8_t, 8>> intra_modes;

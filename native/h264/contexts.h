@@ -44,7 +44,7 @@ enum Context : int {
 
 using ContextStates = std::array<ContextVariable, kContexts>;
 
-// Kinds of blocks as CABAC tells them apart: ctxBlockCat (table 9-42).
+// Kinds of blocks as CABAC distinguishes them: ctxBlockCat (table 9-42).
 enum class Block : int {
   kLumaDc = 0,
   kLumaAc = 1,

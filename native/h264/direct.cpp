@@ -27,9 +27,9 @@ DirectPrediction::DirectPrediction(const SliceState& state) : state_(state) {
     distance_scale_[index] = 0;
     long_term_[index] = true;
     if (!first || !first_of_list1_ || first->long_term()) continue;
-    const int td = distance(first_of_list1_->order, first->order);
+    const int td = distance(first_of_list1_->poc, first->poc);
     if (td == 0) continue;
-    const int tb = distance(slice.order, first->order);
+    const int tb = distance(slice.poc, first->poc);
     const int tx = (16384 + std::abs(td / 2)) / td;
     distance_scale_[index] = std::clamp((tb * tx + 32) >> 6, -1024, 1023);
     long_term_[index] = false;

@@ -23,6 +23,7 @@ constexpr std::array<std::uint8_t, 64> kDefault8x8[2] = {
 constexpr int kMaxMacroblocks = 139264;  // of level 6.2
 constexpr int kMaxSide = 1056;           // sqrt(8 * kMaxMacroblocks), A.3.1
 
+// scaling_list() (7.3.2.1.1.1)
 template <std::size_t kSize>
 CodedScalingLists::Kind read_list(BitReader& bits, std::array<std::uint8_t, kSize>& list) {
   if (!bits.flag()) return CodedScalingLists::Kind::kFallback;
@@ -67,6 +68,7 @@ bool has_chroma_format(int profile) {
 
 }  // namespace
 
+// Fall-back rules A and B (table 7-2).
 ScalingLists CodedScalingLists::resolve(const ScalingLists& base) const {
   const ScalingLists defaults = default_lists();
   ScalingLists lists;
@@ -128,15 +130,15 @@ std::optional<Sps> parse_sps(const std::vector<std::uint8_t>& payload, int& id) 
   const std::uint32_t frame_num_bits = bits.ue() + 4;
   if (frame_num_bits > 16) return std::nullopt;
   sps.frame_num_bits = static_cast<int>(frame_num_bits);
-  const std::uint32_t order_type = bits.ue();
-  if (order_type > 2) return std::nullopt;
-  sps.order_type = static_cast<int>(order_type);
-  if (order_type == 0) {
+  const std::uint32_t poc_type = bits.ue();
+  if (poc_type > 2) return std::nullopt;
+  sps.poc_type = static_cast<int>(poc_type);
+  if (poc_type == 0) {
     const std::uint32_t lsb_bits = bits.ue() + 4;
     if (lsb_bits > 16) return std::nullopt;
-    sps.order_lsb_bits = static_cast<int>(lsb_bits);
-  } else if (order_type == 1) {
-    sps.delta_order_always_zero = bits.flag();
+    sps.poc_lsb_bits = static_cast<int>(lsb_bits);
+  } else if (poc_type == 1) {
+    sps.delta_poc_always_zero = bits.flag();
     sps.offset_for_non_reference = bits.se();
     sps.offset_for_top_to_bottom = bits.se();
     const std::uint32_t cycle = bits.ue();
@@ -146,7 +148,7 @@ std::optional<Sps> parse_sps(const std::vector<std::uint8_t>& payload, int& id) 
   const std::uint32_t frames = bits.ue();
   if (frames > 16) return std::nullopt;
   sps.reference_frames = static_cast<int>(frames);
-  sps.gaps_in_frame_num = bits.flag();
+  bits.flag();  // gaps_in_frame_num_value_allowed_flag: lost frames are inferred likewise
   const std::uint32_t width = bits.ue();
   const std::uint32_t height = bits.ue();
   if (width >= kMaxSide || height >= kMaxSide) return std::nullopt;
@@ -185,7 +187,7 @@ std::optional<Pps> parse_pps(const std::vector<std::uint8_t>& payload, int& id) 
   id = static_cast<int>(number);
   pps.sps = static_cast<int>(sps);
   pps.cabac = bits.flag();
-  pps.bottom_field_order = bits.flag();
+  pps.bottom_field_poc = bits.flag();
   const std::uint32_t groups = bits.ue();
   if (groups > 7) return std::nullopt;
   pps.slice_groups = static_cast<int>(groups) + 1;
@@ -198,9 +200,9 @@ std::optional<Pps> parse_pps(const std::vector<std::uint8_t>& payload, int& id) 
   }
   pps.weighted_prediction = bits.flag();
   pps.weighted_bi_prediction = static_cast<int>(bits.read(2));
-  const std::int32_t quantiser = bits.se();
-  if (quantiser < -62 || quantiser > 25) return std::nullopt;
-  pps.quantiser = 26 + quantiser;
+  const std::int32_t qp = bits.se();
+  if (qp < -62 || qp > 25) return std::nullopt;
+  pps.init_qp = 26 + qp;
   bits.se();  // pic_init_qs_minus26
   bits.se();  // chroma_qp_index_offset
   pps.deblocking_control = bits.flag();

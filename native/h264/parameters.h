@@ -34,14 +34,13 @@ struct Sps {
   bool transform_bypass = false;
   std::optional<CodedScalingLists> lists;
   int frame_num_bits = 4;
-  int order_type = 0;
-  int order_lsb_bits = 4;
-  bool delta_order_always_zero = false;
+  int poc_type = 0;
+  int poc_lsb_bits = 4;
+  bool delta_poc_always_zero = false;
   std::int32_t offset_for_non_reference = 0;
   std::int32_t offset_for_top_to_bottom = 0;
   std::vector<std::int32_t> offset_for_reference;
   int reference_frames = 0;
-  bool gaps_in_frame_num = false;
   int width = 0, height = 0;  // macroblocks of a frame
   bool frames_only = true;
   bool mbaff = false;
@@ -50,18 +49,18 @@ struct Sps {
 
   int max_frame_num() const { return 1 << frame_num_bits; }
   // Added to QP_Y where samples have more than 8 bits.
-  int quantiser_offset() const { return 6 * (luma_depth - 8); }
+  int qp_offset() const { return 6 * (luma_depth - 8); }
 };
 
 struct Pps {
   int sps = 0;
   bool cabac = false;
-  bool bottom_field_order = false;
+  bool bottom_field_poc = false;
   int slice_groups = 1;
   int references[2] = {1, 1};
   bool weighted_prediction = false;
   int weighted_bi_prediction = 0;
-  int quantiser = 26;
+  int init_qp = 26;
   bool deblocking_control = false;
   bool redundant_pictures = false;
   bool transform_8x8 = false;

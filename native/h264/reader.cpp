@@ -70,9 +70,9 @@ bool same_picture(const SliceHeader& left, const SliceHeader& right) {
   return left.frame_num == right.frame_num && left.pps == right.pps && left.field == right.field &&
          left.bottom == right.bottom && left.idr == right.idr &&
          (left.reference_idc == 0) == (right.reference_idc == 0) &&
-         (!left.idr || left.idr_id == right.idr_id) && left.order_lsb == right.order_lsb &&
-         left.delta_order_bottom == right.delta_order_bottom &&
-         left.delta_order[0] == right.delta_order[0] && left.delta_order[1] == right.delta_order[1];
+         (!left.idr || left.idr_id == right.idr_id) && left.poc_lsb == right.poc_lsb &&
+         left.delta_poc_bottom == right.delta_poc_bottom &&
+         left.delta_poc[0] == right.delta_poc[0] && left.delta_poc[1] == right.delta_poc[1];
 }
 
 // Whether a supplemental enhancement message says that decoding can start right here.
@@ -123,7 +123,7 @@ struct H264Reader::State {
   void begin_picture(const SliceHeader& header);
   void end_picture();
   void refuse(const std::string& reason, std::size_t bits, const Sps* of = nullptr);
-  void tell_type(SliceType type);
+  void add_type(SliceType type);
   Slice prepare(const SliceHeader& header, const Lists& lists);
 
   std::array<Held<Sps>, 32> sequence_sets;
@@ -145,7 +145,7 @@ struct H264Reader::State {
   std::vector<std::uint8_t> payload;  // of a slice's NAL unit, and its padding
   bool recovery_point = false;
 
-  Tracker* tracker = nullptr;  // set: only it is told of the pictures
+  Tracker* tracker = nullptr;  // set: pictures are reported to it alone
   Plane<Motion> motion;        // memory for that of its pictures
 
   // Of the picture.
@@ -240,7 +240,7 @@ void H264Reader::State::refuse(const std::string& reason, std::size_t bits, cons
     Picture& picture = pictures.emplace_back();
     picture.type = "I";
     picture.packet = number;
-    picture.order = 0;
+    picture.poc = 0;
     if (of) picture.crop_left = of->crop_left, picture.crop_top = of->crop_top;
     open = true;
     frame = nullptr;
@@ -265,7 +265,7 @@ void H264Reader::State::begin_picture(const SliceHeader& first) {
   Picture& picture = stub ? pictures.back() : pictures.emplace_back();
   picture.type = "I";
   picture.packet = number;
-  picture.order = frame->order;
+  picture.poc = frame->poc;
   picture.reference = first.reference_idc != 0;
   picture.width = 16 * sps->width - sps->crop_left - sps->crop_right;
   picture.height = 16 * sps->height - sps->crop_top - sps->crop_bottom;
@@ -302,7 +302,7 @@ void H264Reader::State::end_picture() {
   frame = nullptr;
 }
 
-void H264Reader::State::tell_type(SliceType type) {
+void H264Reader::State::add_type(SliceType type) {
   Picture& picture = pictures.back();
   if (type != SliceType::kI && type != SliceType::kSi) intra = false;
   const std::string name = type == SliceType::kSp ? "P" : type_name(type);
@@ -322,16 +322,16 @@ Slice H264Reader::State::prepare(const SliceHeader& slice_header, const Lists& l
   slice.pps = pps.get();
   slice.scales = &scales;
   slice.lists = &lists;
-  slice.order = picture.order;
+  slice.poc = picture.poc;
   for (std::size_t list = 0; list < 2; ++list) {
     slice.picture_reference[list].fill(-1);
     for (std::size_t at = 0; at < static_cast<std::size_t>(lists.size[list]); ++at) {
       const Frame* reference = lists.frames[list][at];
-      const std::int32_t order = reference ? reference->order : picture.order;
-      auto& orders = picture.references;
-      auto found = std::find(orders.begin(), orders.end(), order);
-      if (found == orders.end()) found = orders.insert(orders.end(), order);
-      slice.picture_reference[list][at] = static_cast<std::int8_t>(found - orders.begin());
+      const std::int32_t poc = reference ? reference->poc : picture.poc;
+      auto& pocs = picture.references;
+      auto found = std::find(pocs.begin(), pocs.end(), poc);
+      if (found == pocs.end()) found = pocs.insert(pocs.end(), poc);
+      slice.picture_reference[list][at] = static_cast<std::int8_t>(found - pocs.begin());
     }
   }
   return slice;
@@ -369,7 +369,7 @@ void H264Reader::State::take_slice(int kind, int reference_idc, const std::uint8
     }
     begin_picture(slice_header);
   }
-  tell_type(slice_header.type);
+  add_type(slice_header.type);
   if (slice_sps->chroma_format == 2) return refuse("4:2:2 chroma", coded_bits);
   if (sps->mbaff && !slice_header.field) return refuse("MBAFF", coded_bits);
   if (fields) return refuse("field pictures", coded_bits);

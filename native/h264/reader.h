@@ -1,4 +1,4 @@
-// Reads motion, modes, quantisers and residual energy from H.264 streams, without any pixel.
+// Reads motion, modes, QPs and residual energy from H.264 streams, without any pixel.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ class H264Reader {
   void configure(const std::uint8_t* extradata, std::size_t size);
   // The pictures whose slices are in a packet (an access unit), in decoding order.
   std::vector<Picture> read(const std::uint8_t* packet, std::size_t size, std::int64_t number);
-  // Tells the tracker of a packet's pictures instead, at a fraction of the time. They are predicted
-  // pictures, or nothing can be told.
+  // Reports a packet's pictures to the tracker instead, at a fraction of the time. The tracker
+  // fails where one of them is an intra picture, or can't be read.
   void track(const std::uint8_t* packet, std::size_t size, Tracker& tracker);
   // What went before doesn't count any more: the next packet comes from elsewhere.
   void reset();

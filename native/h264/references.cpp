@@ -5,7 +5,7 @@
 namespace costream::h264 {
 namespace {
 
-// Orders wrap like two's complement where a hostile stream makes them overflow.
+// Picture order counts wrap like two's complement where a hostile stream makes them overflow.
 std::int32_t add(std::int32_t left, std::int32_t right) {
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(left) +
                                    static_cast<std::uint32_t>(right));
@@ -41,42 +41,41 @@ void References::drop_long_term(int index) {
     if (frames_[at]->long_term_index == index) drop(at);
 }
 
-std::int32_t References::derive_order(const Sps& sps, const SliceHeader& header) {
-  const bool reference = header.reference_idc != 0;
-  if (sps.order_type == 0) {
-    const std::int32_t previous_msb = header.idr ? 0 : previous_order_msb_;
-    const std::int32_t previous_lsb = header.idr ? 0 : previous_order_lsb_;
-    const std::int32_t range = 1 << sps.order_lsb_bits;
-    order_msb_ = previous_msb;
-    if (header.order_lsb < previous_lsb && previous_lsb - header.order_lsb >= range / 2)
-      order_msb_ = add(previous_msb, range);
-    else if (header.order_lsb > previous_lsb && header.order_lsb - previous_lsb > range / 2)
-      order_msb_ = add(previous_msb, -range);
-    top_order_ = add(order_msb_, header.order_lsb);
-    const std::int32_t bottom = add(top_order_, header.delta_order_bottom);
-    if (header.field) return top_order_;
-    return std::min(top_order_, bottom);
-  }
-
+// PicOrderCnt of the current picture (8.2.1).
+std::int32_t References::derive_poc(const Sps& sps, const SliceHeader& header) {
+  if (sps.poc_type == 0) return derive_poc_type0(sps, header);
+  // FrameNumOffset, (8-6) and (8-11).
   offset_ = 0;
   if (!header.idr) {
     offset_ = previous_reset_ ? 0 : previous_offset_;
     if ((previous_reset_ ? 0 : previous_frame_num_) > header.frame_num)
       offset_ = add(offset_, sps.max_frame_num());
   }
-  if (sps.order_type == 2) {
-    top_order_ = 0;
-    if (!header.idr) {
-      const std::int32_t number = add(offset_, header.frame_num);
-      top_order_ = add(add(number, number), reference ? 0 : -1);
-    }
-    return top_order_;
-  }
+  return sps.poc_type == 1 ? derive_poc_type1(sps, header) : derive_poc_type2(header);
+}
 
+// 8.2.1.1
+std::int32_t References::derive_poc_type0(const Sps& sps, const SliceHeader& header) {
+  const std::int32_t previous_msb = header.idr ? 0 : previous_poc_msb_;
+  const std::int32_t previous_lsb = header.idr ? 0 : previous_poc_lsb_;
+  const std::int32_t range = 1 << sps.poc_lsb_bits;
+  poc_msb_ = previous_msb;
+  if (header.poc_lsb < previous_lsb && previous_lsb - header.poc_lsb >= range / 2)
+    poc_msb_ = add(previous_msb, range);
+  else if (header.poc_lsb > previous_lsb && header.poc_lsb - previous_lsb > range / 2)
+    poc_msb_ = add(previous_msb, -range);
+  top_poc_ = add(poc_msb_, header.poc_lsb);
+  if (header.field) return top_poc_;
+  return std::min(top_poc_, add(top_poc_, header.delta_poc_bottom));
+}
+
+// 8.2.1.2
+std::int32_t References::derive_poc_type1(const Sps& sps, const SliceHeader& header) {
+  const bool reference = header.reference_idc != 0;
   const auto cycle = static_cast<std::int32_t>(sps.offset_for_reference.size());
-  std::int32_t number = cycle == 0 ? 0 : add(offset_, header.frame_num);
+  std::int32_t number = cycle == 0 ? 0 : add(offset_, header.frame_num);  // absFrameNum
   if (!reference && number > 0) --number;
-  std::int32_t expected = 0;
+  std::int32_t expected = 0;  // expectedPicOrderCnt
   if (number > 0) {
     std::int32_t sum = 0;
     for (const std::int32_t delta : sps.offset_for_reference) sum = add(sum, delta);
@@ -86,11 +85,20 @@ std::int32_t References::derive_order(const Sps& sps, const SliceHeader& header)
       expected = add(expected, sps.offset_for_reference[static_cast<std::size_t>(at)]);
   }
   if (!reference) expected = add(expected, sps.offset_for_non_reference);
-  top_order_ = add(expected, header.delta_order[0]);
-  if (header.field)
-    return header.bottom ? add(top_order_, sps.offset_for_top_to_bottom) : top_order_;
-  return std::min(top_order_,
-                  add(add(top_order_, sps.offset_for_top_to_bottom), header.delta_order[1]));
+  top_poc_ = add(expected, header.delta_poc[0]);
+  const std::int32_t bottom = add(top_poc_, sps.offset_for_top_to_bottom);
+  if (header.field) return header.bottom ? bottom : top_poc_;
+  return std::min(top_poc_, add(bottom, header.delta_poc[1]));
+}
+
+// 8.2.1.3
+std::int32_t References::derive_poc_type2(const SliceHeader& header) {
+  top_poc_ = 0;
+  if (!header.idr) {
+    const std::int32_t number = add(offset_, header.frame_num);
+    top_poc_ = add(add(number, number), header.reference_idc != 0 ? 0 : -1);
+  }
+  return top_poc_;
 }
 
 // 8.2.5.2: frames that frame_num leaps over are inferred, and push others out. Where gaps aren't
@@ -109,8 +117,8 @@ void References::fill_gap(const Sps& sps, const SliceHeader& header) {
     frame->frame_num = inferred.frame_num;
     frame->non_existing = true;
     frame->colocated.clear();
-    if (sps.order_type != 0) {
-      frame->order = derive_order(sps, inferred);
+    if (sps.poc_type != 0) {
+      frame->poc = derive_poc(sps, inferred);
       previous_offset_ = offset_;
       previous_frame_num_ = inferred.frame_num;
       previous_reset_ = false;
@@ -132,11 +140,11 @@ Frame& References::begin(const Sps& sps, const SliceHeader& header) {
   }
   current_ = take();
   current_->frame_num = header.frame_num;
-  current_->order = derive_order(sps, header);
+  current_->poc = derive_poc(sps, header);
   return *current_;
 }
 
-// PicNum of short-term frames: FrameNumWrap.
+// PicNum of short-term frames: FrameNumWrap (8.2.4.1).
 void References::number(const Sps& sps, int frame_num) {
   for (auto& frame : frames_) {
     if (frame->long_term()) continue;
@@ -147,86 +155,96 @@ void References::number(const Sps& sps, int frame_num) {
 }
 
 Lists References::lists(const Sps& sps, const SliceHeader& header) {
-  Lists result;
   number(sps, header.frame_num);
+  Lists result;
+  initialise(sps, header, result);
+  for (int list = 0; list < 2; ++list) {
+    modify(sps, header, list, result);
+    for (auto& frame : result.frames[list])
+      if (frame && frame->non_existing) frame = nullptr;
+  }
+  return result;
+}
+
+// The initial lists (8.2.4.2.1 and 8.2.4.2.3), cut to their sizes.
+void References::initialise(const Sps& sps, const SliceHeader& header, Lists& lists) const {
   std::vector<const Frame*> shorts;
   std::vector<const Frame*> longs;
   const bool b_slice = header.type == SliceType::kB;
   for (const auto& frame : frames_) {
     if (frame->long_term())
       longs.push_back(frame.get());
-    else if (!(b_slice && frame->non_existing && sps.order_type == 0))
+    else if (!(b_slice && frame->non_existing && sps.poc_type == 0))
       shorts.push_back(frame.get());
   }
   std::sort(longs.begin(), longs.end(), [](const Frame* left, const Frame* right) {
     return left->long_term_index < right->long_term_index;
   });
 
-  const int lists = b_slice ? 2 : header.type == SliceType::kP ? 1 : 0;
   std::vector<const Frame*> initial[2];
   if (b_slice) {
-    const std::int32_t order = current_->order;
+    const std::int32_t poc = current_->poc;
     for (int list = 0; list < 2; ++list) {
       const bool before_first = list == 0;
-      auto sorted = shorts;
-      std::sort(sorted.begin(), sorted.end(), [&](const Frame* left, const Frame* right) {
-        const bool left_before = left->order <= order;
-        const bool right_before = right->order <= order;
-        if (left_before != right_before) return left_before == before_first;
-        return left_before ? left->order > right->order : left->order < right->order;
-      });
-      sorted.insert(sorted.end(), longs.begin(), longs.end());
-      initial[list] = std::move(sorted);
+      initial[list] = shorts;
+      std::sort(initial[list].begin(), initial[list].end(),
+                [&](const Frame* left, const Frame* right) {
+                  const bool left_before = left->poc <= poc;
+                  const bool right_before = right->poc <= poc;
+                  if (left_before != right_before) return left_before == before_first;
+                  return left_before ? left->poc > right->poc : left->poc < right->poc;
+                });
+      initial[list].insert(initial[list].end(), longs.begin(), longs.end());
     }
     if (initial[1].size() > 1 && initial[0] == initial[1]) std::swap(initial[1][0], initial[1][1]);
-  } else if (lists == 1) {
+  } else if (header.type == SliceType::kP) {
     std::sort(shorts.begin(), shorts.end(),
               [](const Frame* left, const Frame* right) { return left->pic_num > right->pic_num; });
     shorts.insert(shorts.end(), longs.begin(), longs.end());
     initial[0] = std::move(shorts);
   }
-
-  const std::int64_t range = sps.max_frame_num();
-  for (int list = 0; list < lists; ++list) {
+  for (int list = 0; list < 2; ++list) {
+    lists.size[list] = header.references[list];
     const auto size = static_cast<std::size_t>(header.references[list]);
-    auto& frames = result.frames[list];
-    result.size[list] = header.references[list];
-    std::copy_n(initial[list].begin(), std::min(size, initial[list].size()), frames.begin());
-
-    std::int64_t predicted = header.frame_num;
-    std::size_t at = 0;
-    for (const auto& modification : header.modifications[list]) {
-      if (at >= size) break;
-      const bool long_term = modification.kind == 2;
-      std::int64_t wanted = modification.value;
-      if (!long_term) {
-        const std::int64_t difference = (static_cast<std::int64_t>(modification.value) + 1) % range;
-        predicted += modification.kind == 0 ? -difference : difference;
-        if (predicted < 0) predicted += range;
-        if (predicted >= range) predicted -= range;
-        wanted = predicted > header.frame_num ? predicted - range : predicted;
-      }
-      const Frame* found = nullptr;
-      for (const auto& frame : frames_) {
-        if (frame->long_term() != long_term) continue;
-        if ((long_term ? frame->long_term_index : frame->pic_num) == wanted) found = frame.get();
-      }
-      // Puts it here and moves the others on, up to where it was.
-      const Frame* moved = found;
-      for (std::size_t place = at; place < size; ++place) {
-        std::swap(moved, frames[place]);
-        if (found && moved == found) break;
-      }
-      ++at;
-    }
+    std::copy_n(initial[list].begin(), std::min(size, initial[list].size()),
+                lists.frames[list].begin());
   }
-  for (int list = 0; list < lists; ++list)
-    for (auto& frame : result.frames[list])
-      if (frame && frame->non_existing) frame = nullptr;
-  return result;
 }
 
-// 8.2.5.3
+// ref_pic_list_modification() (8.2.4.3).
+void References::modify(const Sps& sps, const SliceHeader& header, int list, Lists& lists) const {
+  auto& frames = lists.frames[list];
+  const auto size = static_cast<std::size_t>(lists.size[list]);
+  const std::int64_t range = sps.max_frame_num();
+  std::int64_t predicted = header.frame_num;  // picNumLXNoWrap
+  std::size_t at = 0;                         // refIdxLX
+  for (const auto& modification : header.modifications[list]) {
+    if (at >= size) break;
+    const bool long_term = modification.kind == 2;
+    std::int64_t wanted = modification.value;
+    if (!long_term) {
+      const std::int64_t difference = (static_cast<std::int64_t>(modification.value) + 1) % range;
+      predicted += modification.kind == 0 ? -difference : difference;
+      if (predicted < 0) predicted += range;
+      if (predicted >= range) predicted -= range;
+      wanted = predicted > header.frame_num ? predicted - range : predicted;
+    }
+    const Frame* found = nullptr;
+    for (const auto& frame : frames_) {
+      if (frame->long_term() != long_term) continue;
+      if ((long_term ? frame->long_term_index : frame->pic_num) == wanted) found = frame.get();
+    }
+    // Puts it here and moves the others on, up to where it was.
+    const Frame* moved = found;
+    for (std::size_t place = at; place < size; ++place) {
+      std::swap(moved, frames[place]);
+      if (found && moved == found) break;
+    }
+    ++at;
+  }
+}
+
+// Sliding window marking (8.2.5.3).
 void References::slide(const Sps& sps) {
   while (frames_.size() >= static_cast<std::size_t>(std::max(sps.reference_frames, 1))) {
     std::size_t oldest = frames_.size();
@@ -239,7 +257,7 @@ void References::slide(const Sps& sps) {
   }
 }
 
-// 8.2.5.4
+// Adaptive marking by memory_management_control_operation (8.2.5.4).
 void References::mark(const Sps& sps, const SliceHeader& header) {
   for (const auto& marking : header.markings) {
     const std::int64_t pic_num =
@@ -303,18 +321,18 @@ void References::end(const Sps& sps, const SliceHeader& header) {
   } else {
     slide(sps);
   }
-  previous_order_msb_ = order_msb_;
-  previous_order_lsb_ = header.order_lsb;
+  previous_poc_msb_ = poc_msb_;
+  previous_poc_lsb_ = header.poc_lsb;
   if (previous_reset_) {
-    // The picture counts as if it had frame_num 0, and its order begins anew.
-    const std::int32_t order = current_->order;
-    current_->order = 0;
+    // The picture counts as if it had frame_num 0, and its POC begins from 0 (8.2.1).
+    const std::int32_t poc = current_->poc;
+    current_->poc = 0;
     current_->frame_num = 0;
     previous_frame_num_ = 0;
     previous_reference_frame_num_ = 0;
     previous_offset_ = 0;
-    previous_order_msb_ = 0;
-    previous_order_lsb_ = header.bottom ? 0 : add(top_order_, -order);
+    previous_poc_msb_ = 0;
+    previous_poc_lsb_ = header.bottom ? 0 : add(top_poc_, -poc);
   }
   frames_.push_back(std::move(current_));
 }

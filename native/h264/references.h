@@ -1,4 +1,4 @@
-// Picture order, reference lists and the marking of reference pictures (ITU-T H.264, 8.2).
+// Picture order count (POC), reference lists and marking of reference pictures (ITU-T H.264, 8.2).
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ struct Frame {
   int frame_num = 0;
   std::int64_t pic_num = 0;  // PicNum, of the slice at hand
   int long_term_index = -1;  // LongTermFrameIdx; -1: short-term
-  std::int32_t order = 0;
+  std::int32_t poc = 0;
   // Inferred by a gap of frame_num: takes a place, but nothing can be predicted from it.
   bool non_existing = false;
   // False until the motion of all of its macroblocks is known.
@@ -53,7 +53,7 @@ class References {
  public:
   void reset();
 
-  // A new picture: derives its order, and frames for a gap of frame_num.
+  // A new picture: derives its POC, and frames for a gap of frame_num.
   Frame& begin(const Sps& sps, const SliceHeader& header);
   Lists lists(const Sps& sps, const SliceHeader& header);
   // The picture is complete: marks it and others.
@@ -62,8 +62,13 @@ class References {
  private:
   using Held = std::unique_ptr<Frame>;
 
-  std::int32_t derive_order(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc_type0(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc_type1(const Sps& sps, const SliceHeader& header);
+  std::int32_t derive_poc_type2(const SliceHeader& header);
   void fill_gap(const Sps& sps, const SliceHeader& header);
+  void initialise(const Sps& sps, const SliceHeader& header, Lists& lists) const;
+  void modify(const Sps& sps, const SliceHeader& header, int list, Lists& lists) const;
   void slide(const Sps& sps);
   void mark(const Sps& sps, const SliceHeader& header);
   void drop(std::size_t at);
@@ -80,12 +85,12 @@ class References {
   int previous_frame_num_ = 0;
   int previous_reference_frame_num_ = 0;
   std::int32_t previous_offset_ = 0;  // FrameNumOffset
-  std::int32_t previous_order_msb_ = 0;
-  std::int32_t previous_order_lsb_ = 0;
+  std::int32_t previous_poc_msb_ = 0;
+  std::int32_t previous_poc_lsb_ = 0;
   bool previous_reset_ = false;  // by memory_management_control_operation 5
-  std::int32_t order_msb_ = 0;
+  std::int32_t poc_msb_ = 0;
   std::int32_t offset_ = 0;
-  std::int32_t top_order_ = 0;
+  std::int32_t top_poc_ = 0;
 };
 
 }  // namespace costream::h264

@@ -31,23 +31,24 @@ class ResidualReader {
   bool luma_8x8();
   bool chroma();
   template <int kSize, int kShift>
-  void add_energy(int x, int y, std::uint64_t sum);
+  [[gnu::always_inline]] inline void add_energy(int x, int y, std::uint64_t sum);
 
   bool intra() const { return (state_.current->flags & Macroblock::kIntra) != 0; }
-  bool bypassed() const { return state_.slice.sps->transform_bypass && state_.luma_qp() == 0; }
+  bool bypassed() const { return state_.slice.sps->transform_bypass && qp_ == 0; }
   // 8x8 luma blocks with coefficients, a bit each.
   unsigned coded_luma() const { return state_.current->pattern & 15; }
 
   const SliceState& state_;
   Syntax& syntax_;
   MacroblockTracking& tracking_;
+  int qp_ = 0;  // QP'_Y of the macroblock
 };
 
 template <typename Syntax>
 bool ResidualReader<Syntax>::read(bool intra_16x16) {
+  qp_ = state_.luma_qp();
   const std::uint16_t* const scale =
-      bypassed() ? kBypass4x4.data()
-                 : state_.slice.scales->four[intra() ? 0 : 1][state_.luma_qp() % 6];
+      bypassed() ? kBypass4x4.data() : state_.slice.scales->four[intra() ? 0 : 1][qp_ % 6];
   if (intra_16x16) {
     std::uint16_t flat[16];
     std::fill_n(flat, 16, scale[0]);
@@ -101,8 +102,7 @@ bool ResidualReader<Syntax>::luma_4x4(const std::uint16_t* scale) {
 template <typename Syntax>
 bool ResidualReader<Syntax>::luma_8x8() {
   const std::uint16_t* const scale =
-      bypassed() ? kBypass8x8.data()
-                 : state_.slice.scales->eight[intra() ? 0 : 1][state_.luma_qp() % 6];
+      bypassed() ? kBypass8x8.data() : state_.slice.scales->eight[intra() ? 0 : 1][qp_ % 6];
   for (unsigned left = coded_luma(); left != 0; left &= left - 1) {
     const int block = __builtin_ctz(left);
     const int x = 2 * (block & 1);
@@ -142,10 +142,10 @@ bool ResidualReader<Syntax>::chroma() {
 // the scale below the point. Rounded up, so that it is 0 only where nothing was coded.
 template <typename Syntax>
 template <int kSize, int kShift>
-void ResidualReader<Syntax>::add_energy(int x, int y, std::uint64_t sum) {
+inline void ResidualReader<Syntax>::add_energy(int x, int y, std::uint64_t sum) {
   if (tracking_.active()) return;
   constexpr int kBlocks = kSize * kSize;
-  sum <<= state_.luma_qp() / 6;
+  sum <<= qp_ / 6;
   sum = (sum + (std::uint64_t{kBlocks} << kShift) - 1) / (std::uint64_t{kBlocks} << kShift);
   const auto each = static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, 1u << 30));
   std::uint32_t* energy =

@@ -21,7 +21,6 @@ inline std::int32_t signed_level(std::uint32_t magnitude, bool negative) {
 
 struct Residual {
   bool damaged = false;
-  int total = 0;          // coefficients
   std::uint64_t sum = 0;  // of |level| * scale
 };
 

@@ -12,7 +12,7 @@ namespace costream::h264 {
 // significant_coeff_flag and last_significant_coeff_flag: the positions of the coefficients in the
 // scan, and how many there are.
 //
-// Half of the time goes to branches that nothing foretells, and to the look-ups that wait behind
+// Half of the time goes to branches that no predictor knows, and to the look-ups that wait behind
 // them. So what may be decoded next is looked up before it is known.
 template <Block kBlock>
 [[gnu::always_inline]] inline int read_map(Cabac& cabac, ContextVariable* significant,
@@ -62,7 +62,6 @@ Residual read_residual(Cabac& engine, ContextVariable* contexts, const std::uint
   std::uint8_t positions[coefficients(kBlock)];
   const int total =
       read_map<kBlock>(cabac, contexts + kFirst.significant, contexts + kFirst.last, positions);
-  result.total = total;
 
   if constexpr (kBlock == Block::kLuma8x8) cabac.fill();
   ContextVariable* const level = contexts + kFirst.level;

@@ -36,6 +36,17 @@ constexpr int leading_zeros(unsigned value, int length) {
   return zeros;
 }
 
+// Enters a code into a table that is looked up by as many bits of the stream: at all that begin with
+// the code.
+template <std::size_t kSize, typename Entry>
+constexpr void enter(std::array<Entry, kSize>& table, int bits, const Code& code, Entry entry) {
+  if (code.length == 0 || code.length > bits) return;
+  entry.length = code.length;
+  const int rest = bits - code.length;
+  for (unsigned fill = 0; fill < 1u << rest; ++fill)
+    table[static_cast<unsigned>(code.bits) << rest | fill] = entry;
+}
+
 constexpr CavlcTables make_cavlc_tables() {
   CavlcTables tables;
   for (std::size_t table = 0; table < 3; ++table) {
@@ -52,42 +63,18 @@ constexpr CavlcTables make_cavlc_tables() {
       }
     }
   }
-  for (unsigned total = 0; total <= 4; ++total) {
-    for (unsigned ones = 0; ones < 4; ++ones) {
-      const Code code = kCoeffTokenChromaDc[total][ones];
-      if (code.length == 0) continue;
-      for (unsigned fill = 0; fill < 1u << (8 - code.length); ++fill)
-        tables.chroma_token[static_cast<unsigned>(code.bits) << (8 - code.length) | fill] = {
-            code.length, static_cast<std::uint8_t>(total), static_cast<std::uint8_t>(ones)};
-    }
-  }
-  for (std::size_t table = 0; table < 15; ++table) {
-    for (unsigned value = 0; value < 16; ++value) {
-      const Code code = kTotalZeros[table][value];
-      if (code.length == 0) continue;
-      for (unsigned fill = 0; fill < 1u << (9 - code.length); ++fill)
-        tables.zeros[table][static_cast<unsigned>(code.bits) << (9 - code.length) | fill] = {
-            code.length, static_cast<std::uint8_t>(value)};
-    }
-  }
-  for (std::size_t table = 0; table < 3; ++table) {
-    for (unsigned value = 0; value < 4; ++value) {
-      const Code code = kTotalZerosChromaDc[table][value];
-      if (code.length == 0) continue;
-      for (unsigned fill = 0; fill < 1u << (3 - code.length); ++fill)
-        tables.chroma_zeros[table][static_cast<unsigned>(code.bits) << (3 - code.length) | fill] = {
-            code.length, static_cast<std::uint8_t>(value)};
-    }
-  }
-  for (std::size_t table = 0; table < 7; ++table) {
-    for (unsigned value = 0; value < 15; ++value) {
-      const Code code = kRunBefore[table][value];
-      if (code.length == 0 || code.length > 3) continue;
-      for (unsigned fill = 0; fill < 1u << (3 - code.length); ++fill)
-        tables.run[table][static_cast<unsigned>(code.bits) << (3 - code.length) | fill] = {
-            code.length, static_cast<std::uint8_t>(value)};
-    }
-  }
+  for (std::uint8_t total = 0; total <= 4; ++total)
+    for (std::uint8_t ones = 0; ones < 4; ++ones)
+      enter(tables.chroma_token, 8, kCoeffTokenChromaDc[total][ones], TokenEntry{0, total, ones});
+  for (std::size_t table = 0; table < 15; ++table)
+    for (std::uint8_t value = 0; value < 16; ++value)
+      enter(tables.zeros[table], 9, kTotalZeros[table][value], ValueEntry{0, value});
+  for (std::size_t table = 0; table < 3; ++table)
+    for (std::uint8_t value = 0; value < 4; ++value)
+      enter(tables.chroma_zeros[table], 3, kTotalZerosChromaDc[table][value], ValueEntry{0, value});
+  for (std::size_t table = 0; table < 7; ++table)
+    for (std::uint8_t value = 0; value < 15; ++value)
+      enter(tables.run[table], 3, kRunBefore[table][value], ValueEntry{0, value});
   return tables;
 }
 
@@ -138,7 +125,6 @@ Residual read_residual(SliceBits& stream, Token token, const std::uint16_t* scal
     result.damaged = true;
     return result;
   }
-  result.total = total;
   std::uint32_t magnitudes[16];
   std::uint32_t negative = 0;  // bit by bit
   for (int at = 0; at < ones; ++at) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "../common/bits.h"
+
 namespace costream::h264 {
 
 // Bits of a payload that is followed by eight zero bytes at least.
@@ -40,11 +42,7 @@ class SliceBits {
     skip(2 * zeros + 1);
     return (word >> (31 - 2 * zeros)) - 1;
   }
-  std::int32_t se() {
-    const std::uint32_t code = ue();
-    const auto half = static_cast<std::int32_t>(code / 2);
-    return code & 1 ? half + 1 : -half;
-  }
+  std::int32_t se() { return signed_value(ue()); }
 
   std::size_t position() const { return at_; }
   void seek(std::size_t bit) { at_ = bit; }

@@ -171,7 +171,7 @@ std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
   state_.y = y;
   state_.address = address + static_cast<std::uint32_t>(count) - 1;
   state_.current = first + count - 1;
-  std::fill_n(picture.left_out_quantiser.begin() + address, count,
+  std::fill_n(picture.left_out_qp.begin() + address, count,
               static_cast<std::int8_t>(state_.qp));
   return static_cast<std::uint32_t>(count);
 }
@@ -329,7 +329,7 @@ bool SliceReader<kCabac>::read_residual(bool intra_16x16) {
 // (7-37)
 template <bool kCabac>
 bool SliceReader<kCabac>::read_qp_delta() {
-  const int offset = state_.slice.sps->quantiser_offset();
+  const int offset = state_.slice.sps->qp_offset();
   const int range = 52 + offset;
   int delta;
   if (!syntax_.mb_qp_delta(range, delta)) return false;
@@ -357,7 +357,7 @@ void SliceReader<kCabac>::finish(Mode mode, int qp) {
   const bool still = state_.current->still;
   if (mode == Mode::kSkip) {
     if (still && picture.common_mode == mode) {
-      picture.left_out_quantiser[state_.address] = static_cast<std::int8_t>(qp);
+      picture.left_out_qp[state_.address] = static_cast<std::int8_t>(qp);
       return;
     }
     claim();
@@ -367,7 +367,7 @@ void SliceReader<kCabac>::finish(Mode mode, int qp) {
   for (int row = 0; row < 4; ++row) {
     const std::ptrdiff_t at = state_.corner + row * state_.columns;
     std::fill_n(picture.mode.data() + at, 4, mode);
-    std::fill_n(picture.quantiser.data() + at, 4, static_cast<std::int8_t>(qp));
+    std::fill_n(picture.qp.data() + at, 4, static_cast<std::int8_t>(qp));
   }
 }
 

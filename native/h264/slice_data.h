@@ -21,7 +21,7 @@ struct Slice {
   const Lists* lists;
   // Index in Picture::references of each list's entries.
   std::array<std::int8_t, kMaxReferences> picture_reference[2];
-  std::int32_t order;  // of the picture
+  std::int32_t poc;  // of the picture
   // Payload of the NAL unit, followed by kPadding zero bytes, and the bit where it stops.
   const std::uint8_t* data;
   std::size_t size;

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kMaxCommands = 66;  // twice all fields, and the end
 
+// ref_pic_list_modification() (7.3.3.1)
 bool read_modifications(BitReader& bits, std::vector<ListModification>& modifications) {
   if (!bits.flag()) return true;
   while (modifications.size() <= kMaxCommands) {
@@ -18,6 +19,7 @@ bool read_modifications(BitReader& bits, std::vector<ListModification>& modifica
   return false;
 }
 
+// pred_weight_table() (7.3.3.2)
 void read_weights(BitReader& bits, const Sps& sps, SliceHeader& header) {
   // luma_log2_weight_denom, 7 at most.
   const auto one = static_cast<float>(1u << std::min(bits.ue(), 7u));
@@ -36,9 +38,10 @@ void read_weights(BitReader& bits, const Sps& sps, SliceHeader& header) {
   }
 }
 
+// dec_ref_pic_marking() (7.3.3.3)
 bool read_markings(BitReader& bits, SliceHeader& header) {
   if (header.idr) {
-    header.discard_prior = bits.flag();
+    bits.flag();  // no_output_of_prior_pics_flag
     header.long_term = bits.flag();
     return true;
   }
@@ -74,12 +77,12 @@ bool parse_slice_rest(BitReader& bits, const Sps& sps, const Pps& pps, SliceHead
     if (header.field) header.bottom = bits.flag();
   }
   if (header.idr) header.idr_id = bits.ue();
-  if (sps.order_type == 0) {
-    header.order_lsb = static_cast<int>(bits.read(sps.order_lsb_bits));
-    if (pps.bottom_field_order && !header.field) header.delta_order_bottom = bits.se();
-  } else if (sps.order_type == 1 && !sps.delta_order_always_zero) {
-    header.delta_order[0] = bits.se();
-    if (pps.bottom_field_order && !header.field) header.delta_order[1] = bits.se();
+  if (sps.poc_type == 0) {
+    header.poc_lsb = static_cast<int>(bits.read(sps.poc_lsb_bits));
+    if (pps.bottom_field_poc && !header.field) header.delta_poc_bottom = bits.se();
+  } else if (sps.poc_type == 1 && !sps.delta_poc_always_zero) {
+    header.delta_poc[0] = bits.se();
+    if (pps.bottom_field_poc && !header.field) header.delta_poc[1] = bits.se();
   }
   if (pps.redundant_pictures) header.redundant = bits.ue() != 0;
   const bool inter = header.type == SliceType::kP || header.type == SliceType::kB;
@@ -108,8 +111,8 @@ bool parse_slice_rest(BitReader& bits, const Sps& sps, const Pps& pps, SliceHead
   }
   const std::int32_t delta = bits.se();
   if (delta < -128 || delta > 128) return false;
-  header.quantiser = pps.quantiser + delta;
-  if (header.quantiser < -sps.quantiser_offset() || header.quantiser > 51) return false;
+  header.qp = pps.init_qp + delta;
+  if (header.qp < -sps.qp_offset() || header.qp > 51) return false;
   if (pps.deblocking_control && bits.ue() != 1) {
     bits.se();  // slice_alpha_c0_offset_div2
     bits.se();  // slice_beta_offset_div2

@@ -32,20 +32,19 @@ struct SliceHeader {
   int frame_num = 0;
   bool field = false, bottom = false;
   std::uint32_t idr_id = 0;
-  int order_lsb = 0;
-  std::int32_t delta_order_bottom = 0;
-  std::int32_t delta_order[2] = {0, 0};
+  int poc_lsb = 0;
+  std::int32_t delta_poc_bottom = 0;
+  std::int32_t delta_poc[2] = {0, 0};
   bool redundant = false;
   bool direct_spatial = false;
   int references[2] = {0, 0};  // num_ref_idx_active
   Weight weights[2][kMaxReferences];  // of luma, explicit ones
   std::vector<ListModification> modifications[2];
-  bool discard_prior = false;  // no_output_of_prior_pics_flag
-  bool long_term = false;      // of an IDR picture
+  bool long_term = false;  // long_term_reference_flag of an IDR picture
   bool adaptive_marking = false;
   std::vector<Marking> markings;
   int cabac_init = 0;    // cabac_init_idc + 1; 0 in I slices
-  int quantiser = 0;     // SliceQP_Y
+  int qp = 0;            // SliceQP_Y
   std::size_t data = 0;  // bit where slice_data() begins
 };
 

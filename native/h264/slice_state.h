@@ -23,14 +23,14 @@ struct SliceState {
         columns(4 * read_canvas.width),
         b_slice(read_slice.header->type == SliceType::kB),
         has_chroma(read_slice.sps->chroma_format != 0),
-        qp(read_slice.header->quantiser) {}
+        qp(read_slice.header->qp) {}
 
   // The macroblock at `at`, behind the one at hand, becomes the current one. False: another slice
   // has it already.
   bool enter(std::uint32_t at);
 
-  // qP' of luma: QP'_Y.
-  int luma_qp() const { return qp + slice.sps->quantiser_offset(); }
+  // qP of luma's transform blocks: QP'_Y (7-38).
+  int luma_qp() const { return qp + slice.sps->qp_offset(); }
 
   const Slice& slice;
   Canvas& canvas;

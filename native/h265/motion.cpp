@@ -61,7 +61,7 @@ void SliceDecoder::fill_motion(int x, int y, int width, int height, const Motion
     std::memcpy(row + i * columns_, row, static_cast<std::size_t>(width4) * sizeof motion);
 }
 
-// Reads a coding unit's prediction units. Returns merge_flag of the last one.
+// Reads a coding unit's prediction units (7.3.8.5). Returns merge_flag of the last one.
 bool SliceDecoder::prediction_units(const CodingUnit& cu, PartMode mode) {
   const int size = 1 << cu.log2, half = size / 2, quarter = size / 4;
   const auto unit = [&](int dx, int dy, int width, int height, int part) {
@@ -99,6 +99,7 @@ bool SliceDecoder::prediction_units(const CodingUnit& cu, PartMode mode) {
   return unit(half, half, half, half, 3);
 }
 
+// part_mode of an inter coding unit (9.3.3.7).
 SliceDecoder::PartMode SliceDecoder::part_mode(int log2) {
   if (bin(kPartMode)) return PartMode::k2Nx2N;
   const bool horizontal = bin(kPartMode + 1);
@@ -112,7 +113,7 @@ SliceDecoder::PartMode SliceDecoder::part_mode(int log2) {
   return horizontal ? PartMode::k2NxnU : PartMode::knLx2N;
 }
 
-// Reads prediction_unit() and writes its motion. Returns merge_flag.
+// Reads prediction_unit() (7.3.8.6) and writes its motion. Returns merge_flag.
 bool SliceDecoder::prediction_unit(const CodingUnit& cu, const PredictionBlock& pb, bool skip) {
   const bool merged = skip || bin(kMergeFlag);
   if (merged) {
@@ -139,7 +140,7 @@ bool SliceDecoder::prediction_unit(const CodingUnit& cu, const PredictionBlock& 
       used[0] = !used[1];
     }
   }
-  Motion motion = {{{0, 0}, {0, 0}}, {-1, -1}};
+  Motion motion = kNoMotion;
   for (int list = 0; list < 2; ++list) {
     if (!used[list]) continue;
     const int index = reference_index(list);
@@ -156,6 +157,7 @@ bool SliceDecoder::prediction_unit(const CodingUnit& cu, const PredictionBlock& 
   return false;
 }
 
+// ref_idx_l0 or ref_idx_l1.
 int SliceDecoder::reference_index(int list) {
   const int last = slice_->active[list] - 1;
   int index = 0;
@@ -165,7 +167,7 @@ int SliceDecoder::reference_index(int list) {
   return index;
 }
 
-// mvd_coding(); modulo 2^16, as the vectors are.
+// mvd_coding() (7.3.8.9); modulo 2^16, as the vectors are.
 SliceDecoder::Vector SliceDecoder::difference() {
   const bool x0 = bin(kMvdGreater0), y0 = bin(kMvdGreater0);
   const bool x1 = x0 && bin(kMvdGreater1), y1 = y0 && bin(kMvdGreater1);
@@ -184,6 +186,7 @@ SliceDecoder::Vector SliceDecoder::difference() {
   return {x, component(y0, y1)};
 }
 
+// The merge candidate of an index (8.5.3.2.2 to 8.5.3.2.5). Candidates behind it are not derived.
 Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, int index) const {
   PredictionBlock pb = block;
   const int level = pps_->log2_parallel_merge;
@@ -235,7 +238,7 @@ Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, i
 
   const bool bi = slice_->type == SliceType::kB;
   if (count < slice_->max_merge && collocated_ != nullptr) {
-    Motion motion = {{{0, 0}, {0, 0}}, {-1, -1}};
+    Motion motion = kNoMotion;
     for (int side = 0; side < (bi ? 2 : 1); ++side) {
       Vector vector;
       if (!temporal(pb, side, id_[side][0], vector)) continue;
@@ -249,14 +252,14 @@ Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, i
     }
   }
 
-  if (bi && count > 1 && count < slice_->max_merge) {  // combinations of the candidates so far
+  if (bi && count > 1 && count < slice_->max_merge) {  // combinations (8.5.3.2.4)
     constexpr std::uint8_t kFirst[12] = {0, 1, 0, 2, 1, 2, 0, 3, 1, 3, 2, 3};
     constexpr std::uint8_t kSecond[12] = {1, 0, 2, 0, 2, 1, 3, 0, 3, 1, 3, 2};
     const int combinations = count * (count - 1);
     for (int i = 0; i < combinations && count < slice_->max_merge; ++i) {
       const Motion &first = list[kFirst[i]], &second = list[kSecond[i]];
       if (first.reference[0] < 0 || second.reference[1] < 0) continue;
-      if (reference_[first.reference[0]].order == reference_[second.reference[1]].order &&
+      if (reference_[first.reference[0]].poc == reference_[second.reference[1]].poc &&
           std::memcmp(first.vector[0], second.vector[1], sizeof first.vector[0]) == 0)
         continue;
       const Motion motion = {
@@ -267,7 +270,7 @@ Motion SliceDecoder::merge(const CodingUnit& cu, const PredictionBlock& block, i
     }
   }
 
-  // Zero vectors to one reference after the other.
+  // Zero vectors to one reference after the other (8.5.3.2.5).
   const int references = bi ? std::min(slice_->active[0], slice_->active[1]) : slice_->active[0];
   const int zero = index - count < references ? index - count : 0;
   return {{{0, 0}, {0, 0}}, {id_[0][zero], static_cast<std::int8_t>(bi ? id_[1][zero] : -1)}};
@@ -292,7 +295,7 @@ SliceDecoder::Vector SliceDecoder::predict_vector(const CodingUnit& cu, const Pr
     if (motion == nullptr) return false;
     for (const int side : {list, 1 - list}) {
       const int id = motion->reference[side];
-      if (id < 0 || reference_[id].order != target.order) continue;
+      if (id < 0 || reference_[id].poc != target.poc) continue;
       out = {motion->vector[side][0], motion->vector[side][1]};
       return true;
     }
@@ -306,8 +309,7 @@ SliceDecoder::Vector SliceDecoder::predict_vector(const CodingUnit& cu, const Pr
       if (id < 0 || reference_[id].long_term != target.long_term) continue;
       out = {motion->vector[side][0], motion->vector[side][1]};
       if (!target.long_term) {
-        const int from = distance(order_, reference_[id].order),
-                  to = distance(order_, target.order);
+        const int from = distance(poc_, reference_[id].poc), to = distance(poc_, target.poc);
         if (from != 0) out = {scaled(out.x, from, to), scaled(out.y, from, to)};
       }
       return true;
@@ -357,6 +359,7 @@ bool SliceDecoder::temporal(const PredictionBlock& pb, int list, int reference, 
   return temporal_at(pb.x + pb.width / 2, pb.y + pb.height / 2, list, reference, out);
 }
 
+// The vector of the collocated picture's block there (8.5.3.2.9).
 bool SliceDecoder::temporal_at(int x, int y, int list, int reference, Vector& out) const {
   const StoredMotion& motion =
       collocated_->motion[static_cast<std::size_t>((y >> 4) * collocated_->columns + (x >> 4))];
@@ -371,11 +374,11 @@ bool SliceDecoder::temporal_at(int x, int y, int list, int reference, Vector& ou
   const Reference& target = reference_[reference];
   if (motion.long_term[side] != target.long_term) return false;
   out = {motion.vector[side][0], motion.vector[side][1]};
-  const std::int64_t from = std::int64_t{collocated_->order} - motion.order[side];
-  const std::int64_t to = std::int64_t{order_} - target.order;
+  const std::int64_t from = std::int64_t{collocated_->poc} - motion.poc[side];
+  const std::int64_t to = std::int64_t{poc_} - target.poc;
   if (!target.long_term && from != to && from != 0) {
-    const int near = distance(collocated_->order, motion.order[side]),
-              far = distance(order_, target.order);
+    const int near = distance(collocated_->poc, motion.poc[side]),
+              far = distance(poc_, target.poc);
     out = {scaled(out.x, near, far), scaled(out.y, near, far)};
   }
   return true;

@@ -239,7 +239,7 @@ bool parse_short_term_set(BitReader& bits, int index, const std::vector<ShortTer
   return !bits.spent();
 }
 
-std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bits, int& told) {
+std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bits, int& number) {
   auto made = std::make_shared<SequenceParameters>();
   SequenceParameters& sps = *made;
 
@@ -250,7 +250,7 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
   skip_profile_tier_level(bits, sps.max_sub_layers);
   const std::uint32_t id = bits.ue(), chroma = bits.ue();
   if (id > 15 || chroma > 3) return nullptr;
-  sps.id = told = static_cast<int>(id);
+  sps.id = number = static_cast<int>(id);
   sps.chroma_format = static_cast<int>(chroma);
   if (chroma == 3 && bits.flag()) sps.unsupported = "separate colour planes";
   if (chroma > 1 && sps.unsupported.empty()) sps.unsupported = chroma_name(sps.chroma_format);
@@ -349,7 +349,7 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
     const bool range = bits.flag(), multilayer = bits.flag(), depth = bits.flag(),
                screen = bits.flag();
     skip(bits, 4);
-    // The flags of the range extensions that change no syntax or context aren't told apart.
+    // The flags of the range extensions that change no syntax or context don't matter.
     if (range && bits.read(9) != 0 && sps.unsupported.empty()) sps.unsupported = "range extensions";
     if (multilayer) skip(bits, 1);
     if (depth && sps.unsupported.empty()) sps.unsupported = "3D extensions";
@@ -358,13 +358,13 @@ std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bi
   return bits.spent() ? nullptr : made;
 }
 
-std::shared_ptr<const PictureParameters> parse_picture_parameters(BitReader bits, int& told) {
+std::shared_ptr<const PictureParameters> parse_picture_parameters(BitReader bits, int& number) {
   auto made = std::make_shared<PictureParameters>();
   PictureParameters& pps = *made;
 
   const std::uint32_t id = bits.ue(), sequence = bits.ue();
   if (id > 63 || sequence > 15) return nullptr;
-  pps.id = told = static_cast<int>(id);
+  pps.id = number = static_cast<int>(id);
   pps.sequence = static_cast<int>(sequence);
   pps.dependent_slices = bits.flag();
   pps.output_flag_present = bits.flag();

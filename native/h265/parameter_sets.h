@@ -99,9 +99,9 @@ struct PictureParameters {
 };
 
 // From a NAL unit's payload, header and emulation prevention bytes removed. Null where it is
-// damaged. `told` becomes its number as soon as it is known.
-std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bits, int& told);
-std::shared_ptr<const PictureParameters> parse_picture_parameters(BitReader bits, int& told);
+// damaged. `number` is set as soon as it is known.
+std::shared_ptr<const SequenceParameters> parse_sequence_parameters(BitReader bits, int& number);
+std::shared_ptr<const PictureParameters> parse_picture_parameters(BitReader bits, int& number);
 
 // Where the coding tree blocks of a picture lie, by its tiles (6.5.1).
 struct TileLayout {

@@ -55,7 +55,7 @@ void H265Reader::configure(const std::uint8_t* extradata, std::size_t size) {
 void H265Reader::reset() {
   references_.clear();
   sequence_starts_ = true;
-  previous_order_ = 0;
+  previous_poc_ = 0;
 }
 
 std::vector<Picture> H265Reader::read(const std::uint8_t* packet, std::size_t size,
@@ -127,7 +127,7 @@ void H265Reader::slice(int type, int temporal_id, std::size_t coded_size,
     out.emplace_back();
     picture_ = &out.back();
     picture_->packet = packet_;
-    picture_->order = 0;
+    picture_->poc = 0;
     picture_->type = "I";
     picture_->key = is_irap(type);
     picture_->reference = is_sub_layer_reference(type);
@@ -191,24 +191,23 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
   const std::int32_t size = 1 << sps_->log2_max_poc_lsb;
   std::uint32_t high = 0;
   if (!restarts) {
-    const std::int32_t before = previous_order_ & (size - 1);
-    high = static_cast<std::uint32_t>(previous_order_ - before);
+    const std::int32_t before = previous_poc_ & (size - 1);
+    high = static_cast<std::uint32_t>(previous_poc_ - before);
     if (header.poc_lsb < before && before - header.poc_lsb >= size / 2) {
       high += static_cast<std::uint32_t>(size);
     } else if (header.poc_lsb > before && header.poc_lsb - before > size / 2) {
       high -= static_cast<std::uint32_t>(size);
     }
   }
-  order_ = static_cast<std::int32_t>(high + static_cast<std::uint32_t>(header.poc_lsb));
+  poc_ = static_cast<std::int32_t>(high + static_cast<std::uint32_t>(header.poc_lsb));
   const bool leading = type >= kRadlN && type <= kRaslR;
-  if (temporal_id == 0 && !leading && is_sub_layer_reference(type)) previous_order_ = order_;
+  if (temporal_id == 0 && !leading && is_sub_layer_reference(type)) previous_poc_ = poc_;
   sequence_starts_ = false;
 
   if (restarts) references_.clear();
-  if (!references_.update(header, order_, sps_->log2_max_poc_lsb))
-    note(picture, kMissing);
+  if (!references_.update(header, poc_, sps_->log2_max_poc_lsb)) note(picture, kMissing);
 
-  picture.order = order_;
+  picture.poc = poc_;
   picture.reference = is_sub_layer_reference(type) || temporal_id + 1 < sps_->max_sub_layers;
   picture.field = sps_->field_sequence;
   picture.width = sps_->width - sps_->crop_left - sps_->crop_right;
@@ -222,10 +221,10 @@ bool H265Reader::start_picture(int type, int temporal_id, const SliceHeader& hea
     tracker_->begin(picture.width, picture.height, picture.crop_left, picture.crop_top);
     picture.motion.swap(spare_.motion);
     picture.mode.swap(spare_.mode);
-    picture.quantiser.swap(spare_.quantiser);
+    picture.qp.swap(spare_.qp);
     picture.mode.clear();
   }
-  decoder_.start(*sps_, *pps_, layout_, order_, picture, tracker_);
+  decoder_.start(*sps_, *pps_, layout_, poc_, picture, tracker_);
   decoding_ = true;
   return true;
 }
@@ -239,7 +238,7 @@ void H265Reader::finish_picture() {
       tracker_->end();
       picture_->motion.swap(spare_.motion);
       picture_->mode.swap(spare_.mode);
-      picture_->quantiser.swap(spare_.quantiser);
+      picture_->qp.swap(spare_.qp);
     }
   }
   picture_ = nullptr;

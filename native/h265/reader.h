@@ -1,4 +1,4 @@
-// Reads what an H.265 stream tells of its pictures, without reconstructing them.
+// Reads motion, modes, QPs and residual energy from H.265 streams, without any pixel.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +29,8 @@ class H265Reader {
   // The pictures of a packet that holds whole access units, in decoding order.
   std::vector<Picture> read(const std::uint8_t* packet, std::size_t size, std::int64_t number);
 
-  // Tells the tracker of a packet's pictures instead, at a fraction of the time. They are predicted
-  // pictures, or nothing can be told.
+  // Reports a packet's pictures to the tracker instead, at a fraction of the time. The tracker
+  // fails where one of them is an intra picture, or can't be read.
   void track(const std::uint8_t* packet, std::size_t size, Tracker& tracker);
 
   // To go on elsewhere in the stream.
@@ -61,13 +61,13 @@ class H265Reader {
   bool header_valid_ = false;
   h265::ReferenceLists lists_;
   h265::SliceDecoder decoder_;
-  Tracker* tracker_ = nullptr;  // set: only it is told of the pictures
-  Picture spare_;               // has the arrays of the last one that it was told of
+  Tracker* tracker_ = nullptr;  // set: pictures are reported to it alone
+  Picture spare_;               // has the arrays of the last picture that it was for
 
   // Across pictures.
   h265::ReferenceBuffer references_;
-  std::int32_t order_ = 0;
-  std::int32_t previous_order_ = 0;  // of prevTid0Pic
+  std::int32_t poc_ = 0;
+  std::int32_t previous_poc_ = 0;  // of prevTid0Pic
   bool sequence_starts_ = true;      // the next picture is the first one of a sequence
 };
 

@@ -5,13 +5,14 @@
 
 namespace costream::h265 {
 
-bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t order, int log2_max_poc_lsb) {
+// 8.3.2 and 8.3.3.
+bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t poc, int log2_max_poc_lsb) {
   for (auto& list : current_) list.clear();
   std::vector<std::unique_ptr<Frame>> kept;
   bool complete = true;
 
   // Takes the frame out of the buffer, or makes one without motion.
-  const auto take = [&](bool needed, auto matches, std::int32_t missing_order) {
+  const auto take = [&](bool needed, auto matches, std::int32_t missing_poc) {
     for (auto& frame : frames_) {
       if (frame != nullptr && matches(*frame)) {
         kept.push_back(std::move(frame));
@@ -23,7 +24,7 @@ bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t order, int l
       if (matches(*frame)) return frame.get();
     complete &= !needed;
     auto frame = obtain();
-    frame->order = missing_order;
+    frame->poc = missing_poc;
     frame->columns = frame->rows = 0;
     frame->motion.clear();
     kept.push_back(std::move(frame));
@@ -36,12 +37,12 @@ bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t order, int l
     const LongTermReference& entry = slice.long_term[static_cast<std::size_t>(i)];
     // Modulo 2^32, as a damaged cycle may lead anywhere.
     const auto full = static_cast<std::int32_t>(
-        (static_cast<std::uint32_t>(order) & ~static_cast<std::uint32_t>(mask)) -
+        (static_cast<std::uint32_t>(poc) & ~static_cast<std::uint32_t>(mask)) -
         (entry.msb_cycle << log2_max_poc_lsb) + static_cast<std::uint32_t>(entry.lsb));
     Frame* frame = take(
         entry.used,
         [&](const Frame& other) {
-          return entry.has_msb ? other.order == full : (other.order & mask) == entry.lsb;
+          return entry.has_msb ? other.poc == full : (other.poc & mask) == entry.lsb;
         },
         entry.has_msb ? full : entry.lsb);
     frame->long_term = true;
@@ -52,9 +53,11 @@ bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t order, int l
     const auto& entries = side == 0 ? set.before : set.after;
     for (int i = 0; i < (side == 0 ? set.negative : set.positive); ++i) {
       const ShortTermSet::Entry& entry = entries[static_cast<std::size_t>(i)];
-      const std::int32_t wanted = order + entry.delta;
+      // Modulo 2^32, as above.
+      const auto wanted = static_cast<std::int32_t>(static_cast<std::uint32_t>(poc) +
+                                                    static_cast<std::uint32_t>(entry.delta));
       Frame* frame = take(
-          entry.used, [&](const Frame& other) { return !other.long_term && other.order == wanted; },
+          entry.used, [&](const Frame& other) { return !other.long_term && other.poc == wanted; },
           wanted);
       if (entry.used) current_[side].push_back(frame);
     }
@@ -66,6 +69,7 @@ bool ReferenceBuffer::update(const SliceHeader& slice, std::int32_t order, int l
   return complete;
 }
 
+// 8.3.4
 bool ReferenceBuffer::make_lists(const SliceHeader& slice, ReferenceLists& lists) const {
   lists = ReferenceLists{};
   if (slice.type == SliceType::kI) return true;
@@ -81,7 +85,7 @@ bool ReferenceBuffer::make_lists(const SliceHeader& slice, ReferenceLists& lists
       const auto at = static_cast<std::size_t>(i);
       const std::size_t from = slice.modified[list] ? slice.list_entry[list][at] : at;
       const Frame* frame = candidates[from % total];
-      lists.entry[list][at] = {frame->order, frame->long_term, frame};
+      lists.entry[list][at] = {frame->poc, frame->long_term, frame};
     }
   }
   return true;

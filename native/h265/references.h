@@ -15,21 +15,21 @@ namespace costream::h265 {
 // Motion of a 16x16 block of a reference picture, for temporal candidates.
 struct StoredMotion {
   std::int16_t vector[2][2];
-  std::int32_t order[2];  // picture order counts of what it was predicted from
-  bool predicted[2];      // neither: intra or not coded
-  bool long_term[2];      // at the time when it was decoded
+  std::int32_t poc[2];  // of what it was predicted from
+  bool predicted[2];    // neither: intra or not coded
+  bool long_term[2];    // at the time when it was decoded
 };
 
 // A picture in the decoded picture buffer.
 struct Frame {
-  std::int32_t order = 0;
+  std::int32_t poc = 0;
   bool long_term = false;
   int columns = 0, rows = 0;  // of motion; 0 where the picture was never there
   std::vector<StoredMotion> motion;
 };
 
 struct Reference {
-  std::int32_t order = 0;
+  std::int32_t poc = 0;
   bool long_term = false;
   const Frame* frame = nullptr;
 };
@@ -45,7 +45,7 @@ class ReferenceBuffer {
   // At a picture's first slice: applies its reference picture set, removes what is no longer
   // referred to, and puts frames without motion where pictures are missing. Returns false where
   // the current picture would need one of those.
-  bool update(const SliceHeader& slice, std::int32_t order, int log2_max_poc_lsb);
+  bool update(const SliceHeader& slice, std::int32_t poc, int log2_max_poc_lsb);
 
   // False where the set is empty though the slice needs references.
   bool make_lists(const SliceHeader& slice, ReferenceLists& lists) const;

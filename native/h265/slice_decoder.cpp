@@ -1,8 +1,6 @@
 #include "slice_decoder.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 #include "scan.h"
@@ -10,11 +8,6 @@
 namespace costream::h265 {
 
 namespace {
-
-constexpr std::uint8_t kPlanar = 0, kDc = 1, kHorizontalMode = 10, kVerticalMode = 26;
-constexpr Motion kNoMotion = {{{0, 0}, {0, 0}}, {-1, -1}};
-
-constexpr int kLevelScale[6] = {40, 45, 51, 57, 64, 72};
 
 // Writes a rectangle of bytes. The usual widths without a call.
 void fill(void* start, int stride, int width, int height, std::uint8_t value) {
@@ -53,24 +46,24 @@ int scan_of(bool intra, int log2, int largest, int mode) {
 }  // namespace
 
 void SliceDecoder::start(const SequenceParameters& sps, const PictureParameters& pps,
-                         const TileLayout& tiles, std::int32_t order, Picture& picture,
+                         const TileLayout& tiles, std::int32_t poc, Picture& picture,
                          Tracker* tracker) {
   tracker_ = tracker;
   sps_ = &sps;
   pps_ = &pps;
   tiles_ = &tiles;
   picture_ = &picture;
-  order_ = order;
+  poc_ = poc;
   columns_ = sps.width / 4;
   rows_ = sps.height / 4;
   const auto count = static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_);
   picture.motion.resize(count, Motion{});
   picture.mode.resize(count, Mode::kNotCoded);
-  picture.quantiser.resize(count, 0);
+  picture.qp.resize(count, 0);
   if (tracker == nullptr) picture.energy.resize(count, 0);
   motion_ = picture.motion.data();
   mode_ = picture.mode.data();
-  quantiser_ = picture.quantiser.data();
+  qp_plane_ = picture.qp.data();
   energy_ = picture.energy.data();
   slice_address_.assign(tiles.raster.size(), -1);
   if (tracker != nullptr) bands_.assign(tiles.raster.size(), {});
@@ -84,6 +77,7 @@ void SliceDecoder::start(const SequenceParameters& sps, const PictureParameters&
   scaling_ = pps.scaling_lists_present ? &pps.scaling_lists : &sps.scaling_lists;
 }
 
+// Gives the picture's blocks the references that aliases stand for.
 void SliceDecoder::resolve_aliases() {
   if (!aliases_) return;
   aliases_ = false;
@@ -92,18 +86,19 @@ void SliceDecoder::resolve_aliases() {
       if (reference >= kAlias) reference = alias_of_[reference - kAlias];
 }
 
+// Numbers the entries of a slice's lists, as Motion::reference holds them.
 void SliceDecoder::name_references(const ReferenceLists& lists) {
   resolve_aliases();
   no_backward_ = true;
   for (int list = 0; list < 2; ++list) {
     for (int i = 0; i < lists.count[list]; ++i) {
       const Reference& entry = lists.entry[list][static_cast<std::size_t>(i)];
-      no_backward_ &= entry.order <= order_;
+      no_backward_ &= entry.poc <= poc_;
       auto& known = picture_->references;
-      auto at = static_cast<std::size_t>(std::find(known.begin(), known.end(), entry.order) -
+      auto at = static_cast<std::size_t>(std::find(known.begin(), known.end(), entry.poc) -
                                          known.begin());
       // A reference picture set has 16 pictures at most, and all slices have the same one.
-      if (at == known.size() && at < kAlias) known.push_back(entry.order);
+      if (at == known.size() && at < kAlias) known.push_back(entry.poc);
       at = std::min<std::size_t>(at, kAlias - 1);
       auto id = static_cast<std::int8_t>(at);
       if (std::find(id_[list], id_[list] + i, id) != id_[list] + i) {
@@ -142,6 +137,7 @@ bool SliceDecoder::decode(const SliceHeader& slice, const ReferenceLists& lists,
   return exact;
 }
 
+// slice_segment_data() (7.3.8.1).
 bool SliceDecoder::blocks() {
   cabac_ = Cabac(data_, size_);
   const auto total = static_cast<std::int32_t>(tiles_->raster.size());
@@ -176,7 +172,7 @@ bool SliceDecoder::blocks() {
   }
 }
 
-// Starts the arithmetic decoder anew, at the next byte behind so many bits that aren't its own.
+// Starts the arithmetic decoder again, at the next byte behind so many bits that aren't its own.
 bool SliceDecoder::restart(std::size_t skipped_bits) {
   const std::size_t used = (cabac_.position() + 7) / 8 + (skipped_bits + 7) / 8;
   if (used >= size_) return false;
@@ -230,7 +226,7 @@ void SliceDecoder::enter_block(std::int32_t address) {
   std::memset(up_intra_, kDc, sizeof up_intra_);
 }
 
-// Contexts and quantiser prediction at the start of a slice segment, tile or row (9.3.1).
+// Contexts and QP prediction at the start of a slice segment, tile or row (9.3.1).
 bool SliceDecoder::enter_substream(std::int32_t scan) {
   const auto at = static_cast<std::size_t>(tiles_->raster[static_cast<std::size_t>(scan)]);
   const bool tile_starts =
@@ -260,6 +256,7 @@ bool SliceDecoder::enter_substream(std::int32_t scan) {
   return true;
 }
 
+// sao() (7.3.8.3).
 void SliceDecoder::sample_offsets(std::int32_t address) {
   const auto merge = [&](std::int32_t from) {
     if (tracker_ != nullptr)
@@ -296,6 +293,7 @@ void SliceDecoder::sample_offsets(std::int32_t address) {
   }
 }
 
+// coding_quadtree() (7.3.8.4).
 bool SliceDecoder::quadtree(int x, int y, int log2, int depth) {
   const int size = 1 << log2;
   bool split = log2 > sps_->log2_min_cb;
@@ -323,15 +321,16 @@ bool SliceDecoder::quadtree(int x, int y, int log2, int depth) {
 
 // qPY_PRED of the quantisation group (8.6.1). qp_ is still that of the last coding unit before, or
 // the slice's where the group is the first one.
-void SliceDecoder::predict_quantiser() {
+void SliceDecoder::predict_qp() {
   const int mask = (1 << sps_->log2_ctb) - 1;
-  const std::int8_t* at = quantiser_ + (group_y_ >> 2) * columns_ + (group_x_ >> 2);
+  const std::int8_t* at = qp_plane_ + (group_y_ >> 2) * columns_ + (group_x_ >> 2);
   const int left = (group_x_ & mask) != 0 ? at[-1] : qp_;
   const int up = (group_y_ & mask) != 0 ? at[-columns_] : qp_;
   predicted_qp_ = (left + up + 1) >> 1;
   qp_ = predicted_qp_;
 }
 
+// coding_unit() (7.3.8.5).
 bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
   const int size = 1 << log2, x4 = x >> 2, y4 = y >> 2, side4 = size >> 2, side8 = size >> 3;
   const int local8 = (y - block_y_) >> 3, local_x4 = (x - block_x_) >> 2,
@@ -339,7 +338,7 @@ bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
   const int corner = y4 * columns_ + x4;
   if (group_starts_) {
     group_starts_ = false;
-    predict_quantiser();
+    predict_qp();
   }
 
   CodingUnit cu{};
@@ -394,10 +393,11 @@ bool SliceDecoder::coding_unit(int x, int y, int log2, int depth) {
 
   if (residual) good = transform_tree(cu, {x, y, log2, 0, 0}, true, true);
   if (tracker_ != nullptr && !cu.intra) track_inter(cu);
-  fill(quantiser_ + corner, columns_, side4, side4, static_cast<std::uint8_t>(qp_));
+  fill(qp_plane_ + corner, columns_, side4, side4, static_cast<std::uint8_t>(qp_));
   return good;
 }
 
+// pcm_sample() (7.3.8.7).
 bool SliceDecoder::pcm_samples(int log2) {
   const std::size_t luma = std::size_t{1} << (2 * log2);
   const std::size_t chroma = sps_->chroma_format == 0 ? 0 : luma / 2;
@@ -453,6 +453,7 @@ void SliceDecoder::intra_modes(CodingUnit& cu) {
   }
 }
 
+// transform_tree() and transform_unit() (7.3.8.8 and 7.3.8.10).
 bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& block, bool parent_cb,
                                   bool parent_cr) {
   const int log2 = block.log2, depth = block.depth;
@@ -491,7 +492,7 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
     if (tracker_ != nullptr && cu.intra) track_intra(cu, block, cu.luma_mode[part]);
     return true;
   }
-  if (pps_->qp_delta && !qp_coded_ && !quantiser_delta()) return false;
+  if (pps_->qp_delta && !qp_coded_ && !cu_qp_delta()) return false;
 
   if (luma) {
     const int scan = scan_of(cu.intra, log2, 3, cu.luma_mode[part]);
@@ -501,7 +502,7 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
     const std::uint32_t sum = residual<true>(cu, log2, scan, means);
     const int side4 = 1 << (log2 - 2);
     const auto count = static_cast<std::uint32_t>(side4 * side4);
-    // Small coefficients of a fine quantiser may round to 0, but they were coded.
+    // Small coefficients at a low QP may round to 0, but they were coded.
     const std::uint32_t share = std::max(1u, (sum + count - 1) >> (2 * log2 - 4));
     if (tracker_ == nullptr) {
       std::uint32_t* row = energy_ + (block.y >> 2) * columns_ + (block.x >> 2);
@@ -518,7 +519,8 @@ bool SliceDecoder::transform_tree(const CodingUnit& cu, const TransformBlock& bl
   return true;
 }
 
-bool SliceDecoder::quantiser_delta() {
+// cu_qp_delta_abs (9.3.3.10), its sign, and QpY with it (8-283).
+bool SliceDecoder::cu_qp_delta() {
   int delta = 0;
   while (delta < 5 && bin(kQpDelta + (delta == 0 ? 0 : 1))) ++delta;
   if (delta == 5) {
@@ -535,327 +537,6 @@ bool SliceDecoder::quantiser_delta() {
   return true;
 }
 
-// Reads residual_coding() (7.3.8.11) and returns the sum of the dequantised coefficients' absolute
-// values, of luma.
-template <bool kLuma>
-std::uint32_t SliceDecoder::residual(const CodingUnit& cu, int log2, int scan, float* means) {
-  // The engine in registers: it would go to memory and back for each bin, as a context's state,
-  // being a byte, may alias it.
-  Cabac cabac = cabac_;
-  ContextVariable* const states = states_.data();
-
-  bool skipped = false;
-  if (pps_->transform_skip && !cu.transquant_bypass && log2 == 2)
-    skipped = cabac.decode(states[kTransformSkip + (kLuma ? 0 : 1)]);
-
-  const int last_offset = kLuma ? 3 * (log2 - 2) + ((log2 - 1) >> 2) : 15;
-  const int last_shift = kLuma ? (log2 + 1) >> 2 : log2 - 2;
-  const int last_max = 2 * log2 - 1;
-  int last_x = 0, last_y = 0;
-  while (last_x < last_max && cabac.decode(states[kLastX + last_offset + (last_x >> last_shift)]))
-    ++last_x;
-  while (last_y < last_max && cabac.decode(states[kLastY + last_offset + (last_y >> last_shift)]))
-    ++last_y;
-  for (int* last : {&last_x, &last_y}) {
-    if (*last > 3) {
-      const int length = (*last >> 1) - 1;
-      *last = ((2 + (*last & 1)) << length) + static_cast<int>(cabac.bypass(length));
-    }
-  }
-  if (scan == kVertical) std::swap(last_x, last_y);
-
-  const std::uint8_t* const block_order = kScan.block[scan][log2 - 2];
-  const int last_block = kScan.block_rank[scan][log2 - 2][(last_y >> 2) * 8 + (last_x >> 2)];
-  const int last_rank = kScan.rank[scan][(last_y & 3) * 4 + (last_x & 3)];
-
-  // Dequantisation (8.6.4.2).
-  std::uint64_t scale = 0;
-  int shift = 0;
-  const bool flat = flat_;
-  if constexpr (kLuma) {
-    const int qp = qp_ + sps_->qp_offset();
-    scale = static_cast<std::uint64_t>(kLevelScale[qp % 6]) << (qp / 6) << (flat ? 4 : 0);
-    shift = sps_->bit_depth_luma + log2 - 5;
-    if (cu.transquant_bypass) {
-      scale = 1;
-      shift = 0;
-    }
-  }
-  const auto dequantised = [&](std::uint32_t level, std::uint64_t factor) {
-    const std::uint64_t value =
-        (std::min<std::uint32_t>(level, 32768) * factor + (std::uint64_t{1} << shift >> 1)) >>
-        shift;
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, 32767));
-  };
-  const std::uint32_t one = dequantised(1, scale), two = dequantised(2, scale);
-  std::uint32_t sum = 0;
-
-  std::uint8_t coded_rows[9] = {};  // coded_sub_block_flag: a bit for each column
-  int greater1 = 1;
-  for (int i = last_block; i >= 0; --i) {
-    const int block_x = block_order[i] & 7, block_y = block_order[i] >> 3;
-    const int right = coded_rows[block_y] >> (block_x + 1) & 1;
-    const int below = coded_rows[block_y + 1] >> block_x & 1;
-    const bool inner = i < last_block && i > 0;
-    if (inner && !cabac.decode(states[kCodedSubBlock + (right | below) + (kLuma ? 0 : 2)]))
-      continue;
-    coded_rows[block_y] = static_cast<std::uint8_t>(coded_rows[block_y] | 1 << block_x);
-
-    // sig_coeff_flag
-    std::uint8_t rank[16];
-    int count = 0, at = 15;
-    if (i == last_block) {
-      rank[count++] = static_cast<std::uint8_t>(last_rank);
-      at = last_rank - 1;
-    }
-    const std::uint8_t* context;
-    ContextVariable* significant = states + kSignificant + (kLuma ? 0 : 27);
-    ContextVariable* const significant_dc = significant;
-    if (log2 == 2) {
-      context = kScan.context4[scan];
-    } else {
-      context = kScan.context[scan][right | below << 1];
-      if (kLuma) {
-        significant += (log2 == 3 ? (scan == kDiagonal ? 9 : 15) : 21) + (i > 0 ? 3 : 0);
-      } else {
-        significant += log2 == 3 ? 9 : 12;
-      }
-    }
-    for (; at > 0; --at) {
-      rank[count] = static_cast<std::uint8_t>(at);
-      count += cabac.decode(significant[context[at]]) ? 1 : 0;
-    }
-    if (at == 0) {
-      rank[count] = 0;
-      if (inner && count == 0) {
-        count = 1;
-      } else {
-        count += cabac.decode(i == 0 ? *significant_dc : significant[context[0]]) ? 1 : 0;
-      }
-    }
-    if (count == 0) continue;
-
-    // coeff_abs_level_greater1_flag, coeff_abs_level_greater2_flag
-    const int set = (i == 0 || !kLuma ? 0 : 2) + (greater1 == 0 ? 1 : 0);
-    ContextVariable* const greater1_states = states + kGreater1 + (kLuma ? 0 : 16) + set * 4;
-    greater1 = 1;
-    unsigned above1 = 0;
-    const int flagged = std::min(count, 8);
-    for (int k = 0; k < flagged; ++k) {
-      if (cabac.decode(greater1_states[greater1])) {
-        greater1 = 0;
-        above1 |= 1u << k;
-      } else if (greater1 > 0 && greater1 < 3) {
-        ++greater1;
-      }
-    }
-    const unsigned first = above1 & (0u - above1);
-    bool above2 = false;
-    if (first != 0) above2 = cabac.decode(states[kGreater2 + (kLuma ? 0 : 4) + set]);
-
-    // coeff_sign_flag, and those coefficients that have a coeff_abs_level_remaining
-    const bool hidden = pps_->sign_hiding && !cu.transquant_bypass && rank[0] - rank[count - 1] > 3;
-    const std::uint32_t signs = cabac.bypass(count - (hidden ? 1 : 0));
-    const unsigned beyond = ((1u << count) - 1) & ~0xffu;
-    unsigned more = (above1 & ~first) | (above2 ? first : 0) | beyond;
-    std::uint32_t levels[16];
-    if constexpr (kLuma) {
-      if (flat) {
-        const int twos = first != 0 && !above2 ? 1 : 0;
-        const int ones = count - __builtin_popcount(more) - twos;
-        sum += static_cast<std::uint32_t>(ones) * one + static_cast<std::uint32_t>(twos) * two;
-      }
-      if (!flat || means != nullptr)
-        for (int k = 0; k < count; ++k) levels[k] = (above1 >> k & 1) != 0 ? 2 : 1;
-    }
-    int rice = 0;
-    for (; more != 0; more &= more - 1) {
-      const int k = __builtin_ctz(more);
-      const std::uint32_t base = k >= 8 ? 1 : (first >> k & 1) != 0 ? 3 : 2;
-      const std::uint32_t level = base + cabac.remaining(rice);
-      if (level > 3u << rice) rice = std::min(rice + 1, 4);
-      if constexpr (kLuma) {
-        if (flat) sum += dequantised(level, scale);
-        if (!flat || means != nullptr) levels[k] = level;
-      }
-    }
-    if constexpr (kLuma) {
-      if (!flat)
-        sum += weighted_levels(cu, log2, scan, block_order[i], rank, levels, count, scale, shift);
-      if (means != nullptr) {
-        std::uint32_t negative = hidden ? signs << 1 : signs;  // the first coefficient's highest
-        if (hidden) {
-          for (int k = 0; k < count; ++k) negative ^= levels[k] & 1;
-        }
-        add_means(cu, log2, scan, block_order[i], rank, levels, negative, count, scale, shift,
-                  skipped, means);
-      }
-    }
-  }
-  cabac_ = cabac;
-  return sum;
-}
-
-// The sum of a sub-block's dequantised coefficients where scaling lists weigh them.
-std::uint32_t SliceDecoder::weighted_levels(const CodingUnit& cu, int log2, int scan, int block,
-                                            const std::uint8_t* rank, const std::uint32_t* levels,
-                                            int count, std::uint64_t scale, int shift) const {
-  const auto size = static_cast<std::size_t>(log2 - 2),
-             inter = static_cast<std::size_t>(cu.intra ? 0 : 1);
-  std::uint32_t sum = 0;
-  for (int k = 0; k < count; ++k) {
-    const int position = kScan.position[scan][rank[k]];
-    const int x = (block & 7) * 4 + (position & 3), y = (block >> 3) * 4 + (position >> 2);
-    std::uint64_t factor = 1;
-    if (!cu.transquant_bypass) {
-      const int ratio = std::max(0, log2 - 3), side = log2 == 2 ? 4 : 8;
-      factor = x + y == 0 ? scaling_->dc[size][inter]
-                          : scaling_->factors[size][inter][static_cast<std::size_t>(
-                                (y >> ratio) * side + (x >> ratio))];
-    }
-    const std::uint64_t value = (std::min<std::uint32_t>(levels[k], 32768) * factor * scale +
-                                 (std::uint64_t{1} << shift >> 1)) >>
-                                shift;
-    sum += static_cast<std::uint32_t>(std::min<std::uint64_t>(value, 32767));
-  }
-  return sum;
-}
-
-namespace {
-
-// Means of the basis functions of the transforms over four samples, by log2 of the length less 2,
-// in units of the first one.
-struct BasisMeans {
-  float mean[4][32][8];
-  float sine[4];  // of the transform of intra blocks of 4x4 luma samples
-
-  BasisMeans() : mean{}, sine{242 / 256.0f, 74 / 256.0f, 36 / 256.0f, 16 / 256.0f} {
-    const double pi = std::acos(-1.0);
-    for (int log2 = 2; log2 <= 5; ++log2) {
-      const int length = 1 << log2;
-      for (int k = 0; k < length; ++k) {
-        for (int n = 0; n < length; ++n)
-          mean[log2 - 2][k][n / 4] += static_cast<float>(
-              (k == 0 ? 0.25 : std::sqrt(2.0) / 4) * std::cos(pi * k * (2 * n + 1) / (2 * length)));
-      }
-    }
-  }
-};
-
-}  // namespace
-
-// Adds what a sub-block's coefficients contribute to the means of the transform block's 4x4 blocks
-// (8.6.4). `negative`: a sign for each, the first one's highest.
-void SliceDecoder::add_means(const CodingUnit& cu, int log2, int scan, int block,
-                             const std::uint8_t* rank, const std::uint32_t* levels,
-                             std::uint32_t negative, int count, std::uint64_t scale, int shift,
-                             bool skipped, float* means) const {
-  static const BasisMeans kBasis;
-  if (cu.transquant_bypass) return tracker_->fail();
-  const int side4 = 1 << (log2 - 2);
-  const auto size = static_cast<std::size_t>(log2 - 2);
-  const auto unit = static_cast<float>(std::uint64_t{128} << shift);
-  for (int k = 0; k < count; ++k) {
-    const int position = kScan.position[scan][rank[k]];
-    const int x = (block & 7) * 4 + (position & 3), y = (block >> 3) * 4 + (position >> 2);
-    std::uint64_t factor = scale;
-    if (!flat_) {
-      const int ratio = std::max(0, log2 - 3), side = log2 == 2 ? 4 : 8;
-      const auto inter = static_cast<std::size_t>(cu.intra ? 0 : 1);
-      factor *= x + y == 0 ? scaling_->dc[size][inter]
-                           : scaling_->factors[size][inter][static_cast<std::size_t>(
-                                 (y >> ratio) * side + (x >> ratio))];
-    }
-    const auto level = static_cast<float>(std::min<std::uint32_t>(levels[k], 32768));
-    const float magnitude = level * static_cast<float>(factor) / unit;
-    const float value = (negative >> (count - 1 - k) & 1) != 0 ? -magnitude : magnitude;
-    if (log2 == 2 && (skipped || cu.intra)) {
-      *means += value * (skipped ? 0.25f : kBasis.sine[x] * kBasis.sine[y]);
-      continue;
-    }
-    for (int row = 0; row < side4; ++row)
-      for (int column = 0; column < side4; ++column)
-        means[row * kMeans + column] +=
-            value * kBasis.mean[size][y][row] * kBasis.mean[size][x][column];
-  }
-}
-
-// Sample adaptive offsets of a coding tree block; edges are left out, which change no means.
-void SliceDecoder::track_bands(std::int32_t address) {
-  const BandOffsets& bands = bands_[static_cast<std::size_t>(address)];
-  if (bands.first < 0) return;
-  const int side4 = 1 << (sps_->log2_ctb - 2), x4 = block_x_ / 4, y4 = block_y_ / 4;
-  for (int y = y4; y < std::min(y4 + side4, rows_); ++y)
-    for (int x = x4; x < std::min(x4 + side4, columns_); ++x)
-      tracker_->offset_bands(x, y, bands.first, bands.offsets);
-}
-
-// Whether a block is predicted from where it is, as it is.
-bool SliceDecoder::stands(const Motion& motion) const {
-  for (int list = 0; list < 2; ++list) {
-    const int id = motion.reference[list];
-    const std::int16_t* vector = motion.vector[list];
-    if (id >= 0 && ((vector[0] | vector[1]) != 0 || !weight_[list][id].plain())) return false;
-  }
-  return true;
-}
-
-void SliceDecoder::track_inter(const CodingUnit& cu) {
-  const int side4 = 1 << (cu.log2 - 2), x4 = cu.x >> 2, y4 = cu.y >> 2;
-  const bool skip = mode_[y4 * columns_ + x4] == Mode::kSkip;
-  // A skipped one has the same motion everywhere.
-  if (skip && stands(motion_[y4 * columns_ + x4])) return;
-  for (int row = 0; row < side4; ++row) {
-    const Motion* motion = motion_ + (y4 + row) * columns_ + x4;
-    for (int column = 0; column < side4; ++column, ++motion) {
-      const float residual = skip ? 0 : means_[row * kMeans + column];
-      if (residual == 0 && stands(*motion)) continue;
-      float sum = 0;
-      int used = 0;
-      for (int list = 0; list < 2; ++list) {
-        if (motion->reference[list] < 0) continue;
-        const Weight& weight = weight_[list][motion->reference[list]];
-        sum += tracker_->moved(x4 + column, y4 + row, motion->vector[list][0],
-                               motion->vector[list][1]) *
-                   weight.scale +
-               weight.offset;
-        ++used;
-      }
-      if (used > 0)
-        tracker_->set(x4 + column, y4 + row, sum / static_cast<float>(used) + residual);
-    }
-  }
-}
-
-// Prediction from the rows of blocks around, as far as there are any, in one of three ways.
-void SliceDecoder::track_intra(const CodingUnit& cu, const TransformBlock& block, int mode) {
-  const int side4 = 1 << (block.log2 - 2), x4 = block.x >> 2, y4 = block.y >> 2;
-  const bool left = x4 > 0 && (block.x > block_x_ || left_);
-  const bool above = y4 > 0 && (block.y > block_y_ || up_);
-  float rows[8], columns[8], total = 0;
-  for (int at = 0; at < side4; ++at) {
-    rows[at] = left ? tracker_->right_edge(x4 - 1, y4 + at) : 0;
-    columns[at] = above ? tracker_->lower_edge(x4 + at, y4 - 1) : 0;
-    total += rows[at] + columns[at];
-  }
-  const float level = left || above ? total / static_cast<float>(side4 * (left + above)) : 128;
-  const float* const means =
-      means_ + ((block.y - cu.y) >> 2) * kMeans + ((block.x - cu.x) >> 2);
-  for (int row = 0; row < side4; ++row) {
-    for (int column = 0; column < side4; ++column) {
-      float predicted = level;
-      if (mode >= 18 && above) {
-        predicted = columns[column];
-      } else if (mode >= 2 && mode < 18 && left) {
-        predicted = rows[row];
-      } else if (mode == kPlanar && left && above) {
-        predicted = (rows[row] + columns[column]) / 2;
-      }
-      tracker_->set_intra(x4 + column, y4 + row, predicted + means[row * kMeans + column]);
-    }
-  }
-}
-
 void SliceDecoder::finish(Frame* frame) {
   resolve_aliases();
   const bool covered = complete_ && std::find(slice_address_.begin(), slice_address_.end(), -1) ==
@@ -868,7 +549,7 @@ void SliceDecoder::finish(Frame* frame) {
   if (frame == nullptr) return;
 
   // A reference's motion is kept for each 16x16 block, that of its corner (8.5.3.2.8).
-  frame->order = order_;
+  frame->poc = poc_;
   frame->columns = (columns_ + 3) / 4;
   frame->rows = (rows_ + 3) / 4;
   frame->motion.resize(static_cast<std::size_t>(frame->columns) *
@@ -883,7 +564,7 @@ void SliceDecoder::finish(Frame* frame) {
         if (id < 0) continue;
         stored->vector[list][0] = motion.vector[list][0];
         stored->vector[list][1] = motion.vector[list][1];
-        stored->order[list] = reference_[id].order;
+        stored->poc[list] = reference_[id].poc;
         stored->long_term[list] = reference_[id].long_term;
       }
     }

@@ -15,12 +15,21 @@
 
 namespace costream::h265 {
 
+// IntraPredModeY (table 8-1): directions go from 2 by way of horizontal and, from 18 on, vertical.
+constexpr std::uint8_t kPlanar = 0;
+constexpr std::uint8_t kDc = 1;
+constexpr std::uint8_t kHorizontalMode = 10;
+constexpr std::uint8_t kFirstVerticalMode = 18;
+constexpr std::uint8_t kVerticalMode = 26;
+
+// Its methods are in slice_decoder.cpp (slices and the coding tree), motion.cpp, residual.cpp and
+// tracking.cpp.
 class SliceDecoder {
  public:
   // Begins a picture, whose arrays are made here. The arguments live until finish(). With a tracker
-  // it is told of the blocks, and the picture's energy is left out.
+  // blocks are reported to it, and the picture's energy is left out.
   void start(const SequenceParameters& sps, const PictureParameters& pps, const TileLayout& tiles,
-             std::int32_t order, Picture& picture, Tracker* tracker);
+             std::int32_t poc, Picture& picture, Tracker* tracker);
 
   // Reads one slice segment. True where it ended exactly at its end.
   bool decode(const SliceHeader& slice, const ReferenceLists& lists, const std::uint8_t* data,
@@ -64,15 +73,16 @@ class SliceDecoder {
   // The coding tree. What returns a bool gives false where the data is damaged.
   bool bin(int context) { return cabac_.decode(states_[static_cast<std::size_t>(context)]); }
   void sample_offsets(std::int32_t address);
-  void track_bands(std::int32_t address);
   bool quadtree(int x, int y, int log2, int depth);
-  void predict_quantiser();
+  void predict_qp();
   bool coding_unit(int x, int y, int log2, int depth);
   bool pcm_samples(int log2);
   void intra_modes(CodingUnit& cu);
   bool transform_tree(const CodingUnit& cu, const TransformBlock& block, bool parent_cb,
                       bool parent_cr);
-  bool quantiser_delta();
+  bool cu_qp_delta();
+
+  // Coefficients (residual.cpp).
   template <bool kLuma>
   std::uint32_t residual(const CodingUnit& cu, int log2, int scan, float* means);
   void add_means(const CodingUnit& cu, int log2, int scan, int block, const std::uint8_t* rank,
@@ -82,7 +92,7 @@ class SliceDecoder {
                                 const std::uint8_t* rank, const std::uint32_t* levels, int count,
                                 std::uint64_t scale, int shift) const;
 
-  // Motion.
+  // Motion (motion.cpp).
   PartMode part_mode(int log2);
   bool prediction_units(const CodingUnit& cu, PartMode mode);
   bool prediction_unit(const CodingUnit& cu, const PredictionBlock& pb, bool skip);
@@ -98,7 +108,8 @@ class SliceDecoder {
   bool temporal_at(int x, int y, int list, int reference, Vector& out) const;
   void fill_motion(int x, int y, int width, int height, const Motion& motion);
 
-  // For the tracker.
+  // For the tracker (tracking.cpp).
+  void track_bands(std::int32_t address);
   bool stands(const Motion& motion) const;
   void track_inter(const CodingUnit& cu);
   void track_intra(const CodingUnit& cu, const TransformBlock& block, int mode);
@@ -108,11 +119,11 @@ class SliceDecoder {
   const PictureParameters* pps_ = nullptr;
   const TileLayout* tiles_ = nullptr;
   Picture* picture_ = nullptr;
-  std::int32_t order_ = 0;
+  std::int32_t poc_ = 0;
   int columns_ = 0, rows_ = 0;  // in 4x4 blocks
   Motion* motion_ = nullptr;
   Mode* mode_ = nullptr;
-  std::int8_t* quantiser_ = nullptr;
+  std::int8_t* qp_plane_ = nullptr;
   std::uint32_t* energy_ = nullptr;
   std::vector<std::int32_t> slice_address_;  // of each coding tree block; -1: not coded
   bool complete_ = true;                     // no slice segment was damaged
@@ -153,7 +164,7 @@ class SliceDecoder {
   std::uint8_t left_depth_[8] = {}, left_skip_[8] = {}, left_intra_[16] = {}, up_intra_[16] = {};
   std::vector<std::uint8_t> up_depth_, up_skip_;
 
-  // Quantisers.
+  // QPs.
   int qp_ = 0;            // QpY of the current coding unit, or of the last one
   int predicted_qp_ = 0;  // qPY_PRED
   int group_x_ = 0, group_y_ = 0;

@@ -12,7 +12,7 @@ namespace costream::h265 {
 
 enum class SliceType : std::uint8_t { kB = 0, kP = 1, kI = 2 };
 
-// NAL unit types that the reader tells apart (table 7-1).
+// NAL unit types that the reader distinguishes (table 7-1).
 enum NalType : int {
   kRadlN = 6,
   kRadlR = 7,

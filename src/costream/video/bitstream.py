@@ -1,8 +1,8 @@
 """Our own reader of H.264 and H.265 bitstreams, where the package was built with it.
 
 It takes vectors, prediction modes, QPs and residual energy from the entropy-coded slices,
-without reconstructing a pixel: evidence also for H.265, of which FFmpeg exports nothing, and of
-what no decoder tells.
+without reconstructing a pixel: evidence also for H.265, of which FFmpeg exports nothing, and
+the modes and residuals that no decoder exports.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STILL, MOVING, UNPREDICTED = 0, 1, 2
 """States of a block."""
 
 DAMAGED = "damaged"
-"""What a reader says of a picture whose bits make no sense."""
+"""The reason that a reader gives for a picture whose bits break the standard's syntax."""
 
 READ = frozenset({"h264", "hevc"})
 """FFmpeg's names of the codecs that a reader is for."""
@@ -46,7 +46,7 @@ def open_reader(codec: str, extradata: bytes | None) -> Reader | None:
 
     Args:
         codec: FFmpeg's name of the codec.
-        extradata: what the container says of the stream, if anything.
+        extradata: avcC, hvcC or Annex B parameter sets from the container, if it has any.
     """
     if codec not in READ or (native := _native()) is None:
         return None
@@ -62,5 +62,5 @@ def new_tracker() -> Tracker:
 
 
 def names_feature(reasons: list[str]) -> bool:
-    """Whether a reader can't read a stream for what it is, not for what has been lost of it."""
+    """Whether one of a reader's reasons is a feature that it lacks, not damage or loss."""
     return any(why != DAMAGED and not why.startswith("missing") for why in reasons)
