@@ -55,7 +55,7 @@ def decode(
     fps: FpsOpt = 2.0,
     rounds: Annotated[
         int,
-        typer.Option("--rounds", min=1, help="Times that a stream is timed in each mode, in turn."),
+        typer.Option("--rounds", min=1, help="Times that a stream is timed, in all modes at once."),
     ] = 3,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Seed of the generated streams' camera.")

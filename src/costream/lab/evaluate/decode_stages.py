@@ -34,6 +34,11 @@ class StageTimes:
     seconds: dict[Stage, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     calls: Counter[Stage] = field(default_factory=Counter)
 
+    def add(self, stage: Stage, seconds: float) -> None:
+        """Notes that a stage was entered for so long."""
+        self.seconds[stage] += seconds
+        self.calls[stage] += 1
+
     def shares(self, reading: float, pruning: float) -> dict[Stage, float]:
         """Returns each stage's share of all time.
 
@@ -47,29 +52,45 @@ class StageTimes:
         return {stage: whole[stage] / total for stage in STAGES}
 
 
-@contextmanager
-def stage_times() -> Iterator[StageTimes]:
-    """Times the stages of all streams that are read meanwhile, by one thread.
+class StageClock:
+    """Times the stages of the streams that one thread reads.
 
-    The parts of a stream have no clocks in them: here their methods are replaced by timed ones.
-    That costs a few microseconds a packet, so what is timed like this tells shares, not sums.
+    Attributes:
+        times: what is added to. Set it before another stream is read on.
     """
-    times = StageTimes()
 
-    def timed(method: Callable[..., Any], stage: Stage) -> Callable[..., Any]:
+    def __init__(self) -> None:
+        self.times = StageTimes()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Times all streams that are read meanwhile.
+
+        The parts of a stream have no clocks in them: here their methods are replaced by timed ones.
+        That costs a few microseconds a packet, so what is timed like this tells shares, not sums.
+        """
+        with ExitStack() as stack:
+            for owner, name, replacement in (
+                (Decoder, "packets", self._timed_packets(Decoder.packets)),
+                (Decoder, "decode", self._timed(Decoder.decode, DECODE)),
+                (OnDemand, "_follow", self._timed(OnDemand._follow, FOLLOW)),
+            ):
+                stack.enter_context(patch.object(owner, name, replacement))
+            yield
+
+    def _timed(self, method: Callable[..., Any], stage: Stage) -> Callable[..., Any]:
         def call(*args: Any, **named: Any) -> Any:
             begun = thread_time()
             try:
                 return method(*args, **named)
             finally:
-                times.seconds[stage] += thread_time() - begun
-                times.calls[stage] += 1
+                self.times.add(stage, thread_time() - begun)
 
         return call
 
-    def timed_packets(packets: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    def _timed_packets(self, packets: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
         def call(decoder: Decoder) -> Iterator[Any]:
-            step = timed(packets(decoder).__next__, READ)
+            step = self._timed(packets(decoder).__next__, READ)
             while True:
                 try:
                     packet = step()
@@ -78,12 +99,3 @@ def stage_times() -> Iterator[StageTimes]:
                 yield packet
 
         return call
-
-    with ExitStack() as stack:
-        for owner, name, replacement in (
-            (Decoder, "packets", timed_packets(Decoder.packets)),
-            (Decoder, "decode", timed(Decoder.decode, DECODE)),
-            (OnDemand, "_follow", timed(OnDemand._follow, FOLLOW)),
-        ):
-            stack.enter_context(patch.object(owner, name, replacement))
-        yield times

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from time import thread_time
 from typing import Any, get_args
 
@@ -12,12 +13,12 @@ import numpy as np
 
 from costream.errors import SourceError
 from costream.lab.evaluate.decode_case import Activity, DecodeCase
-from costream.lab.evaluate.decode_stages import DECODE, Stage, StageTimes, stage_times
+from costream.lab.evaluate.decode_stages import DECODE, Stage, StageClock, StageTimes
 from costream.lab.evaluate.detection import score
 from costream.lab.evaluate.judge import Judge
 from costream.lab.evaluate.signal import GRID, SYNTHETIC
 from costream.pruning import DEFAULT_PRUNER, PRUNERS, KeepMask, PatchGrid, PrunerSettings
-from costream.video import Decoding, Stream
+from costream.video import Decoding, Stream, StreamInfo
 
 WHOLE: Decoding = "all"
 """The mode that the others are measured against."""
@@ -34,7 +35,7 @@ class DecodeSetup:
         grid: the pruner's grid.
         anchor_every: ticks after which a frame is kept whole again.
         seed: the synthetic camera's.
-        rounds: times that a stream is read in each mode, in turn; the fastest of each counts.
+        rounds: times that a stream is timed, in all modes at once.
     """
 
     fps: float = 2.0
@@ -54,7 +55,8 @@ class DecodeRow:
         codec: FFmpeg's name of the codec; of generated streams, the encoder.
         activity: how much happens in a generated stream; empty for a file.
         mode: which pictures are decoded.
-        cost: processor time of reading and decoding, as a ratio to that of decoding everything.
+        cost: processor time of reading and decoding, as a ratio to that of decoding everything:
+            both are read tick by tick in turn, and the median over some rounds counts.
         decoded: share of the frames that went through the decoder, for whatever reason.
         recall: share of the really changed groups that the default pruner kept, by the synthetic
             camera's truth, as in ``costream bench signal``; of a file, whose truth is not known,
@@ -98,10 +100,13 @@ def decoding_of_case(case: DecodeCase, setup: DecodeSetup) -> list[DecodeRow]:
         OSError: the cache that it is kept in can't be written.
     """
     runs = _runs(case.file(setup.seed), setup)
-    whole = runs[WHOLE].first
+    whole = runs.clocked[WHOLE]
     indices = [round(time * case.stream.fps) % case.frames for time in whole.times]
     judge = Judge.of_camera(case.camera(setup.seed), indices, setup.grid)
-    found = {mode: score(setup.grid, run.first.masks, judge.again()) for mode, run in runs.items()}
+    found = {
+        mode: score(setup.grid, reader.masks, judge.again())
+        for mode, reader in runs.clocked.items()
+    }
     return [
         DecodeRow(
             source=SYNTHETIC,
@@ -124,15 +129,15 @@ def decoding_of_file(path: Path, setup: DecodeSetup) -> list[DecodeRow]:
         SourceError: the file can't be read or holds no picture.
     """
     runs = _runs(path, setup)
-    whole = runs[WHOLE].first
+    whole = runs.clocked[WHOLE]
     kept = _kept(whole.masks)
     return [
         DecodeRow(
             source=path.name,
             setting="",
-            codec=whole.codec,
+            codec=whole.info.codec,
             activity=None,
-            recall=_share(kept & _kept(runs[mode].first.masks), kept),
+            recall=_share(kept & _kept(runs.clocked[mode].masks), kept),
             full=1.0,
             changed=float(kept.mean()),
             **figures,
@@ -141,81 +146,121 @@ def decoding_of_file(path: Path, setup: DecodeSetup) -> list[DecodeRow]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """What came of reading a stream once."""
+class _Reader:
+    """One stream read in one mode, tick by tick.
 
-    codec: str
-    height: int
-    times: list[float]
-    masks: list[KeepMask]
-    frames: int
-    reading: float
-    pruning: float
+    Attributes:
+        times: seconds of the ticks so far.
+        masks: what the default pruner decided at them.
+        stages: where the time goes, if a clock runs.
+        pruning: seconds that deciding took.
+    """
+
+    def __init__(self, path: Path, mode: Decoding, setup: DecodeSetup) -> None:
+        self.stages = StageTimes()
+        self.times: list[float] = []
+        self.masks: list[KeepMask] = []
+        self.pruning = 0.0
+        self._stream = Stream(path, motion=False, decode=mode)
+        self._samples = self._stream.samples(setup.fps)
+        self._pruner = PRUNERS[DEFAULT_PRUNER](setup.grid, PrunerSettings(setup.anchor_every))
+
+    def advance(self) -> bool:
+        """Goes on by one tick; False at the end."""
+        sample = next(self._samples, None)
+        if sample is None:
+            return False
+        begun = thread_time()
+        self.masks.append(self._pruner.decide([sample]))
+        self.pruning += thread_time() - begun
+        self.times.append(sample.time)
+        return True
+
+    @property
+    def info(self) -> StreamInfo:
+        """What is known of the stream."""
+        return self._stream.info
+
+    @property
+    def reading(self) -> float:
+        """Seconds that samples took to come."""
+        return self._stream.decode_seconds
+
+    @property
+    def decoded(self) -> float:
+        """Share of the frames that went through the decoder, if a clock ran."""
+        return min(1.0, self.stages.calls[DECODE] / self._stream.health.frames)
+
+    @property
+    def shares(self) -> dict[Stage, float]:
+        """Shares of the time by stage, if a clock ran."""
+        return self.stages.shares(self.reading, self.pruning)
+
+    def close(self) -> None:
+        """Closes the stream."""
+        self._stream.close()
+
+
+_Readers = dict[Decoding, _Reader]
 
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """All passes of one mode."""
+    """All readings of a stream: one with a clock for the stages, then some rounds without."""
 
-    first: _Pass
-    decoded: int
-    shares: dict[Stage, float]
-    reading: float
-    pruning: float
+    clocked: _Readers
+    rounds: Sequence[_Readers]
 
+    def cost(self, mode: Decoding) -> float:
+        """Returns the median over the rounds of the time of reading over full decoding's."""
+        return median(turn[mode].reading / turn[WHOLE].reading for turn in self.rounds)
 
-def _runs(path: Path, setup: DecodeSetup) -> dict[Decoding, _Runs]:
-    # The first pass is for the decisions and where the time goes: it pays for cold caches.
-    first: dict[Decoding, tuple[_Pass, StageTimes]] = {}
-    for mode in MODES:
-        with stage_times() as times:
-            first[mode] = _read(path, mode, setup), times
-    rounds = [{mode: _read(path, mode, setup) for mode in MODES} for _ in range(setup.rounds)]
-    return {
-        mode: _Runs(
-            first=one,
-            decoded=times.calls[DECODE],
-            shares=times.shares(one.reading, one.pruning),
-            reading=min(turn[mode].reading for turn in rounds),
-            pruning=min(turn[mode].pruning for turn in rounds),
-        )
-        for mode, (one, times) in first.items()
-    }
+    def seconds(self, mode: Decoding) -> float:
+        """Returns the least time of reading and pruning."""
+        return min(turn[mode].reading + turn[mode].pruning for turn in self.rounds)
 
 
-def _read(path: Path, mode: Decoding, setup: DecodeSetup) -> _Pass:
-    pruner = PRUNERS[DEFAULT_PRUNER](setup.grid, PrunerSettings(setup.anchor_every))
-    times: list[float] = []
-    masks: list[KeepMask] = []
-    pruning = 0.0
-    with Stream(path, motion=False, decode=mode) as stream:
-        for sample in stream.samples(setup.fps):
-            begun = thread_time()
-            masks.append(pruner.decide([sample]))
-            pruning += thread_time() - begun
-            times.append(sample.time)
-        if not times:
-            raise SourceError(f"{path} gave no frame: nothing to measure")
-        frames, reading = stream.health.frames, stream.decode_seconds
-        return _Pass(stream.info.codec, stream.info.height, times, masks, frames, reading, pruning)
+def _runs(path: Path, setup: DecodeSetup) -> _Runs:
+    clock = StageClock()
+    with clock.running():
+        clocked = _read(path, setup, clock)
+    return _Runs(clocked, [_read(path, setup) for _ in range(setup.rounds)])
 
 
-def _figures(runs: dict[Decoding, _Runs]) -> Iterator[tuple[Decoding, dict[str, Any]]]:
+def _read(path: Path, setup: DecodeSetup, clock: StageClock | None = None) -> _Readers:
+    """Reads a stream in all modes at once, a tick of each in turn, at one pace of the machine."""
+    readers = {mode: _Reader(path, mode, setup) for mode in MODES}
+    going = list(readers.values())
+    try:
+        while going:
+            for reader in tuple(going):
+                if clock is not None:
+                    clock.times = reader.stages
+                if not reader.advance():
+                    going.remove(reader)
+    finally:
+        for reader in readers.values():
+            reader.close()
+    if not readers[WHOLE].times:
+        raise SourceError(f"{path} gave no frame: nothing to measure")
+    return readers
+
+
+def _figures(runs: _Runs) -> Iterator[tuple[Decoding, dict[str, Any]]]:
     """Yields what is the same for files and generated streams."""
-    whole = runs[WHOLE]
-    for mode, run in runs.items():
-        seconds = run.first.times[-1] + 1.0 / max(1, len(run.first.times))
+    whole = runs.clocked[WHOLE]
+    seconds = whole.times[-1] + whole.times[-1] / max(1, len(whole.times) - 1)
+    for mode, reader in runs.clocked.items():
         yield (
             mode,
             {
                 "mode": mode,
-                "cost": run.reading / whole.reading,
-                "decoded": min(1.0, run.decoded / run.first.frames),
-                "same": _same(whole.first.masks, run.first.masks),
-                "streams": seconds / (run.reading + run.pruning),
-                "shares": run.shares,
-                "height": run.first.height,
+                "cost": runs.cost(mode),
+                "decoded": reader.decoded,
+                "same": _same(whole.masks, reader.masks),
+                "streams": seconds / runs.seconds(mode),
+                "shares": reader.shares,
+                "height": whole.info.height,
                 "seconds": seconds,
             },
         )
