@@ -21,6 +21,9 @@ COLOURS: dict[Activity | None, str] = {
     "quiet": "tab:green", "visits": "tab:blue", "busy": "tab:red", None: "tab:gray",
 }  # fmt: skip
 
+LOAD_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+"""Streams a core that the axis of a plot names."""
+
 
 def plot_decoding(rows: Sequence[DecodeRow], folder: Path) -> list[Path]:
     """Draws what is lost at which cost; of the sizes, streams a core and where its time goes.
@@ -63,6 +66,8 @@ def _draw_loss(axes: Axes, rows: Sequence[DecodeRow]) -> None:
                 marker=marker,
                 alpha=0.6,
             )
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -0.5), max(high, 1.0))
     axes.axhline(0, color="0.6", linewidth=1)
     axes.axvline(1, color="0.6", linewidth=1)
     axes.set(
@@ -88,13 +93,17 @@ def _draw_loads(figure: Figure, rows: Sequence[DecodeRow]) -> None:
                 if own:
                     heights, streams = [row.height for row in own], [row.streams for row in own]
                     axes.plot(heights, streams, style, color=colour, label=f"{activity}, {mode}")
-        heights = sorted({row.height for row in rows})
         axes.set(xscale="log", yscale="log", xlabel="height in pixels", title=codec)
-        axes.set_xticks(heights, [str(height) for height in heights], minor=False)
+        heights = sorted({row.height for row in rows})
+        axes.set_xticks(heights, [str(height) for height in heights])
         axes.minorticks_off()
-        axes.grid(alpha=0.3, which="both")
+        axes.grid(alpha=0.3)
+    # The panels share this axis.
+    least, most = (bound(row.streams for row in rows) for bound in (min, max))
+    ticks = [tick for tick in LOAD_TICKS if least / 2 <= tick <= 2 * most]
+    panels[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     panels[0].set_ylabel("streams of 25 frames a second, one core")
-    panels[-1].legend(fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
 
 
 def _draw_times(figure: Figure, rows: Sequence[DecodeRow]) -> None:
@@ -109,8 +118,8 @@ def _draw_times(figure: Figure, rows: Sequence[DecodeRow]) -> None:
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=6)
     axes.set(xlabel="processor time, of full decoding's")
-    axes.legend(fontsize=8)
-    figure.set_size_inches(10, 0.17 * len(rows) + 1.5)
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=8, loc="outside right upper")
+    figure.set_size_inches(10, 0.17 * len(rows) + 1.2)
 
 
 def _time(row: DecodeRow, rows: Sequence[DecodeRow]) -> float:
