@@ -36,7 +36,8 @@ class DecodeCase:
         stream: what is rendered, and how it is encoded.
         activity: how much happens.
         seconds: how much is rendered.
-        repeats: how often that is played, one after the other, without being encoded again.
+        repeats: how often that is played, without being encoded again: from the second time on
+            without its first group of pictures, whose coding is a beginning's.
     """
 
     stream: SignalCase
@@ -53,6 +54,13 @@ class DecodeCase:
     def frames(self) -> int:
         """Frames that are rendered."""
         return round(self.seconds * self.stream.fps)
+
+    def index(self, time: float) -> int:
+        """Returns which of the frames that are rendered is displayed at a time."""
+        index, again = round(time * self.stream.fps), self.stream.encoder.gop
+        if index < self.frames:
+            return index
+        return again + (index - self.frames) % (self.frames - again)
 
     def camera(self, seed: int) -> SyntheticCamera:
         """Returns the camera in front of the encoder."""
@@ -75,7 +83,7 @@ class DecodeCase:
         pictures = map(camera.frame, range(self.frames))
         once = encode(pictures, folder / "once.mp4", fps=fps, settings=self.stream.encoder)
         if self.repeats > 1:
-            write_looped(once, folder / "stream.mp4", self.repeats)
+            write_looped(once, folder / "stream.mp4", self.repeats, self.stream.encoder.gop)
             once.unlink()
         else:
             once.rename(folder / "stream.mp4")
@@ -208,6 +216,6 @@ def _sizes(first: SignalCase) -> Iterator[DecodeCase]:
         # 10 minutes of nothing, but of the largest, which take too long to decode in full.
         large = height > 1080
         quiet = replace(stream, every=EVERY["quiet"])
-        yield DecodeCase(quiet, "quiet", *((8.0, 15) if large else (20.0, 30)))
+        yield DecodeCase(quiet, "quiet", *((8.0, 10) if large else (20.0, 34)))
         yield _case(stream, "visits", 32.0 if large else 60.0)
         yield _case(stream, "busy", 16.0 if large else 32.0)

@@ -101,7 +101,7 @@ def decoding_of_case(case: DecodeCase, setup: DecodeSetup) -> list[DecodeRow]:
     """
     runs = _runs(case.file(setup.seed), setup)
     whole = runs.clocked[WHOLE]
-    indices = [round(time * case.stream.fps) % case.frames for time in whole.times]
+    indices = [case.index(time) for time in whole.times]
     judge = Judge.of_camera(case.camera(setup.seed), indices, setup.grid)
     found = {
         mode: score(setup.grid, reader.masks, judge.again())

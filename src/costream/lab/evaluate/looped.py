@@ -7,14 +7,15 @@ from pathlib import Path
 import av
 
 
-def write_looped(source: Path, target: Path, repeats: int) -> None:
+def write_looped(source: Path, target: Path, repeats: int, again: int = 0) -> None:
     """Writes the packets of a file several times, one time after the other.
 
     Args:
-        source: a file with one video stream, whose first packet is a key frame and whose packets
-            need nothing from the time before.
+        source: a file with one video stream without reordered frames.
         target: the file to write.
         repeats: how many times.
+        again: number of the packet, a key frame that what follows needs nothing before, from which
+            it is played from the second time on.
 
     Raises:
         OSError: a file can't be read or written.
@@ -23,12 +24,10 @@ def write_looped(source: Path, target: Path, repeats: int) -> None:
         video = container.streams.video[0]
         written = output.add_stream_from_template(video)
         packets = [packet for packet in container.demux(video) if packet.size]
-        length = sum(packet.duration or 0 for packet in packets)
+        played = 0
         for turn in range(repeats):
-            for packet in packets:
-                if turn:
-                    assert packet.pts is not None and packet.dts is not None
-                    packet.pts += length
-                    packet.dts += length
+            for packet in packets[again if turn else 0 :]:
+                packet.pts = packet.dts = played
+                played += packet.duration or 0
                 packet.stream = written
                 output.mux(packet)
