@@ -173,7 +173,7 @@ class _Trial:
 
         motion = self.engine.settings.uses_motion
         sources = [
-            RehearsedSource(Connect(name, motion, "all", {"reach": "local"}), number, pace)
+            RehearsedSource(Connect(name, motion, "auto", {"reach": "local"}), number, pace)
             for number, (name, pace) in enumerate(
                 zip(spread(self.sources, streams), paces, strict=True)
             )
