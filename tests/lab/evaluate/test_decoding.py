@@ -57,6 +57,8 @@ def test_every_mode_has_a_row_beside_full_decoding(rows: list[DecodeRow]) -> Non
     assert (whole.source, whole.codec, whole.setting, whole.activity) == (
         "synthetic", "x264", "small", "busy",
     )  # fmt: skip
+    assert whole.reasons == {"all": 1}
+    assert all(sum(row.reasons.values()) == pytest.approx(1) for row in rows)
     assert whole.seconds == pytest.approx(16, rel=0.01)
     assert json.loads(json.dumps([row.to_dict() for row in rows]))[0]["recall"] == whole.recall
 
@@ -125,13 +127,12 @@ def test_the_clock_counts_packets_and_lets_go(cache: Path) -> None:
     clock = StageClock()
     for running in (True, False):
         if running:
-            with clock.running(), Stream(path) as stream:
+            with clock.running(), Stream(path, decode="all") as stream:
                 list(stream.samples(2.0))
         else:
             with Stream(path) as stream:
                 list(stream.samples(2.0))
-        # 25 packets, and one call more at the end of each.
-        assert clock.times.calls[DECODE] == 26
+        assert clock.times.calls[DECODE] == 25
 
 
 def test_the_grid_holds_what_encoders_do() -> None:

@@ -11,15 +11,24 @@ from typing import Any
 from unittest.mock import patch
 
 from costream.video.decoder import Decoder
-from costream.video.on_demand import OnDemand
+from costream.video.follower import Follower
 
 Stage = str
 
 READ, DECODE, FOLLOW, PRUNE, OTHER = "read", "decode", "follow", "prune", "other"
 STAGES = (READ, DECODE, FOLLOW, PRUNE, OTHER)
 """``read``: packets out of their container. ``decode``: FFmpeg's decoder. ``follow``: our reader,
-through packets that are not decoded. ``prune``: looking at pictures and deciding. ``other``: all
-else between packets and samples."""
+through packets that are not decoded, and comparing with pictures that are. ``prune``: looking at
+pictures and deciding. ``other``: all else between packets and samples."""
+
+_METHODS: tuple[tuple[type, str, Stage], ...] = (
+    (Decoder, "decode", DECODE),
+    (Follower, "difference", FOLLOW),
+    (Follower, "change", FOLLOW),
+    (Follower, "start", FOLLOW),
+    (Follower, "correct", FOLLOW),
+)
+"""What is timed besides the units that a decoder gives."""
 
 
 @dataclass(slots=True)
@@ -70,12 +79,11 @@ class StageClock:
         That costs a few microseconds a packet, so what is timed like this tells shares, not sums.
         """
         with ExitStack() as stack:
-            for owner, name, replacement in (
-                (Decoder, "packets", self._timed_packets(Decoder.packets)),
-                (Decoder, "decode", self._timed(Decoder.decode, DECODE)),
-                (OnDemand, "_follow", self._timed(OnDemand._follow, FOLLOW)),
-            ):
-                stack.enter_context(patch.object(owner, name, replacement))
+            units = self._timed_units(Decoder.units)
+            stack.enter_context(patch.object(Decoder, "units", units))
+            for owner, name, stage in _METHODS:
+                timed = self._timed(getattr(owner, name), stage)
+                stack.enter_context(patch.object(owner, name, timed))
             yield
 
     def _timed(self, method: Callable[..., Any], stage: Stage) -> Callable[..., Any]:
@@ -88,14 +96,14 @@ class StageClock:
 
         return call
 
-    def _timed_packets(self, packets: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    def _timed_units(self, units: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
         def call(decoder: Decoder) -> Iterator[Any]:
-            step = self._timed(packets(decoder).__next__, READ)
+            step = self._timed(units(decoder).__next__, READ)
             while True:
                 try:
-                    packet = step()
+                    unit = step()
                 except StopIteration:
                     return
-                yield packet
+                yield unit
 
         return call

@@ -58,6 +58,8 @@ class DecodeRow:
         cost: processor time of reading and decoding, as a ratio to that of decoding everything:
             both are read tick by tick in turn, and the median over some rounds counts.
         decoded: share of the frames that went through the decoder, for whatever reason.
+        reasons: shares of the frames by why they were decoded, or why not: see
+            :class:`~costream.video.decode_count.DecodeCount`.
         recall: share of the really changed groups that the default pruner kept, by the synthetic
             camera's truth, as in ``costream bench signal``; of a file, whose truth is not known,
             share of what it keeps of full decoding that it kept in the same tick.
@@ -79,6 +81,7 @@ class DecodeRow:
     mode: Decoding
     cost: float
     decoded: float
+    reasons: dict[str, float]
     recall: float
     full: float
     same: float
@@ -192,6 +195,12 @@ class _Reader:
         return min(1.0, self.stages.calls[DECODE] / self._stream.health.frames)
 
     @property
+    def reasons(self) -> dict[str, float]:
+        """Shares of the frames by why they were decoded, or why not."""
+        count = self._stream.health.decoding
+        return {reason: frames / count.total for reason, frames in count.to_dict().items()}
+
+    @property
     def shares(self) -> dict[Stage, float]:
         """Shares of the time by stage, if a clock ran."""
         return self.stages.shares(self.reading, self.pruning)
@@ -257,6 +266,7 @@ def _figures(runs: _Runs) -> Iterator[tuple[Decoding, dict[str, Any]]]:
                 "mode": mode,
                 "cost": runs.cost(mode),
                 "decoded": reader.decoded,
+                "reasons": reader.reasons,
                 "same": _same(whole.masks, reader.masks),
                 "streams": seconds / runs.seconds(mode),
                 "shares": reader.shares,
