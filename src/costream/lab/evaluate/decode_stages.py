@@ -27,6 +27,7 @@ _METHODS: tuple[tuple[type, str, Stage], ...] = (
     (Follower, "change", FOLLOW),
     (Follower, "start", FOLLOW),
     (Follower, "correct", FOLLOW),
+    (Follower, "see", FOLLOW),
 )
 """What is timed besides the units that a decoder gives."""
 
