@@ -10,6 +10,10 @@ MAX_PAUSE = 32
 """Ticks, at most, for which a stream that changes is decoded before it is tried again: one at
 first, doubled each time in between."""
 
+FIRST = 6
+"""Ticks that are decoded before a stream is followed at all: how much a stream flickers is told by
+pictures one after the other."""
+
 SETTLED = 4
 """Ticks without a change after which the next change is no reason to pause."""
 
@@ -57,7 +61,8 @@ class Policy:
         self.why_whole = ""
         self.is_urgent = False
         self._quiet = 0  # ticks since followed
-        self._pause = self._patience = 0
+        self._pause = FIRST
+        self._patience = 0
         self._restarts = self._bounds = 0  # to wait for; waited for the last time
 
     def reach_restart(self) -> None:
