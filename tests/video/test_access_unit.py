@@ -6,7 +6,6 @@ from costream.errors import IntegrityError
 from costream.video import Stream
 from tests.video.encode import encode, panning
 
-
 PAN = panning(12, size=(64, 96))
 
 

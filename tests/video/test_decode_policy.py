@@ -1,6 +1,6 @@
 """When a stream is decoded, followed or caught up with."""
 
-from costream.video.decode_policy import FIRST, MAX_PAUSE, SETTLED, Policy, State
+from costream.video.decode_policy import FIRST, MAX_PAUSE, MAX_WASTE, SETTLED, Policy, State
 
 
 def following():
@@ -45,14 +45,27 @@ def test_one_that_was_quiet_is_followed_again_at_once():
         ticks_until_followed(policy)
     for _ in range(SETTLED):
         policy.still()
+    policy.save()
     policy.wake("change", urgent=False)
     assert policy.may_follow()
+
+
+def test_where_all_that_is_held_is_decoded_in_the_end_following_waits_for_longer():
+    policy, pauses = following(), []
+    for _ in range(9):
+        for _ in range(SETTLED):
+            policy.still()
+        policy.wake("change", urgent=False)
+        policy.caught_up()
+        pauses.append(ticks_until_followed(policy) + 1)
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, MAX_WASTE, MAX_WASTE]
 
 
 def test_where_all_has_to_be_decoded_it_is_not_followed_in_the_midst():
     policy = following()
     for _ in range(SETTLED):
         policy.still()
+    policy.save()
     policy.wake("unknown", urgent=True)
     assert not policy.may_follow()
     policy.caught_up()

@@ -270,7 +270,8 @@ class OnDemand:
                 break
             time = clock.peek(head.seconds)
             if head.restart and head.omitted is None and not head.is_sent:
-                self._queue.drop_before(head)
+                if self._queue.drop_before(head):
+                    policy.save()
                 if self._suspects(head, time):
                     yield from self._audit(head, time)
                     continue
