@@ -19,7 +19,7 @@ def test_key_frames_are_left_alone_for_longer_each_time_that_one_agrees():
         time += 1.0
         if trust.is_audit_due(time):
             gaps.append(trust.age(time))
-            trust.audit(time, agreed=True)
+            assert trust.audit(time, 1.0, 1.0)
     # The first one, then one that comes later than the seconds.
     assert gaps[:4] == [1, AUDIT + 1, 2 * AUDIT + 1, 4 * AUDIT + 1]
     assert gaps[-1] == MAX_AUDIT + 1
@@ -29,13 +29,23 @@ def test_key_frames_are_left_alone_for_longer_each_time_that_one_agrees():
 def test_after_a_change_the_next_key_frame_is_decoded(change):
     trust = Trust()
     for time in range(5):
-        trust.audit(float(time), agreed=True)
+        assert trust.audit(float(time), 1.0, 1.0)
     assert not trust.is_audit_due(5.0)
     if change:
-        trust.change()
+        trust.change(20.0)
     else:
-        trust.audit(4.0, agreed=False)
+        assert not trust.audit(4.0, 20.0, 1.0)
     assert trust.is_audit_due(5.0)
+
+
+def test_light_that_adds_up_is_no_reason_to_decode_the_next_key_frame():
+    trust = Trust()
+    for time in range(5):
+        assert trust.audit(float(time), 1.0, 1.0)
+    trust.change(LIMIT + 0.5)
+    assert not trust.audit(4.0, LIMIT + 0.5, LIMIT - 0.5)
+    assert not trust.is_audit_due(5.0)
+    assert trust.is_audit_due(4.0 + 8 * AUDIT + 0.1)
 
 
 def test_missed_changes_lower_the_limit_then_stop_the_following_for_longer_each_time():
@@ -57,8 +67,8 @@ def test_audits_that_agree_raise_the_limit_again():
     trust = Trust()
     trust.miss(0.0)
     lowered = trust.limit
-    trust.audit(1.0, agreed=False)
+    assert not trust.audit(1.0, 20.0, 1.0)
     assert trust.limit == lowered
     for time in range(2, 6):
-        trust.audit(float(time), agreed=True)
+        assert trust.audit(float(time), 1.0, 1.0)
     assert lowered < trust.limit <= LIMIT
