@@ -29,17 +29,13 @@ class Tracker {
   // `step` from what it kept of them last, in the light of now. What light does is told by the
   // cells that it doesn't keep: by their sum.
   void see(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height, float step) {
-    const std::size_t pairs = static_cast<std::size_t>(std::max(0, width / 8));
-    const std::size_t lines = static_cast<std::size_t>(std::max(0, height / 8));
     std::vector<float> seen;
-    seen.reserve(pairs * lines);
-    each_cell(luma, stride, width, height, [&seen](int, std::size_t, int sum) {
-      seen.push_back(static_cast<float>(sum) / 64);
-    });
+    seen.reserve(static_cast<std::size_t>(width / 8) * static_cast<std::size_t>(height / 8));
+    each_cell(luma, stride, width, height, [&seen](int, int, float mean) { seen.push_back(mean); });
     step_ = step;
-    if (kept_.size() != seen.size() || kept_pairs_ != pairs) {
+    if (!knows_kept(width, height)) {
       kept_ = std::move(seen);
-      kept_pairs_ = pairs;
+      kept_columns_ = static_cast<std::size_t>(width / 8);
       return;
     }
     double now = 1, then = 1;
@@ -63,22 +59,23 @@ class Tracker {
     height_ = height;
     columns_ = (width + 3) / 4;
     rows_ = (height + 3) / 4;
+    cell_columns_ = (columns_ + 1) / 2;
     luma_.resize(16 * static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_));
     base_.assign(luma_.size() / 16, 0.0f);
+    pending_.assign(static_cast<std::size_t>(cell_columns_ * ((rows_ + 1) / 2)), 0.0f);
+    shares_.assign(pending_.size(), 0.25f);
+    for (std::size_t at = 0; at < shares_.size(); ++at) {
+      const int column = 2 * static_cast<int>(at) % (2 * cell_columns_);
+      const int row = 2 * (static_cast<int>(at) / cell_columns_);
+      shares_[at] *= (column + 1 < columns_ ? 1.0f : 2.0f) * (row + 1 < rows_ ? 1.0f : 2.0f);
+    }
     take(luma, stride);
     first_ = last_;
-    const auto pairs = static_cast<std::size_t>(columns_ / 2);
-    pending_.assign(pairs * static_cast<std::size_t>(rows_ / 2), 0.0f);
-    if (kept_pairs_ != static_cast<std::size_t>(width / 8) ||
-        kept_.size() != kept_pairs_ * static_cast<std::size_t>(height / 8))
-      return;
-    for (int row = 0; row + 1 < height / 4; row += 2) {
-      for (std::size_t pair = 0; pair < kept_pairs_; ++pair) {
-        const std::size_t upper = index(0, row) + 2 * pair, lower = index(0, row + 1) + 2 * pair;
-        const float mean = (first_[upper] + first_[upper + 1] + first_[lower] + first_[lower + 1]) / 4;
-        const auto line = static_cast<std::size_t>(row / 2);
-        pending_[line * pairs + pair] = mean - kept_[line * kept_pairs_ + pair];
-      }
+    if (!knows_kept(width, height)) return;
+    for (std::size_t at = 0; at < kept_.size(); ++at) {
+      const auto row = static_cast<int>(at / kept_columns_);
+      const auto column = static_cast<int>(at % kept_columns_);
+      pending_[cell(2 * column, 2 * row)] = of_cell(first_, column, row) / 4 - kept_[at];
     }
   }
 
@@ -88,20 +85,17 @@ class Tracker {
     if (width != width_ || height != height_) return fail();
     take(luma, stride);
     for (std::size_t at = 0; at < base_.size(); ++at) base_[at] = last_[at] - first_[at];
+    add_up();
   }
 
   // Like difference(), of a decoded picture: nothing of it is an estimate. Infinity where it is not
   // of the first one's size.
   float change(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
     if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
-    const auto pairs = static_cast<std::size_t>(columns_ / 2);
     float largest = 0;
-    each_cell(luma, stride, width, height, [&](int row, std::size_t pair, int sum) {
-      const std::size_t upper = index(0, row) + 2 * pair, lower = index(0, row + 1) + 2 * pair;
-      const float then = first_[upper] + first_[upper + 1] + first_[lower] + first_[lower + 1];
-      const float by = static_cast<float>(sum) / 64 - then / 4;
-      const float pending = pending_[static_cast<std::size_t>(row / 2) * pairs + pair];
-      largest = std::max(largest, counted(std::abs(by), pending + by));
+    each_cell(luma, stride, width, height, [&](int column, int row, float mean) {
+      const float by = mean - of_cell(first_, column, row) / 4;
+      largest = std::max(largest, counted(std::abs(by), pending_[cell(2 * column, 2 * row)] + by));
     });
     return largest;
   }
@@ -109,15 +103,12 @@ class Tracker {
   // The largest difference of the mean of 8x8 samples of a decoded picture from what is expected by
   // now; infinity where nothing is.
   float surprise(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
-    if (failed()) return std::numeric_limits<float>::infinity();
-    if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
+    if (failed() || width != width_ || height != height_)
+      return std::numeric_limits<float>::infinity();
     float largest = 0;
-    each_cell(luma, stride, width, height, [&](int row, std::size_t pair, int sum) {
-      const std::size_t upper = index(0, row) + 2 * pair, lower = index(0, row + 1) + 2 * pair;
-      float then = 0;
-      for (const std::size_t at : {upper, upper + 1, lower, lower + 1})
-        then += last_[at] + delta_[at];
-      largest = std::max(largest, std::abs(static_cast<float>(sum) / 64 - then / 4));
+    each_cell(luma, stride, width, height, [&](int column, int row, float mean) {
+      const float expected = of_cell(last_, column, row) + of_cell(delta_, column, row);
+      largest = std::max(largest, std::abs(mean - expected / 4));
     });
     return largest;
   }
@@ -142,6 +133,8 @@ class Tracker {
       }
     }
     std::fill(doubt_.begin(), doubt_.end(), std::uint8_t{0});
+    std::fill(doubts_.begin(), doubts_.end(), 0.0f);
+    add_up();
   }
 
   // A coded picture begins, with the samples that are cropped off to the left and above. False:
@@ -152,7 +145,10 @@ class Tracker {
   }
   // It ended: says what it changed.
   void end() {
-    for (const std::uint32_t at : touched_) worst_ = std::max(worst_, difference(at));
+    for (const std::uint32_t at : touched_) {
+      const float by = std::abs(cells_[at]) - doubts_[at];
+      worst_ = std::max(worst_, by * shares_[at]);
+    }
     touched_.clear();
   }
   // Something is not known: no conclusion can be drawn before the next start.
@@ -165,37 +161,18 @@ class Tracker {
   // see() at least where it has come to differ by more from what was kept of it, and not by a hair.
   float difference() const {
     if (failed()) return worst_;
-    const int pairs = columns_ / 2;
-    // Maxima of columns first: compilers make vectors of these.
-    std::vector<float> largest(static_cast<std::size_t>(pairs) + 1, 0.0f);
-    for (int row = 0; row < rows_; row += 2) {
-      if (row + 1 < rows_) {
-        const float* const base = base_.data() + index(0, row);
-        const float* const delta = delta_.data() + index(0, row);
-        const std::uint8_t* const doubt = doubt_.data() + index(0, row);
-        const float* const pending = pending_.data() + static_cast<std::size_t>(row / 2) *
-                                                           static_cast<std::size_t>(pairs);
-        for (int pair = 0; pair < pairs; ++pair) {
-          float sum = 0;
-          int unsure = 0;
-          const int left = 2 * pair, below = left + columns_;
-          for (const int at : {left, left + 1, below, below + 1}) {
-            sum += base[at] + delta[at];
-            unsure += doubt[at];
-          }
-          const float by = (std::abs(sum) - static_cast<float>(unsure) / 8) / 4;
-          const float least = counted(by, pending[pair] + sum / 4);
-          float& most = largest[static_cast<std::size_t>(pair)];
-          most = most < least ? least : most;
-        }
-      }
-      // Half cells at the borders.
-      for (int column = row + 1 < rows_ ? 2 * pairs : 0; column < columns_; column += 2) {
-        const auto at = static_cast<std::uint32_t>(index(column, row));
-        largest.back() = std::max(largest.back(), difference(at));
+    // Eight maxima side by side: compilers make vectors of these.
+    constexpr std::size_t kWide = 8;
+    float largest[kWide] = {};
+    std::size_t at = 0;
+    for (; at + kWide <= cells_.size(); at += kWide) {
+      for (std::size_t i = 0; i < kWide; ++i) {
+        const float by = counted(at + i);
+        largest[i] = largest[i] < by ? by : largest[i];
       }
     }
-    return *std::max_element(largest.begin(), largest.end());
+    for (; at < cells_.size(); ++at) largest[0] = std::max(largest[0], counted(at));
+    return *std::max_element(largest, largest + kWide);
   }
   float worst() const { return worst_; }
   int columns() const { return columns_; }
@@ -253,9 +230,11 @@ class Tracker {
   // The block's new mean. Blocks of a coded picture that are cropped off are left out.
   void set(int column, int row, float value) {
     if (column >= columns_ || row >= rows_) return;
-    delta_[index(column, row)] += std::clamp(value, 0.0f, 255.0f) - mean(column, row);
-    const auto cell = static_cast<std::uint32_t>(index(column & ~1, row & ~1));
-    if (touched_.empty() || touched_.back() != cell) touched_.push_back(cell);
+    const float by = std::clamp(value, 0.0f, 255.0f) - mean(column, row);
+    delta_[index(column, row)] += by;
+    const auto at = static_cast<std::uint32_t>(cell(column, row));
+    cells_[at] += by;
+    if (touched_.empty() || touched_.back() != at) touched_.push_back(at);
   }
   // Likewise of an intra block, whose mean the loop filter may move: next to an edge of blocks that
   // are much alike it replaces a sample by its neighbourhood's mean, by up to a quarter of what the
@@ -272,7 +251,9 @@ class Tracker {
         high = std::max<int>(high, line[x]);
       }
     }
-    doubt_[index(column, row)] = static_cast<std::uint8_t>(high - low);
+    std::uint8_t& doubt = doubt_[index(column, row)];
+    doubts_[cell(column, row)] += static_cast<float>(high - low - doubt) / 8;
+    doubt = static_cast<std::uint8_t>(high - low);
   }
   // Adds to the samples of a block what belongs to their bands: offsets of four bands of eight
   // steps, from band `first` on.
@@ -296,27 +277,54 @@ class Tracker {
   // What a cell counts that differs by so much from the first picture and, with what was pending
   // there, from what was kept of it.
   float counted(float by, float from_kept) const {
-    const bool crossed = std::abs(from_kept) > step_ && by > kHair * step_;
-    return crossed && by < step_ ? step_ : by;
+    const bool crossed = (std::abs(from_kept) > step_) & (by > kHair * step_) & (by < step_);
+    return crossed ? step_ : by;
   }
-  // Calls `use` with row (of 4x4 blocks, even), column (of cells) and sum of each 8x8 samples.
+  // Likewise, of a cell as far as it is known by now, less what the loop filter may account for.
+  float counted(std::size_t at) const {
+    const float by = cells_[at] * shares_[at];
+    return counted(std::abs(by) - doubts_[at] * shares_[at], pending_[at] + by);
+  }
+  // What was kept of pictures of this size is known.
+  bool knows_kept(int width, int height) const {
+    return kept_columns_ == static_cast<std::size_t>(width / 8) &&
+           kept_.size() == kept_columns_ * static_cast<std::size_t>(height / 8);
+  }
+  // The sum of the four blocks of a cell.
+  float of_cell(const std::vector<float>& blocks, int column, int row) const {
+    const std::size_t upper = index(2 * column, 2 * row), lower = index(2 * column, 2 * row + 1);
+    return blocks[upper] + blocks[upper + 1] + blocks[lower] + blocks[lower + 1];
+  }
+  // The cell that a block belongs to.
+  std::size_t cell(int column, int row) const {
+    return static_cast<std::size_t>(row / 2) * static_cast<std::size_t>(cell_columns_) +
+           static_cast<std::size_t>(column / 2);
+  }
+  // Says of cells what is known of their blocks.
+  void add_up() {
+    std::fill(cells_.begin(), cells_.end(), 0.0f);
+    for (int row = 0; row < rows_; ++row)
+      for (int column = 0; column < columns_; ++column)
+        cells_[cell(column, row)] += base_[index(column, row)] + delta_[index(column, row)];
+  }
+  // Calls `use` with column, row and mean of each whole cell.
   template <typename Use>
   static void each_cell(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height,
                         Use use) {
-    const auto pairs = static_cast<std::size_t>(width / 8);
-    std::vector<std::uint16_t> down(8 * pairs);
-    for (int row = 0; row + 1 < height / 4; row += 2) {
+    std::vector<std::uint16_t> down(8 * static_cast<std::size_t>(width / 8));
+    for (int row = 0; row < height / 8; ++row) {
       // Columns first: compilers make vectors of these.
       std::fill(down.begin(), down.end(), std::uint16_t{0});
       for (int y = 0; y < 8; ++y) {
-        const std::uint8_t* const line = luma + (4 * row + y) * stride;
+        const std::uint8_t* const line = luma + (8 * row + y) * stride;
         for (std::size_t x = 0; x < down.size(); ++x)
           down[x] = static_cast<std::uint16_t>(down[x] + line[x]);
       }
-      for (std::size_t pair = 0; pair < pairs; ++pair) {
+      for (int column = 0; column < width / 8; ++column) {
+        const std::uint16_t* const eight = down.data() + 8 * column;
         int sum = 0;
-        for (std::size_t x = 0; x < 8; ++x) sum += down[8 * pair + x];
-        use(row, pair, sum);
+        for (int x = 0; x < 8; ++x) sum += eight[x];
+        use(column, row, static_cast<float>(sum) / 64);
       }
     }
   }
@@ -344,6 +352,8 @@ class Tracker {
     }
     delta_.assign(last_.size(), 0.0f);
     doubt_.assign(delta_.size(), 0);
+    cells_.assign(pending_.size(), 0.0f);
+    doubts_.assign(pending_.size(), 0.0f);
     touched_.clear();
     worst_ = 0;
   }
@@ -372,34 +382,23 @@ class Tracker {
       for (int x = left; x < right; ++x) sum += first[y * 4 * columns_ + x];
     return static_cast<float>(sum) / static_cast<float>((right - left) * (bottom - top));
   }
-  // Of the four blocks whose first one is at `at`, as many as there are.
-  float difference(std::uint32_t at) const {
-    const auto columns = static_cast<std::uint32_t>(columns_);
-    const std::uint32_t column = at % columns, row = at / columns;
-    float sum = 0, doubt = 0;
-    int count = 0;
-    for (std::uint32_t y = row; y < std::min(row + 2, static_cast<std::uint32_t>(rows_)); ++y) {
-      for (std::uint32_t x = column; x < std::min(column + 2, columns); ++x, ++count) {
-        sum += base_[y * columns + x] + delta_[y * columns + x];
-        doubt += static_cast<float>(doubt_[y * columns + x]) / 8;
-      }
-    }
-    return std::max(0.0f, std::abs(sum) - doubt) / static_cast<float>(count);
-  }
-
   int width_ = 0, height_ = 0;      // luma samples
   int columns_ = 0, rows_ = 0;      // 4x4 blocks
+  int cell_columns_ = 0;            // cells of 8x8 samples, those at the borders included
   std::vector<std::uint8_t> luma_;  // of the picture that was decoded last
   std::vector<float> last_;         // means of its blocks
   std::vector<float> first_;        // those of the picture that is compared with
-  std::vector<float> pending_;      // cells: the first picture, from what was kept of them
-  std::vector<float> kept_;         // cells: what a rule kept of them last
-  std::size_t kept_pairs_ = 0;      // cells in a row of them
-  float step_ = std::numeric_limits<float>::infinity();  // by which it keeps
   std::vector<float> base_;         // what lies between the two, as far as it is known
   std::vector<float> delta_;        // of the blocks' means since
   std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since
-  std::vector<std::uint32_t> touched_;  // by the picture at hand: of four blocks, the first
+  // By cell: sums of base_ and delta_, eighths of the sums of doubt_, and the share of the sum that
+  // makes a mean.
+  std::vector<float> cells_, doubts_, shares_;
+  std::vector<float> pending_;      // by cell: the first picture, from what was kept of it
+  std::vector<float> kept_;         // by whole cell: the mean that a rule kept last
+  std::size_t kept_columns_ = 0;    // whole cells in a row
+  float step_ = std::numeric_limits<float>::infinity();  // by which it keeps
+  std::vector<std::uint32_t> touched_;  // cells, by the picture at hand
   float worst_ = std::numeric_limits<float>::infinity();
 };
 

@@ -333,3 +333,57 @@ def test_hostile_units_tell_nothing():
     prefixed = UnitReader("h264", b"\1" + b"\0" * 3 + b"\3" + b"\0" * 2)
     for data in (b"", b"\0\0\0\0", b"\0\0\0\0\0", b"\xff\xff\xff\xff\x65", b"\0\0\0\1"):
         assert prefixed.standing(data).reference
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_somebody_who_stands_and_what_is_left_behind_are_shown(tmp_path, codec):
+    """Nothing moves after it: what was shown has to be the end of the change, not its midst."""
+    figure, bag = texture(96, 32, seed=5), texture(24, 24, seed=6) // 2
+    pictures = hall(300, ((80, 110),))
+    for i in range(110, 300):
+        pictures[i][170:194, 200:224] = bag
+    for i in range(150, 260):
+        x = min(20 + 4 * (i - 150), 140)
+        pictures[i][100:196, x : x + 32] = figure
+    full, found, health = read(make(tmp_path / "stands.mp4", pictures, codec, 25))
+    assert_alike(full, found)
+    assert health.undecoded > 50
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_slow_walker_is_seen_though_bits_are_short(tmp_path, codec):
+    options = {"x265": ":qp=33"} if codec == "libx265" else {"qp": "33"}
+    pictures = hall(300, noise=1.6)
+    figure = 70 + texture(64, 20, seed=5) / 4.0
+    for i in range(90, 290):
+        x = 30 + (i - 90)
+        pictures[i][120:184, x : x + 20] = figure.astype(np.uint8)
+    full, found, _ = read(make(tmp_path / "slow.mp4", pictures, codec, 10, **options))
+    assert_alike(full, found, 6)
+
+
+def test_dusk_adds_up_though_every_audit_agrees(tmp_path):
+    full, found, health = read(make(tmp_path / "dusk.mp4", hall(600, light=0.6), gop=10))
+    assert_alike(full, found, 6)
+    assert health.decoding.audit > 10
+    # It was shown in steps: as often as it had changed by the limit.
+    shown = [sample for sample in found[8:] if not sample.reused]
+    assert 5 <= len(shown) < len(found) / 3
+
+
+def test_an_audit_that_agrees_shows_no_picture(tmp_path):
+    path = make(tmp_path / "quiet.mp4", hall(400), gop=20)
+    _, found, health = read(path)
+    assert health.decoding.audit >= 4
+    assert not health.decoding.change
+    assert all(sample.reused for sample in found[8:])
+    assert len({id(sample.picture) for sample in found[8:]}) == 1
+
+
+def test_intra_refresh_is_handed_to_the_decoder_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(unit_queue, "MAX_UNITS", 40)
+    path = make(tmp_path / "columns.mp4", hall(200), gop=30, **{"x264-params": "intra-refresh=1"})
+    full, found, health = read(path)
+    assert_alike(full, found)
+    assert health.undecoded < 10
+    assert health.decoding.bound + health.decoding.change + health.decoding.busy > 150

@@ -10,6 +10,13 @@ MAX_PAUSE = 32
 """Ticks, at most, for which a stream that changes is decoded before it is tried again: one at
 first, doubled each time in between."""
 
+FIRST = 6
+"""Ticks that are decoded before a stream is followed at all: how much a stream flickers is told by
+pictures one after the other."""
+
+MAX_WASTE = 128
+"""The same where following saved nothing, since all that was held had to be decoded."""
+
 SETTLED = 4
 """Ticks without a change after which the next change is no reason to pause."""
 
@@ -41,8 +48,8 @@ class Policy:
     any                     to WHOLE, by :meth:`give_up`
     ======================  =======================================================
 
-    A stream that keeps changing is tried again ever more seldom, so that it costs little more than
-    decoding.
+    A stream that keeps changing, or of which all that was held has to be decoded again and again,
+    is tried again ever more seldom, so that it costs little more than decoding.
 
     Attributes:
         state: the state.
@@ -57,12 +64,18 @@ class Policy:
         self.why_whole = ""
         self.is_urgent = False
         self._quiet = 0  # ticks since followed
-        self._pause = self._patience = 0
+        self._saved = False
+        self._pause = FIRST
+        self._patience = 0
         self._restarts = self._bounds = 0  # to wait for; waited for the last time
 
     def reach_restart(self) -> None:
         """Notes that a random access point arrived."""
         self._restarts = max(0, self._restarts - 1)
+
+    def save(self) -> None:
+        """Notes that units were dropped undecoded."""
+        self._saved = True
 
     def still(self) -> None:
         """Notes a tick in which nothing changed."""
@@ -79,6 +92,7 @@ class Policy:
         """Holds and follows units from now on."""
         self.state = State.FOLLOWING
         self._quiet = 0
+        self._saved = False
 
     def wake(self, reason: Reason, *, urgent: bool) -> None:
         """Has what is held decoded.
@@ -92,10 +106,11 @@ class Policy:
             # All that was held had to be decoded, and will have to be next time.
             self._bounds = self._restarts = min(max(1, 2 * self._bounds), MAX_PAUSE)
             return
-        if self._quiet >= SETTLED:
+        if self._saved and self._quiet >= SETTLED:
             self._patience = 0
         else:
-            self._patience = min(max(1, 2 * self._patience), MAX_PAUSE)
+            most = MAX_PAUSE if self._saved or self._quiet < SETTLED else MAX_WASTE
+            self._patience = min(max(1, 2 * self._patience), max(most, self._patience))
         self._pause = self._patience
 
     def caught_up(self) -> None:

@@ -233,7 +233,7 @@ class OnDemand:
         ahead = [one for one in self._decoder.waiting if one.omitted is None and one is not unit]
         ahead += self._queue.held
         if shown:
-            self._trust.change()
+            self._trust.change(self._follower.change(picture))
             self._follower.start(picture, ahead)
         else:
             self._follower.correct(picture, ahead)
@@ -270,7 +270,8 @@ class OnDemand:
                 break
             time = clock.peek(head.seconds)
             if head.restart and head.omitted is None and not head.is_sent:
-                self._queue.drop_before(head)
+                if self._queue.drop_before(head):
+                    policy.save()
                 if self._suspects(head, time):
                     yield from self._audit(head, time)
                     continue
@@ -323,14 +324,12 @@ class OnDemand:
         Where it gave no picture, all that is held has to be decoded.
         """
         assert self._follower is not None
-        self._follower.difference(self._trust.limit, before=key)
+        expected = self._follower.difference(self._trust.limit, before=key)
         picture = self._alone(key)
         if picture is None:
             self._alarm = True
             return
-        agreed = self._follower.change(picture) <= LIMIT
-        self._trust.audit(time, agreed=agreed)
-        if agreed:
+        if self._trust.audit(time, self._follower.change(picture), expected):
             self._correct(picture, key)
             return
         self._queue.display_head()
@@ -347,8 +346,8 @@ class OnDemand:
         picture = self._alone(key)
         if picture is None:
             return False
-        agreed = self._follower.change(picture) <= LIMIT
-        self._trust.audit(self._decoder.clock.time or 0.0, agreed=agreed)
+        time, change = self._decoder.clock.time or 0.0, self._follower.change(picture)
+        agreed = self._trust.audit(time, change, self._trust.limit)
         self._correct(picture, key)
         return agreed
 

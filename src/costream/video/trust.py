@@ -19,8 +19,11 @@ AUDIT = 1.0
 """Seconds after which the next random access point is decoded to compare, once the first one after
 a change agreed: each that agrees doubles them."""
 
-MAX_AUDIT = 60.0
+MAX_AUDIT = 30.0
 """Seconds at most from one random access point that is decoded to the next."""
+
+SURPRISE = 2.5
+"""Luma steps by which a random access point's own coding may add to what was followed."""
 
 HOLD_OFF = 8.0
 """Seconds for which everything is decoded where changes are missed at the least limit: at first,
@@ -40,7 +43,7 @@ class Trust:
     enough:
 
     * that a **random access point** that is not decoded looks like what was before it. After a
-      change the next one is decoded, and each that agrees has those that come in twice the time
+      change that is more than light the next one is decoded, and each that agrees has those that come in twice the time
       left alone. An encoder that is short of bits draws what moves in them alone.
     * that **followed means** tell a change when it comes. Where the pictures that are decoded
       because of one show that it had come at an earlier tick, a smaller change of the means counts
@@ -69,16 +72,30 @@ class Trust:
         """Notes that all of a picture was known at a time."""
         self._checked_at = time
 
-    def audit(self, time: float, *, agreed: bool) -> None:
-        """Notes that a random access point was decoded, and whether it agreed."""
-        self.check(time)
-        self._interval = min(2 * self._interval, MAX_AUDIT) or AUDIT if agreed else 0.0
-        if agreed:
-            self.limit = min(self.limit * _RAISE, LIMIT)
+    def audit(self, time: float, change: float, expected: float) -> bool:
+        """Notes that a random access point was decoded; returns whether it agreed.
 
-    def change(self) -> None:
-        """Notes that a picture was shown that something changed in."""
-        self._interval = 0.0
+        Args:
+            time: its stream time in seconds.
+            change: luma steps of 255 by which it differs from the picture shown last.
+            expected: the same by what was followed. Where it is nearly as much, what changes is
+                light, and was seen to come.
+        """
+        self.check(time)
+        agreed = change <= LIMIT
+        if agreed:
+            self._interval = min(2 * self._interval, MAX_AUDIT) or AUDIT
+            self.limit = min(self.limit * _RAISE, LIMIT)
+        elif change > expected + SURPRISE:
+            self._interval = 0.0
+        return agreed
+
+    def change(self, by: float) -> None:
+        """Notes that a picture was shown which differs by so many steps of 255 from the one before.
+
+        Where it is little more than the limit it is light that adds up, and nothing that moves.
+        """
+        self._interval = 0.0 if by > 2 * LIMIT else self._interval / 2
 
     def miss(self, time: float) -> None:
         """Notes that a change was there at an earlier tick than followed means told."""

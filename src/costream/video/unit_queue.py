@@ -90,18 +90,20 @@ class UnitQueue:
         self._bytes -= unit.coded.size
         return unit
 
-    def drop_before(self, restart: AccessUnit) -> None:
+    def drop_before(self, restart: AccessUnit) -> bool:
         """Drops what was held before a random access point that is about to be displayed.
 
         Pictures that follow it in decoding order but not in display order may refer to what is
-        dropped, and were displayed: they go as well.
+        dropped, and were displayed: they go as well. Returns whether there were any.
         """
         if self._held and self._held[0] is restart:
-            return
+            return False
         kept = deque(unit for unit in self._held if _time(unit) >= _time(restart))
-        self.is_broken |= len(kept) < len(self._held)
+        dropped = len(kept) < len(self._held)
+        self.is_broken |= dropped
         self._held = kept
         self._bytes = sum(unit.coded.size for unit in kept)
+        return dropped
 
 
 def _time(unit: AccessUnit) -> int:
