@@ -438,7 +438,8 @@ class Decoder:
         rows: FrameVectors | None = None,
     ) -> DecodedFrame:
         picture = coded.picture if coded else None
-        summary = self._reading.summary(picture, self._display.scale)
+        # How a frame is displayed in square pixels takes a while to work out.
+        summary = self._reading.summary(picture, self._display.scale) if picture else None
         if summary is not None:
             vectors = int(np.count_nonzero(summary.state != UNPREDICTED))
         record = FrameRecord(

@@ -185,7 +185,9 @@ class OnDemand:
             if not picture.is_wanted:
                 self._look_back(picture)
                 continue
-            if unit is not None and self._queue.head is not None:
+            if unit is not None and self._queue.head is unit:
+                self._queue.display_head()
+            elif unit is not None and self._queue.head is not None:
                 yield from self._pass_before(unit)
             time = self._decoder.clock.peek(picture.seconds)
             sampled = self.grid is not None and self.grid.opens(time)

@@ -43,8 +43,9 @@ class Trust:
     enough:
 
     * that a **random access point** that is not decoded looks like what was before it. After a
-      change that is more than light the next one is decoded, and each that agrees has those that come in twice the time
-      left alone. An encoder that is short of bits draws what moves in them alone.
+      change that is more than light the next one is decoded, and each that agrees has those that
+      come in twice the time left alone. An encoder that is short of bits draws what moves in them
+      alone.
     * that **followed means** tell a change when it comes. Where the pictures that are decoded
       because of one show that it had come at an earlier tick, a smaller change of the means counts
       from then on; where the limit is as low as it can be, all is decoded for some time.
