@@ -95,7 +95,7 @@ def test_a_stream_is_rendered_once(cache: Path) -> None:
     assert case.file(4) != first and replace(case, repeats=2).file(3) != first
 
 
-def test_what_is_played_again_goes_on_from_the_second_group_of_pictures(cache: Path) -> None:
+def test_of_what_is_played_again_only_the_second_half_is(cache: Path) -> None:
     thrice = DecodeCase(SMALL, "busy", 2.0, repeats=3)
     with av.open(str(replace(thrice, repeats=1).file(3))) as one:
         pictures = [frame.to_ndarray() for frame in one.decode(video=0)]

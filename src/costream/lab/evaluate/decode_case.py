@@ -37,7 +37,7 @@ class DecodeCase:
         activity: how much happens.
         seconds: how much is rendered.
         repeats: how often that is played, without being encoded again: from the second time on
-            without its first group of pictures, whose coding is a beginning's.
+            its second half alone, since an encoder takes some seconds to settle.
     """
 
     stream: SignalCase
@@ -57,10 +57,16 @@ class DecodeCase:
 
     def index(self, time: float) -> int:
         """Returns which of the frames that are rendered is displayed at a time."""
-        index, again = round(time * self.stream.fps), self.stream.encoder.gop
+        index = round(time * self.stream.fps)
         if index < self.frames:
             return index
-        return again + (index - self.frames) % (self.frames - again)
+        return self._again + (index - self.frames) % (self.frames - self._again)
+
+    @property
+    def _again(self) -> int:
+        """The key frame from which the stream is played again."""
+        gop = self.stream.encoder.gop
+        return self.frames // 2 // gop * gop
 
     def camera(self, seed: int) -> SyntheticCamera:
         """Returns the camera in front of the encoder."""
@@ -83,7 +89,7 @@ class DecodeCase:
         pictures = map(camera.frame, range(self.frames))
         once = encode(pictures, folder / "once.mp4", fps=fps, settings=self.stream.encoder)
         if self.repeats > 1:
-            write_looped(once, folder / "stream.mp4", self.repeats, self.stream.encoder.gop)
+            write_looped(once, folder / "stream.mp4", self.repeats, self._again)
             once.unlink()
         else:
             once.rename(folder / "stream.mp4")
@@ -216,6 +222,6 @@ def _sizes(first: SignalCase) -> Iterator[DecodeCase]:
         # 10 minutes of nothing, but of the largest, which take too long to decode in full.
         large = height > 1080
         quiet = replace(stream, every=EVERY["quiet"])
-        yield DecodeCase(quiet, "quiet", *((8.0, 10) if large else (20.0, 34)))
+        yield DecodeCase(quiet, "quiet", *((16.0, 9) if large else (40.0, 30)))
         yield _case(stream, "visits", 32.0 if large else 60.0)
         yield _case(stream, "busy", 16.0 if large else 32.0)
