@@ -1,6 +1,6 @@
 """When a stream is decoded, followed or caught up with."""
 
-from costream.video.decode_policy import FIRST, MAX_PAUSE, MAX_WASTE, SETTLED, Policy, State
+from costream.video.decode_policy import FIRST, MAX_PAUSE, MAX_WASTE, NEAR, SETTLED, Policy, State
 
 
 def following():
@@ -96,3 +96,11 @@ def test_a_stream_is_given_up_for_good():
         "it uses MBAFF",
     )
     assert not policy.may_follow()
+
+
+def test_pictures_are_looked_at_shortly_before_a_stream_is_tried_again():
+    policy = Policy()
+    assert not policy.is_near
+    for _ in range(FIRST - NEAR):
+        assert not policy.may_follow()
+    assert policy.is_near

@@ -14,6 +14,9 @@ FIRST = 6
 """Ticks that are decoded before a stream is followed at all: how much a stream flickers is told by
 pictures one after the other."""
 
+NEAR = 3
+"""Ticks before a stream is tried again whose pictures are looked at for what changes slowly."""
+
 MAX_WASTE = 128
 """The same where following saved nothing, since all that was held had to be decoded."""
 
@@ -87,6 +90,11 @@ class Policy:
             return False
         self._pause = max(0, self._pause - 1)
         return not self._pause and not self._restarts
+
+    @property
+    def is_near(self) -> bool:
+        """Whether units may be followed within a few ticks."""
+        return self._pause <= NEAR
 
     def follow(self) -> None:
         """Holds and follows units from now on."""

@@ -153,10 +153,7 @@ class OnDemand:
         if self._reorders and not self._follower.is_reference(unit) and self._is_unsampled(unit):
             unit.omitted = "unreferenced"
             return
-        yield from self._decode(unit, self._policy.reason)
-
-    def _decode(self, unit: AccessUnit, reason: Reason) -> Iterator[DecodedFrame]:
-        yield from self._show(self._sent(unit, reason))
+        yield from self._show(self._sent(unit, self._policy.reason))
 
     def _sent(self, unit: AccessUnit, reason: Reason) -> list[DecodedPicture]:
         """Decodes a unit; returns the pictures that come out."""
@@ -200,7 +197,7 @@ class OnDemand:
             shown = picture.show()
             self._alarm = shown.record.damaged
             self._trust.check(time)
-            if sampled:
+            if sampled and self._policy.is_near:
                 self._see(picture)
             if unit is not None and sampled and self._may_follow(unit, time):
                 self._rest(picture, unit, shown=True)
@@ -391,7 +388,7 @@ class OnDemand:
                 continue
             if unit.omitted and self._reorders and not self._follower.is_reference(unit):
                 continue
-            yield from self._decode(unit, self._policy.reason)
+            yield from self._show(self._sent(unit, self._policy.reason))
 
     def _look_back(self, picture: DecodedPicture) -> None:
         """Asks of a tick that was passed, and is decoded for a later one, whether it was right."""
