@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace costream {
@@ -24,49 +25,91 @@ struct Weight {
 // look like the first picture does there, but for the difference of its blocks' means since.
 class Tracker {
  public:
-  // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart.
+  // A picture is sampled by a rule that keeps cells of 8x8 samples whose mean differs by more than
+  // `step` from what it kept of them last, in the light of now. What light does is told by the
+  // cells that it doesn't keep: by their sum.
+  void see(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height, float step) {
+    std::vector<float> seen;
+    seen.reserve(static_cast<std::size_t>(width / 8) * static_cast<std::size_t>(height / 8));
+    each_cell(luma, stride, width, height, [&seen](int, int, float mean) { seen.push_back(mean); });
+    step_ = step;
+    if (!knows_kept(width, height)) {
+      kept_ = std::move(seen);
+      kept_columns_ = static_cast<std::size_t>(width / 8);
+      return;
+    }
+    double now = 1, then = 1;
+    for (std::size_t at = 0; at < seen.size(); ++at) {
+      const bool still = std::abs(seen[at] - kept_[at]) <= step;
+      now += still ? seen[at] : 0;
+      then += still ? kept_[at] : 0;
+    }
+    const auto light = static_cast<float>(now / then);
+    for (std::size_t at = 0; at < seen.size(); ++at) {
+      const float kept = kept_[at] * light;
+      kept_[at] = std::abs(seen[at] - kept) > step ? seen[at] : kept;
+    }
+  }
+
+  // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart. It is
+  // the one that was seen last.
   void start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
     if (width < 1 || height < 1) return fail();
     width_ = width;
     height_ = height;
     columns_ = (width + 3) / 4;
     rows_ = (height + 3) / 4;
+    cell_columns_ = (columns_ + 1) / 2;
     luma_.resize(16 * static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_));
     base_.assign(luma_.size() / 16, 0.0f);
+    pending_.assign(static_cast<std::size_t>(cell_columns_ * ((rows_ + 1) / 2)), 0.0f);
+    shares_.assign(pending_.size(), 0.25f);
+    for (std::size_t at = 0; at < shares_.size(); ++at) {
+      const int column = 2 * static_cast<int>(at) % (2 * cell_columns_);
+      const int row = 2 * (static_cast<int>(at) / cell_columns_);
+      shares_[at] *= (column + 1 < columns_ ? 1.0f : 2.0f) * (row + 1 < rows_ ? 1.0f : 2.0f);
+    }
     take(luma, stride);
+    first_ = last_;
+    if (!knows_kept(width, height)) return;
+    for (std::size_t at = 0; at < kept_.size(); ++at) {
+      const auto row = static_cast<int>(at / kept_columns_);
+      const auto column = static_cast<int>(at % kept_columns_);
+      pending_[cell(2 * column, 2 * row)] = of_cell(first_, column, row) / 4 - kept_[at];
+    }
   }
 
   // A later picture was decoded after all: it is exactly known, and what follows is predicted from
   // it, but still compared with the first one.
   void restart(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
     if (width != width_ || height != height_) return fail();
-    for (int row = 0; row < rows_; ++row)
-      for (int column = 0; column < columns_; ++column)
-        base_[index(column, row)] -= decoded_mean(column, row);
     take(luma, stride);
-    for (int row = 0; row < rows_; ++row)
-      for (int column = 0; column < columns_; ++column)
-        base_[index(column, row)] += decoded_mean(column, row);
+    for (std::size_t at = 0; at < base_.size(); ++at) base_[at] = last_[at] - first_[at];
+    add_up();
   }
 
-  // The largest difference of the mean of 8x8 samples of a picture from what is expected by now;
-  // infinity where nothing is.
+  // Like difference(), of a decoded picture: nothing of it is an estimate. Infinity where it is not
+  // of the first one's size.
+  float change(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
+    if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
+    float largest = 0;
+    each_cell(luma, stride, width, height, [&](int column, int row, float mean) {
+      const float by = mean - of_cell(first_, column, row) / 4;
+      largest = std::max(largest, counted(std::abs(by), pending_[cell(2 * column, 2 * row)] + by));
+    });
+    return largest;
+  }
+
+  // The largest difference of the mean of 8x8 samples of a decoded picture from what is expected by
+  // now; infinity where nothing is.
   float surprise(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
     if (failed() || width != width_ || height != height_)
       return std::numeric_limits<float>::infinity();
     float largest = 0;
-    for (int row = 0; row + 1 < height / 4; row += 2) {
-      for (int column = 0; column + 1 < width / 4; column += 2) {
-        const std::uint8_t* then = sample(column, row);
-        const std::uint8_t* now = luma + 4 * row * stride + 4 * column;
-        int sum = 0;
-        for (int y = 0; y < 8; ++y, then += 4 * columns_, now += stride)
-          for (int x = 0; x < 8; ++x) sum += now[x] - then[x];
-        const float expected = delta(column, row) + delta(column + 1, row) +
-                               delta(column, row + 1) + delta(column + 1, row + 1);
-        largest = std::max(largest, std::abs(static_cast<float>(sum) / 64 - expected / 4));
-      }
-    }
+    each_cell(luma, stride, width, height, [&](int column, int row, float mean) {
+      const float expected = of_cell(last_, column, row) + of_cell(delta_, column, row);
+      largest = std::max(largest, std::abs(mean - expected / 4));
+    });
     return largest;
   }
 
@@ -90,6 +133,8 @@ class Tracker {
       }
     }
     std::fill(doubt_.begin(), doubt_.end(), std::uint8_t{0});
+    std::fill(doubts_.begin(), doubts_.end(), 0.0f);
+    add_up();
   }
 
   // A coded picture begins, with the samples that are cropped off to the left and above. False:
@@ -100,7 +145,10 @@ class Tracker {
   }
   // It ended: says what it changed.
   void end() {
-    for (const std::uint32_t at : touched_) worst_ = std::max(worst_, difference(at));
+    for (const std::uint32_t at : touched_) {
+      const float by = std::abs(cells_[at]) - doubts_[at];
+      worst_ = std::max(worst_, by * shares_[at]);
+    }
     touched_.clear();
   }
   // Something is not known: no conclusion can be drawn before the next start.
@@ -109,37 +157,22 @@ class Tracker {
 
   // The largest difference of the mean of 8x8 samples from the first picture's, in luma steps,
   // less what the loop filter may account for: by now, and at the end of any picture since the last
-  // one that was decoded, of blocks that were reported.
+  // one that was decoded, of blocks that were reported. By now a cell also counts with the step of
+  // see() at least where it has come to differ by more from what was kept of it, and not by a hair.
   float difference() const {
     if (failed()) return worst_;
-    const int pairs = columns_ / 2;
-    // Maxima of columns first: compilers make vectors of these.
-    std::vector<float> largest(static_cast<std::size_t>(pairs) + 1, 0.0f);
-    for (int row = 0; row < rows_; row += 2) {
-      if (row + 1 < rows_) {
-        const float* const base = base_.data() + index(0, row);
-        const float* const delta = delta_.data() + index(0, row);
-        const std::uint8_t* const doubt = doubt_.data() + index(0, row);
-        for (int pair = 0; pair < pairs; ++pair) {
-          float sum = 0;
-          int unsure = 0;
-          const int left = 2 * pair, below = left + columns_;
-          for (const int at : {left, left + 1, below, below + 1}) {
-            sum += base[at] + delta[at];
-            unsure += doubt[at];
-          }
-          const float least = (std::abs(sum) - static_cast<float>(unsure) / 8) / 4;
-          float& most = largest[static_cast<std::size_t>(pair)];
-          most = most < least ? least : most;
-        }
-      }
-      // Half cells at the borders.
-      for (int column = row + 1 < rows_ ? 2 * pairs : 0; column < columns_; column += 2) {
-        const auto at = static_cast<std::uint32_t>(index(column, row));
-        largest.back() = std::max(largest.back(), difference(at));
+    // Eight maxima side by side: compilers make vectors of these.
+    constexpr std::size_t kWide = 8;
+    float largest[kWide] = {};
+    std::size_t at = 0;
+    for (; at + kWide <= cells_.size(); at += kWide) {
+      for (std::size_t i = 0; i < kWide; ++i) {
+        const float by = counted(at + i);
+        largest[i] = largest[i] < by ? by : largest[i];
       }
     }
-    return *std::max_element(largest.begin(), largest.end());
+    for (; at < cells_.size(); ++at) largest[0] = std::max(largest[0], counted(at));
+    return *std::max_element(largest, largest + kWide);
   }
   float worst() const { return worst_; }
   int columns() const { return columns_; }
@@ -148,7 +181,11 @@ class Tracker {
 
   // The mean of the 4x4 block, and that of its lowest row and its last column. Those behind the
   // borders are like those at them.
-  float mean(int column, int row) const { return box(column, row, 0, 4, 0, 4); }
+  float mean(int column, int row) const {
+    column = std::clamp(column, 0, columns_ - 1);
+    row = std::clamp(row, 0, rows_ - 1);
+    return last_[index(column, row)] + delta_[index(column, row)];
+  }
   float lower_edge(int column, int row) const { return box(column, row, 0, 4, 3, 4); }
   float right_edge(int column, int row) const { return box(column, row, 3, 4, 0, 4); }
 
@@ -193,9 +230,11 @@ class Tracker {
   // The block's new mean. Blocks of a coded picture that are cropped off are left out.
   void set(int column, int row, float value) {
     if (column >= columns_ || row >= rows_) return;
-    delta_[index(column, row)] += std::clamp(value, 0.0f, 255.0f) - mean(column, row);
-    const auto cell = static_cast<std::uint32_t>(index(column & ~1, row & ~1));
-    if (touched_.empty() || touched_.back() != cell) touched_.push_back(cell);
+    const float by = std::clamp(value, 0.0f, 255.0f) - mean(column, row);
+    delta_[index(column, row)] += by;
+    const auto at = static_cast<std::uint32_t>(cell(column, row));
+    cells_[at] += by;
+    if (touched_.empty() || touched_.back() != at) touched_.push_back(at);
   }
   // Likewise of an intra block, whose mean the loop filter may move: next to an edge of blocks that
   // are much alike it replaces a sample by its neighbourhood's mean, by up to a quarter of what the
@@ -212,7 +251,9 @@ class Tracker {
         high = std::max<int>(high, line[x]);
       }
     }
-    doubt_[index(column, row)] = static_cast<std::uint8_t>(high - low);
+    std::uint8_t& doubt = doubt_[index(column, row)];
+    doubts_[cell(column, row)] += static_cast<float>(high - low - doubt) / 8;
+    doubt = static_cast<std::uint8_t>(high - low);
   }
   // Adds to the samples of a block what belongs to their bands: offsets of four bands of eight
   // steps, from band `first` on.
@@ -231,6 +272,62 @@ class Tracker {
   }
 
  private:
+  // Of a step: what coding noise does to a cell at rest.
+  static constexpr float kHair = 0.3f;
+  // What a cell counts that differs by so much from the first picture and, with what was pending
+  // there, from what was kept of it.
+  float counted(float by, float from_kept) const {
+    const bool crossed = (std::abs(from_kept) > step_) & (by > kHair * step_) & (by < step_);
+    return crossed ? step_ : by;
+  }
+  // Likewise, of a cell as far as it is known by now, less what the loop filter may account for.
+  float counted(std::size_t at) const {
+    const float by = cells_[at] * shares_[at];
+    return counted(std::abs(by) - doubts_[at] * shares_[at], pending_[at] + by);
+  }
+  // What was kept of pictures of this size is known.
+  bool knows_kept(int width, int height) const {
+    return kept_columns_ == static_cast<std::size_t>(width / 8) &&
+           kept_.size() == kept_columns_ * static_cast<std::size_t>(height / 8);
+  }
+  // The sum of the four blocks of a cell.
+  float of_cell(const std::vector<float>& blocks, int column, int row) const {
+    const std::size_t upper = index(2 * column, 2 * row), lower = index(2 * column, 2 * row + 1);
+    return blocks[upper] + blocks[upper + 1] + blocks[lower] + blocks[lower + 1];
+  }
+  // The cell that a block belongs to.
+  std::size_t cell(int column, int row) const {
+    return static_cast<std::size_t>(row / 2) * static_cast<std::size_t>(cell_columns_) +
+           static_cast<std::size_t>(column / 2);
+  }
+  // Says of cells what is known of their blocks.
+  void add_up() {
+    std::fill(cells_.begin(), cells_.end(), 0.0f);
+    for (int row = 0; row < rows_; ++row)
+      for (int column = 0; column < columns_; ++column)
+        cells_[cell(column, row)] += base_[index(column, row)] + delta_[index(column, row)];
+  }
+  // Calls `use` with column, row and mean of each whole cell.
+  template <typename Use>
+  static void each_cell(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height,
+                        Use use) {
+    std::vector<std::uint16_t> down(8 * static_cast<std::size_t>(width / 8));
+    for (int row = 0; row < height / 8; ++row) {
+      // Columns first: compilers make vectors of these.
+      std::fill(down.begin(), down.end(), std::uint16_t{0});
+      for (int y = 0; y < 8; ++y) {
+        const std::uint8_t* const line = luma + (8 * row + y) * stride;
+        for (std::size_t x = 0; x < down.size(); ++x)
+          down[x] = static_cast<std::uint16_t>(down[x] + line[x]);
+      }
+      for (int column = 0; column < width / 8; ++column) {
+        const std::uint16_t* const eight = down.data() + 8 * column;
+        int sum = 0;
+        for (int x = 0; x < 8; ++x) sum += eight[x];
+        use(column, row, static_cast<float>(sum) / 64);
+      }
+    }
+  }
   // What comes next is predicted from a decoded picture of the size at hand. Blocks are whole, the
   // last ones filled up with their last samples.
   void take(const std::uint8_t* luma, std::ptrdiff_t stride) {
@@ -239,8 +336,24 @@ class Tracker {
       std::memcpy(to, luma + std::min(y, height_ - 1) * stride, static_cast<std::size_t>(width_));
       std::memset(to + width_, to[width_ - 1], static_cast<std::size_t>(4 * columns_ - width_));
     }
-    delta_.assign(luma_.size() / 16, 0.0f);
+    last_.resize(luma_.size() / 16);
+    std::vector<std::uint16_t> down(4 * static_cast<std::size_t>(columns_));
+    for (int row = 0; row < rows_; ++row) {
+      // Columns first: compilers make vectors of these.
+      const std::uint8_t* const lines = sample(0, row);
+      for (std::size_t x = 0; x < down.size(); ++x)
+        down[x] = static_cast<std::uint16_t>(lines[x] + lines[x + down.size()] +
+                                             lines[x + 2 * down.size()] +
+                                             lines[x + 3 * down.size()]);
+      for (int column = 0; column < columns_; ++column) {
+        const std::uint16_t* const four = down.data() + 4 * column;
+        last_[index(column, row)] = static_cast<float>(four[0] + four[1] + four[2] + four[3]) / 16;
+      }
+    }
+    delta_.assign(last_.size(), 0.0f);
     doubt_.assign(delta_.size(), 0);
+    cells_.assign(pending_.size(), 0.0f);
+    doubts_.assign(pending_.size(), 0.0f);
     touched_.clear();
     worst_ = 0;
   }
@@ -256,8 +369,7 @@ class Tracker {
   const std::uint8_t* sample(int column, int row) const {
     return luma_.data() + (static_cast<std::ptrdiff_t>(row) * 4 * columns_ + column) * 4;
   }
-  // The mean of a part of the block's samples, of the picture that was decoded last and by now.
-  float decoded_mean(int column, int row) const { return decoded_box(column, row, 0, 4, 0, 4); }
+  // The mean of a part of the block's samples, by now and of the picture that was decoded last.
   float box(int column, int row, int left, int right, int top, int bottom) const {
     column = std::clamp(column, 0, columns_ - 1);
     row = std::clamp(row, 0, rows_ - 1);
@@ -270,28 +382,23 @@ class Tracker {
       for (int x = left; x < right; ++x) sum += first[y * 4 * columns_ + x];
     return static_cast<float>(sum) / static_cast<float>((right - left) * (bottom - top));
   }
-  // Of the four blocks whose first one is at `at`, as many as there are.
-  float difference(std::uint32_t at) const {
-    const auto columns = static_cast<std::uint32_t>(columns_);
-    const std::uint32_t column = at % columns, row = at / columns;
-    float sum = 0, doubt = 0;
-    int count = 0;
-    for (std::uint32_t y = row; y < std::min(row + 2, static_cast<std::uint32_t>(rows_)); ++y) {
-      for (std::uint32_t x = column; x < std::min(column + 2, columns); ++x, ++count) {
-        sum += base_[y * columns + x] + delta_[y * columns + x];
-        doubt += static_cast<float>(doubt_[y * columns + x]) / 8;
-      }
-    }
-    return std::max(0.0f, std::abs(sum) - doubt) / static_cast<float>(count);
-  }
-
   int width_ = 0, height_ = 0;      // luma samples
   int columns_ = 0, rows_ = 0;      // 4x4 blocks
+  int cell_columns_ = 0;            // cells of 8x8 samples, those at the borders included
   std::vector<std::uint8_t> luma_;  // of the picture that was decoded last
-  std::vector<float> base_;         // of its blocks' means from those of the first picture
+  std::vector<float> last_;         // means of its blocks
+  std::vector<float> first_;        // those of the picture that is compared with
+  std::vector<float> base_;         // what lies between the two, as far as it is known
   std::vector<float> delta_;        // of the blocks' means since
   std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since
-  std::vector<std::uint32_t> touched_;  // by the picture at hand: of four blocks, the first
+  // By cell: sums of base_ and delta_, eighths of the sums of doubt_, and the share of the sum that
+  // makes a mean.
+  std::vector<float> cells_, doubts_, shares_;
+  std::vector<float> pending_;      // by cell: the first picture, from what was kept of it
+  std::vector<float> kept_;         // by whole cell: the mean that a rule kept last
+  std::size_t kept_columns_ = 0;    // whole cells in a row
+  float step_ = std::numeric_limits<float>::infinity();  // by which it keeps
+  std::vector<std::uint32_t> touched_;  // cells, by the picture at hand
   float worst_ = std::numeric_limits<float>::infinity();
 };
 

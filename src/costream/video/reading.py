@@ -83,15 +83,13 @@ class Reading:
         damaged = any(DAMAGED in picture.unsupported for picture in pictures)
         return Read(None if last.unsupported else last, ", ".join(last.unsupported), damaged)
 
-    def summary(self, picture: Picture | None, scale: tuple[float, float]) -> Summary | None:
-        """Returns what the next picture in display order tells, by block; None if it wasn't read.
+    def summary(self, picture: Picture, scale: tuple[float, float]) -> Summary:
+        """Returns what the next picture in display order tells, by block.
 
         Args:
             picture: what :meth:`read` gave of it.
             scale: displayed pixels that a coded sample is wide and high.
         """
-        if picture is None:
-            return None
         # Picture order counts begin again at some key frames, and differ by one or by two a frame.
         if self._order is not None and self._order < picture.order:
             self._step = picture.order - self._order

@@ -258,7 +258,7 @@ class Timeline:
         return packet
 
     def _is_plausible(self, delay: int) -> bool:
-        if len(self._delays) < _HISTORY:
+        if len(self._delays) < _HISTORY or abs(delay) * self._tick <= _MAX_DELAY:
             return True
         seconds = max(_MAX_DELAY, 2 * _SUSPECT_INTERVALS * self._interval)
         longest = max(abs(known) for known in self._delays)
@@ -266,6 +266,8 @@ class Timeline:
 
 
 def _move(packet: VideoPacket, ticks: int) -> None:
+    if not ticks:
+        return
     if packet.pts is not None:
         packet.pts += ticks
     if packet.dts is not None:

@@ -1,0 +1,106 @@
+"""When a stream is decoded, followed or caught up with."""
+
+from costream.video.decode_policy import FIRST, MAX_PAUSE, MAX_WASTE, NEAR, SETTLED, Policy, State
+
+
+def following():
+    policy = Policy()
+    while not policy.may_follow():
+        pass
+    policy.follow()
+    return policy
+
+
+def ticks_until_followed(policy):
+    """Counts the ticks that are decoded before the one from which units may be followed again."""
+    ticks = 0
+    while not policy.may_follow():
+        ticks += 1
+    policy.follow()
+    return ticks
+
+
+def test_a_stream_is_watched_before_it_is_followed():
+    policy = Policy()
+    assert (policy.state, policy.reason) == (State.DECODING, "start")
+    assert ticks_until_followed(policy) == FIRST - 1
+
+
+def test_a_stream_that_keeps_changing_is_tried_ever_more_seldom():
+    policy, pauses = following(), []
+    for _ in range(8):
+        policy.wake("change", urgent=False)
+        assert (policy.state, policy.reason) == (State.CATCHING_UP, "change")
+        policy.caught_up()
+        assert (policy.state, policy.reason) == (State.DECODING, "busy")
+        pauses.append(ticks_until_followed(policy) + 1)
+    assert pauses == [1, 2, 4, 8, 16, 32, MAX_PAUSE, MAX_PAUSE]
+
+
+def test_one_that_was_quiet_is_followed_again_at_once():
+    policy = following()
+    for _ in range(3):
+        policy.wake("change", urgent=False)
+        policy.caught_up()
+        ticks_until_followed(policy)
+    for _ in range(SETTLED):
+        policy.still()
+    policy.save()
+    policy.wake("change", urgent=False)
+    assert policy.may_follow()
+
+
+def test_where_all_that_is_held_is_decoded_in_the_end_following_waits_for_longer():
+    policy, pauses = following(), []
+    for _ in range(9):
+        for _ in range(SETTLED):
+            policy.still()
+        policy.wake("change", urgent=False)
+        policy.caught_up()
+        pauses.append(ticks_until_followed(policy) + 1)
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, MAX_WASTE, MAX_WASTE]
+
+
+def test_where_all_has_to_be_decoded_it_is_not_followed_in_the_midst():
+    policy = following()
+    for _ in range(SETTLED):
+        policy.still()
+    policy.save()
+    policy.wake("unknown", urgent=True)
+    assert not policy.may_follow()
+    policy.caught_up()
+    assert policy.may_follow()
+
+
+def test_without_random_access_points_following_waits_for_one_then_for_more():
+    policy, waited = following(), []
+    for _ in range(3):
+        policy.wake("bound", urgent=False)
+        policy.caught_up()
+        restarts = 0
+        while not policy.may_follow():
+            policy.reach_restart()
+            restarts += 1
+        policy.follow()
+        waited.append(restarts)
+    assert waited == [1, 2, 4]
+
+
+def test_a_stream_is_given_up_for_good():
+    policy = following()
+    policy.give_up("it uses MBAFF")
+    policy.caught_up()
+    assert (policy.state, policy.reason, policy.why_whole) == (
+        State.WHOLE,
+        "whole",
+        "it uses MBAFF",
+    )
+    assert not policy.may_follow()
+
+
+def test_pictures_are_looked_at_shortly_before_a_stream_is_tried_again():
+    policy = Policy()
+    assert not policy.is_near
+    for _ in range(FIRST - NEAR):
+        assert not policy.may_follow()
+    assert policy.is_near

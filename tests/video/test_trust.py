@@ -1,0 +1,74 @@
+"""What is believed of a stream rises and falls with what decoded pictures showed."""
+
+import pytest
+
+from costream.video.trust import (
+    AUDIT,
+    HOLD_OFF,
+    LEAST_LIMIT,
+    LIMIT,
+    MAX_AUDIT,
+    MAX_HOLD_OFF,
+    Trust,
+)
+
+
+def test_key_frames_are_left_alone_for_longer_each_time_that_one_agrees():
+    trust, time, gaps = Trust(), 0.0, []
+    for _ in range(400):
+        time += 1.0
+        if trust.is_audit_due(time):
+            gaps.append(trust.age(time))
+            assert trust.audit(time, 1.0, 1.0)
+    # The first one, then one that comes later than the seconds.
+    assert gaps[:4] == [1, AUDIT + 1, 2 * AUDIT + 1, 4 * AUDIT + 1]
+    assert gaps[-1] == MAX_AUDIT + 1
+
+
+@pytest.mark.parametrize("change", [True, False])
+def test_after_a_change_the_next_key_frame_is_decoded(change):
+    trust = Trust()
+    for time in range(5):
+        assert trust.audit(float(time), 1.0, 1.0)
+    assert not trust.is_audit_due(5.0)
+    if change:
+        trust.change(20.0)
+    else:
+        assert not trust.audit(4.0, 20.0, 1.0)
+    assert trust.is_audit_due(5.0)
+
+
+def test_light_that_adds_up_is_no_reason_to_decode_the_next_key_frame():
+    trust = Trust()
+    for time in range(5):
+        assert trust.audit(float(time), 1.0, 1.0)
+    trust.change(LIMIT + 0.5)
+    assert not trust.audit(4.0, LIMIT + 0.5, LIMIT - 0.5)
+    assert not trust.is_audit_due(5.0)
+    assert trust.is_audit_due(4.0 + 8 * AUDIT + 0.1)
+
+
+def test_missed_changes_lower_the_limit_then_stop_the_following_for_longer_each_time():
+    trust, time, held = Trust(), 0.0, []
+    while trust.limit > LEAST_LIMIT:
+        trust.miss(time)
+        assert not trust.is_doubted(time)
+    for _ in range(8):
+        trust.miss(time)
+        begun = time
+        while trust.is_doubted(time):
+            time += HOLD_OFF
+        held.append(time - begun)
+    assert held[:3] == [HOLD_OFF, 2 * HOLD_OFF, 4 * HOLD_OFF]
+    assert held[-1] == MAX_HOLD_OFF
+
+
+def test_audits_that_agree_raise_the_limit_again():
+    trust = Trust()
+    trust.miss(0.0)
+    lowered = trust.limit
+    assert not trust.audit(1.0, 20.0, 1.0)
+    assert trust.limit == lowered
+    for time in range(2, 6):
+        assert trust.audit(float(time), 1.0, 1.0)
+    assert lowered < trust.limit <= LIMIT
