@@ -26,6 +26,7 @@ KEYS = {
     "frames",
     "anchors",
     "damaged",
+    "decoding",
     "motion",
     "tokens",
     "flops",
