@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from costream.errors import SourceError
 from costream.video.bitstream import READ, UNPREDICTED, open_reader
 from costream.video.clock import StreamClock
+from costream.video.decoder_input import DecoderInput
 from costream.video.demuxer import Demuxer
 from costream.video.display import AS_CODED
 from costream.video.display_reader import DisplayReader
@@ -73,6 +74,7 @@ class Decoder:
         rate_stated: bool = False,
         after: Decoder | None = None,
         ring: PacketRing | None = None,
+        given: DecoderInput | None = None,
     ) -> None:
         """Takes over ``container``'s best video stream.
 
@@ -90,6 +92,7 @@ class Decoder:
             after: what was read before of the same source: frames, time and health go on from
                 there.
             ring: keeps the packets.
+            given: notes what the decoder is given.
 
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
@@ -105,6 +108,9 @@ class Decoder:
         self._ring = ring
         if ring is not None:
             ring.begin(self.stream)
+        self._given = given
+        if given is not None:
+            given.begin(self.stream)
         self._demuxer = Demuxer(container, self.stream, self._fail)
         codec = self.codec = codec_name(self.stream)
         extradata = self.stream.codec_context.extradata
@@ -278,6 +284,8 @@ class Decoder:
         """
         # Until then nothing can be expected of a stream that is joined in the middle.
         self._awaits_key &= packet is None or not packet.is_keyframe
+        if self._given is not None and packet is not None and isinstance(packet.opaque, Coded):
+            self._given.add(packet, packet.opaque)
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:

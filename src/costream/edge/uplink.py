@@ -1,0 +1,161 @@
+"""The thread that empties the outbox into the receiver."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+
+from costream.edge.account import Account
+from costream.edge.messages import Session
+from costream.edge.outbox import Item, Outbox
+from costream.edge.receiver import Answer, Receiver, Wanted
+from costream.edge.wire import INTERVAL, LARGEST, PACKET, SESSION, packed, record
+from costream.errors import DeliveryError, RejectedError
+from costream.video.backoff import Backoff
+
+BUSY = 0.5
+"""Seconds before a receiver that takes no more is asked again."""
+
+OnWanted = Callable[[Wanted], Iterator[bytes]]
+"""Returns the records that answer a wish."""
+
+logger = logging.getLogger("costream")
+
+
+class Uplink:
+    """Sends what waits, again and again until it has arrived.
+
+    A request is answered with what arrived by then: one that was not answered is sent again, and
+    the receiver leaves out what it has.
+
+    Args:
+        receiver: where to.
+        outbox: what waits.
+        account: counts.
+        heartbeat: seconds after which a request is made at the latest.
+        on_wanted: answers wishes for a stretch in full.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        outbox: Outbox,
+        account: Account,
+        heartbeat: float,
+        on_wanted: OnWanted,
+    ) -> None:
+        self._receiver = receiver
+        self._outbox = outbox
+        self._account = account
+        self._heartbeat = heartbeat
+        self._on_wanted = on_wanted
+        self._session = secrets.token_hex(8)
+        self._instance = ""
+        self._next = 0
+        self._more = False
+        self._said = False
+        self._backoff = Backoff(math.inf)
+        self._stopped = threading.Event()
+        self._wishes: list[Wanted] = []
+        self._flight: list[Item] = []
+        self.fps: float | None = None
+        """At which the receiver wants the camera to be sampled, once it has said so."""
+
+    def greet(self) -> float:
+        """Asks the receiver for the rate, for as long as it takes.
+
+        Returns:
+            Sampled frames a second; 0.0 where it was stopped meanwhile.
+
+        Raises:
+            RejectedError: the receiver refuses.
+        """
+        while not self._stopped.is_set() and self.fps is None:
+            self._try()
+        return self.fps or 0.0
+
+    def run(self) -> None:
+        """Sends until it is stopped.
+
+        Raises:
+            RejectedError: the receiver refuses what was accepted before.
+        """
+        while not self._stopped.is_set():
+            if not self._more:
+                self._outbox.wait(self._heartbeat)
+            self._try()
+
+    def stop(self) -> None:
+        """Ends it, soon."""
+        self._stopped.set()
+        self._outbox.wake()
+
+    def _try(self) -> None:
+        """Makes one request, and waits where it failed."""
+        try:
+            answer = self._receiver.send(self._body())
+        except RejectedError:
+            raise
+        except DeliveryError as error:
+            self._account.failures += 1
+            if not self._said:
+                self._said = True
+                logger.warning("%s; it is tried again", error)
+            self._stopped.wait(self._backoff.next_delay())
+            return
+        if self._said:
+            self._said = False
+            logger.warning("the receiver is back")
+        self._backoff.note_frame()
+        self._take(answer)
+
+    def _body(self) -> list[bytes]:
+        session = Session(self._session, self._instance, self._next)
+        self._flight = self._outbox.batch() if self._instance else []
+        body = [record(SESSION, session.encode()), *_bundled(self._flight)]
+        wishes, self._wishes = self._wishes, []
+        for wish in wishes:
+            body += self._on_wanted(wish)
+        return body
+
+    def _take(self, answer: Answer) -> None:
+        account = self._account
+        account.requests += 1
+        account.sent += answer.sent
+        self.fps = answer.fps
+        self._wishes += answer.wanted
+        if answer.instance != self._instance:
+            self._instance, self._next = answer.instance, 0
+            self._outbox.restart()
+            self._more = True
+            return
+        count = answer.next - self._next
+        if not 0 <= count <= len(self._flight):
+            raise RejectedError("the receiver lost count: start the edge again")
+        account.packets += sum(len(i.payload) for i in self._flight[:count] if i.kind == PACKET)
+        self._next = answer.next
+        self._more = self._outbox.arrived(count) or bool(self._wishes)
+        if answer.busy:
+            self._stopped.wait(BUSY)
+
+
+def _bundled(items: list[Item]) -> Iterator[bytes]:
+    """Yields records, those of intervals in a row as one."""
+    bundle = bytearray()
+    for item in items:
+        one = record(item.kind, item.payload)
+        if item.kind == INTERVAL and len(bundle) + len(one) <= LARGEST:
+            bundle += one
+            continue
+        if bundle:
+            yield packed(bytes(bundle))
+            bundle = bytearray()
+        if item.kind == INTERVAL:
+            bundle += one
+        else:
+            yield one
+    if bundle:
+        yield packed(bytes(bundle))
