@@ -10,7 +10,9 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
@@ -77,6 +79,7 @@ def run_command() -> int:
     _write_in_any_locale()
     quiet_libraries()
     try:
+        load_commands(sys.argv[1:])
         app()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
@@ -93,6 +96,14 @@ def run_command() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def load_commands(arguments: Sequence[str]) -> None:
+    """Adds the commands to the app; the edge's alone where it is the one that is wanted.
+
+    It runs on small machines, and is there sooner by itself.
+    """
+    import_module("costream.cli." + ("edge" if arguments[:1] == ["edge"] else "commands"))
 
 
 def _complain(error: CoStreamError | OSError) -> None:

@@ -133,6 +133,4 @@ def _shown(frame: NativeFrame, decoded: DecodedFrame) -> NativeFrame:
     if not isinstance(coded, Coded):
         raise SourceError("a picture can't be told from others: send the camera's stream as it is")
     digest = Picture(decoded.frame, decoded.display).digest()
-    return NativeFrame(
-        frame.record, frame.decoded, Shown(coded.order, decoded.display, digest)
-    )
+    return NativeFrame(frame.record, frame.decoded, Shown(coded.order, decoded.display, digest))

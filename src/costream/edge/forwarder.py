@@ -52,17 +52,17 @@ class Forwarder:
         self._seen: float | None = None  # when the last frame came
         self._line: _Line | None = None
 
-    def run(self, uplink: Uplink) -> None:
+    def run(self, fps: float, uplink: Uplink) -> None:
         """Reads until it is stopped, or until a file has ended.
 
         Args:
-            uplink: says at which rate the camera is sampled.
+            fps: at which the camera is sampled at first.
+            uplink: says at which rate it is sampled by now.
 
         Raises:
             SourceRefusedError: asking for the camera again is of no use.
             SourceError: a file can't be read.
         """
-        fps = uplink.greet()
         while not self._stopped.is_set():
             camera = self._connect(self._ring)
             try:
@@ -144,7 +144,7 @@ class _Line:
         self._begun = Item(CAMERA, begun.encode())
         self._parameters: CodecParameters | None = None
         self._told = self._begun
-        self._covered = range(0)  # of packets, by order, that the receiver will have been sent
+        self._covered = range(0)  # numbers of what the receiver's decoder is given in a row
         self._standing: Shown | None = None
         self._is_new = True
 
@@ -153,9 +153,9 @@ class _Line:
         interval, packets = passage.interval, passage.packets
         if self._is_new or self._outbox.wants_start:
             self._start(packets or self._again(), standing=not packets)
-        elif packets and packets[0].order in self._covered and self._goes_on(packets[-1]):
-            self._outbox.add(_items(p for p in packets if p.order not in self._covered))
-            self._covered = range(self._covered.start, packets[-1].order + 1)
+        elif packets and packets[0].number in self._covered and self._goes_on(packets[-1]):
+            self._outbox.add(_items(p for p in packets if p.number not in self._covered))
+            self._covered = range(self._covered.start, packets[-1].number + 1)
         elif packets:
             self._start(packets, standing=False)
         self._standing = interval.standing or self._standing
@@ -182,16 +182,18 @@ class _Line:
             self._parameters = parameters
             self._told = Item(PARAMETERS, encode_parameters(parameters))
         self._is_new = False
-        self._covered = range(packets[0].order, packets[-1].order + 1)
-        items = list(_items(packets, restart=True))
+        first = packets[0]
+        goes_on = first.number == self._covered.stop and not first.fresh
+        self._covered = range(first.number, packets[-1].number + 1)
+        items = list(_items(packets, restart=not goes_on))
         self._outbox.begin(self._begun, self._told, items, self._standing if standing else None)
 
 
-def _items(packets: Iterator[GivenPacket] | list[GivenPacket], *, restart: bool = False) -> Iterator[Item]:
+def _items(
+    packets: Iterator[GivenPacket] | list[GivenPacket], *, restart: bool = False
+) -> Iterator[Item]:
     for packet in packets:
-        sent = SentPacket(
-            packet.order, packet.data, packet.pts, packet.dts, packet.key, restart
-        )
+        sent = SentPacket(packet.order, packet.data, packet.pts, packet.dts, packet.key, restart)
         restart = False
         yield Item(PACKET, sent.encode())
 

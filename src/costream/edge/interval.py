@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from costream.edge.numbers import Numbers, put, put_signed
 from costream.errors import SettingsError
@@ -67,7 +68,6 @@ class Interval:
     def time(self) -> float:
         """Stream time of the sampled frame, in seconds."""
         return self.frames[-1].record.time
-
 
     @property
     def standing(self) -> Shown | None:
@@ -132,9 +132,7 @@ def encode_shown(target: bytearray, shown: Shown) -> None:
     display = shown.display
     stretched = display.aspect != 1
     put(target, shown.order)
-    target.append(
-        display.rotation // 90 | _MIRRORED * display.mirrored | _STRETCHED * stretched
-    )
+    target.append(display.rotation // 90 | _MIRRORED * display.mirrored | _STRETCHED * stretched)
     if stretched:
         put(target, display.aspect.numerator)
         put(target, display.aspect.denominator)
@@ -156,7 +154,7 @@ def decode_interval(payload: bytes, beat: Beat) -> Interval:
         frames.append(frame)
         expected = stamp + step
     times = [frame.record.time for frame in frames]
-    if not frames or numbers.rest or any(b <= a for a, b in zip(times, times[1:])):
+    if not frames or numbers.rest or any(b <= a for a, b in pairwise(times)):
         raise SettingsError("a record holds no interval of frames in display order")
     return Interval(tuple(frames))
 
@@ -166,7 +164,9 @@ def _decode_frame(
 ) -> tuple[int, NativeFrame]:
     marks = numbers.take(1)[0]
     if marks & _TYPE == _TYPE:
-        raise SettingsError("a record holds a frame of no type: send I, P or B as docs/push.md says")
+        raise SettingsError(
+            "a record holds a frame of no type: send I, P or B as docs/push.md says"
+        )
     stamp = expected if marks & _ON_BEAT else expected + numbers.signed()
     if abs(stamp) >= 1 << 63:
         raise SettingsError("a record holds a stamp of more than 64 bits")

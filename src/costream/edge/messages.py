@@ -216,9 +216,7 @@ class SentPacket:
 
     def stored(self, number: int, parameters: CodecParameters, received: float) -> StoredPacket:
         """Returns it as a ring keeps it."""
-        return StoredPacket(
-            number, self.data, self.pts, self.dts, self.key, parameters, received
-        )
+        return StoredPacket(number, self.data, self.pts, self.dts, self.key, parameters, received)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from time import monotonic
 from typing import BinaryIO, Protocol, cast
 
 import av
@@ -34,13 +33,12 @@ from costream.edge.wire import (
 from costream.errors import SettingsError, SourceError
 from costream.video import Stream
 from costream.video.clock import TickGrid
-from costream.video.display import AS_CODED, Display
+from costream.video.display import AS_CODED
 from costream.video.gap import Gap
 from costream.video.packet_ring import CodecParameters
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, StreamHealth
 from costream.video.references import Coded
-from costream.video.sample import StreamInfo
 
 LATE = "the line to the edge was too slow"
 
@@ -237,9 +235,7 @@ class _Decoding:
         packet = cast("Packet[VideoStream]", Packet(sent.data))
         packet.pts, packet.dts = sent.pts, sent.dts
         packet.time_base, packet.is_keyframe = parameters.time_base, sent.key
-        packet.opaque = Coded(
-            sent.order, sent.pts, len(sent.data), corrupt=False, stored=stored
-        )
+        packet.opaque = Coded(sent.order, sent.pts, len(sent.data), corrupt=False, stored=stored)
         try:
             self._waiting += context.decode(packet)
         except av.FFmpegError:

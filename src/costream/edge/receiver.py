@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 
 from costream.edge.wire import FRAMED
 from costream.errors import DeliveryError, RejectedError, SettingsError
+from costream.printable import printable
 
 TIMEOUT = 30.0
 """Seconds for which a connection may stand still."""
 
 _CHUNK = 16 << 10
 _LARGEST_ANSWER = 1 << 20
-_REFUSALS = frozenset({401, 403, 404, 409, 413, 415, 421, 422})
+_REFUSALS = frozenset({401, 403, 404, 405, 409, 410, 413, 415, 421})
+_NOT_UNDERSTOOD = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class Receiver:
             body: its parts.
 
         Raises:
-            RejectedError: the receiver refuses it and will do so again.
+            RejectedError: the receiver refuses it, and will do so until something is changed there.
+            SettingsError: it does not understand it.
             DeliveryError: it could not be sent, or was not answered: it may have arrived.
         """
         try:
@@ -104,6 +107,8 @@ class Receiver:
         if status != 200:
             self.close()
             cause = f"{self._host} answers {status}: {_told(told)}"
+            if status == _NOT_UNDERSTOOD:
+                raise SettingsError(cause)
             raise RejectedError(cause) if status in _REFUSALS else DeliveryError(cause)
         return _answer(told, sent)
 
@@ -193,9 +198,8 @@ def _reason(error: Exception) -> str:
 
 def _told(body: bytes) -> str:
     try:
-        found = json.loads(body)
-        return str(found.get("error", found.get("detail", found)))[:300]
-    except (ValueError, AttributeError):
+        return printable(str(json.loads(body)["error"]["message"])[:300])
+    except (ValueError, KeyError, TypeError):
         return "no reason given"
 
 

@@ -13,11 +13,14 @@ from costream.edge.messages import Session
 from costream.edge.outbox import Item, Outbox
 from costream.edge.receiver import Answer, Receiver, Wanted
 from costream.edge.wire import INTERVAL, LARGEST, PACKET, SESSION, packed, record
-from costream.errors import DeliveryError, RejectedError
+from costream.errors import DeliveryError, RejectedError, SettingsError
 from costream.video.backoff import Backoff
 
 BUSY = 0.5
 """Seconds before a receiver that takes no more is asked again."""
+
+ABSENT = 2.0
+"""Seconds before a receiver is asked again that does not read the camera at the moment."""
 
 OnWanted = Callable[[Wanted], Iterator[bytes]]
 """Returns the records that answer a wish."""
@@ -59,47 +62,46 @@ class Uplink:
         self._said = False
         self._backoff = Backoff(math.inf)
         self._stopped = threading.Event()
+        self._greeted = threading.Event()
         self._wishes: list[Wanted] = []
         self._flight: list[Item] = []
         self.fps: float | None = None
         """At which the receiver wants the camera to be sampled, once it has said so."""
 
-    def greet(self) -> float:
-        """Asks the receiver for the rate, for as long as it takes.
+    def greeted(self) -> float | None:
+        """Waits until the receiver has said at which rate the camera is sampled.
 
         Returns:
-            Sampled frames a second; 0.0 where it was stopped meanwhile.
-
-        Raises:
-            RejectedError: the receiver refuses.
+            Sampled frames a second; None where it was stopped before.
         """
-        while not self._stopped.is_set() and self.fps is None:
-            self._try()
-        return self.fps or 0.0
+        self._greeted.wait()
+        return self.fps
 
     def run(self) -> None:
         """Sends until it is stopped.
 
         Raises:
-            RejectedError: the receiver refuses what was accepted before.
+            RejectedError: the receiver refuses the very first request.
+            SettingsError: it does not understand one.
         """
         while not self._stopped.is_set():
-            if not self._more:
+            if not self._more and self.fps is not None:
                 self._outbox.wait(self._heartbeat)
             self._try()
 
     def stop(self) -> None:
         """Ends it, soon."""
         self._stopped.set()
+        self._greeted.set()
         self._outbox.wake()
 
     def _try(self) -> None:
         """Makes one request, and waits where it failed."""
         try:
             answer = self._receiver.send(self._body())
-        except RejectedError:
-            raise
         except DeliveryError as error:
+            if isinstance(error, RejectedError) and self.fps is None:
+                raise
             self._account.failures += 1
             if not self._said:
                 self._said = True
@@ -126,19 +128,26 @@ class Uplink:
         account.requests += 1
         account.sent += answer.sent
         self.fps = answer.fps
+        self._greeted.set()
         self._wishes += answer.wanted
         if answer.instance != self._instance:
             self._instance, self._next = answer.instance, 0
             self._outbox.restart()
-            self._more = True
+            self._more = bool(answer.instance)
+            self._pause(answer)
             return
         count = answer.next - self._next
         if not 0 <= count <= len(self._flight):
-            raise RejectedError("the receiver lost count: start the edge again")
+            raise SettingsError("the receiver lost count: start the edge again")
         account.packets += sum(len(i.payload) for i in self._flight[:count] if i.kind == PACKET)
         self._next = answer.next
         self._more = self._outbox.arrived(count) or bool(self._wishes)
-        if answer.busy:
+        self._pause(answer)
+
+    def _pause(self, answer: Answer) -> None:
+        if not answer.instance:
+            self._stopped.wait(ABSENT)
+        elif answer.busy:
             self._stopped.wait(BUSY)
 
 

@@ -375,6 +375,8 @@ class Decoder:
     def restart(self) -> None:
         """Has the decoder forget all pictures, to go on at a random access point."""
         self.stream.codec_context.flush_buffers()
+        if self._given is not None:
+            self._given.restart()
 
     def finish(self) -> None:
         """Settles, after the last frame, what is to be said of the whole stream.

@@ -26,6 +26,7 @@ class GivenPacket:
     """A packet that the decoder was given.
 
     Attributes:
+        number: counts what the decoder is given.
         order: its place in decoding order among all packets of the stream.
         data: its bytes, as they came.
         pts: when it is shown, corrected; None where unknown.
@@ -33,15 +34,18 @@ class GivenPacket:
         key: the demuxer says that a group of pictures begins with it.
         restart: every picture that follows it in decoding and display order can be decoded from
             here.
+        fresh: the decoder had forgotten all pictures before it.
         parameters: how it is decoded.
     """
 
+    number: int
     order: int
     data: bytes
     pts: int | None
     dts: int | None
     key: bool
     restart: bool
+    fresh: bool
     parameters: CodecParameters
 
     def leads(self, pts: int | None) -> bool:
@@ -57,7 +61,8 @@ class DecoderInput:
 
     def __init__(self) -> None:
         self._given: list[GivenPacket] = []
-        self._bytes = 0
+        self._bytes = self._number = 0
+        self._fresh = True
         self._parameters: CodecParameters | None = None
         self._video: VideoStream | None = None
 
@@ -65,7 +70,7 @@ class DecoderInput:
         """Starts with a stream that was just opened."""
         extradata = video.codec_context.extradata
         self._video, self._extradata = video, Extradata(extradata)
-        self._given, self._bytes = [], 0
+        self._given, self._bytes, self._fresh = [], 0, True
         self._describe(video, extradata)
 
     def _describe(self, video: VideoStream, extradata: bytes | None) -> None:
@@ -84,23 +89,31 @@ class DecoderInput:
         if extradata is not None:
             self._describe(self._video, extradata)
         given = GivenPacket(
+            self._number,
             coded.order,
             bytes(packet),
             packet.pts,
             packet.dts,
             packet.is_keyframe,
             self._is_restart(packet),
+            self._fresh,
             self._parameters,
         )
+        self._number += 1
+        self._fresh = False
         self._given.append(given)
         self._bytes += len(given.data)
         if given.restart:
             self._forget()
         if self._bytes > MAX_BYTES:
             raise SourceError(
-                f"the camera sent no random access point in {MAX_BYTES >> 20} MiB: have its encoder "
-                "send key frames (IDR) more often"
+                f"the camera sent no random access point in {MAX_BYTES >> 20} MiB: have it send "
+                "key frames (IDR) more often"
             )
+
+    def restart(self) -> None:
+        """Notes that the decoder forgets all pictures."""
+        self._fresh = True
 
     def _is_restart(self, packet: Packet[VideoStream]) -> bool:
         if not packet.is_keyframe or self._units is None:

@@ -174,7 +174,7 @@ class Stream:
         self.given: DecoderInput | None = None
         """Set before the source is opened, it notes what the decoder is given."""
         self.away: float | None = None
-        """Seconds for which the source was away before it was opened, where it knows that itself."""
+        """Seconds for which the source was away before, where it knows that itself."""
         self.on_gap: Callable[[Gap], None] | None = None
         """Told of gaps that the source itself tells of."""
         self._left = False

@@ -13,8 +13,8 @@ from costream.video.credentials import Credentials
 from costream.video.naming import is_path, masked, protocol
 from costream.video.reach import named_host
 
-PUSH = "push"
-"""The URL of a camera that sends its stream to the API."""
+PUSH, EDGE = "push", "edge"
+"""The URLs of cameras that send their streams to the API: by themselves, and by costream edge."""
 
 SYNTHETIC = "synthetic:"
 """Begins the URLs of cameras that show the synthetic world."""
@@ -27,7 +27,7 @@ _FORGOTTEN = re.compile(rf"(?P<scheme>{'|'.join(SCHEMES)}):/?[^/]", re.I)
 
 def is_file_url(url: str) -> bool:
     """Whether a camera is a file of this machine."""
-    named = url in (PUSH, "-") or url.startswith(SYNTHETIC) or _FORGOTTEN.match(url)
+    named = url in (PUSH, EDGE, "-") or url.startswith(SYNTHETIC) or _FORGOTTEN.match(url)
     return is_path(url) and not named
 
 

@@ -1,0 +1,41 @@
+"""All commands: importing a command's module adds it to the app."""
+
+from costream.cli import (
+    bench,
+    bench_bitstream,
+    bench_capacity,
+    bench_peers,
+    bench_signal,
+    bench_speed,
+    check,
+    demo,
+    doctor,
+    edge,
+    evaluate,
+    inspect,
+    plan,
+    run,
+    serve,
+    synth,
+    train,
+)
+
+__all__ = [
+    "bench",
+    "bench_bitstream",
+    "bench_capacity",
+    "bench_peers",
+    "bench_signal",
+    "bench_speed",
+    "check",
+    "demo",
+    "doctor",
+    "edge",
+    "evaluate",
+    "inspect",
+    "plan",
+    "run",
+    "serve",
+    "synth",
+    "train",
+]
