@@ -38,15 +38,24 @@ class Forwarder:
         ring: keeps the newest packets, all of them.
         outbox: takes what is to be sent.
         account: counts.
+        waits: a source that has an end, such as a file, is read no faster than it is sent; a camera
+            never waits.
     """
 
     def __init__(
-        self, connect: Connect, ring: PacketRing, outbox: Outbox, account: Account
+        self,
+        connect: Connect,
+        ring: PacketRing,
+        outbox: Outbox,
+        account: Account,
+        *,
+        waits: bool = True,
     ) -> None:
         self._connect = connect
         self._ring = ring
         self._outbox = outbox
         self._account = account
+        self._waits = waits
         self._backoff = Backoff(math.inf)
         self._stopped = threading.Event()
         self._seen: float | None = None  # when the last frame came
@@ -97,8 +106,7 @@ class Forwarder:
         yield _part(head, LOST, encode_lost("the stretch is whole"))
 
     def _follow(self, camera: EdgeCamera, fps: float, uplink: Uplink) -> None:
-        # A file can wait; a camera can't.
-        self._outbox.patient = not camera.info.live
+        self._outbox.patient = self._waits and not camera.info.live
         line = self._line = _Line(self._outbox, camera, fps, self._away())
         for passage in camera.passages(fps):
             if self._stopped.is_set():

@@ -84,10 +84,13 @@ class Uplink:
             RejectedError: the receiver refuses the very first request.
             SettingsError: it does not understand one.
         """
-        while not self._stopped.is_set():
-            if not self._more and self.fps is not None:
-                self._outbox.wait(self._heartbeat)
-            self._try()
+        try:
+            while not self._stopped.is_set():
+                if not self._more and self.fps is not None:
+                    self._outbox.wait(self._heartbeat)
+                self._try()
+        finally:
+            self._receiver.close()
 
     def stop(self) -> None:
         """Ends it, soon."""

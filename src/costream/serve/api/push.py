@@ -27,7 +27,12 @@ _KINDS = ("video/mp2t", "video/mp4", FRAMED)
 _BODY = {"requestBody": {"required": True, "content": dict.fromkeys(_KINDS, _VIDEO)}}
 
 
-@router.post("/{id}/push", summary="Send a camera's stream", openapi_extra=_BODY)
+@router.post(
+    "/{id}/push",
+    summary="Send a camera's stream",
+    openapi_extra=_BODY,
+    response_model_exclude_none=True,
+)
 async def push(
     service: Service, server: Server, clients: LongLived, request: Request, id: Id
 ) -> Pushed:
