@@ -230,6 +230,16 @@ NB_MODULE(_bitstream, module) {
           "luma"_a,
           "The largest difference of the mean of 8x8 samples from what is expected by now; inf "
           "where nothing is.")
+      .def(
+          "change",
+          [](const Tracker& tracker, const Luma& luma) {
+            check(luma);
+            return tracker.change(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                                  static_cast<int>(luma.shape(0)));
+          },
+          "luma"_a,
+          "The largest difference of the mean of 8x8 samples of a decoded picture from that of the "
+          "picture it began with; inf where they are not of one size.")
       .def("carry", &Tracker::carry,
            "Go on behind an intra picture that is taken to look like the one before.")
       .def_prop_ro(

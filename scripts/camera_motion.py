@@ -61,7 +61,7 @@ class Hall:
         """Encodes the hall along a way; returns what is sampled of it."""
         frames = (self._cut(self.camera.frame(index), way[index]) for index in range(FRAMES))
         encode(frames, path, fps=FPS, settings=EncoderSettings())
-        with Stream(path, motion=False) as stream:
+        with Stream(path, motion=False, decode="all") as stream:
             return list(stream.samples(2))
 
     def look(self, index: int, aim: Way) -> Looks:

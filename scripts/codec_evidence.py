@@ -202,7 +202,7 @@ Rows = dict[str, list[tuple[float, ...]]]
 
 def measure_case(case: SignalCase, seed: int, folder: Path, found: Rows) -> None:
     """Adds one stream's figures: AUCs, and keep, recall and precision by rule."""
-    with Stream(film(case, seed, folder)) as stream:
+    with Stream(film(case, seed, folder), decode="all") as stream:
         samples = list(stream.samples(FPS))
     indices = [round(sample.time * case.fps) for sample in samples]
     judge = Judge.of_camera(case.camera(seed), indices, GRID)

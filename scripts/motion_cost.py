@@ -32,7 +32,7 @@ def decode(path: str, options: dict[str, str]) -> int:
 
 def stream(path: str, motion: bool) -> int:
     """Samples a file at 2 fps; returns its number of frames."""
-    with Stream(path, motion=motion) as opened:
+    with Stream(path, motion=motion, decode="all") as opened:
         for _ in opened.samples(2):
             pass
         return opened.health.frames

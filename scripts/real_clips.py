@@ -79,7 +79,7 @@ def keep(path: Path, size: tuple[int, int]) -> Kept:
     grid = PatchGrid(size[1] // PATCH, size[0] // PATCH, MERGE)
     anchors = PrunerSettings(anchor_every=round(HELD_WINDOWS * WINDOW * FPS))
     pruner = PRUNERS[DEFAULT_PRUNER](grid, anchors)
-    with Stream(path, motion=False) as stream:
+    with Stream(path, motion=False, decode="all") as stream:
         masks = [pruner.decide(patch).groups for patch in pairs(stream.samples(FPS))][1:]
     return Kept(int(np.sum(masks)), len(masks) * grid.groups)
 

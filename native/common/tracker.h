@@ -34,40 +34,32 @@ class Tracker {
     luma_.resize(16 * static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_));
     base_.assign(luma_.size() / 16, 0.0f);
     take(luma, stride);
+    first_ = last_;
   }
 
   // A later picture was decoded after all: it is exactly known, and what follows is predicted from
   // it, but still compared with the first one.
   void restart(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
     if (width != width_ || height != height_) return fail();
-    for (int row = 0; row < rows_; ++row)
-      for (int column = 0; column < columns_; ++column)
-        base_[index(column, row)] -= decoded_mean(column, row);
     take(luma, stride);
-    for (int row = 0; row < rows_; ++row)
-      for (int column = 0; column < columns_; ++column)
-        base_[index(column, row)] += decoded_mean(column, row);
+    for (std::size_t at = 0; at < base_.size(); ++at) base_[at] = last_[at] - first_[at];
   }
 
-  // The largest difference of the mean of 8x8 samples of a picture from what is expected by now;
-  // infinity where nothing is.
+  // The largest difference of the mean of 8x8 samples of a decoded picture from the first one's;
+  // infinity where they are not of one size. Nothing of it is an estimate.
+  float change(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
+    return largest_difference(luma, stride, width, height, [this](std::size_t at) {
+      return 16 * first_[at];
+    });
+  }
+
+  // The largest difference of the mean of 8x8 samples of a decoded picture from what is expected by
+  // now; infinity where nothing is.
   float surprise(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
-    if (failed() || width != width_ || height != height_)
-      return std::numeric_limits<float>::infinity();
-    float largest = 0;
-    for (int row = 0; row + 1 < height / 4; row += 2) {
-      for (int column = 0; column + 1 < width / 4; column += 2) {
-        const std::uint8_t* then = sample(column, row);
-        const std::uint8_t* now = luma + 4 * row * stride + 4 * column;
-        int sum = 0;
-        for (int y = 0; y < 8; ++y, then += 4 * columns_, now += stride)
-          for (int x = 0; x < 8; ++x) sum += now[x] - then[x];
-        const float expected = delta(column, row) + delta(column + 1, row) +
-                               delta(column, row + 1) + delta(column + 1, row + 1);
-        largest = std::max(largest, std::abs(static_cast<float>(sum) / 64 - expected / 4));
-      }
-    }
-    return largest;
+    if (failed()) return std::numeric_limits<float>::infinity();
+    return largest_difference(luma, stride, width, height, [this](std::size_t at) {
+      return 16 * (last_[at] + delta_[at]);
+    });
   }
 
   // An intra picture follows that isn't told of, but looks like the one before as far as is known.
@@ -148,7 +140,11 @@ class Tracker {
 
   // The mean of the 4x4 block, and that of its lowest row and its last column. Those behind the
   // borders are like those at them.
-  float mean(int column, int row) const { return box(column, row, 0, 4, 0, 4); }
+  float mean(int column, int row) const {
+    column = std::clamp(column, 0, columns_ - 1);
+    row = std::clamp(row, 0, rows_ - 1);
+    return last_[index(column, row)] + delta_[index(column, row)];
+  }
   float lower_edge(int column, int row) const { return box(column, row, 0, 4, 3, 4); }
   float right_edge(int column, int row) const { return box(column, row, 3, 4, 0, 4); }
 
@@ -231,6 +227,34 @@ class Tracker {
   }
 
  private:
+  // Of the means of 8x8 samples, from what `sum` says that 4x4 of them add up to.
+  template <typename Sum>
+  float largest_difference(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height,
+                           Sum sum) const {
+    if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
+    const auto pairs = static_cast<std::size_t>(width / 8);
+    std::vector<std::uint16_t> down(8 * pairs);
+    float largest = 0;
+    for (int row = 0; row + 1 < height / 4; row += 2) {
+      // Columns first: compilers make vectors of these.
+      std::fill(down.begin(), down.end(), std::uint16_t{0});
+      for (int y = 0; y < 8; ++y) {
+        const std::uint8_t* const line = luma + (4 * row + y) * stride;
+        for (std::size_t x = 0; x < down.size(); ++x)
+          down[x] = static_cast<std::uint16_t>(down[x] + line[x]);
+      }
+      const std::size_t upper = index(0, row), lower = index(0, row + 1);
+      for (std::size_t pair = 0; pair < pairs; ++pair) {
+        int now = 0;
+        for (std::size_t x = 0; x < 8; ++x) now += down[8 * pair + x];
+        const std::size_t at = 2 * pair;
+        const float then =
+            sum(upper + at) + sum(upper + at + 1) + sum(lower + at) + sum(lower + at + 1);
+        largest = std::max(largest, std::abs(static_cast<float>(now) - then));
+      }
+    }
+    return largest / 64;
+  }
   // What comes next is predicted from a decoded picture of the size at hand. Blocks are whole, the
   // last ones filled up with their last samples.
   void take(const std::uint8_t* luma, std::ptrdiff_t stride) {
@@ -239,7 +263,21 @@ class Tracker {
       std::memcpy(to, luma + std::min(y, height_ - 1) * stride, static_cast<std::size_t>(width_));
       std::memset(to + width_, to[width_ - 1], static_cast<std::size_t>(4 * columns_ - width_));
     }
-    delta_.assign(luma_.size() / 16, 0.0f);
+    last_.resize(luma_.size() / 16);
+    std::vector<std::uint16_t> down(4 * static_cast<std::size_t>(columns_));
+    for (int row = 0; row < rows_; ++row) {
+      // Columns first: compilers make vectors of these.
+      const std::uint8_t* const lines = sample(0, row);
+      for (std::size_t x = 0; x < down.size(); ++x)
+        down[x] = static_cast<std::uint16_t>(lines[x] + lines[x + down.size()] +
+                                             lines[x + 2 * down.size()] +
+                                             lines[x + 3 * down.size()]);
+      for (int column = 0; column < columns_; ++column) {
+        const std::uint16_t* const four = down.data() + 4 * column;
+        last_[index(column, row)] = static_cast<float>(four[0] + four[1] + four[2] + four[3]) / 16;
+      }
+    }
+    delta_.assign(last_.size(), 0.0f);
     doubt_.assign(delta_.size(), 0);
     touched_.clear();
     worst_ = 0;
@@ -256,8 +294,7 @@ class Tracker {
   const std::uint8_t* sample(int column, int row) const {
     return luma_.data() + (static_cast<std::ptrdiff_t>(row) * 4 * columns_ + column) * 4;
   }
-  // The mean of a part of the block's samples, of the picture that was decoded last and by now.
-  float decoded_mean(int column, int row) const { return decoded_box(column, row, 0, 4, 0, 4); }
+  // The mean of a part of the block's samples, by now and of the picture that was decoded last.
   float box(int column, int row, int left, int right, int top, int bottom) const {
     column = std::clamp(column, 0, columns_ - 1);
     row = std::clamp(row, 0, rows_ - 1);
@@ -288,7 +325,9 @@ class Tracker {
   int width_ = 0, height_ = 0;      // luma samples
   int columns_ = 0, rows_ = 0;      // 4x4 blocks
   std::vector<std::uint8_t> luma_;  // of the picture that was decoded last
-  std::vector<float> base_;         // of its blocks' means from those of the first picture
+  std::vector<float> last_;         // means of its blocks
+  std::vector<float> first_;        // those of the picture that is compared with
+  std::vector<float> base_;         // what lies between the two, as far as it is known
   std::vector<float> delta_;        // of the blocks' means since
   std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since
   std::vector<std::uint32_t> touched_;  // by the picture at hand: of four blocks, the first

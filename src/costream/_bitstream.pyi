@@ -119,6 +119,11 @@ class Tracker:
 
         It is inf where nothing is.
         """
+    def change(self, luma: npt.NDArray[np.uint8]) -> float:
+        """Largest difference of the mean of 8x8 samples of a decoded picture from the first one's.
+
+        It is inf where they are not of one size.
+        """
     def carry(self) -> None:
         """Go on behind an intra picture that is taken to look like the one before."""
     @property

@@ -68,7 +68,7 @@ class ConfigError(SettingsError):
 
 
 class IntegrityError(CoStreamError):
-    """An invariant of the KV pool does not hold."""
+    """An invariant of ours does not hold, such as one of the KV pool."""
 
 
 class PoolExhaustedError(CoStreamError):

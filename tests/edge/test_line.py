@@ -12,7 +12,7 @@ import pytest
 from costream.errors import RejectedError
 from tests.edge.rig import Edge, EdgeBackend, Line, Reader, at_the_camera, until
 
-DECODE = "changes"
+DECODE = "auto"
 PUSH = "/api/cameras/door/push"
 
 Lines = Callable[..., Line]

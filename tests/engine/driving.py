@@ -9,7 +9,7 @@ import torch
 
 from costream.engine.batch import Batch
 from costream.engine.draft import Draft
-from costream.engine.ingest import WindowInput
+from costream.engine.ingest import ReadingCost, WindowInput
 from costream.engine.overlap import Overlap
 from costream.engine.plan import Plan, WindowState
 from costream.engine.refresh import RefreshPolicy, RefreshSettings
@@ -83,7 +83,7 @@ def from_nothing(
     overlap = Overlap(before.patches, before.table, before.patches[0].tick)
     draft = Draft(watch.stream, runner.pool, before, overlap, rebase=True, exact=True)
     draft.begin_again(before.base_tick)
-    nothing_new = WindowInput(0, overlap.start, overlap.start, (), None, 0.0, 0.0)
+    nothing_new = WindowInput(0, overlap.start, overlap.start, (), None, ReadingCost(), 0.0)
     plan = draft.finish(nothing_new, watch.questions)
     (output,) = runner.run(Batch([plan]))
     watch.state.abandon(plan)

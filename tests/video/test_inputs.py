@@ -27,7 +27,7 @@ def number(sample):
     return int((luma > 128) @ (1 << np.arange(BARS)))
 
 
-@pytest.mark.parametrize("decode", ["all", "changes"])
+@pytest.mark.parametrize("decode", ["all", "auto"])
 @inputs(
     "frames, seconds",
     ("base.mp4", 500, 19.96),
@@ -61,7 +61,7 @@ def test_evidence_of_both_halves_is_sound(found, frames):
     assert all(np.isfinite(each.residual).all() for each in told)
 
 
-@pytest.mark.parametrize("decode", ["all", "changes"])
+@pytest.mark.parametrize("decode", ["all", "auto"])
 @inputs("first, step", ("newqp.flv", 0, 5), ("raw10.h264", 0, 2), ("out9s.flv", 0, 5))
 def test_pictures_are_those_of_their_ticks(found, first, step, decode):
     with Stream(found, decode=decode) as stream:

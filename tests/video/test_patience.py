@@ -68,7 +68,7 @@ def without_first(source, path):
     return path
 
 
-@pytest.mark.parametrize("decode", ["all", "changes"])
+@pytest.mark.parametrize("decode", ["all", "auto"])
 def test_a_file_that_begins_between_key_frames_is_whole(late, caplog, decode):
     with caplog.at_level(logging.WARNING), Stream(late, decode=decode, patience=0.01) as stream:
         samples = list(stream.samples(5))

@@ -96,7 +96,7 @@ def test_the_user_may_state_the_rate(tmp_path, container):
     assert stated == 2.5
 
 
-@pytest.mark.parametrize("decode", ["all", "changes"])
+@pytest.mark.parametrize("decode", ["all", "auto"])
 @pytest.mark.parametrize("b_frames", ["0", "2"])
 def test_time_lapse_keeps_its_stamps(tmp_path, decode, b_frames):
     seconds = [30.0 * number for number in range(20)]
@@ -112,7 +112,7 @@ def test_matroska_s_first_packets_without_decoding_stamps_are_no_bar_to_decoding
     tmp_path, caplog
 ):
     path = encode(tmp_path / "b.mkv", [panning(1, size=SMALL)[0]] * 100, options={"bf": "2"})
-    with caplog.at_level(logging.WARNING), Stream(path, decode="changes") as stream:
+    with caplog.at_level(logging.WARNING), Stream(path, decode="auto") as stream:
         assert len(list(stream.samples(5))) == 20
     assert stream.health.undecoded > 50
     assert not caplog.records

@@ -80,7 +80,7 @@ def test_all_recordings_in_a_file_are_read(tmp_path, caplog, suffix, codec, muxe
     assert not [record for record in caplog.records if "decoded whole" not in record.message]
 
 
-@pytest.mark.parametrize("decode", ["all", "changes"])
+@pytest.mark.parametrize("decode", ["all", "auto"])
 @pytest.mark.parametrize("join", [join_flv, join_mp4])
 @pytest.mark.parametrize("second", [FIRST, SECOND, {**SECOND, "x264-params": "cabac=0"}])
 def test_parameter_sets_that_come_beside_the_packets(tmp_path, caplog, join, second, decode):
@@ -102,14 +102,14 @@ def test_parameter_sets_that_are_repeated_change_nothing(tmp_path):
     seen = {}
     for repeat in (None, 7):
         path = join_flv(tmp_path / f"{repeat}.flv", whole, repeat=repeat)
-        with Stream(path, decode="changes") as stream:
+        with Stream(path, decode="auto") as stream:
             assert len(list(stream.samples(5))) == 20
         seen[repeat] = stream.health
     assert seen[7] == seen[None]
     assert seen[7].undecoded > 60
 
 
-@pytest.mark.parametrize("decode", ["all", "changes"])
+@pytest.mark.parametrize("decode", ["all", "auto"])
 def test_h265_s_parameter_sets_that_come_beside_the_packets(tmp_path, caplog, decode):
     parts = []
     for name, step, told in (("a", 2, "ctu=64:amp=1"), ("b", -2, "ctu=32:amp=0:qp=36")):
@@ -133,11 +133,11 @@ def test_decoding_on_changes_takes_parameter_sets_in_a_still_scene(tmp_path):
         parts.append(encode(tmp_path / f"{name}.mp4", [picture] * 100, options=options))
     path = join_flv(tmp_path / "both.flv", *parts)
     shown = {}
-    for decode in ("all", "changes"):
+    for decode in ("all", "auto"):
         with Stream(path, decode=decode) as stream:
             shown[decode] = [sample.picture.luma(4, 4) for sample in stream.samples(5)]
     assert stream.health.undecoded > 100
-    for seen, right in zip(shown["changes"], shown["all"], strict=True):
+    for seen, right in zip(shown["auto"], shown["all"], strict=True):
         assert np.abs(seen.astype(float) - right).max() < 4
 
 

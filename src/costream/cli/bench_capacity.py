@@ -85,9 +85,10 @@ def capacity(
     settings = settings_for(model, {})
     from costream.cli.loading import load_engine, workers_for
     from costream.lab.evaluate.capacity import measure_floor
+    from costream.lab.evaluate.figures import check_plots
 
     if plots is not None:
-        _check_plots()
+        check_plots()
     floor, console = measure_floor(source[0], settings.stride), open_console(stderr=True)
     trial = _Trial(
         partial(load_engine, model, settings, device, dtype),
@@ -172,7 +173,7 @@ class _Trial:
 
         motion = self.engine.settings.uses_motion
         sources = [
-            RehearsedSource(Connect(name, motion, "all", {"reach": "local"}), number, pace)
+            RehearsedSource(Connect(name, motion, "auto", {"reach": "local"}), number, pace)
             for number, (name, pace) in enumerate(
                 zip(spread(self.sources, streams), paces, strict=True)
             )
@@ -214,13 +215,6 @@ def parse_counts(text: str) -> list[int]:
     if not counts or min(counts) < 1:
         raise SettingsError(f"--streams takes whole numbers such as 1,4,8, not {text!r}")
     return counts
-
-
-def _check_plots() -> None:
-    """Checks that plots can be drawn, before anything is measured for them."""
-    from costream.lab.evaluate.figures import new_figure
-
-    new_figure(1, 1)
 
 
 def _plot(rows: Sequence[Capacity], folder: Path, console: Console) -> None:

@@ -102,7 +102,7 @@ def edge(
         lambda ring: EdgeCamera(
             source,
             ring=ring,
-            decode="changes",
+            decode="auto",
             timeout=reach["timeout"],
             options=reach["options"],
             credentials=reach["credentials"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import floor, isnan
 
 from costream.engine.result import Answer, Result
+from costream.video import DecodeCount
 
 UNKNOWN = "?"
 """Stands where there is no decision: the score is not a number."""
@@ -56,6 +57,13 @@ def evidence(result: Result) -> list[str]:
         f"prefilled {share(tokens.prefilled, tokens.full)}",
         f"{result.seconds.total:.2f} s",
     ]
+
+
+def reasons(decoding: DecodeCount) -> str:
+    """Returns why frames were decoded, as shares of all of them, most frequent first."""
+    decoded = {k: n for k, n in decoding.to_dict().items() if k not in ("still", "unreferenced")}
+    ordered = sorted(decoded.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {share(number, decoding.total)}" for name, number in ordered)
 
 
 def count(number: int, noun: str) -> str:

@@ -14,6 +14,7 @@ from costream.cli.access import CredentialsOpt, RtspTransportOpt, TimeoutOpt, ac
 from costream.cli.app import app
 from costream.cli.checks import check_source, positive
 from costream.cli.console import dim, open_console
+from costream.cli.figures import reasons, share
 from costream.cli.options import (
     DecodeOpt,
     FpsOpt,
@@ -50,7 +51,7 @@ def inspect_command(
     out: Annotated[
         Path | None, typer.Option("--out", help=f"Directory to write {PICTURE} and {FILM} to.")
     ] = None,
-    decode: DecodeOpt = "all",
+    decode: DecodeOpt = "auto",
     rtsp_transport: RtspTransportOpt = None,
     timeout: TimeoutOpt = 10.0,
     credentials: CredentialsOpt = None,
@@ -84,12 +85,18 @@ def _print(found: Inspection) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in _facts(found).items():
         table.add_row(dim(name), value)
-    for name, share in found.kept.items():
+    for name, kept in found.kept.items():
         mark = "  (default)" if name == DEFAULT_PRUNER else ""
-        table.add_row(dim(f"kept by {name}"), f"{share:.1%}{mark}")
+        table.add_row(dim(f"kept by {name}"), f"{kept:.1%}{mark}")
     console.print(table)
     if found.picture:
         console.print(printable(f"written: {found.picture}, {found.film}"), soft_wrap=True)
+
+
+def _decoded(found: Inspection) -> str:
+    count = found.decoding
+    said = f"{share(count.decoded, count.total)} of the frames: {reasons(count)}"
+    return said + (f" (since {found.why_whole})" if found.why_whole else "")
 
 
 def _camera(found: Inspection) -> str:
@@ -129,6 +136,6 @@ def _facts(found: Inspection) -> dict[str, str]:
         "qp": "not told" if found.qp is None else f"{found.qp:.1f} on average",
         "whole picture": _camera(found),
         "damaged frames": str(found.damaged),
-        "not decoded": f"{found.undecoded} frames",
+        "decoded": _decoded(found),
         "sampled": f"{found.samples} frames at {found.fps:g} a second, {found.groups} groups each",
     }

@@ -82,7 +82,8 @@ DecodeOpt = Annotated[
     str,
     typer.Option(
         "--decode",
-        help="Which pictures are decoded: all, or changes: of H.264 and H.265 those that need it.",
+        help="Which pictures are decoded: auto, of H.264 and H.265 those that something changed "
+        "in; or all.",
     ),
 ]
 ReconnectOpt = Annotated[

@@ -73,7 +73,7 @@ def run(
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
     mask: MaskOpt = None,
-    decode: DecodeOpt = "all",
+    decode: DecodeOpt = "auto",
     reconnect: ReconnectOpt = 300.0,
     threshold: ThresholdOpt = None,
     rtsp_transport: RtspTransportOpt = None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from time import monotonic
 
-from costream.cli.figures import count, saved
+from costream.cli.figures import count, reasons, saved, share
 from costream.engine.result import Result
-from costream.video import Gap
+from costream.video import DecodeCount, Gap
 
 
 class Totals:
@@ -26,6 +26,7 @@ class Totals:
         self.full_flops = self.spent_flops = 0
         self.full_tokens = self.prefilled = 0
         self.seconds = 0.0
+        self.decoding = DecodeCount()
         self._ends: dict[str, float] = {}
 
     @property
@@ -41,6 +42,7 @@ class Totals:
         self.full_tokens += result.tokens.full
         self.prefilled += result.tokens.prefilled
         self.seconds += result.seconds.total
+        self.decoding += result.decoding
         self._ends[result.stream] = result.end
 
     def note(self, gap: Gap) -> None:
@@ -70,7 +72,15 @@ class Totals:
         return (
             f"{count(self.windows, 'window')}, {self._time()}: {flops} of the FLOPs "
             f"and {tokens} of the visual tokens saved against recomputing every window"
+            f"{self._decoded()}"
         )
+
+    def _decoded(self) -> str:
+        """Says how much was decoded, where not all was, and why, most frequent first."""
+        count = self.decoding
+        if not count.undecoded:
+            return ""
+        return f"; {share(count.decoded, count.total)} of the frames decoded ({reasons(count)})"
 
     def _time(self) -> str:
         if not self._live:

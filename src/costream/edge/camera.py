@@ -11,6 +11,7 @@ from costream.errors import SourceError
 from costream.video import Stream
 from costream.video.clock import TickGrid
 from costream.video.credentials import Credentials
+from costream.video.decode_count import DecodeCount
 from costream.video.decoder_input import DecoderInput, GivenPacket
 from costream.video.display import Display
 from costream.video.naming import SourceLike
@@ -18,7 +19,7 @@ from costream.video.packet_ring import PacketRing
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame
 from costream.video.references import Coded
-from costream.video.sample import StreamInfo
+from costream.video.sample import MotionSource, StreamInfo
 from costream.video.stream import Decoding
 
 
@@ -82,6 +83,11 @@ class EdgeCamera(Stream):
         """The stamp of its first picture, once it is open; None where it has none."""
         return self._zero
 
+    @property
+    def evidence(self) -> MotionSource:
+        """Why its change maps are empty."""
+        return self._evidence
+
     def passages(self, fps: float) -> Iterator[Passage]:
         """Yields what lies between the ticks, as soon as a tick has its frame.
 
@@ -94,8 +100,9 @@ class EdgeCamera(Stream):
         self._follow(grid, each=True)
         frames: list[NativeFrame] = []
         latest: tuple[int, DecodedFrame] | None = None
+        counted = DecodeCount()
         for decoded in self._take():
-            frames.append(NativeFrame(decoded.record, decoded.frame is not None))
+            frames.append(NativeFrame(decoded.record))
             if decoded.frame is not None:
                 latest = len(frames) - 1, decoded
                 if self._is_laid_out_anew(decoded):
@@ -105,7 +112,9 @@ class EdgeCamera(Stream):
             if latest is not None:
                 at, picture = latest
                 frames[at] = _shown(frames[at], picture)
-            yield self._passage(Interval(tuple(frames)))
+            counts = self.health.decoding
+            yield self._passage(Interval(tuple(frames), counts - counted))
+            counted = counts
             frames, latest = [], None
 
     def _describe(self, first: DecodedFrame) -> StreamInfo:
@@ -133,4 +142,4 @@ def _shown(frame: NativeFrame, decoded: DecodedFrame) -> NativeFrame:
     if not isinstance(coded, Coded):
         raise SourceError("a picture can't be told from others: send the camera's stream as it is")
     digest = Picture(decoded.frame, decoded.display).digest()
-    return NativeFrame(frame.record, frame.decoded, Shown(coded.order, decoded.display, digest))
+    return NativeFrame(frame.record, Shown(coded.order, decoded.display, digest))

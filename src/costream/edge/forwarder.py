@@ -129,7 +129,7 @@ class Forwarder:
         account.camera = self._ring.received
         account.ticks += 1
         account.frames += len(frames)
-        account.decoded += sum(frame.decoded for frame in frames)
+        account.decoded += passage.interval.counts.decoded
         account.shown += sum(frame.shown is not None for frame in frames)
         account.seconds = passage.interval.time
 
@@ -145,7 +145,7 @@ class _Line:
     """One connection to the camera, on its way into the outbox."""
 
     def __init__(self, outbox: Outbox, camera: EdgeCamera, fps: float, away: float | None) -> None:
-        begun = Begun(camera.info, fps, camera.base, camera.zero, away)
+        begun = Begun(camera.info, camera.evidence, fps, camera.base, camera.zero, away)
         self._outbox = outbox
         self._camera = camera
         self._beat = Beat(begun.base, begun.zero)
@@ -155,6 +155,7 @@ class _Line:
         self._covered = range(0)  # numbers of what the receiver's decoder is given in a row
         self._standing: Shown | None = None
         self._is_new = True
+        self._begins_with = -1  # order of the group's first packet
 
     def put(self, passage: Passage) -> None:
         """Puts what lies between two ticks."""
@@ -164,6 +165,8 @@ class _Line:
         elif packets and packets[0].number in self._covered and self._goes_on(packets[-1]):
             self._outbox.add(_items(p for p in packets if p.number not in self._covered))
             self._covered = range(self._covered.start, packets[-1].number + 1)
+        elif packets and packets[0].order == self._begins_with and self._goes_on(packets[-1]):
+            self._repeat(packets)
         elif packets:
             self._start(packets, standing=False)
         self._standing = interval.standing or self._standing
@@ -173,6 +176,13 @@ class _Line:
         """Puts the end of the connection."""
         if not self._is_new and not self._outbox.wants_start:
             self._outbox.add([Item(LOST, encode_lost(cause))])
+
+    def _repeat(self, packets: list[GivenPacket]) -> None:
+        """Has the group's first packet be decoded once more, as the edge's decoder did."""
+        first, others = packets[0], packets[1:]
+        again = SentPacket(first.order, b"", first.pts, first.dts, first.key, restart=True)
+        self._outbox.add([Item(PACKET, again.encode()), *_items(others)])
+        self._covered = range(first.number, packets[-1].number + 1)
 
     def _goes_on(self, packet: GivenPacket) -> bool:
         return packet.parameters is self._parameters
@@ -191,6 +201,7 @@ class _Line:
             self._told = Item(PARAMETERS, encode_parameters(parameters))
         self._is_new = False
         first = packets[0]
+        self._begins_with = first.order
         goes_on = first.number == self._covered.stop and not first.fresh
         self._covered = range(first.number, packets[-1].number + 1)
         items = list(_items(packets, restart=not goes_on))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
 from costream.edge.numbers import Numbers, put, put_signed
 from costream.errors import SettingsError
+from costream.video.decode_count import DecodeCount
 from costream.video.display import MAX_ASPECT, Display
 from costream.video.record import FrameRecord
 from costream.video.references import FrameType
@@ -18,7 +19,7 @@ MAX_FRAMES = 1 << 14
 
 _TYPES: tuple[FrameType, ...] = ("I", "P", "B")
 _TYPE = 3
-_DAMAGED, _DECODED, _SHOWN, _EXACT, _ON_BEAT = 4, 8, 16, 32, 64
+_DAMAGED, _SHOWN, _EXACT, _ON_BEAT = 4, 8, 16, 32
 _MIRRORED, _STRETCHED = 4, 8
 _TIME = struct.Struct(">d")
 _DIGEST = struct.Struct(">I")
@@ -45,12 +46,10 @@ class NativeFrame:
 
     Attributes:
         record: what is told about it.
-        decoded: the edge decoded its picture.
         shown: its picture, if the watcher has to see it.
     """
 
     record: FrameRecord
-    decoded: bool = False
     shown: Shown | None = None
 
 
@@ -60,9 +59,12 @@ class Interval:
 
     Attributes:
         frames: at least one; the last is the sampled one.
+        counts: how the edge's frames were decoded since the interval before; a frame that is
+            decoded late is counted otherwise than before, so that a count may be negative.
     """
 
     frames: tuple[NativeFrame, ...]
+    counts: DecodeCount = field(default_factory=DecodeCount)
 
     @property
     def time(self) -> float:
@@ -108,14 +110,36 @@ def encode_interval(interval: Interval, beat: Beat) -> bytes:
     for frame, stamp in zip(frames, stamps, strict=True):
         _encode_frame(target, frame, stamp, expected, exact=beat.time(stamp) == frame.record.time)
         expected = stamp + step
+    _encode_counts(target, interval.counts)
     return bytes(target)
+
+
+def _encode_counts(target: bytearray, counts: DecodeCount) -> None:
+    found = counts.to_dict()
+    put(target, len(found))
+    for number, name in enumerate(DecodeCount.names()):
+        if name in found:
+            target.append(number)
+            put_signed(target, found[name])
+
+
+def _decode_counts(numbers: Numbers) -> DecodeCount:
+    names = DecodeCount.names()
+    found: dict[str, int] = {}
+    for _ in range(numbers.number(len(names))):
+        number = numbers.number(len(names) - 1)
+        count = numbers.signed()
+        if abs(count) > 2 * MAX_FRAMES:
+            raise SettingsError("a record counts more frames than there are")
+        found[names[number]] = count
+    return DecodeCount(**found)
 
 
 def _encode_frame(
     target: bytearray, frame: NativeFrame, stamp: int, expected: int, *, exact: bool
 ) -> None:
     record, shown = frame.record, frame.shown
-    marks = _TYPES.index(record.type) | _DAMAGED * record.damaged | _DECODED * frame.decoded
+    marks = _TYPES.index(record.type) | _DAMAGED * record.damaged
     marks |= _SHOWN * (shown is not None) | _EXACT * exact | _ON_BEAT * (stamp == expected)
     target.append(marks)
     if stamp != expected:
@@ -153,10 +177,11 @@ def decode_interval(payload: bytes, beat: Beat) -> Interval:
         stamp, frame = _decode_frame(numbers, beat, index + number, expected)
         frames.append(frame)
         expected = stamp + step
+    counts = _decode_counts(numbers)
     times = [frame.record.time for frame in frames]
     if not frames or numbers.rest or any(b <= a for a, b in pairwise(times)):
         raise SettingsError("a record holds no interval of frames in display order")
-    return Interval(tuple(frames))
+    return Interval(tuple(frames), counts)
 
 
 def _decode_frame(
@@ -178,7 +203,7 @@ def _decode_frame(
     record = FrameRecord(
         index, time, _TYPES[marks & _TYPE], size, vectors=0, damaged=bool(marks & _DAMAGED)
     )
-    return stamp, NativeFrame(record, bool(marks & _DECODED), shown)
+    return stamp, NativeFrame(record, shown)
 
 
 def decode_shown(numbers: Numbers) -> Shown:

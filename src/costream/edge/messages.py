@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from costream.edge.numbers import Numbers, put, put_signed
 from costream.edge.wire import VERSION
 from costream.errors import SettingsError
 from costream.video.packet_ring import CodecParameters, StoredPacket
-from costream.video.sample import MotionSource, StreamInfo
+from costream.video.sample import TOLD, MotionSource, StreamInfo
 
 MAX_SIDE = 1 << 14
 """Pixels of a coded picture's longer side."""
@@ -67,6 +67,7 @@ class Begun:
 
     Attributes:
         info: what is known of the stream.
+        evidence: why its change maps are empty: ``unused`` or ``none``.
         fps: at which it is sampled.
         base: seconds of one unit of the packets' stamps.
         zero: the stamp of its first picture; None where it has none.
@@ -74,6 +75,7 @@ class Begun:
     """
 
     info: StreamInfo
+    evidence: MotionSource
     fps: float
     base: Fraction
     zero: int | None
@@ -92,6 +94,7 @@ class Begun:
             aspect=_pair(info.sample_aspect),
             rate=info.frame_rate,
             motion=info.motion,
+            evidence=self.evidence,
             fps=self.fps,
             base=_pair(self.base),
             zero=self.zero,
@@ -106,9 +109,9 @@ class Begun:
             SettingsError: it is none.
         """
         fields = _Fields(payload)
-        motion = fields.text("motion")
-        if motion not in ("unused", "none"):
-            raise SettingsError(f"an edge sends no evidence of motion, and says {motion!r}")
+        evidence, motion = fields.text("evidence"), fields.text("motion")
+        if evidence in TOLD or not {evidence, motion} <= set(get_args(MotionSource)):
+            raise SettingsError("an edge sends no evidence of motion, and says that it does")
         info = StreamInfo(
             source=source,
             codec=fields.text("codec"),
@@ -126,6 +129,7 @@ class Begun:
         )
         return cls(
             info,
+            cast(MotionSource, evidence),
             fields.positive("fps"),
             fields.ratio("base"),
             fields.optional("zero", fields.any_whole),
@@ -174,7 +178,8 @@ class SentPacket:
 
     Attributes:
         order: its place in decoding order among all packets of the connection to the camera.
-        data: its bytes, as the camera sent them.
+        data: its bytes, as the camera sent them; none of the packet that the group began with,
+            which is decoded once more.
         pts: when it is shown, in units of the connection's stamps; None where unknown.
         dts: when it is decoded, likewise.
         key: a group of pictures begins with it.
@@ -210,8 +215,6 @@ class SentPacket:
         marks = numbers.take(1)[0]
         order = numbers.number()
         pts, dts = (numbers.signed() if marks & mark else None for mark in (_PTS, _DTS))
-        if not numbers.rest:
-            raise SettingsError("a record holds an empty packet: send what the camera sends")
         return cls(order, numbers.rest, pts, dts, bool(marks & _KEY), bool(marks & _RESTART))
 
     def stored(self, number: int, parameters: CodecParameters, received: float) -> StoredPacket:

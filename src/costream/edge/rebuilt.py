@@ -39,6 +39,7 @@ from costream.video.packet_ring import CodecParameters
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, StreamHealth
 from costream.video.references import Coded
+from costream.video.sample import MotionSource
 
 LATE = "the line to the edge was too slow"
 
@@ -113,6 +114,11 @@ class RebuiltStream(Stream):
                 return found
         raise SourceError("nobody takes what the edge sends: the service has ended")
 
+    @property
+    def _evidence(self) -> MotionSource:
+        assert self._begun is not None
+        return self._begun.evidence
+
     def _follow(self, grid: TickGrid, *, each: bool) -> None:
         assert self._begun is not None
         if grid.fps != self._begun.fps:
@@ -154,6 +160,9 @@ class RebuiltStream(Stream):
         self._decoding.begin(parameters)
 
     def _give(self, packet: SentPacket) -> None:
+        if not packet.data:
+            self._decoding.repeat(packet.order)
+            return
         stored = None
         if self.ring is not None:
             stored = self.ring.keep(packet.data, packet.pts, packet.dts, key=packet.key)
@@ -161,6 +170,8 @@ class RebuiltStream(Stream):
 
     def _shown(self, interval: Interval) -> Iterator[DecodedFrame]:
         standing, self._standing = self._standing, None
+        counts = self._counts
+        self._counts = replace(counts, decoding=counts.decoding + interval.counts)
         for frame in interval.frames:
             shown = frame.shown
             picture = None if shown is None else self._decoding.take(shown.order)
@@ -183,7 +194,6 @@ class RebuiltStream(Stream):
             counts,
             frames=counts.frames + 1,
             damaged=counts.damaged + record.damaged,
-            undecoded=counts.undecoded + (not frame.decoded),
         )
         return DecodedFrame(record, picture, None, display=self._display)
 
@@ -203,6 +213,7 @@ class _Decoding:
         self._context: VideoCodecContext | None = None
         self._parameters: CodecParameters | None = None
         self._waiting: deque[av.VideoFrame] = deque()
+        self._first: tuple[SentPacket, int | None] | None = None
 
     def begin(self, parameters: CodecParameters) -> None:
         """Goes on with packets of these parameters."""
@@ -232,6 +243,8 @@ class _Decoding:
         if sent.restart:
             context.flush_buffers()
             self._waiting.clear()
+        if sent.key:
+            self._first = sent, stored
         packet = cast("Packet[VideoStream]", Packet(sent.data))
         packet.pts, packet.dts = sent.pts, sent.dts
         packet.time_base, packet.is_keyframe = parameters.time_base, sent.key
@@ -242,6 +255,17 @@ class _Decoding:
             return  # damaged, as it was at the edge: what comes out is compared
         while len(self._waiting) > _MOST_WAITING:
             self._waiting.popleft()
+
+    def repeat(self, order: int) -> None:
+        """Begins again with the packet that a group began with.
+
+        Raises:
+            SettingsError: it began with another.
+        """
+        if self._first is None or self._first[0].order != order:
+            raise SettingsError("a packet came without its bytes that no group began with")
+        first, stored = self._first
+        self.give(replace(first, restart=True), stored)
 
     def take(self, order: int) -> av.VideoFrame:
         """Returns the picture of a packet; those before it are not wanted any more.

@@ -16,7 +16,7 @@ from costream.engine.bell import Bell
 from costream.engine.claim import Claim
 from costream.engine.feed import Feed, PulledFeed, Read, ThreadedFeed
 from costream.engine.handle import WatchHandle
-from costream.engine.ingest import Ingest, OnFrame, OnGap, Reports, read_windows
+from costream.engine.ingest import Ingest, OnFrame, OnGap, ReadingCost, Reports, read_windows
 from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
@@ -366,8 +366,8 @@ class Engine:
         stream: SampleSource,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
-    ) -> Iterator[tuple[Window, float]]:
-        """Yields the stream's windows, each with the processor time spent on reading it."""
+    ) -> Iterator[tuple[Window, ReadingCost]]:
+        """Yields the stream's windows, each with what it cost to read it."""
         return read_windows(stream, self.schedule, Reports(on_frame, on_gap))
 
     def _warn(self, source: str, asks: Sequence[Ask]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -14,7 +14,7 @@ from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.view import GridView
 from costream.preprocessing import FrameGeometry, Preprocessing
 from costream.pruning import KeepMask, Pruner
-from costream.video import ChangeMap, FrameRecord, Gap, Sample, SampleSource
+from costream.video import ChangeMap, DecodeCount, FrameRecord, Gap, Sample, SampleSource
 
 OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame: as it is decoded, or, where another thread or process reads the
@@ -113,6 +113,23 @@ class WindowOutline:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingCost:
+    """What it cost to read some of a stream.
+
+    Attributes:
+        seconds: processor time.
+        decoding: native frames by why they were decoded, or were not.
+    """
+
+    seconds: float = 0.0
+    decoding: DecodeCount = field(default_factory=DecodeCount)
+
+    def __sub__(self, earlier: ReadingCost) -> ReadingCost:
+        """Returns what it cost since."""
+        return ReadingCost(self.seconds - earlier.seconds, self.decoding - earlier.decoding)
+
+
+@dataclass(frozen=True, slots=True)
 class WindowInput:
     """A position of the window, and what is new in it.
 
@@ -123,7 +140,7 @@ class WindowInput:
         frames: the temporal patches that no earlier window held, in order.
         received: of a live source, when the last of its frames was received, on the clock of
             ``time.monotonic``.
-        decode_seconds: processor time spent on reading it.
+        reading: what it cost to read it.
         prune_seconds: time spent on pruning and cutting it.
     """
 
@@ -132,7 +149,7 @@ class WindowInput:
     end: int
     frames: tuple[FrameInput, ...]
     received: float | None
-    decode_seconds: float
+    reading: ReadingCost
     prune_seconds: float
 
     def outline(self) -> WindowOutline:
@@ -172,15 +189,15 @@ class Ingest:
 
     def windows(self, reports: Reports) -> Iterator[WindowInput]:
         """Yields the windows of the stream until it ends."""
-        for window, seconds in read_windows(self.stream, self._schedule, reports):
-            prepared = self.prepare(window, seconds)
+        for window, cost in read_windows(self.stream, self._schedule, reports):
+            prepared = self.prepare(window, cost)
             reports.tell(prepared.outline())
             yield prepared
         if self.stream.health.ended_early:
             source = self.stream.info.source
             logger.warning("%s ends before its stated length: it may be cut off", source)
 
-    def prepare(self, window: Window, decode_seconds: float = 0.0) -> WindowInput:
+    def prepare(self, window: Window, reading: ReadingCost | None = None) -> WindowInput:
         """Prunes what is new in a window and cuts out what is kept."""
         begun = perf_counter()
         arrivals, window = window.arrivals, window.last(self._schedule.recent)
@@ -189,7 +206,13 @@ class Ingest:
         frames = tuple(self._frame(self._reaching_back(tubelet)) for tubelet in window.arrivals)
         spent = perf_counter() - begun
         return WindowInput(
-            window.index, window.start, window.end, frames, window.received, decode_seconds, spent
+            window.index,
+            window.start,
+            window.end,
+            frames,
+            window.received,
+            reading or ReadingCost(),
+            spent,
         )
 
     def _pass_over(self, tubelet: Tubelet) -> None:
@@ -230,13 +253,14 @@ class Ingest:
 
 def read_windows(
     stream: SampleSource, schedule: Schedule, reports: Reports
-) -> Iterator[tuple[Window, float]]:
-    """Yields a stream's windows, each with the processor time spent on reading it."""
+) -> Iterator[tuple[Window, ReadingCost]]:
+    """Yields a stream's windows, each with what it cost to read it."""
     items = stream.samples(schedule.fps, on_frame=reports.on_frame)
-    counted = stream.decode_seconds
+    before = ReadingCost()
     for window in schedule.windows(_reporting(items, stream, reports.on_gap)):
-        spent, counted = stream.decode_seconds - counted, stream.decode_seconds
-        yield window, spent
+        cost = ReadingCost(stream.decode_seconds, stream.health.decoding)
+        yield window, cost - before
+        before = cost
 
 
 def _reporting(

@@ -8,6 +8,8 @@ from math import isnan
 from time import monotonic, time
 from typing import Any, Literal
 
+from costream.video import DecodeCount
+
 Decision = Literal["yes", "no"]
 
 
@@ -135,6 +137,7 @@ class Result:
         motion: where change evidence came from: see ``costream.video.sample.MotionSource``.
         tokens: visual tokens.
         flops: operations.
+        decoding: native frames that were read for it, by why they were decoded, or were not.
         seconds: time spent.
         wall: of a live source, when the last frame of the window was received: ISO 8601, UTC.
         lag: of a live source, seconds from then to the answers.
@@ -161,11 +164,13 @@ class Result:
     rows: int = 0
     rebased: bool = False
     asked_since: int = 0
+    decoding: DecodeCount = field(default_factory=DecodeCount)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-ready values; seconds are rounded to microseconds."""
         values = asdict(self)
         values["answers"] = [answer.to_dict() for answer in self.answers]
+        values["decoding"] = self.decoding.to_dict()
         values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
         if self.lag is not None:
             values["lag"] = round(self.lag, 3)

@@ -12,7 +12,7 @@ from time import monotonic
 
 from costream.engine.child import Line
 from costream.errors import CoStreamError
-from costream.video import DeferredSource, Sample, StreamInfo
+from costream.video import DecodeCount, DeferredSource, Sample, StreamInfo
 from costream.video.thumbnail import Thumbnail, ThumbnailMaker, ThumbnailRecipe
 
 COUNT_EVERY = 2.0
@@ -32,6 +32,7 @@ class SourceCounts:
         skipped: sampled frames that were left out to keep up.
         frames: native frames that were read.
         damaged: those among them that the decoder met errors in.
+        decoding: native frames by why they were decoded, or were not.
         failure: in a sentence, why it is away; None while it is not.
     """
 
@@ -43,6 +44,7 @@ class SourceCounts:
     frames: int = 0
     damaged: int = 0
     failure: str | None = None
+    decoding: DecodeCount = field(default_factory=DecodeCount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class SourceNews(threading.Thread):
             health.frames,
             health.damaged,
             _sentence(source.failure),
+            health.decoding,
         )
 
 

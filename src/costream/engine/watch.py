@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from costream.engine.batch import Batch
-from costream.engine.ingest import Ingest, WindowInput
+from costream.engine.ingest import Ingest, ReadingCost, WindowInput
 from costream.engine.overlap import Overlap
 from costream.engine.plan import Plan, Stream
 from costream.engine.questions import Questions
@@ -107,14 +107,14 @@ class Watch:
             raise IntegrityError("another process reads this stream")
         return self._ingest
 
-    def step(self, window: Window, decoding: float = 0.0) -> Result:
+    def step(self, window: Window, reading: ReadingCost | None = None) -> Result:
         """Moves the window and answers the questions on it, with nothing else in the batch.
 
         Args:
             window: the next position, with the frames that are new in it.
-            decoding: seconds spent on getting it.
+            reading: what it cost to get it.
         """
-        plan, output = self.run(self.ingest.prepare(window, decoding))
+        plan, output = self.run(self.ingest.prepare(window, reading))
         return self.commit(plan, output)
 
     def run(self, window: WindowInput) -> tuple[Plan, Output]:
@@ -162,7 +162,7 @@ class Watch:
         chosen = [n for n, score in enumerate(scores) if self._wants_text(score)]
         written = self._write(plan, output, chosen) if chosen else {}
         seconds = StageSeconds(
-            decode=plan.window.decode_seconds,
+            decode=plan.window.reading.seconds,
             prune=plan.window.prune_seconds,
             vision=output.vision_seconds,
             prefill=self._plan_seconds + output.prefill_seconds,
@@ -237,6 +237,7 @@ class Watch:
             anchors=sum(p.frames for p in patches if p.anchor),
             damaged=sum(p.damaged for p in patches),
             motion=self.info.motion,
+            decoding=window.reading.decoding,
             tokens=_count_tokens(plan),
             flops=FlopCount(
                 full=self._full_flops(sum(map(len, written.values()))),

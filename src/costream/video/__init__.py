@@ -3,6 +3,7 @@
 from costream.video.access import Access
 from costream.video.agreement import CameraShift
 from costream.video.credentials import Credentials
+from costream.video.decode_count import DecodeCount
 from costream.video.deferred import DeferredSource
 from costream.video.gap import Gap
 from costream.video.live import LiveStream, open_source
@@ -27,6 +28,7 @@ __all__ = [
     "CameraShift",
     "ChangeMap",
     "Credentials",
+    "DecodeCount",
     "Decoding",
     "DeferredSource",
     "FrameRecord",

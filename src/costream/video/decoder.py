@@ -16,8 +16,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from costream.errors import SourceError
+from costream.video.access_unit import AccessUnit, DecodedPicture
 from costream.video.bitstream import READ, UNPREDICTED, open_reader
 from costream.video.clock import StreamClock
+from costream.video.decode_count import DecodeCount, Reason
 from costream.video.decoder_input import DecoderInput
 from costream.video.demuxer import Demuxer
 from costream.video.display import AS_CODED
@@ -46,6 +48,10 @@ from costream.video.vectors import (
 
 LOST_END = 10
 """Packets in a row at a stream's end, none of which can be decoded, that are more than damage."""
+
+MAX_DELAY = 64
+"""Packets after which a decoder gives no picture of one any more: four times what H.264 and H.265
+let one wait."""
 
 PATIENCE = 180.0
 """Seconds without a picture before a live stream is given up: longer than the key frame interval of
@@ -97,7 +103,9 @@ class Decoder:
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
         """
-        self._frames = self._damaged = self._errors = self._undecoded = self._began_at = 0
+        self._frames = self._damaged = self._errors = self._began_at = 0
+        self._decoded = dict.fromkeys(DecodeCount.names(), 0)  # other threads read it
+        self._sent: dict[int, AccessUnit] = {}  # in the decoder, by number of the packet
         self._failed_since = 0  # packets that could not be decoded since the last picture
         self._ended_early = False
         self.name = name
@@ -148,7 +156,7 @@ class Decoder:
 
     def _go_on(self, after: Decoder) -> None:
         self._frames, self._damaged = after._frames, after._damaged
-        self._errors, self._undecoded = after._errors, after._undecoded
+        self._errors, self._decoded = after._errors, after._decoded
         self._ended_early = after._ended_early
         self._began_at = after._frames
         after.clock.restart(self.clock.interval)
@@ -184,13 +192,22 @@ class Decoder:
     def health(self) -> StreamHealth:
         """How well the stream could be read so far."""
         return StreamHealth(
-            self._frames, self._damaged, self._errors, self._ended_early, self._undecoded
+            self._frames,
+            self._damaged,
+            self._errors,
+            self._ended_early,
+            DecodeCount(**self._decoded),
         )
 
     @property
     def is_damaged(self) -> bool:
         """Whether something went wrong since the last frame that was shown."""
         return self._next_is_damaged
+
+    @property
+    def waiting(self) -> list[AccessUnit]:
+        """Units that were decoded and whose pictures did not come out yet, in decoding order."""
+        return list(self._sent.values())
 
     def frames(self) -> Iterator[DecodedFrame]:
         """Yields every native frame in display order.
@@ -201,16 +218,22 @@ class Decoder:
             SourceError: a source other than a file stopped answering or gave no picture for as
                 long as its patience, or nothing can be decoded.
         """
-        for packet in self.packets():
-            if packet is not None:
-                self.admit(packet)
-            for frame in self.decode(packet):
-                yield self.show(frame)
-        self.finish()
+        for unit in self.units():
+            for picture in self.drain() if unit is None else unit.decode():
+                yield picture.show()
 
-    def packets(self) -> Iterator[Packet[VideoStream] | None]:
-        """Yields the stream's packets with corrected stamps, then None to drain the decoder."""
-        return self._timeline.settle(self._demuxed())
+    def units(self) -> Iterator[AccessUnit | None]:
+        """Yields what is coded of each picture in decoding order, then None.
+
+        By then the decoder is to be drained; the next step says what there is to say of the whole
+        stream.
+
+        Raises:
+            SourceError: as :meth:`frames`.
+        """
+        for packet in self._timeline.settle(self._demuxed()):
+            yield None if packet is None else self._admit(packet)
+        self._finish()
 
     def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
         for packet in self._demuxer.packets():
@@ -229,11 +252,8 @@ class Decoder:
         self._fail(error)
         self._ended_early = True
 
-    def admit(self, packet: Packet[VideoStream]) -> Coded:
-        """Notes the next packet in decoding order, and what our reader says of it if it is asked.
-
-        Every packet is admitted once, before it is decoded or passed over.
-        """
+    def _admit(self, packet: Packet[VideoStream]) -> AccessUnit:
+        """Notes the next packet in decoding order, and what our reader says of it if asked."""
         if not self._packets_sent:
             self._ask_for_fields(packet)
         self._extent.add(packet)
@@ -259,7 +279,7 @@ class Decoder:
         packet.opaque = coded
         self._references.send(coded)
         self._packets_sent += 1
-        return coded
+        return AccessUnit(self, packet, coded, self._timing.seconds(packet.pts))
 
     def _ask_for_fields(self, packet: Packet[VideoStream]) -> None:
         extradata = self.stream.codec_context.extradata
@@ -276,12 +296,35 @@ class Decoder:
         self._timing.rate = self.rate / 2 if self.rate else None
         self.clock.interval = self._timing.interval
 
-    def decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
-        """Decodes a packet that was admitted, or drains the decoder.
+    def decode(self, unit: AccessUnit, reason: Reason, *, restart: bool) -> list[DecodedPicture]:
+        """Decodes a unit; asked by it alone."""
+        if restart:
+            self.stream.codec_context.flush_buffers()
+            self._sent.clear()
+            if self._given is not None:
+                self._given.restart()
+        if not unit.is_sent:
+            self._decoded[reason] += 1
+            if unit.is_displayed and unit.omitted is not None:
+                self._decoded[unit.omitted] -= 1
+        order = unit.coded.order
+        self._sent[order] = unit
+        if len(self._sent) > MAX_DELAY:
+            self._sent.pop(next(iter(self._sent)))
+        return self._pictures(unit.packet)
 
-        Raises:
-            SourceError: as :meth:`frames`.
-        """
+    def drain(self) -> list[DecodedPicture]:
+        """Returns the pictures that the decoder still has."""
+        return self._pictures(None)
+
+    def _pictures(self, packet: Packet[VideoStream] | None) -> list[DecodedPicture]:
+        return [DecodedPicture(self, frame, self._unit(frame)) for frame in self._decode(packet)]
+
+    def _unit(self, frame: av.VideoFrame) -> AccessUnit | None:
+        coded = frame.opaque
+        return self._sent.pop(coded.order, None) if isinstance(coded, Coded) else None
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         # Until then nothing can be expected of a stream that is joined in the middle.
         self._awaits_key &= packet is None or not packet.is_keyframe
         if self._given is not None and packet is not None and isinstance(packet.opaque, Coded):
@@ -331,7 +374,7 @@ class Decoder:
             )
 
     def show(self, frame: av.VideoFrame) -> DecodedFrame:
-        """Returns the next native frame in display order, of a decoded picture."""
+        """Returns the next native frame in display order; asked by its picture alone."""
         coded = frame.opaque
         assert coded is None or isinstance(coded, Coded)
         self._display = self._displays.display(frame, coded)
@@ -350,35 +393,32 @@ class Decoder:
             damaged |= lost
         return self._show(coded, kind, self.time_shown(frame), damaged, frame, count, vectors)
 
-    def pass_over(self, coded: Coded, kind: FrameType) -> DecodedFrame:
-        """Returns the next native frame in display order, whose picture is not decoded."""
-        self._undecoded += 1
-        self._patience.reward()
-        return self._show(coded, kind, self.time_of(coded), coded.corrupt)
+    def pass_over(self, unit: AccessUnit) -> DecodedFrame:
+        """Returns the next native frame in display order, undecoded; asked by it alone."""
+        self._count_passed(unit)
+        coded = unit.coded
+        return self._show(coded, unit.kind, unit.seconds, coded.corrupt)
 
-    def skip(self, coded: Coded) -> None:
-        """Goes on to the next native frame in display order, of which nothing is told."""
-        self._undecoded += 1
-        self._patience.reward()
+    def skip(self, unit: AccessUnit) -> None:
+        """Goes on to the next native frame in display order; asked by it alone."""
+        self._count_passed(unit)
         self._frames += 1
-        self._damaged += coded.corrupt
-        self.clock.advance(self.time_of(coded))
+        self._damaged += unit.coded.corrupt
+        self.clock.advance(unit.seconds)
 
-    def time_of(self, coded: Coded) -> float | None:
-        """Returns a frame's presentation time in seconds on the source's clock."""
-        return self._timing.seconds(coded.pts)
+    def _count_passed(self, unit: AccessUnit) -> None:
+        if not unit.is_sent and unit.omitted is not None:
+            self._decoded[unit.omitted] += 1
+        self._patience.reward()
 
     def time_shown(self, frame: av.VideoFrame) -> float | None:
-        """Likewise of a decoded frame. Its own ``time`` is not a number once the decoder drains."""
+        """Returns a frame's presentation time in seconds on the source's clock, or None.
+
+        Its own ``time`` is not a number once the decoder drains.
+        """
         return self._timing.seconds(frame.pts)
 
-    def restart(self) -> None:
-        """Has the decoder forget all pictures, to go on at a random access point."""
-        self.stream.codec_context.flush_buffers()
-        if self._given is not None:
-            self._given.restart()
-
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Settles, after the last frame, what is to be said of the whole stream.
 
         Raises:

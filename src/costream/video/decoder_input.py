@@ -138,9 +138,11 @@ class DecoderInput:
             What was given by now from a random access point on: the last one that the picture can
             be decoded from. Empty where the packet is not known any more.
         """
-        at = next((n for n, given in enumerate(self._given) if given.order == order), None)
-        if at is None:
+        found = [n for n, given in enumerate(self._given) if given.order == order]
+        if not found:
             return []
+        # One may be given twice: alone at first, and again to go on from there.
+        at = found[-1]
         pts = self._given[at].pts
         begins = [n for n in range(at, -1, -1) if self._given[n].restart]
         if pts is None:

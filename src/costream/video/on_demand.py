@@ -1,125 +1,55 @@
-"""Decoding only when something changed: between a stream's packets and its decoder."""
+"""Decoding only when something changed: between a stream's access units and its decoder."""
 
 from __future__ import annotations
 
-import bisect
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
-import av
-import numpy as np
-import numpy.typing as npt
-from av.packet import Packet
-from av.video.stream import VideoStream
-
-from costream.video.bitstream import names_feature, new_tracker, open_reader
+from costream.video.access_unit import AccessUnit, DecodedPicture
 from costream.video.clock import TickGrid
+from costream.video.decode_count import Reason
+from costream.video.decode_policy import Policy, State
 from costream.video.decoder import Decoder
-from costream.video.nal import UnitReader
-from costream.video.picture import is_full_range
+from costream.video.follower import PLANAR, Follower
 from costream.video.record import DecodedFrame, Passed
-from costream.video.references import Coded, FrameType
-from costream.video.side_data import Extradata
-
-if TYPE_CHECKING:
-    from costream._bitstream import Tracker
-    from costream.video.bitstream import Reader
-
-LIMIT = 4.0
-"""Luma steps, of 255, by which the mean of no 8 x 8 samples may have changed since the picture that
-stands for others: what counts as change differs by five at least."""
-
-PASSING = 2.0
-"""Times the limit by which a mean may change between ticks, if it has changed back at the tick."""
-
-REFRESH = 8.0
-"""Seconds after which the next random access point is decoded, which alone costs little: at first;
-each that looks as expected doubles them, up to :data:`MAX_AGE`."""
-
-MAX_AGE = 30.0
-"""Seconds after which a picture is decoded even in the midst of a group of pictures, with all that
-it needs."""
-
-MAX_PACKETS = 1024
-"""Packets held at most."""
-
-MAX_BYTES = 4 << 20
-"""Bytes of packets held at most."""
-
-MAX_PAUSE = 32
-"""Ticks, at most, for which a stream that changes is decoded before it is tried again: one at
-first, doubled each time in between."""
-
-SETTLED = 4
-"""Ticks without a change after which the next change is no reason to pause."""
-
-KEY_MARGIN = 0.1
-"""Share by which a key frame's size may differ from the last one's if nothing changed."""
+from costream.video.trust import CHANGED, LIMIT, Trust
+from costream.video.unit_queue import UnitQueue
 
 MAX_STEP = 5.0
 """Seconds from one packet to the next beyond which timestamps jump."""
 
-BLIND = 2
-"""Times in a row that nothing could be told after which a packet is read to ask why."""
+MAX_AGE = 60.0
+"""Seconds for which a picture is followed at most, without another that is decoded."""
 
-_PLANAR = frozenset({"yuv420p", "yuvj420p", "gray"})
-_LIMITED = 219 / 255
+KEY_MARGIN = 0.1
+"""Share by which a random access point's size may differ from the last one's if nothing changed."""
 
 logger = logging.getLogger("costream")
-
-
-class Held:
-    """A packet from its arrival until its frame is displayed."""
-
-    __slots__ = ("coded", "dts", "packet", "passed", "pts", "restart", "seconds")
-
-    def __init__(
-        self,
-        packet: Packet[VideoStream],
-        coded: Coded,
-        pts: int,
-        dts: int,
-        seconds: float,
-        restart: bool,
-    ) -> None:
-        self.packet = packet
-        self.coded = coded
-        self.pts = pts
-        self.dts = dts
-        self.seconds = seconds
-        """Presentation time on the source's clock."""
-        self.restart = restart
-        """Every picture that follows in decoding and display order can be decoded from here."""
-        self.passed = False
-        """Its frame was displayed, or will be, without its picture."""
 
 
 class OnDemand:
     """Gives a stream's native frames in display order, and decodes only what somebody has to see.
 
-    It is in one of two states. **Watching**, every packet is decoded, but for frames that no other
-    is predicted from and that are not sampled. From any sampled picture it goes **idle**: packets
-    are held undecoded, and at each tick our own reader follows that picture's means through them,
-    block by block: where little moves, in a tenth of the time of decoding. While no mean has
-    changed by more than :data:`LIMIT` the tick gets no picture of its own. Once one has, or
-    something can't be told (an intra picture, damage), what is held is decoded up to the tick's own
-    picture, so that a change is seen in the same tick as by full decoding. The means are estimates,
-    though: of coarsely coded streams they miss some changes that decoding shows (docs/log.md).
+    Each frame is **shown**, with its picture, or **passed**, without. A tick whose frame is passed
+    looks like the picture that was shown last, as far as its means of 8 x 8 samples tell.
 
-    A random access point lets go of what was held before it. One in :data:`REFRESH` seconds is
-    decoded, and any whose size or parameter sets are not the last one's; others are taken to look
-    like what was before, as long as those that are decoded do: after one that doesn't, each is
-    decoded. Where something seems to have changed since one that wasn't, it may be that point's
-    coding alone: it is decoded before all else that is held. What happens in exactly such a frame,
-    of the same size, and never moves again is therefore seen later than by full decoding, by
-    :data:`MAX_AGE` and one group of pictures at most.
+    While a stream is decoded, only frames are passed that no other is predicted from and that are
+    not sampled. From any tick's picture on it may be followed (:class:`~.decode_policy.Policy` says
+    when): units are held undecoded, and at each tick a :class:`~.follower.Follower` tells by how
+    much the picture has changed: where little moves, in a tenth of the time of decoding. While that
+    is within the limit (:class:`~.trust.Trust`) the tick is passed. Once it is not, or something
+    can't be told (an intra picture, damage), what is held is decoded up to the tick's own picture,
+    so that a change is seen in the same tick as by full decoding.
 
-    Decoding is also forced by timestamps that jump and by the bounds on what is held. Where a
-    stream keeps changing it is tried again ever more seldom, so that it costs little more than
-    decoding. A stream that can't be read like this (another codec, more than 8 bits, packets
-    without times) is decoded whole, which is said once.
+    A random access point lets go of what was held before it. Some are decoded as an **audit**, and
+    so are those whose size or parameter sets are not the last one's. Where something seems to have
+    changed since one that wasn't, it may be that point's coding alone: it is decoded before all
+    else that is held. A picture that was decoded and turns out to be like the one shown last is
+    **passed** all the same: what follows is followed from there, and still compared with the
+    picture shown last, so that slow changes add up.
+
+    Decoding is also forced by timestamps that jump and by the bounds on what is held. A stream that
+    can't be followed (another codec, more than 8 bits, packets without times) is decoded whole.
     """
 
     def __init__(self, decoder: Decoder, after: OnDemand | None = None) -> None:
@@ -132,43 +62,33 @@ class OnDemand:
         self.grid: TickGrid | None = after.grid if after else None
         """Says which frames are sampled. Without, everything is decoded."""
         self.each: bool = after.each if after else True
-        """Whether every frame that is passed over is told of, or only the sampled ones."""
+        """Whether every frame that is passed is told of, or only the sampled ones."""
         self._decoder = decoder
+        self._policy = Policy()
+        self._trust = Trust()
+        self._queue = UnitQueue()
         video = decoder.stream
         extradata = video.codec_context.extradata
-        self._reader: Reader | None = open_reader(decoder.codec, extradata)
-        self._tracker: Tracker | None = new_tracker() if self._reader else None
-        self._units = UnitReader(decoder.codec, extradata) if self._reader else None
-        self._extradata = Extradata(extradata)
-        self._base = float(video.time_base or 0)
-        if self._units is None:
+        follower = Follower.of(decoder.codec, extradata)
+        if follower is None:
             self._give_up(f"nothing reads {decoder.codec} undecoded")
         elif decoder.motion == "codec":
             self._give_up("its vectors come from decoded pictures")
-
-        self._queue: list[Held] = []  # not displayed yet, by presentation time
-        self._held: deque[Held] = deque()  # not decoded yet, in decoding order
-        self._held_bytes = 0
-        self._sent: dict[int, Held] = {}  # in the decoder, by number of the packet
-        self._idle = False
-        self._behind = False  # packets were dropped that the decoder would need to go on
+        self._follower = follower
+        self._base = float(video.time_base or 0)
         self._due = 0.0  # decoding time from which the next tick may have come
         self._dts: int | None = None
         self._reorders = False  # frames are not displayed in decoding order
-
-        self._fresh: list[Held] = []  # the tracker was not told of, in decoding order
-        self._limit = LIMIT
-        self._refresh = REFRESH
-        self._quiet = 0  # ticks since idle
-        self._pause = self._patience = 0
-        self._alarm = self._refreshing = self._urgent = False
-        self._blind = 0  # times in a row that nothing could be told
-        self._decoded_at = 0.0
-        self._checked_at = 0.0  # last time when all of the picture was known
-        self._parameters = b""
+        self._alarm = False  # what comes next has to be decoded
         self._renewed = 0  # packet from which our reader's parameter sets hold
         self._key_size = 0
+        self._still: list[AccessUnit] = []  # ticks passed since a picture was last decoded
         self._passed = Passed()
+
+    @property
+    def why_whole(self) -> str:
+        """Why everything is decoded; empty where it isn't."""
+        return self._policy.why_whole
 
     def frames(self) -> Iterator[DecodedFrame]:
         """Yields every native frame in display order, some of them without their pictures.
@@ -176,360 +96,327 @@ class OnDemand:
         Raises:
             SourceError: as :meth:`Decoder.frames`.
         """
-        for packet in self._decoder.packets():
-            if packet is None:
+        for unit in self._decoder.units():
+            if unit is None:
                 yield from self._end()
-                continue
-            coded = self._decoder.admit(packet)
-            held = self._take(packet, coded)
-            if held is None:
-                yield from self._decode_plainly(packet)
-            elif self._idle:
-                self._held.append(held)
-                self._fresh.append(held)
-                self._held_bytes += coded.size
-                if held.dts >= self._due or held.restart or self._alarm or self._is_full():
-                    yield from self._advance(held.dts)
+            elif not self._file(unit):
+                yield from self._decode_plainly(unit)
+            elif self._policy.state is State.FOLLOWING:
+                yield from self._hold(unit)
             else:
-                yield from self._watch(held)
-        self._decoder.finish()
+                yield from self._watch(unit)
 
-    def _take(self, packet: Packet[VideoStream], coded: Coded) -> Held | None:
-        """Files a packet that arrived; None if it has no place in display order."""
-        if self._units is not None and self._decoder.fields is not None:
-            self._give_up("its pictures are fields")
-        if self._units is None:
-            return None
+    # Arrival
+
+    def _file(self, unit: AccessUnit) -> bool:
+        """Files a unit that arrived; False if it has no place in display order."""
+        follower = self._follower
+        if self._policy.state is State.WHOLE or follower is None:
+            return False
+        if self._decoder.fields is not None:
+            return self._give_up("its pictures are fields")
+        packet, coded = unit.packet, unit.coded
         pts, dts = packet.pts, packet.dts
         if dts is None and self._dts is None:
             # Matroska's first packets carry none. Nothing is held before one that does.
             dts = pts
         if pts is None or dts is None:
-            self._give_up("its packets carry no times")
-            return None
+            return self._give_up("its packets carry no times")
         self._reorders |= pts != dts
-        self._renew(packet, coded.order)
+        if follower.renew(packet):
+            self._alarm = True
+            self._renewed = coded.order
         last, self._dts = self._dts, packet.dts
         step = (dts - last) * self._base if last is not None else 0.0
         self._alarm |= coded.corrupt or self._decoder.is_damaged or not 0 <= step <= MAX_STEP
-        restart = packet.is_keyframe and self._units.standing(memoryview(packet)).restart
-        held = Held(packet, coded, pts, dts, self._decoder.time_of(coded) or 0.0, restart)
-        queue = self._queue
-        if not queue or queue[-1].pts <= pts:
-            queue.append(held)
-        else:
-            bisect.insort(queue, held, key=_display_time)
-        return held
+        unit.restart = follower.is_restart(unit)
+        if unit.restart:
+            self._policy.reach_restart()
+        self._queue.file(unit)
+        return True
 
-    def _renew(self, packet: Packet[VideoStream], order: int) -> None:
-        """Takes parameter sets that come beside the packets: all from there on is decoded."""
-        extradata = self._extradata.renew(packet)
-        if extradata is None or self._reader is None:
+    def _give_up(self, why: str) -> bool:
+        logger.info("%s is decoded whole: %s", self._decoder.name, why)
+        self._policy.give_up(why)
+        return False
+
+    def _decode_plainly(self, unit: AccessUnit) -> Iterator[DecodedFrame]:
+        if self._queue.head is not None:
+            yield from self._release_all()
+            yield from self._pass_before(None)
+        yield from self._show(unit.decode(self._policy.reason))
+
+    # Decoding
+
+    def _watch(self, unit: AccessUnit) -> Iterator[DecodedFrame]:
+        assert self._follower is not None
+        if self._reorders and not self._follower.is_reference(unit) and self._is_unsampled(unit):
+            unit.omitted = "unreferenced"
             return
-        self._reader.configure(extradata)
-        self._units = UnitReader(self._decoder.codec, extradata)
-        self._parameters = b""
-        self._alarm = True
-        self._renewed = order
+        yield from self._decode(unit, self._policy.reason)
 
-    def _give_up(self, why: str) -> None:
-        logger.warning("%s is decoded whole: %s", self._decoder.name, why)
-        self._units = None
+    def _decode(self, unit: AccessUnit, reason: Reason) -> Iterator[DecodedFrame]:
+        yield from self._show(self._sent(unit, reason))
 
-    def _decode_plainly(self, packet: Packet[VideoStream]) -> Iterator[DecodedFrame]:
-        if self._queue:
-            yield from self._wake()
-            yield from self._pass_until(None)
-        yield from self._show(self._decoder.decode(packet))
+    def _sent(self, unit: AccessUnit, reason: Reason) -> list[DecodedPicture]:
+        """Decodes a unit; returns the pictures that come out."""
+        if unit.restart and self._follower is not None:
+            self._follower.note_restart(unit)
+            self._key_size = unit.coded.size
+        restart, self._queue.is_broken = self._queue.is_broken, False
+        return unit.decode(reason, restart=restart)
 
-    # Watching
-
-    def _watch(self, held: Held) -> Iterator[DecodedFrame]:
-        if self._reorders and not self._is_reference(held) and self._is_unsampled(held):
-            held.passed = True
-            return
-        yield from self._decode(held)
-
-    def _decode(self, held: Held) -> Iterator[DecodedFrame]:
-        if held.restart:
-            self._note_key(held)
-        self._sent[held.coded.order] = held
-        yield from self._show(self._decoder.decode(held.packet))
-
-    def _is_reference(self, held: Held) -> bool:
-        return self._units is None or self._units.standing(memoryview(held.packet)).reference
-
-    def _is_unsampled(self, held: Held) -> bool:
+    def _is_unsampled(self, unit: AccessUnit) -> bool:
         """Whether a frame displayed earlier is known to lie in the same tick."""
-        at = bisect.bisect_left(self._queue, held.pts, key=_display_time)
-        clock = self._decoder.clock
-        time = clock.expect(held.seconds)
-        before = clock.expect(self._queue[at - 1].seconds) if at else clock.time
-        if self.grid is None or time is None or before is None or self._alarm:
+        if self.grid is None or self._alarm or unit.seconds is None:
+            return False
+        clock, other = self._decoder.clock, self._queue.before(unit)
+        time = clock.expect(unit.seconds)
+        before = clock.time
+        if other is not None and other.seconds is not None:
+            before = clock.expect(other.seconds)
+        if time is None or before is None:
             return False
         return self.grid.index(before) == self.grid.index(time)
 
-    def _show(self, frames: Iterable[av.VideoFrame]) -> Iterator[DecodedFrame]:
-        for frame in frames:
-            coded = frame.opaque
-            held = self._sent.pop(coded.order, None) if isinstance(coded, Coded) else None
-            if held is not None:
-                if held.passed:
-                    continue
-                yield from self._pass_until(held)
-            time = self._decoder.clock.peek(self._decoder.time_shown(frame))
+    def _show(self, pictures: Iterable[DecodedPicture]) -> Iterator[DecodedFrame]:
+        for picture in pictures:
+            unit = picture.unit
+            if not picture.is_wanted:
+                self._look_back(picture)
+                continue
+            if unit is not None and self._queue.head is not None:
+                yield from self._pass_before(unit)
+            time = self._decoder.clock.peek(picture.seconds)
             sampled = self.grid is not None and self.grid.opens(time)
-            shown = self._decoder.show(frame)
-            self._decoded_at = self._checked_at = time
+            if unit is not None and sampled and self._is_false_alarm(picture):
+                unit.omitted = "still"
+                yield from self._pass(unit, sampled)
+                if self._may_follow(unit, time):
+                    self._rest(picture, unit, shown=False)
+                continue
+            shown = picture.show()
             self._alarm = shown.record.damaged
-            if held is not None and self._is_past_renewal(held) and self._may_rest(sampled):
-                self._rest(frame, held)
+            self._trust.check(time)
+            if unit is not None and sampled and self._may_follow(unit, time):
+                self._rest(picture, unit, shown=True)
             yield self._with_passed(shown)
 
-    def _is_past_renewal(self, held: Held) -> bool:
+    def _is_past_renewal(self, unit: AccessUnit) -> bool:
         """Whether our reader's parameter sets hold for all pictures from this one on."""
-        return all(one.coded.order >= self._renewed for one in (held, *self._sent.values()))
+        waiting = self._decoder.waiting
+        return all(one.coded.order >= self._renewed for one in (unit, *waiting))
 
-    def _may_rest(self, sampled: bool) -> bool:
-        if self._units is None or self.grid is None or self._alarm or self._urgent:
+    def _may_follow(self, unit: AccessUnit, time: float) -> bool:
+        if self.grid is None or self._alarm or self._policy.state is State.FOLLOWING:
             return False
-        if self._refreshing:
-            self._refreshing = False
-            return True
-        if not sampled:
+        if self._trust.is_doubted(time):
+            self._policy.reason = "doubt"
             return False
-        self._pause = max(0, self._pause - 1)
-        return not self._pause
+        return self._policy.may_follow() and self._is_past_renewal(unit)
 
-    def _rest(self, frame: av.VideoFrame, held: Held) -> None:
-        """Goes idle with a picture that was decoded."""
-        if frame.format.name not in _PLANAR:
-            self._give_up(f"its pictures are {frame.format.name}")
+    def _rest(self, picture: DecodedPicture, unit: AccessUnit, *, shown: bool) -> None:
+        """Follows a picture that was decoded."""
+        if picture.frame.format.name not in PLANAR:
+            self._give_up(f"its pictures are {picture.frame.format.name}")
             return
-        assert self._tracker is not None and self._reader is not None
-        luma = _luma(frame)
-        if held.restart and self._quiet:
-            surprised = self._tracker.surprise(luma) > self._limit
-            self._refresh = 0.0 if surprised else min(2 * self._refresh, MAX_AGE) or REFRESH
-        self._tracker.start(luma)
-        self._reader.reset()
-        full = frame.format.name == "gray" or is_full_range(frame)
-        self._limit = LIMIT if full else LIMIT * _LIMITED
+        assert self._follower is not None
         # Sent, but not displayed yet.
-        self._fresh = [other for other in self._sent.values() if not other.passed]
-        self._fresh += self._held
-        self._idle = True
+        ahead = [one for one in self._decoder.waiting if one.omitted is None and one is not unit]
+        ahead += self._queue.held
+        if shown:
+            self._follower.start(picture, ahead)
+        else:
+            self._follower.correct(picture, ahead)
+        self._still.clear()
+        self._policy.follow()
         self._due = 0.0
-        self._quiet = 0
 
-    def _pass_until(self, held: Held | None) -> Iterator[DecodedFrame]:
-        """Passes over what is displayed before a decoded frame, and takes the frame off the queue.
+    def _pass_before(self, unit: AccessUnit | None) -> Iterator[DecodedFrame]:
+        """Passes what is displayed before a frame, and takes the frame off the queue.
 
         What should have been decoded by then is lost: the decoder gave no picture of it.
         """
-        end = bisect.bisect_right(self._queue, held.pts, key=_display_time) if held else None
-        due, self._queue = self._queue[:end], self._queue[end:] if held else []
-        for other in due:
-            if other is not held and other.passed:
+        for other in self._queue.display_up_to(unit):
+            if other.omitted is not None and not other.is_displayed:
                 yield from self._pass(other)
 
-    # Idle
+    # Following
+
+    def _hold(self, unit: AccessUnit) -> Iterator[DecodedFrame]:
+        assert self._follower is not None and unit.packet.dts is not None
+        self._queue.hold(unit)
+        self._follower.hold(unit)
+        dts = unit.packet.dts
+        if dts >= self._due or unit.restart or self._alarm or self._queue.is_full:
+            yield from self._advance(dts)
 
     def _advance(self, dts: int | None) -> Iterator[DecodedFrame]:
         """Displays the frames before which none can come any more."""
         assert self.grid is not None
-        clock, grid = self._decoder.clock, self.grid
-        while self._idle and self._queue:
-            head = self._queue[0]
-            if dts is not None and head.pts > dts and not self._alarm:
+        clock, grid, policy = self._decoder.clock, self.grid, self._policy
+        while policy.state is State.FOLLOWING and (head := self._queue.head) is not None:
+            assert head.packet.pts is not None
+            if dts is not None and head.packet.pts > dts and not self._alarm:
                 break
             time = clock.peek(head.seconds)
-            if head.restart and not head.passed and head.coded.order not in self._sent:
-                self._let_go(head)
+            if head.restart and head.omitted is None and not head.is_sent:
+                self._queue.drop_before(head)
                 if self._suspects(head, time):
-                    self._refreshing = True
-                    yield from self._wake()
+                    yield from self._audit(head, time)
                     continue
             sampled = grid.opens(time)
-            if self._alarm or self._is_full() or (sampled and not self._stands_still(time)):
-                yield from self._wake()
+            if self._alarm:
+                yield from self._wake("unknown")
                 return
-            self._queue.pop(0)
-            head.passed = True
-            self._quiet += sampled
+            if self._queue.is_full or self._trust.age(time) > MAX_AGE:
+                yield from self._wake("bound")
+                return
+            if sampled and not self._stands_still():
+                yield from self._wake("change")
+                return
+            if sampled:
+                policy.still()
+                self._still.append(head)
+            self._queue.display_head()
+            head.omitted = "still"
             yield from self._pass(head, sampled)
-        if self._idle:
+        if policy.state is State.FOLLOWING:
             self._due = clock.raw(grid.next_time) / self._base - 1
 
-    def _is_full(self) -> bool:
-        return len(self._held) > MAX_PACKETS or self._held_bytes > MAX_BYTES
-
-    def _let_go(self, key: Held) -> None:
-        """Drops what was held before a random access point that is about to be displayed.
-
-        Pictures that follow it in decoding order but not in display order may refer to what is
-        dropped, and were displayed: they go as well.
-        """
-        if self._held[0] is key:
-            return
-        kept = deque(held for held in self._held if held.pts >= key.pts)
-        self._behind |= len(kept) < len(self._held)
-        self._held = kept
-        self._held_bytes = sum(held.coded.size for held in kept)
-
-    def _suspects(self, key: Held, time: float) -> bool:
+    def _suspects(self, key: AccessUnit, time: float) -> bool:
         """Whether a random access point has to be decoded."""
-        assert self._units is not None
+        assert self._follower is not None
         size, last = key.coded.size, self._key_size
         self._key_size = size
-        if abs(size - last) > KEY_MARGIN * last or time - self._checked_at > self._refresh:
+        if abs(size - last) > KEY_MARGIN * last or self._trust.is_audit_due(time):
             return True
-        return self._units.parameters(memoryview(key.packet)) != self._parameters
+        return self._follower.has_other_parameters(key)
 
-    def _note_key(self, key: Held) -> None:
-        assert self._units is not None and self._reader is not None
-        self._key_size = key.coded.size
-        parameters = self._units.parameters(memoryview(key.packet))
-        if parameters != self._parameters:
-            self._parameters = parameters
-            self._reader.read(parameters, 0)
-
-    def _stands_still(self, time: float) -> bool:
-        """Whether the picture that was decoded last may stand for the one at a tick."""
-        if time - self._decoded_at > MAX_AGE:
-            self._quiet = SETTLED
-            return False
-        if self._follow() <= self._limit:
+    def _stands_still(self) -> bool:
+        """Whether the picture that was shown last may stand for the one at a tick."""
+        assert self._follower is not None
+        limit = self._trust.limit
+        if self._follower.difference(limit) <= limit:
             return True
-        key = self._held[0] if self._held and self._blind == 0 else None
-        if key is None or not (key.restart and key.passed):
+        if why := self._follower.why_not():
+            self._give_up(f"it uses {why}")
             return False
-        if not self._catch_up(key) or self._follow() > self._limit:
+        key = self._queue.held[0] if self._queue.held else None
+        if key is None or not key.restart or key.omitted is None or key.is_sent:
             return False
-        self._checked_at = time
-        return True
+        # What an intra picture changes is not known, and what comes after it seems to.
+        return self._check(key) and self._follower.difference(limit) <= limit
 
-    def _follow(self) -> float:
-        """Tells the tracker what is new, and returns the largest difference by now."""
-        assert self._tracker is not None and self._reader is not None
-        fresh, self._fresh = self._fresh, []
-        run: list[bytes] = []
-        for held in fresh:
-            if held.restart:
-                self._reader.track(run, self._tracker, PASSING * self._limit)
-                self._reader.reset()
-                self._tracker.carry()
-                run = []
-            else:
-                run.append(bytes(held.packet))
-        self._reader.track(run, self._tracker, PASSING * self._limit)
-        self._blind = self._blind + 1 if self._tracker.worst == np.inf else 0
-        if self._blind >= BLIND and run:
-            self._ask_why(run[-1])
-        if self._tracker.worst > PASSING * self._limit:
-            return self._tracker.worst
-        return self._tracker.difference
+    def _audit(self, key: AccessUnit, time: float) -> Iterator[DecodedFrame]:
+        """Decodes a random access point that is about to be displayed, and shows it if it differs.
 
-    def _catch_up(self, key: Held) -> bool:
-        """Decodes the random access point that is held, which was displayed, for the tracker alone.
-
-        What an intra picture changes is not known, and what comes after it seems to. False: it gave
-        no picture, and what is held is still to be decoded from there on.
+        Where it gave no picture, all that is held has to be decoded.
         """
-        assert self._tracker is not None and self._reader is not None
-        self._start_over()
-        self._held.popleft()
-        self._held_bytes -= key.coded.size
-        self._note_key(key)
-        self._sent[key.coded.order] = key
-        luma = None
-        for frame in self._decoder.decode(key.packet):
-            coded = frame.opaque
-            sent = self._sent.pop(coded.order, None) if isinstance(coded, Coded) else None
-            luma = _luma(frame) if sent is key else None
-        if luma is None or self._decoder.is_damaged:
-            return False
-        self._tracker.restart(luma)
-        self._reader.reset()
-        self._fresh = list(self._held)
-        return True
-
-    def _ask_why(self, packet: bytes) -> None:
-        """Gives up if our reader can't read the stream for what it is."""
-        assert self._reader is not None
-        self._blind = 0
-        reasons = [why for picture in self._reader.read(packet, 0) for why in picture.unsupported]
-        if names_feature(reasons):
-            self._give_up(f"it uses {', '.join(reasons)}")
-
-    def _wake(self) -> Iterator[DecodedFrame]:
-        """Decodes what is held, until the stream is idle again."""
-        if not self._idle:
+        assert self._follower is not None
+        self._follower.difference(self._trust.limit, before=key)
+        picture = self._alone(key)
+        if picture is None:
+            self._alarm = True
             return
-        self._idle = False
-        self._urgent = self._alarm
-        self._back_off()
-        self._start_over()
-        while self._held and not self._idle:
-            held = self._held.popleft()
-            self._held_bytes -= held.coded.size
-            if not (held.passed and self._reorders) or self._is_reference(held):
-                yield from self._decode(held)
-        self._urgent = False
+        agreed = self._follower.change(picture) <= LIMIT
+        self._trust.audit(time, agreed=agreed)
+        if agreed:
+            self._correct(picture, key)
+            return
+        self._queue.display_head()
+        shown = picture.show()
+        self._alarm |= shown.record.damaged
+        self._follower.start(picture, self._held_behind(key))
+        self._still.clear()
+        yield self._with_passed(shown)
 
-    def _start_over(self) -> None:
-        """Has the decoder go on at what is held, if anything before it was dropped."""
-        if self._behind:
-            self._decoder.restart()
-            self._sent.clear()
-            self._behind = False
+    def _check(self, key: AccessUnit) -> bool:
+        """Decodes a random access point that was passed; returns whether it could be."""
+        assert self._follower is not None
+        picture = self._alone(key)
+        if picture is None:
+            return False
+        agreed = self._follower.change(picture) <= LIMIT
+        self._trust.audit(self._decoder.clock.time or 0.0, agreed=agreed)
+        self._correct(picture, key)
+        return agreed
 
-    def _back_off(self) -> None:
-        if self._refreshing or self._quiet >= SETTLED:
-            self._patience = 0
-        else:
-            self._patience = min(max(1, 2 * self._patience), MAX_PAUSE)
-        self._pause = self._patience
+    def _alone(self, key: AccessUnit) -> DecodedPicture | None:
+        """Decodes the random access point that is held first, and returns its picture at once."""
+        pictures = self._sent(key, "audit")
+        if not any(picture.unit is key for picture in pictures):
+            # Others are to be displayed before it, for all that the decoder knows.
+            pictures = self._decoder.drain()
+            self._queue.is_broken = True
+        found = next((picture for picture in pictures if picture.unit is key), None)
+        if found is None or found.frame.is_corrupt or self._decoder.is_damaged:
+            return None
+        return found if found.frame.format.name in PLANAR else None
+
+    def _correct(self, picture: DecodedPicture, key: AccessUnit) -> None:
+        assert self._follower is not None
+        self._follower.correct(picture, self._held_behind(key))
+        self._still.clear()
+
+    def _held_behind(self, key: AccessUnit) -> list[AccessUnit]:
+        return [unit for unit in self._queue.held if unit is not key]
+
+    # Catching up
+
+    def _wake(self, reason: Reason) -> Iterator[DecodedFrame]:
+        """Decodes what is held, until the stream is followed again."""
+        if self._policy.state is State.WHOLE:
+            yield from self._release_all()
+            return
+        self._policy.wake(reason, urgent=self._alarm)
+        yield from self._release_all()
+        self._policy.caught_up()
+
+    def _release_all(self) -> Iterator[DecodedFrame]:
+        assert self._follower is not None
+        while self._policy.state is not State.FOLLOWING and (unit := self._queue.release()):
+            if unit.is_sent and not self._queue.is_broken:
+                continue
+            if unit.omitted and self._reorders and not self._follower.is_reference(unit):
+                continue
+            yield from self._decode(unit, self._policy.reason)
+
+    def _look_back(self, picture: DecodedPicture) -> None:
+        """Asks of a tick that was passed, and is decoded for a later one, whether it was right."""
+        if self._follower is None or picture.unit not in self._still:
+            return
+        if self._follower.change(picture) > CHANGED:
+            self._trust.miss(self._decoder.clock.time or 0.0)
+            self._still.clear()
+
+    def _is_false_alarm(self, picture: DecodedPicture) -> bool:
+        """Whether the picture of the tick that what is held was decoded for shows no change."""
+        policy = self._policy
+        if policy.state is not State.CATCHING_UP or policy.is_urgent or self._decoder.is_damaged:
+            return False
+        assert self._follower is not None
+        return self._follower.change(picture) <= LIMIT
 
     def _end(self) -> Iterator[DecodedFrame]:
-        if self._idle:
+        if self._policy.state is State.FOLLOWING:
             yield from self._advance(None)
-        if not self._idle:
-            yield from self._show(self._decoder.decode(None))
-        yield from self._pass_until(None)
+        if self._policy.state is not State.FOLLOWING:
+            yield from self._show(self._decoder.drain())
+        yield from self._pass_before(None)
 
     # Either way
 
-    def _pass(self, held: Held, sampled: bool = False) -> Iterator[DecodedFrame]:
-        kind: FrameType = "I" if held.packet.is_keyframe else _kind(held)
+    def _pass(self, unit: AccessUnit, sampled: bool = False) -> Iterator[DecodedFrame]:
         if self.each or self._decoder.motion == "bitstream":
-            yield self._decoder.pass_over(held.coded, kind)
+            yield unit.pass_over()
         elif sampled:
-            yield self._with_passed(self._decoder.pass_over(held.coded, kind))
+            yield self._with_passed(unit.pass_over())
         else:
-            self._decoder.skip(held.coded)
-            self._passed.add(held.coded, kind)
+            self._passed.add(unit.coded, unit.kind)
+            unit.skip()
 
     def _with_passed(self, shown: DecodedFrame) -> DecodedFrame:
         if self._passed.frames:
             shown.passed, self._passed = self._passed, Passed()
         return shown
-
-
-def _luma(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
-    plane = frame.planes[0]
-    samples = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # no buffer in its stub
-    rows: npt.NDArray[np.uint8] = samples.reshape(-1, plane.line_size)
-    return rows[: frame.height, : frame.width]
-
-
-def _kind(held: Held) -> FrameType:
-    """Returns the frame's type as far as it is known without reading it."""
-    picture = held.coded.picture
-    if picture is not None and picture.type in ("I", "P", "B"):
-        return picture.type  # type: ignore[return-value]  # the reader's own stub says str
-    return "P"
-
-
-def _display_time(held: Held) -> int:
-    return held.pts

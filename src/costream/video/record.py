@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import av
 from av.video.frame import PictureType
 
+from costream.video.decode_count import DecodeCount
 from costream.video.display import AS_CODED, Display
 from costream.video.references import Coded, FrameType
 from costream.video.vectors import FrameVectors
@@ -65,15 +66,19 @@ class StreamHealth:
             key frame.
         ended_early: a file stopped before its stated end, or could not be read on. A file whose
             container states no length (MPEG-TS, raw streams) can't be told to be cut short.
-        undecoded: frames among them whose pictures nobody needed: see
-            :class:`~costream.video.on_demand.OnDemand`.
+        decoding: frames among them by why they were decoded, or were not.
     """
 
     frames: int = 0
     damaged: int = 0
     errors: int = 0
     ended_early: bool = False
-    undecoded: int = 0
+    decoding: DecodeCount = field(default_factory=DecodeCount)
+
+    @property
+    def undecoded(self) -> int:
+        """Frames that were not decoded."""
+        return self.decoding.undecoded
 
     def __add__(self, other: StreamHealth) -> StreamHealth:
         """Returns the health of two connections to one source."""
@@ -82,7 +87,7 @@ class StreamHealth:
             self.damaged + other.damaged,
             self.errors + other.errors,
             self.ended_early or other.ended_early,
-            self.undecoded + other.undecoded,
+            self.decoding + other.decoding,
         )
 
 

@@ -19,7 +19,8 @@ from costream.video.record import FrameRecord, StreamHealth
 MotionSource = Literal["bitstream", "codec", "unused", "none"]
 """Where change evidence comes from: our own reading of the bitstream (``bitstream``), the motion
 vectors that FFmpeg's decoder exports (``codec``), or nowhere, because there is neither for the
-codec (``none``) or the stream was opened without (``unused``)."""
+codec (``none``) or the stream was opened without (``unused``). Of a stream it may be ``bitstream``
+and of its maps ``unused``: our reader tells what has to be decoded, and nobody looks at vectors."""
 
 TOLD: frozenset[MotionSource] = frozenset({"bitstream", "codec"})
 """Sources that tell something."""

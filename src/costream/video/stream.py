@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import thread_time
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast, get_args
 
 from av.container import InputContainer
 
@@ -29,7 +29,7 @@ from costream.video.picture import Picture
 from costream.video.reach import Reach, check_options, checked_reach
 from costream.video.record import DecodedFrame, FrameRecord, StreamHealth
 from costream.video.recordings import Recordings
-from costream.video.sample import Sample, StreamInfo
+from costream.video.sample import MotionSource, Sample, StreamInfo
 from costream.video.source import (
     close_container,
     is_file,
@@ -45,8 +45,9 @@ logger = logging.getLogger("costream")
 MAX_TIMEOUT = 1e6
 """Seconds; the system's own limits lie above."""
 
-Decoding = Literal["all", "changes"]
-"""Which pictures are decoded: all, or, where the codec tells, those that something changed in."""
+Decoding = Literal["auto", "all"]
+"""Which pictures are decoded: of H.264 and H.265 those that something changed in, as far as that
+can be told; or all."""
 
 
 def checked_decoding(name: str) -> Decoding:
@@ -55,8 +56,8 @@ def checked_decoding(name: str) -> Decoding:
     Raises:
         SettingsError: there is no such thing.
     """
-    if name not in ("all", "changes"):
-        raise SettingsError(f"can't decode {name!r}: choose all or changes")
+    if name not in get_args(Decoding):
+        raise SettingsError(f"can't decode {name!r}: choose auto or all")
     return cast(Decoding, name)
 
 
@@ -96,7 +97,7 @@ class Stream:
         timeout: float = 10.0,
         patience: float = PATIENCE,
         motion: bool = True,
-        decode: Decoding = "all",
+        decode: Decoding = "auto",
         options: Mapping[str, str] | None = None,
         name: str | None = None,
         credentials: Credentials | None = None,
@@ -116,10 +117,12 @@ class Stream:
                 before its next key frame. What states its length is read to its end.
             motion: take motion vectors where the codec has them. Without, decoding is plain and
                 every map says that nothing is known.
-            decode: ``"changes"`` decodes pictures only where the bitstream says that something
-                changed; at other ticks the sample has the picture that was decoded last: see
-                :class:`~costream.video.on_demand.OnDemand`. Together with ``motion`` every packet
-                is read, which costs more than it has to where nobody looks at the change maps.
+            decode: ``"auto"`` decodes pictures of H.264 and H.265 only where the bitstream says
+                that something changed, as far as it can be believed; at other ticks the sample has
+                the picture that was shown last: see
+                :class:`~costream.video.on_demand.OnDemand`. ``"all"`` decodes all. Together with
+                ``motion`` every packet is read, which costs more than it has to where nobody looks
+                at the change maps.
             options: FFmpeg's options for demuxer and protocol, such as
                 ``{"rtsp_transport": "udp"}``. RTSP runs over TCP unless told otherwise.
             name: what to call the source in ``info`` and in messages; by default the source itself,
@@ -229,7 +232,7 @@ class Stream:
             ring=self.ring,
             given=self.given,
         )
-        if self._decode == "changes":
+        if self._decode == "auto":
             self._on_demand = OnDemand(self._decoder, after=self._on_demand)
         return (self._on_demand or self._decoder).frames()
 
@@ -273,6 +276,11 @@ class Stream:
     def health(self) -> StreamHealth:
         """How well the stream could be read so far."""
         return self._decoder.health if self._decoder else StreamHealth()
+
+    @property
+    def why_whole(self) -> str:
+        """Why all pictures are decoded though not all should be; empty where they aren't."""
+        return self._on_demand.why_whole if self._on_demand else ""
 
     @property
     def decode_seconds(self) -> float:
@@ -360,7 +368,8 @@ class Stream:
     def _sample(
         self, grid: TickGrid, on_frame: Callable[[FrameRecord], None] | None
     ) -> Iterator[Sample]:
-        evidence = Evidence(self.info.motion)
+        self.open()
+        evidence = Evidence(self._evidence)
         self._follow(grid, each=on_frame is not None)
         latest = Latest()
         for decoded in self._take():
@@ -374,6 +383,12 @@ class Stream:
                 change = evidence.emit()
                 picture, stored = latest.picture(), latest.stored
                 yield Sample(tick, decoded.record.time, picture, change, reused, stored=stored)
+
+    @property
+    def _evidence(self) -> MotionSource:
+        """Where what the change maps hold comes from."""
+        assert self._decoder is not None
+        return self._decoder.motion
 
     def _follow(self, grid: TickGrid, *, each: bool) -> None:
         """Says which frames are sampled, and whether the others are told of one by one."""
@@ -408,6 +423,14 @@ class Stream:
                 return decoded
         return None
 
+    @property
+    def _told_by(self) -> MotionSource:
+        """Where evidence comes from, that of what is decoded included."""
+        assert self._decoder is not None
+        follows = self._on_demand is not None and not self._on_demand.why_whole
+        unused = self._decoder.motion == "unused"
+        return "bitstream" if follows and unused else self._decoder.motion
+
     def _describe(self, first: DecodedFrame) -> StreamInfo:
         assert self._container is not None and self._decoder is not None
         video = self._decoder.stream
@@ -423,7 +446,7 @@ class Stream:
             rotation=first.display.rotation,
             frame_rate=self._decoder.rate,
             duration=duration(self._container, video) if alone else None,
-            motion=self._decoder.motion,
+            motion=self._told_by,
             mirrored=first.display.mirrored,
             sample_aspect=first.display.aspect,
             live=self._live or is_live(self._source, self._container),

@@ -73,3 +73,16 @@ def test_nothing_to_encode_is_an_error(tmp_path):
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(SettingsError):
         EncoderSettings(**setting)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_further_settings_win_over_the_others(tmp_path, frames, codec):
+    settings = EncoderSettings(codec=codec, gop=10, params="keyint=15:min-keyint=15")
+    _, decoded = read(encode(frames, tmp_path / "camera.mp4", fps=25, settings=settings))
+    assert types(decoded) == ("I" + "P" * 14) * 2
+
+
+@pytest.mark.parametrize("params", ["ref", "ref=", "ref=4:", ":ref=4", "a b=1"])
+def test_further_settings_of_another_form_are_refused(params):
+    with pytest.raises(SettingsError, match="name=value"):
+        EncoderSettings(params=params)

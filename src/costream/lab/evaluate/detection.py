@@ -64,6 +64,21 @@ def detect(pruner: Pruner, samples: Sequence[Sample], judge: Judge, frames: int 
     return tally.detection()
 
 
+def score(grid: PatchGrid, masks: Sequence[KeepMask], judge: Judge) -> Detection:
+    """Judges what a pruner decided of a stream, a mask for each frame; ``seconds`` is 0.
+
+    Args:
+        grid: the pruner's.
+        masks: its decisions, in order.
+        judge: a fresh judge of the same frames and the same grid.
+    """
+    tally = _Tally(grid)
+    for index, mask in enumerate(masks):
+        tally.add(mask, judge, range(index, index + 1))
+        judge.keep(index, mask.groups)
+    return tally.detection()
+
+
 class _Tally:
     def __init__(self, grid: PatchGrid) -> None:
         self._groups = grid.groups

@@ -27,6 +27,15 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def check_plots() -> None:
+    """Checks that plots can be drawn, before anything is measured for them.
+
+    Raises:
+        SettingsError: matplotlib is not installed.
+    """
+    new_figure(1, 1)
+
+
 def save_figure(figure: Figure, path: Path) -> Path:
     """Writes a figure as PNG, in a folder that is made if it is missing.
 

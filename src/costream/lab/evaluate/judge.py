@@ -55,10 +55,12 @@ class Judge:
 
         Args:
             camera: what the stream was rendered from.
-            indices: the camera's frame of every sample, in order.
+            indices: the camera's frame of every sample, in order. One that comes again, of a
+                stream that is played again, is rendered once.
             grid: the pruner's grid.
         """
-        looks = [_look(Picture.from_rgb(camera.clean(index)), grid) for index in indices]
+        once = {index: _look(Picture.from_rgb(camera.clean(index)), grid) for index in {*indices}}
+        looks = [once[index] for index in indices]
         light = np.array([camera.light(index) for index in indices], np.float32)
         return cls(np.stack(looks), light)
 

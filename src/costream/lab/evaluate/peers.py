@@ -25,6 +25,7 @@ import torch
 
 import costream
 from costream.engine.engine import Engine
+from costream.engine.ingest import ReadingCost
 from costream.engine.questions import Questions
 from costream.engine.schedule import Window
 from costream.engine.watch import Watch
@@ -195,7 +196,10 @@ def compare_peers(
         ModelError: vLLM can't be had or stopped.
     """
     motion = engine.settings.uses_motion
-    with Stream(source, motion=False) as plain, Stream(source, motion=motion) as stream:
+    with (
+        Stream(source, motion=False, decode="all") as plain,
+        Stream(source, motion=motion) as stream,
+    ):
         watch, geometry = engine.open(stream, [ask]), _geometry(engine, stream.info)
         with _peers(engine, name, watch.questions, geometry, vllm_python) as peers:
             pairs = zip(engine.windows(plain), engine.windows(stream), strict=True)
@@ -212,15 +216,16 @@ def compare_peers(
 def _take_turns(
     watch: Watch,
     peers: Sequence[Peer],
-    windows: Iterable[tuple[tuple[Window, float], tuple[Window, float]]],
+    windows: Iterable[tuple[tuple[Window, ReadingCost], tuple[Window, ReadingCost]]],
 ) -> dict[str, tuple[Answered, ...]]:
     """Returns the turns of all sides; each window is that of the peers and that of CoStream."""
     turns: dict[str, list[Answered]] = {name: [] for name in (*(peer.name for peer in peers), OURS)}
-    for (whole, decode), (window, our_decode) in windows:
+    for (whole, reading), (window, our_reading) in windows:
+        decode, our_decode = reading.seconds, our_reading.seconds
         for peer in peers:
             odds, seconds = peer.step(whole)
             turns[peer.name].append(Answered(decode, seconds, odds))
-        result = watch.step(window, our_decode)
+        result = watch.step(window, our_reading)
         ours, score = result.seconds.total - our_decode, result.answers[0].score
         turns[OURS].append(Answered(our_decode, ours, log_odds(score)))
     return {side: tuple(of_side) for side, of_side in turns.items()}

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Protocol
 
 from costream.engine.engine import Engine
+from costream.engine.ingest import ReadingCost
 from costream.engine.result import Result
 from costream.engine.schedule import Tubelet, Window
 from costream.errors import SourceError
@@ -29,7 +30,7 @@ OnVideo = Callable[[str, int, int], None]
 class Side(Protocol):
     """One policy on one stream."""
 
-    def step(self, window: Window, decoding: float) -> Result:
+    def step(self, window: Window, reading: ReadingCost) -> Result:
         """Answers the questions on the next window."""
 
 
@@ -48,12 +49,12 @@ class AnewSide:
         self._asks = asks
         self._tubelets: list[Tubelet] = []
 
-    def step(self, window: Window, decoding: float) -> Result:
+    def step(self, window: Window, reading: ReadingCost) -> Result:
         """Answers the questions on the window from nothing."""
         held = [tubelet for tubelet in self._tubelets if tubelet.tick >= window.start]
         self._tubelets = [*held, *window.arrivals]
         whole = Window(window.index, window.start, window.end, tuple(self._tubelets))
-        return self._engine.open(self._stream, self._asks).step(whole, decoding)
+        return self._engine.open(self._stream, self._asks).step(whole, reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +146,15 @@ class Runner:
             self._on_video(", ".join(task.policy.name for task in tasks), number, len(videos))
 
     def _watch(self, video: Video, tasks: Sequence[Task]) -> None:
-        with Stream(video.path, motion=tasks[0].settings.uses_motion) as stream:
+        # All policies are shown the same pictures: what decoding fewer costs is a question apart.
+        motion = tasks[0].settings.uses_motion
+        with Stream(video.path, motion=motion, decode="all") as stream:
             engines = [Engine(self._model, task.settings) for task in tasks]
             sides = [self._side(t, e, stream) for t, e in zip(tasks, engines, strict=True)]
             found: list[list[WindowResult]] = [[] for _ in tasks]
-            for window, decoding in engines[0].windows(stream):
+            for window, reading in engines[0].windows(stream):
                 for side, windows in zip(sides, found, strict=True):
-                    result = side.step(window, decoding)
+                    result = side.step(window, reading)
                     windows.append(WindowResult.of(result, window.start / tasks[0].settings.fps))
             if not found[0]:
                 raise SourceError(f"{stream.info.source} holds no frame")

@@ -30,6 +30,7 @@ class SignalCase:
         width: pixels.
         height: pixels.
         fps: native frames a second.
+        every: mean seconds from one visitor to the next.
     """
 
     setting: str
@@ -40,6 +41,7 @@ class SignalCase:
     width: int = 640
     height: int = 360
     fps: float = 12.5
+    every: float = 8.0
 
     @property
     def codec(self) -> str:
@@ -52,13 +54,13 @@ class SignalCase:
         return 40.0 if self.width * self.height < 1280 * 720 else 16.0
 
     def camera(self, seed: int) -> SyntheticCamera:
-        """Returns the camera in front of the encoder, with a visitor every 8 seconds."""
+        """Returns the camera in front of the encoder."""
         return SyntheticCamera(
             seed,
             width=self.width,
             height=self.height,
             fps=self.fps,
-            every=8.0,
+            every=self.every,
             noise=self.noise,
             drift=self.drift,
             lights=self.lights,

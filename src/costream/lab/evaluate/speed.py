@@ -166,16 +166,20 @@ def compare(engine: Engine, source: str, ask: str, windows: int | None = None) -
     """
     stock, costream, scores = [], [], []
     motion = engine.settings.uses_motion
-    with Stream(source, motion=False) as plain, Stream(source, motion=motion) as stream:
+    with (
+        Stream(source, motion=False, decode="all") as plain,
+        Stream(source, motion=motion) as stream,
+    ):
         watch = engine.open(stream, [ask])
         side = StockSide(engine.model, watch.questions, watch.stream.geometry, engine.settings.fps)
         pairs = zip(engine.windows(plain), engine.windows(stream), strict=True)
-        for (stock_window, stock_decode), (window, decode) in islice(pairs, windows):
+        for (stock_window, stock_reading), (window, reading) in islice(pairs, windows):
             score, seconds = side.step(stock_window)
-            result = watch.step(window, decode)
+            result = watch.step(window, reading)
+            decode = reading.seconds
             ours = result.seconds.total - decode
             tokens, flops = result.tokens, result.flops
-            stock.append(Cost(stock_decode, seconds, flops.full, tokens.full))
+            stock.append(Cost(stock_reading.seconds, seconds, flops.full, tokens.full))
             costream.append(Cost(decode, ours, flops.spent, tokens.prefilled))
             scores.append((score, result.answers[0].score))
         if not stock:

@@ -19,7 +19,16 @@ from costream.lab.inspect.gop import Gop, find_gop
 from costream.lab.inspect.trial import Trial
 from costream.printable import printable
 from costream.pruning import PatchGrid, PrunerSettings
-from costream.video import Access, Decoding, FrameRecord, MotionSource, Sample, Stream, StreamInfo
+from costream.video import (
+    Access,
+    DecodeCount,
+    Decoding,
+    FrameRecord,
+    MotionSource,
+    Sample,
+    Stream,
+    StreamInfo,
+)
 from costream.video.naming import SourceLike
 
 DEFAULT_GRID = PatchGrid(28, 28, 2)
@@ -58,7 +67,8 @@ class Inspection:
         bit_rate: bits a second over the frames read, or None where there was one only.
         with_vectors: share of the frames for which the decoder gave motion vectors.
         damaged: frames that the decoder reported or concealed an error in.
-        undecoded: frames whose pictures were not needed; 0 where all are decoded.
+        decoding: frames by why they were decoded, or were not.
+        why_whole: why the stream can't be followed, so that all is decoded; empty where it can.
         qp: mean QP of the sampled frames, in the codec's own steps, or None where it
             tells none.
         camera_moved: share of the samples in which motion vectors say that the camera moved; None
@@ -94,7 +104,8 @@ class Inspection:
     bit_rate: float | None
     with_vectors: float
     damaged: int
-    undecoded: int
+    decoding: DecodeCount
+    why_whole: str
     qp: float | None
     camera_moved: float | None
     fps: float
@@ -108,7 +119,7 @@ class Inspection:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the same as nested dicts of JSON's own types."""
-        return asdict(self)
+        return {**asdict(self), "decoding": self.decoding.to_dict()}
 
 
 def inspect_source(
@@ -119,7 +130,7 @@ def inspect_source(
     anchor_every: int = 80,
     limit: float | None = None,
     out: str | os.PathLike[str] | None = None,
-    decode: Decoding = "all",
+    decode: Decoding = "auto",
     **access: Unpack[Access],
 ) -> Inspection:
     """Reads a source once and says what is in it and what each pruner would keep.
@@ -165,7 +176,8 @@ def inspect_source(
     return Inspection(
         **_described(stream.info),
         **counted,
-        undecoded=stream.health.undecoded,
+        decoding=stream.health.decoding,
+        why_whole=stream.why_whole,
         fps=fps,
         samples=trial.samples,
         groups=grid.groups,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from costream.video.provenance import SYNTHETIC
 
 Pixels = npt.NDArray[np.uint8]
 Codec = Literal["libx264", "libx265"]
+
+_PARAMS = re.compile(r"[a-z0-9-]+=[^:=]+(:[a-z0-9-]+=[^:=]+)*")
 
 
 class Writable(Protocol):
@@ -42,6 +45,8 @@ class EncoderSettings:
         bit_rate: bits a second, or None for constant quality.
         preset: the encoder's speed preset.
         low_delay: no look-ahead, so that every frame leaves the encoder at once.
+        params: further settings in x264's or x265's own words, which win over the others, such as
+            ``"open-gop=1:ref=4"``.
 
     Raises:
         SettingsError: a value is out of range, or two contradict.
@@ -54,6 +59,7 @@ class EncoderSettings:
     bit_rate: int | None = None
     preset: str = "veryfast"
     low_delay: bool = False
+    params: str = ""
 
     def __post_init__(self) -> None:
         if self.codec not in ("libx264", "libx265"):
@@ -62,6 +68,10 @@ class EncoderSettings:
             raise SettingsError("gop and bit_rate must be at least 1, bframes at least 0")
         if self.low_delay and self.bframes:
             raise SettingsError("B-frames make the encoder wait: choose low_delay or bframes")
+        if self.params and not _PARAMS.fullmatch(self.params):
+            raise SettingsError(
+                f"encoder settings are of the form name=value:name=value, not {self.params!r}"
+            )
 
 
 class Encoder:
@@ -198,11 +208,16 @@ def _options(settings: EncoderSettings) -> dict[str, str]:
     if settings.low_delay:
         options["tune"] = "zerolatency"
     # I-frames at the GOP's beat alone: cameras do not look for scene cuts.
-    beat = {"keyint": settings.gop, "min-keyint": settings.gop, "scenecut": 0}
-    beat["bframes"] = settings.bframes
-    if settings.codec == "libx264":
-        options["x264-params"] = ":".join(f"{name}={value}" for name, value in beat.items())
-    else:
-        quiet = {**beat, "open-gop": 0, "log-level": "none", "pools": "none", "frame-threads": 1}
-        options["x265-params"] = ":".join(f"{name}={value}" for name, value in quiet.items())
+    beat: dict[str, int | str] = {
+        "keyint": settings.gop,
+        "min-keyint": settings.gop,
+        "scenecut": 0,
+        "bframes": settings.bframes,
+    }
+    if settings.codec == "libx265":
+        beat |= {"open-gop": 0, "log-level": "none", "pools": "none", "frame-threads": 1}
+    params = [f"{name}={value}" for name, value in beat.items()]
+    options[f"{settings.codec.removeprefix('lib')}-params"] = ":".join(
+        [*params, *([settings.params] if settings.params else [])]
+    )
     return options

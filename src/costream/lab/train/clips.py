@@ -213,7 +213,7 @@ def _render(video: Video, camera: WorldCamera, times: Sequence[float], recipe: R
     width, height = recipe.frame_size
     with (
         encoded(video, camera, times, recipe.fps) as path,
-        Stream(path, motion=False) as stream,
+        Stream(path, motion=False, decode="all") as stream,
     ):
         pictures = [sample.picture.rgb() for sample in stream.samples(recipe.fps)]
     small = [resize(torch.from_numpy(p).permute(2, 0, 1), width, height) for p in pictures]

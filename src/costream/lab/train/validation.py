@@ -91,7 +91,7 @@ def _judge(folder: Path, recipe: Recipe, count: int, number: int) -> Judged:
         for name in COMPARED:
             # Where all is kept, frames are encoded once: a second time changes nothing.
             engine = Engine(model, POLICIES[name].settings(base, None))
-            with Stream(path, motion=engine.settings.uses_motion) as stream:
+            with Stream(path, motion=engine.settings.uses_motion, decode="all") as stream:
                 said = [[a.score for a in one.answers] for one in engine.watch(stream, asks)]
             odds = torch.tensor(said, dtype=torch.float64).amax(dim=0).logit(eps=1e-6)
             highest[name] = dict(zip(EVENT_KINDS, odds.tolist(), strict=True))

@@ -183,6 +183,15 @@ def _progress(statuses: list[CameraStatus]) -> Iterator[Metric]:
         yield _gauge(name, text, {s.id: getattr(s, name) for s in statuses})
     for name, text in _COUNTS.items():
         yield _count(name, text, {s.id: getattr(s, name) for s in statuses})
+    frames = CounterMetricFamily(
+        "costream_camera_frames",
+        "Native frames, by why they were decoded, or were not (still, unreferenced).",
+        labels=["camera", "reason"],
+    )
+    for status in statuses:
+        for reason, number in status.frames.items():
+            frames.add_metric([status.id, reason], number)
+    yield frames
     last = "When a camera's last {} came."
     yield _gauge(
         "last_frame_time_seconds", last.format("frame"), {s.id: s.last_frame for s in statuses}

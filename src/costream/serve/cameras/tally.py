@@ -62,7 +62,12 @@ class Tally:
             savings = replace(
                 self._status.savings, bytes_received=total.received, bytes_jpeg=total.jpeg_bytes
             )
-            self._status = replace(self._status, skipped=total.skipped, savings=savings)
+            self._status = replace(
+                self._status,
+                skipped=total.skipped,
+                savings=savings,
+                frames=total.decoding.to_dict(),
+            )
             if counts.info is not None:
                 info = counts.info
                 self._status = replace(
@@ -136,4 +141,5 @@ def _sum(one: SourceCounts, other: SourceCounts) -> SourceCounts:
         skipped=one.skipped + other.skipped,
         frames=one.frames + other.frames,
         damaged=one.damaged + other.damaged,
+        decoding=one.decoding + other.decoding,
     )

@@ -151,7 +151,7 @@ class CameraConfig(Part):
         credentials_file: a file whose first line is ``user:password``.
         transport: how RTSP is carried.
         timeout: for how long it may be silent before it counts as lost.
-        decode: ``changes`` decodes only what changed, where the stream can be read so.
+        decode: ``auto`` decodes only what changed, where the bitstream tells; ``all`` everything.
         enabled: whether it is watched.
         zones: named polygons that questions can be asked about.
         masks: named polygons that the model never sees.
@@ -167,7 +167,7 @@ class CameraConfig(Part):
     credentials_file: str | None = None
     transport: Literal["tcp", "udp", "http", "udp_multicast"] = "tcp"
     timeout: Seconds = 10.0
-    decode: Literal["all", "changes"] = "all"
+    decode: Literal["auto", "all"] = "auto"
     enabled: bool = True
     zones: dict[Name, Polygon] = Field(default_factory=dict)
     masks: dict[Name, Polygon] = Field(default_factory=dict)

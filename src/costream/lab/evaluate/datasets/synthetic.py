@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
+from costream.lab.evaluate.cache import cached_folder
 from costream.lab.synth import write_dataset
 
 _SET_VERSION = 1
@@ -24,22 +23,8 @@ def synthetic_test_split(videos: int, *, processes: int | None = None) -> Path:
         SettingsError: there are none.
         OSError: the cache can't be written.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "costream"
-    target = cache / f"synthetic-test-{videos}-{_SET_VERSION}"
-    if not target.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        # Written aside and renamed, so that an interrupted set is never taken for a whole one.
-        aside = Path(tempfile.mkdtemp(dir=cache))
-        try:
-            count = processes or os.cpu_count() or 1
-            write_dataset(aside, split="test", videos=videos, processes=count)
-            aside.rename(target)
-        except OSError:
-            shutil.rmtree(aside, ignore_errors=True)
-            # Another process may have been the first: its set is the same.
-            if not target.is_dir():
-                raise
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-    return target
+    count = processes or os.cpu_count() or 1
+    return cached_folder(
+        f"synthetic-test-{videos}-{_SET_VERSION}",
+        lambda folder: write_dataset(folder, split="test", videos=videos, processes=count),
+    )

@@ -1,0 +1,85 @@
+"""How far what was followed of a stream is believed: by what decoded pictures showed of it."""
+
+from __future__ import annotations
+
+LIMIT = 4.0
+"""Luma steps, of 255, by which the mean of no 8 x 8 samples may have changed since the picture that
+stands for others: what counts as change differs by five at least."""
+
+LEAST_LIMIT = 2.0
+"""The same where changes were seen late: below, an encoder's noise alone looks like change."""
+
+CHANGED = 5.0
+"""Luma steps by which a decoded picture differs where a change was missed."""
+
+AUDIT = 8.0
+"""Seconds after which the next random access point is decoded to compare, at first: each that
+agrees doubles them."""
+
+MAX_AUDIT = 60.0
+"""Seconds at most from one random access point that is decoded to the next."""
+
+HOLD_OFF = 8.0
+"""Seconds for which everything is decoded where changes are missed at the least limit: at first,
+doubled each time."""
+
+MAX_HOLD_OFF = 256.0
+"""The same at most."""
+
+_LOWER = 0.75
+_RAISE = 1.1
+
+
+class Trust:
+    """Of one stream, what is believed of it without looking, and for how long.
+
+    Two things are believed, and each is checked by pictures that are decoded anyway or seldom
+    enough:
+
+    * that a **random access point** that is not decoded looks like what was before it. One that is
+      decoded and shows a change has the next ones decoded too, until one agrees again.
+    * that **followed means** tell a change when it comes. Where the pictures that are decoded
+      because of one show that it had come at an earlier tick, a smaller change of the means counts
+      from then on; where the limit is as low as it can be, all is decoded for some time.
+
+    Attributes:
+        limit: luma steps of 255 by which followed means may have changed.
+    """
+
+    def __init__(self) -> None:
+        self.limit = LIMIT
+        self._interval = AUDIT
+        self._checked_at = 0.0
+        self._hold_off = 0.0
+        self._doubted_until = 0.0
+
+    def is_audit_due(self, time: float) -> bool:
+        """Whether a random access point is to be decoded, at a stream time in seconds."""
+        return self.age(time) > self._interval
+
+    def age(self, time: float) -> float:
+        """Returns seconds since all of a picture was known."""
+        return time - self._checked_at
+
+    def check(self, time: float) -> None:
+        """Notes that all of a picture was known at a time."""
+        self._checked_at = time
+
+    def audit(self, time: float, *, agreed: bool) -> None:
+        """Notes that a random access point was decoded, and whether it agreed."""
+        self.check(time)
+        self._interval = min(2 * self._interval, MAX_AUDIT) or AUDIT if agreed else 0.0
+        if agreed:
+            self.limit = min(self.limit * _RAISE, LIMIT)
+
+    def miss(self, time: float) -> None:
+        """Notes that a change was there at an earlier tick than followed means told."""
+        if self.limit > LEAST_LIMIT:
+            self.limit = max(self.limit * _LOWER, LEAST_LIMIT)
+            return
+        self._hold_off = min(2 * self._hold_off, MAX_HOLD_OFF) or HOLD_OFF
+        self._doubted_until = time + self._hold_off
+
+    def is_doubted(self, time: float) -> bool:
+        """Whether nothing is to be followed at a time."""
+        return time < self._doubted_until
