@@ -169,11 +169,12 @@ class EdgeBackend(FakeBackend):
 
 
 class Line(threading.Thread):
-    """A proxy on the loopback: it can be cut, lose connections, and be slow.
+    """A proxy on the loopback: it can be cut, lose segments, and be slow.
 
     Args:
         url: where it leads.
-        loss: of the pieces that pass, the share that ends their connection instead.
+        loss: of the segments that pass, the share that is lost: most come later, as TCP sends them
+            again, and one in ten takes its connection with it.
         rate: bytes a second, at most.
     """
 
@@ -210,9 +211,12 @@ class Line(threading.Thread):
     def _pass(self, one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
             while piece := one.recv(1460):
-                if self.cut.is_set() or self._draw.random() < self.loss:
+                lost = self._draw.random() < self.loss
+                if self.cut.is_set() or (lost and self._draw.random() < 0.1):
                     self.broken += 1
                     break
+                if lost:
+                    time.sleep(0.02)
                 other.sendall(piece)
                 if self.rate is not None:
                     time.sleep(len(piece) / self.rate)

@@ -78,7 +78,8 @@ def test_a_line_that_is_too_slow_leaves_out_whole_groups_and_says_so(
     edge = Edge(busy, line.url + PUSH, decode=DECODE, speed=4, buffer=size // 6)
     until(lambda: edge.outbox.left > 2)
     line.rate = None
-    until(lambda: edge.account.ticks == len(expected))
+    until(lambda: edge.errors or edge.account.ticks == len(expected))
+    assert not edge.errors
     until(lambda: edge.outbox.await_end(1.0))
     until(lambda: reader.gaps and reader.seen and reader.seen[-1][0] >= max(expected) - 1)
     skipped = [gap for gap in reader.gaps if gap.kind == "skipped"]

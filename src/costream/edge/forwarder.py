@@ -12,7 +12,7 @@ from costream.edge.account import Account
 from costream.edge.camera import EdgeCamera, Passage
 from costream.edge.interval import Beat, Shown, encode_interval
 from costream.edge.messages import Begun, SentPacket, encode_lost, encode_parameters
-from costream.edge.outbox import Item, Outbox
+from costream.edge.outbox import Item, Outbox, standing_item
 from costream.edge.receiver import Wanted
 from costream.edge.uplink import Uplink
 from costream.edge.wire import CAMERA, INTERVAL, LOST, PACKET, PARAMETERS, STRETCH, record
@@ -154,58 +154,57 @@ class _Line:
         self._told = self._begun
         self._covered = range(0)  # numbers of what the receiver's decoder is given in a row
         self._standing: Shown | None = None
+        self._latest: list[GivenPacket] = []  # what it is decoded from
         self._is_new = True
         self._begins_with = -1  # order of the group's first packet
 
     def put(self, passage: Passage) -> None:
         """Puts what lies between two ticks."""
         interval, packets = passage.interval, passage.packets
+        told = Item(INTERVAL, encode_interval(interval, self._beat), interval)
         if self._is_new or self._outbox.wants_start:
-            self._start(packets or self._again(), standing=not packets)
+            self._start(packets, told)
         elif packets and packets[0].number in self._covered and self._goes_on(packets[-1]):
-            self._outbox.add(_items(p for p in packets if p.number not in self._covered))
+            self._outbox.add([*_items(p for p in packets if p.number not in self._covered), told])
             self._covered = range(self._covered.start, packets[-1].number + 1)
         elif packets and packets[0].order == self._begins_with and self._goes_on(packets[-1]):
-            self._repeat(packets)
+            self._outbox.add([*self._again(packets), told])
         elif packets:
-            self._start(packets, standing=False)
+            self._start(packets, told)
+        else:
+            self._outbox.add([told])
         self._standing = interval.standing or self._standing
-        self._outbox.add([Item(INTERVAL, encode_interval(interval, self._beat), interval)])
+        self._latest = packets or self._latest
 
     def end(self, cause: str) -> None:
         """Puts the end of the connection."""
-        if not self._is_new and not self._outbox.wants_start:
+        if not self._is_new:
             self._outbox.add([Item(LOST, encode_lost(cause))])
 
-    def _repeat(self, packets: list[GivenPacket]) -> None:
-        """Has the group's first packet be decoded once more, as the edge's decoder did."""
+    def _again(self, packets: list[GivenPacket]) -> Iterator[Item]:
+        """Yields a group's first packet as to be decoded once more, and those behind it."""
         first, others = packets[0], packets[1:]
         again = SentPacket(first.order, b"", first.pts, first.dts, first.key, restart=True)
-        self._outbox.add([Item(PACKET, again.encode()), *_items(others)])
         self._covered = range(first.number, packets[-1].number + 1)
+        yield Item(PACKET, again.encode())
+        yield from _items(others)
 
     def _goes_on(self, packet: GivenPacket) -> bool:
         return packet.parameters is self._parameters
 
-    def _again(self) -> list[GivenPacket]:
-        """Returns what the picture is decoded from that stands for the moment."""
-        assert self._standing is not None, "the first interval shows a picture"
-        return self._camera.given.since(self._standing.order)
-
-    def _start(self, packets: list[GivenPacket], *, standing: bool) -> None:
-        if not packets:
-            raise SourceError("a picture that is to be sent again is not kept any more")
-        parameters = packets[-1].parameters
+    def _start(self, packets: list[GivenPacket], told: Item) -> None:
+        """Begins a group, with the picture that stands for the moment where none is shown."""
+        standing = [] if packets or self._standing is None else [standing_item(self._standing)]
+        packets = packets or self._latest
+        first, parameters = packets[0], packets[-1].parameters
         if parameters is not self._parameters:
             self._parameters = parameters
             self._told = Item(PARAMETERS, encode_parameters(parameters))
-        self._is_new = False
-        first = packets[0]
-        self._begins_with = first.order
         goes_on = first.number == self._covered.stop and not first.fresh
+        self._is_new, self._begins_with = False, first.order
         self._covered = range(first.number, packets[-1].number + 1)
-        items = list(_items(packets, restart=not goes_on))
-        self._outbox.begin(self._begun, self._told, items, self._standing if standing else None)
+        items = [*_items(packets, restart=not goes_on), *standing, told]
+        self._outbox.begin(self._begun, self._told, items)
 
 
 def _items(

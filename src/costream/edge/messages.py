@@ -229,16 +229,18 @@ class Left:
     Attributes:
         frames: how many.
         start: stream time of the first one, in seconds.
+        last: stream time of the last one.
         end: stream time of the first one after them.
     """
 
     frames: int
     start: float
+    last: float
     end: float
 
     def encode(self) -> bytes:
         """Returns the record's payload."""
-        return _dump(frames=self.frames, start=self.start, end=self.end)
+        return _dump(frames=self.frames, start=self.start, last=self.last, end=self.end)
 
     @classmethod
     def decode(cls, payload: bytes) -> Left:
@@ -248,8 +250,8 @@ class Left:
             SettingsError: it is none.
         """
         fields = _Fields(payload)
-        start, end = fields.not_negative("start"), fields.not_negative("end")
-        return cls(fields.whole("frames"), start, end)
+        start, last, end = (fields.not_negative(name) for name in ("start", "last", "end"))
+        return cls(fields.whole("frames"), start, last, end)
 
 
 def encode_lost(cause: str) -> bytes:

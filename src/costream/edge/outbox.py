@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from costream.edge.interval import Interval, Shown, encode_shown
@@ -100,43 +100,34 @@ class Outbox:
         with self._changed:
             return not self._groups
 
-    def begin(
-        self,
-        camera: Item,
-        parameters: Item,
-        packets: Iterable[Item],
-        standing: Shown | None,
-    ) -> None:
+    def begin(self, camera: Item, parameters: Item, items: Iterable[Item]) -> None:
         """Begins a group.
 
         Args:
             camera: the connection to the camera.
             parameters: how its packets are decoded.
-            packets: from a random access point on.
-            standing: the picture that stands for the moment, where the interval that follows shows
-                none.
+            items: packets from a random access point on, and what follows.
         """
         with self._changed:
-            group = _Group(camera, parameters, deque(packets))
-            if standing is not None:
-                group.waiting.append(_standing(standing))
-            group.size = _size(group.waiting)
-            self._groups.append(group)
-            self._urgent = True
-            self._changed.notify_all()
+            self._groups.append(_Group(camera, parameters, deque()))
+            self._put(items)
 
     def add(self, items: Iterable[Item]) -> None:
-        """Adds records to the group that was begun last."""
+        """Adds records to the group that was begun last, where one is: see :attr:`wants_start`."""
         with self._changed:
-            group = self._groups[-1]
-            for item in items:
-                if item.interval is not None and self._left is not None:
-                    self._tell_left(group, item.interval.time)
-                group.waiting.append(item)
-                group.size += len(item.payload)
-                self._urgent |= item.kind != INTERVAL
-            self._bound()
-            self._changed.notify_all()
+            if self._groups:
+                self._put(items)
+
+    def _put(self, items: Iterable[Item]) -> None:
+        group = self._groups[-1]
+        for item in items:
+            if item.interval is not None and self._left is not None:
+                self._tell_left(group, item.interval.time)
+            group.waiting.append(item)
+            group.size += len(item.payload)
+            self._urgent |= item.kind != INTERVAL
+        self._bound()
+        self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
         """Waits until something has to be sent at once, but no longer than for some seconds."""
@@ -200,7 +191,7 @@ class Outbox:
                 self._leave(flight)
             elif group is not None:
                 again = [i for i in flight if i.kind not in (CAMERA, PARAMETERS, STANDING)]
-                standing = [] if group.standing is None else [_standing(group.standing)]
+                standing = [] if group.standing is None else [standing_item(group.standing)]
                 group.size += _size(again)
                 group.waiting = deque([*group.arrived, *standing, *again, *group.waiting])
                 group.arrived = []
@@ -255,12 +246,12 @@ class Outbox:
         before = self._left
         start = times[0] if before is None else before.start
         frames = len(times) + (0 if before is None else before.frames)
-        self._left = Left(frames, start, times[-1])
+        self._left = Left(frames, start, times[-1], times[-1])
         self.left += len(times)
 
     def _tell_left(self, group: _Group, end: float, *, front: bool = False) -> None:
         assert self._left is not None
-        told = Item(SKIPPED, Left(self._left.frames, self._left.start, end).encode())
+        told = Item(SKIPPED, replace(self._left, end=end).encode())
         group.size += len(told.payload)
         if front:
             group.waiting.appendleft(told)
@@ -269,7 +260,8 @@ class Outbox:
         self._left = None
 
 
-def _standing(shown: Shown) -> Item:
+def standing_item(shown: Shown) -> Item:
+    """Returns the record that says which picture stands for the moment."""
     target = bytearray()
     encode_shown(target, shown)
     return Item(STANDING, bytes(target))

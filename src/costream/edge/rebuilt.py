@@ -87,6 +87,7 @@ class RebuiltStream(Stream):
         self._standing: tuple[av.VideoFrame, Shown] | None = None
         self._counts = StreamHealth()
         self._said = False
+        self._grid: TickGrid | None = None
 
     @property
     def health(self) -> StreamHealth:
@@ -121,6 +122,7 @@ class RebuiltStream(Stream):
 
     def _follow(self, grid: TickGrid, *, each: bool) -> None:
         assert self._begun is not None
+        self._grid = grid
         if grid.fps != self._begun.fps:
             raise SourceError(
                 f"{self._name} is sampled {self._begun.fps:g} times a second at its edge and "
@@ -145,14 +147,19 @@ class RebuiltStream(Stream):
             shown = decode_shown(Numbers(payload))
             self._standing = self._decoding.take(shown.order), shown
         elif kind == SKIPPED:
-            left = Left.decode(payload)
-            if self.on_gap is not None:
-                self.on_gap(Gap("skipped", left.start, left.end, LATE, frames=left.frames))
+            self._skip(Left.decode(payload))
         elif kind == LOST:
             raise SourceError(decode_lost(payload))
         elif kind == CAMERA:
             self._records.give_back((kind, payload))
             raise SourceError(f"the edge of {self._name} has begun again")
+
+    def _skip(self, left: Left) -> None:
+        if self._grid is not None:
+            # A frame behind the gap is not the sample of a tick that had its own.
+            self._grid.tick(left.last)
+        if self.on_gap is not None:
+            self.on_gap(Gap("skipped", left.start, left.end, LATE, frames=left.frames))
 
     def _begin(self, parameters: CodecParameters) -> None:
         if self.ring is not None:

@@ -59,7 +59,7 @@ class Uplink:
         self._instance = ""
         self._next = 0
         self._more = False
-        self._said = False
+        self._said = self._doubtful = False
         self._backoff = Backoff(math.inf)
         self._stopped = threading.Event()
         self._greeted = threading.Event()
@@ -106,6 +106,7 @@ class Uplink:
             if isinstance(error, RejectedError) and self.fps is None:
                 raise
             self._account.failures += 1
+            self._doubtful = True
             if not self._said:
                 self._said = True
                 logger.warning("%s; it is tried again", error)
@@ -114,12 +115,15 @@ class Uplink:
         if self._said:
             self._said = False
             logger.warning("the receiver is back")
-        self._backoff.note_frame()
+        self._backoff = Backoff(math.inf)
         self._take(answer)
 
     def _body(self) -> list[bytes]:
         session = Session(self._session, self._instance, self._next)
         self._flight = self._outbox.batch() if self._instance else []
+        if self._doubtful:
+            # What of it arrived is asked first: of a line that breaks often, all of it never would.
+            return [record(SESSION, session.encode())]
         body = [record(SESSION, session.encode()), *_bundled(self._flight)]
         wishes, self._wishes = self._wishes, []
         for wish in wishes:
@@ -129,6 +133,7 @@ class Uplink:
     def _take(self, answer: Answer) -> None:
         account = self._account
         account.requests += 1
+        self._doubtful = False
         account.sent += answer.sent
         self.fps = answer.fps
         self._greeted.set()
