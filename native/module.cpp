@@ -213,6 +213,16 @@ NB_MODULE(_bitstream, module) {
           "luma"_a,
           "Begin with a decoded picture, uint8 [height, width]: what follows is compared with it.")
       .def(
+          "see",
+          [](Tracker& tracker, const Luma& luma, float step) {
+            check(luma);
+            tracker.see(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                        static_cast<int>(luma.shape(0)), step);
+          },
+          "luma"_a, "step"_a,
+          "A picture is sampled by a rule that keeps 8x8 samples whose mean has changed by more than "
+          "a step since it kept them last.")
+      .def(
           "restart",
           [](Tracker& tracker, const Luma& luma) {
             check(luma);
@@ -238,8 +248,7 @@ NB_MODULE(_bitstream, module) {
                                   static_cast<int>(luma.shape(0)));
           },
           "luma"_a,
-          "The largest difference of the mean of 8x8 samples of a decoded picture from that of the "
-          "picture it began with; inf where they are not of one size.")
+          "Like difference, of a decoded picture; inf where it is not of the size of the first one.")
       .def("carry", &Tracker::carry,
            "Go on behind an intra picture that is taken to look like the one before.")
       .def_prop_ro(

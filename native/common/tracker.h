@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace costream {
@@ -24,7 +25,38 @@ struct Weight {
 // the first picture does there, but for the difference of its blocks' means since.
 class Tracker {
  public:
-  // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart.
+  // A picture is sampled by a rule that keeps cells of 8x8 samples whose mean differs by more than
+  // `step` from what it kept of them last, in the light of now. What light does is told by the
+  // cells that it doesn't keep: by their sum.
+  void see(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height, float step) {
+    const std::size_t pairs = static_cast<std::size_t>(std::max(0, width / 8));
+    const std::size_t lines = static_cast<std::size_t>(std::max(0, height / 8));
+    std::vector<float> seen;
+    seen.reserve(pairs * lines);
+    each_cell(luma, stride, width, height, [&seen](int, std::size_t, int sum) {
+      seen.push_back(static_cast<float>(sum) / 64);
+    });
+    step_ = step;
+    if (kept_.size() != seen.size() || kept_pairs_ != pairs) {
+      kept_ = std::move(seen);
+      kept_pairs_ = pairs;
+      return;
+    }
+    double now = 1, then = 1;
+    for (std::size_t at = 0; at < seen.size(); ++at) {
+      const bool still = std::abs(seen[at] - kept_[at]) <= step;
+      now += still ? seen[at] : 0;
+      then += still ? kept_[at] : 0;
+    }
+    const auto light = static_cast<float>(now / then);
+    for (std::size_t at = 0; at < seen.size(); ++at) {
+      const float kept = kept_[at] * light;
+      kept_[at] = std::abs(seen[at] - kept) > step ? seen[at] : kept;
+    }
+  }
+
+  // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart. It is
+  // the one that was seen last.
   void start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
     if (width < 1 || height < 1) return fail();
     width_ = width;
@@ -35,6 +67,19 @@ class Tracker {
     base_.assign(luma_.size() / 16, 0.0f);
     take(luma, stride);
     first_ = last_;
+    const auto pairs = static_cast<std::size_t>(columns_ / 2);
+    pending_.assign(pairs * static_cast<std::size_t>(rows_ / 2), 0.0f);
+    if (kept_pairs_ != static_cast<std::size_t>(width / 8) ||
+        kept_.size() != kept_pairs_ * static_cast<std::size_t>(height / 8))
+      return;
+    for (int row = 0; row + 1 < height / 4; row += 2) {
+      for (std::size_t pair = 0; pair < kept_pairs_; ++pair) {
+        const std::size_t upper = index(0, row) + 2 * pair, lower = index(0, row + 1) + 2 * pair;
+        const float mean = (first_[upper] + first_[upper + 1] + first_[lower] + first_[lower + 1]) / 4;
+        const auto line = static_cast<std::size_t>(row / 2);
+        pending_[line * pairs + pair] = mean - kept_[line * kept_pairs_ + pair];
+      }
+    }
   }
 
   // A later picture was decoded after all: it is exactly known, and what follows is predicted from
@@ -45,21 +90,36 @@ class Tracker {
     for (std::size_t at = 0; at < base_.size(); ++at) base_[at] = last_[at] - first_[at];
   }
 
-  // The largest difference of the mean of 8x8 samples of a decoded picture from the first one's;
-  // infinity where they are not of one size. Nothing of it is an estimate.
+  // Like difference(), of a decoded picture: nothing of it is an estimate. Infinity where it is not
+  // of the first one's size.
   float change(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
-    return largest_difference(luma, stride, width, height, [this](std::size_t at) {
-      return 16 * first_[at];
+    if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
+    const auto pairs = static_cast<std::size_t>(columns_ / 2);
+    float largest = 0;
+    each_cell(luma, stride, width, height, [&](int row, std::size_t pair, int sum) {
+      const std::size_t upper = index(0, row) + 2 * pair, lower = index(0, row + 1) + 2 * pair;
+      const float then = first_[upper] + first_[upper + 1] + first_[lower] + first_[lower + 1];
+      const float by = static_cast<float>(sum) / 64 - then / 4;
+      const float pending = pending_[static_cast<std::size_t>(row / 2) * pairs + pair];
+      largest = std::max(largest, counted(std::abs(by), pending + by));
     });
+    return largest;
   }
 
   // The largest difference of the mean of 8x8 samples of a decoded picture from what is expected by
   // now; infinity where nothing is.
   float surprise(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
     if (failed()) return std::numeric_limits<float>::infinity();
-    return largest_difference(luma, stride, width, height, [this](std::size_t at) {
-      return 16 * (last_[at] + delta_[at]);
+    if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
+    float largest = 0;
+    each_cell(luma, stride, width, height, [&](int row, std::size_t pair, int sum) {
+      const std::size_t upper = index(0, row) + 2 * pair, lower = index(0, row + 1) + 2 * pair;
+      float then = 0;
+      for (const std::size_t at : {upper, upper + 1, lower, lower + 1})
+        then += last_[at] + delta_[at];
+      largest = std::max(largest, std::abs(static_cast<float>(sum) / 64 - then / 4));
     });
+    return largest;
   }
 
   // An intra picture follows that isn't told of, but looks like the one before as far as is known.
@@ -101,7 +161,8 @@ class Tracker {
 
   // The largest difference of the mean of 8x8 samples from the first picture's, in luma steps,
   // less what the loop filter may account for: by now, and at the end of any picture since the last
-  // one that was decoded, of blocks that it was told of.
+  // one that was decoded, of blocks that it was told of. By now a cell also counts with the step of
+  // see() at least where it has come to differ by more from what was kept of it, and not by a hair.
   float difference() const {
     if (failed()) return worst_;
     const int pairs = columns_ / 2;
@@ -112,6 +173,8 @@ class Tracker {
         const float* const base = base_.data() + index(0, row);
         const float* const delta = delta_.data() + index(0, row);
         const std::uint8_t* const doubt = doubt_.data() + index(0, row);
+        const float* const pending = pending_.data() + static_cast<std::size_t>(row / 2) *
+                                                           static_cast<std::size_t>(pairs);
         for (int pair = 0; pair < pairs; ++pair) {
           float sum = 0;
           int unsure = 0;
@@ -120,7 +183,8 @@ class Tracker {
             sum += base[at] + delta[at];
             unsure += doubt[at];
           }
-          const float least = (std::abs(sum) - static_cast<float>(unsure) / 8) / 4;
+          const float by = (std::abs(sum) - static_cast<float>(unsure) / 8) / 4;
+          const float least = counted(by, pending[pair] + sum / 4);
           float& most = largest[static_cast<std::size_t>(pair)];
           most = most < least ? least : most;
         }
@@ -227,14 +291,20 @@ class Tracker {
   }
 
  private:
-  // Of the means of 8x8 samples, from what `sum` says that 4x4 of them add up to.
-  template <typename Sum>
-  float largest_difference(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height,
-                           Sum sum) const {
-    if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
+  // Of a step: what coding noise does to a cell at rest.
+  static constexpr float kHair = 0.3f;
+  // What a cell counts that differs by so much from the first picture and, with what was pending
+  // there, from what was kept of it.
+  float counted(float by, float from_kept) const {
+    const bool crossed = std::abs(from_kept) > step_ && by > kHair * step_;
+    return crossed && by < step_ ? step_ : by;
+  }
+  // Calls `use` with row (of 4x4 blocks, even), column (of cells) and sum of each 8x8 samples.
+  template <typename Use>
+  static void each_cell(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height,
+                        Use use) {
     const auto pairs = static_cast<std::size_t>(width / 8);
     std::vector<std::uint16_t> down(8 * pairs);
-    float largest = 0;
     for (int row = 0; row + 1 < height / 4; row += 2) {
       // Columns first: compilers make vectors of these.
       std::fill(down.begin(), down.end(), std::uint16_t{0});
@@ -243,17 +313,12 @@ class Tracker {
         for (std::size_t x = 0; x < down.size(); ++x)
           down[x] = static_cast<std::uint16_t>(down[x] + line[x]);
       }
-      const std::size_t upper = index(0, row), lower = index(0, row + 1);
       for (std::size_t pair = 0; pair < pairs; ++pair) {
-        int now = 0;
-        for (std::size_t x = 0; x < 8; ++x) now += down[8 * pair + x];
-        const std::size_t at = 2 * pair;
-        const float then =
-            sum(upper + at) + sum(upper + at + 1) + sum(lower + at) + sum(lower + at + 1);
-        largest = std::max(largest, std::abs(static_cast<float>(now) - then));
+        int sum = 0;
+        for (std::size_t x = 0; x < 8; ++x) sum += down[8 * pair + x];
+        use(row, pair, sum);
       }
     }
-    return largest / 64;
   }
   // What comes next is predicted from a decoded picture of the size at hand. Blocks are whole, the
   // last ones filled up with their last samples.
@@ -327,6 +392,10 @@ class Tracker {
   std::vector<std::uint8_t> luma_;  // of the picture that was decoded last
   std::vector<float> last_;         // means of its blocks
   std::vector<float> first_;        // those of the picture that is compared with
+  std::vector<float> pending_;      // cells: the first picture, from what was kept of them
+  std::vector<float> kept_;         // cells: what a rule kept of them last
+  std::size_t kept_pairs_ = 0;      // cells in a row of them
+  float step_ = std::numeric_limits<float>::infinity();  // by which it keeps
   std::vector<float> base_;         // what lies between the two, as far as it is known
   std::vector<float> delta_;        // of the blocks' means since
   std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since

@@ -110,6 +110,11 @@ class Picture:
 class Tracker:
     """Follows the mean luma of a decoded picture's blocks through others that are not decoded."""
 
+    def see(self, luma: npt.NDArray[np.uint8], step: float) -> None:
+        """A picture is sampled by a rule that keeps what has changed by more than a step.
+
+        That is: 8x8 samples whose mean differs by more from what it was when they were kept last.
+        """
     def start(self, luma: npt.NDArray[np.uint8]) -> None:
         """What follows is compared with a picture, [height, width] with contiguous rows."""
     def restart(self, luma: npt.NDArray[np.uint8]) -> None:
@@ -120,15 +125,15 @@ class Tracker:
         It is inf where nothing is.
         """
     def change(self, luma: npt.NDArray[np.uint8]) -> float:
-        """Largest difference of the mean of 8x8 samples of a decoded picture from the first one's.
-
-        It is inf where they are not of one size.
-        """
+        """Like `difference`, of a decoded picture; inf where it is not of the first one's size."""
     def carry(self) -> None:
         """Go on behind an intra picture that is taken to look like the one before."""
     @property
     def difference(self) -> float:
-        """Largest difference of the mean of 8x8 samples by now; inf: not known."""
+        """Largest difference of the mean of 8x8 samples by now; inf: not known.
+
+        It is the step of `see` at least where what was kept last differs by more.
+        """
     @property
     def worst(self) -> float:
         """Largest one after any picture since the last decoded one; inf: not known."""

@@ -40,7 +40,7 @@ WRONG = [
     ((*RUN, "--frame-size", "3"), "WIDTHxHEIGHT"),
     ((*RUN, "--frame-size", "0x0"), "holds no pixel"),
     ((*RUN, "--dtype", "nope"), "unknown dtype 'nope'"),
-    ((*RUN, "--decode", "nope"), "choose all or changes"),
+    ((*RUN, "--decode", "nope"), "choose auto or all"),
     (("inspect", "missing.mp4"), "no such file"),
     (("inspect", "{camera}", "--fps", "0"), "--fps takes a positive number, not 0"),
     (("inspect", "{camera}", "--anchor-every", "nan"), "--anchor-every takes a positive number"),

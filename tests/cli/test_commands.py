@@ -60,7 +60,7 @@ def test_demo_watches_the_synthetic_camera(costream: Command, checkpoint: Path) 
     options = ("--seconds", 20, "--fast", "--model", checkpoint, "--json")
     lines = [json.loads(line) for line in costream("demo", *options).out.splitlines()]
     assert [v["end"] for v in lines] == [16, 20]
-    assert {v["motion"] for v in lines} == {"unused"}
+    assert {v["motion"] for v in lines} == {"bitstream"}
 
 
 def test_synth_writes_what_was_asked_for(costream: Command, tmp_path: Path) -> None:

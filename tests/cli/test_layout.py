@@ -91,7 +91,7 @@ def test_decoding_on_demand_is_done_apart_too(
     found = []
     for cores in (1, 2):
         with_cores(monkeypatch, cores)
-        options = ("--model", checkpoint, "--json", "--decode", "changes", *SMALL)
+        options = ("--model", checkpoint, "--json", *SMALL)
         result = costream("run", camera, "--ask", "x", *options)
         assert (result.status, result.err) == (0, "")
         found.append([(v["index"], v["tokens"]) for v in results(result.out)])

@@ -69,10 +69,11 @@ def test_run_shows_names_as_they_are(costream: Command, odd: str, checkpoint: Pa
 
 
 def test_warnings_are_one_line(costream: Command, tmp_path: Path) -> None:
-    path = encode(tmp_path / "a\n[b].avi", still(5), "mpeg4")
-    result = costream("inspect", path, "--decode", "changes")
+    path = tmp_path / "a\n[b].mjpeg"
+    encode(path, still(5), "mjpeg", container="mjpeg", pixels="yuvj420p")
+    result = costream("inspect", path)
     shown = str(path).replace("\n", r"\n")
-    assert result.err == f"costream: {shown} is decoded whole: nothing reads mpeg4 undecoded\n"
+    assert result.err == f"costream: {shown} states no rate: 25 pictures a second are assumed\n"
 
 
 def test_pictures_and_films_bear_any_name(costream: Command, camera: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def number(pixels):
     return sum(int(bit) << place for place, bit in enumerate(bars))
 
 
-@pytest.mark.parametrize("settings", [{}, {"motion": False}, {"decode": "changes"}])
+@pytest.mark.parametrize("settings", [{}, {"motion": False}, {"decode": "auto"}])
 def test_one_field_of_each_frame_is_shown_at_its_height(fields, settings, caplog):
     with caplog.at_level(logging.WARNING, "costream"), Stream(fields, **settings) as stream:
         info = stream.info

@@ -11,6 +11,7 @@ from costream.video.bitstream import names_feature, new_tracker, open_reader
 from costream.video.nal import UnitReader
 from costream.video.picture import is_full_range
 from costream.video.side_data import Extradata
+from costream.video.trust import KEPT
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -99,17 +100,30 @@ class Follower:
 
     # What is known
 
+    def see(self, picture: DecodedPicture) -> None:
+        """Notes that a picture is sampled, whose format is one of :data:`PLANAR`.
+
+        What changes from the picture shown last is added to what had changed by then, but too
+        little to be kept: a change that is in the making must not be taken for a state of rest.
+        """
+        self._tracker.see(picture.luma(), KEPT / self._of(picture))
+
     def start(self, picture: DecodedPicture, ahead: Iterable[AccessUnit]) -> None:
-        """Begins with a picture that is shown.
+        """Begins with a picture that is shown, and was seen.
 
         Args:
             picture: its format is one of :data:`PLANAR`.
             ahead: units that arrived and are displayed later, in decoding order.
         """
-        frame = picture.frame
-        self._scale = 1.0 if frame.format.name == "gray" or is_full_range(frame) else 1 / _LIMITED
+        self._scale = self._of(picture)
         self._tracker.start(picture.luma())
         self._begin(ahead)
+
+    @staticmethod
+    def _of(picture: DecodedPicture) -> float:
+        """Returns steps of 255 for each step of a picture's samples."""
+        frame = picture.frame
+        return 1.0 if frame.format.name == "gray" or is_full_range(frame) else 1 / _LIMITED
 
     def correct(self, picture: DecodedPicture, ahead: Iterable[AccessUnit]) -> None:
         """Goes on from a later picture, which was decoded and is not shown."""

@@ -198,9 +198,17 @@ class OnDemand:
             shown = picture.show()
             self._alarm = shown.record.damaged
             self._trust.check(time)
+            if sampled:
+                self._see(picture)
             if unit is not None and sampled and self._may_follow(unit, time):
                 self._rest(picture, unit, shown=True)
             yield self._with_passed(shown)
+
+    def _see(self, picture: DecodedPicture) -> None:
+        if self._policy.state is State.WHOLE or self._follower is None:
+            return
+        if picture.frame.format.name in PLANAR:
+            self._follower.see(picture)
 
     def _is_past_renewal(self, unit: AccessUnit) -> bool:
         """Whether our reader's parameter sets hold for all pictures from this one on."""
@@ -225,6 +233,7 @@ class OnDemand:
         ahead = [one for one in self._decoder.waiting if one.omitted is None and one is not unit]
         ahead += self._queue.held
         if shown:
+            self._trust.change()
             self._follower.start(picture, ahead)
         else:
             self._follower.correct(picture, ahead)
@@ -327,6 +336,7 @@ class OnDemand:
         self._queue.display_head()
         shown = picture.show()
         self._alarm |= shown.record.damaged
+        self._see(picture)
         self._follower.start(picture, self._held_behind(key))
         self._still.clear()
         yield self._with_passed(shown)

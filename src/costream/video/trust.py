@@ -12,9 +12,12 @@ LEAST_LIMIT = 2.0
 CHANGED = 5.0
 """Luma steps by which a decoded picture differs where a change was missed."""
 
-AUDIT = 8.0
-"""Seconds after which the next random access point is decoded to compare, at first: each that
-agrees doubles them."""
+KEPT = 5.0
+"""Luma steps from which on a rule may keep a place for what it kept of it before."""
+
+AUDIT = 1.0
+"""Seconds after which the next random access point is decoded to compare, once the first one after
+a change agreed: each that agrees doubles them."""
 
 MAX_AUDIT = 60.0
 """Seconds at most from one random access point that is decoded to the next."""
@@ -36,8 +39,9 @@ class Trust:
     Two things are believed, and each is checked by pictures that are decoded anyway or seldom
     enough:
 
-    * that a **random access point** that is not decoded looks like what was before it. One that is
-      decoded and shows a change has the next ones decoded too, until one agrees again.
+    * that a **random access point** that is not decoded looks like what was before it. After a
+      change the next one is decoded, and each that agrees has those that come in twice the time
+      left alone. An encoder that is short of bits draws what moves in them alone.
     * that **followed means** tell a change when it comes. Where the pictures that are decoded
       because of one show that it had come at an earlier tick, a smaller change of the means counts
       from then on; where the limit is as low as it can be, all is decoded for some time.
@@ -48,7 +52,7 @@ class Trust:
 
     def __init__(self) -> None:
         self.limit = LIMIT
-        self._interval = AUDIT
+        self._interval = 0.0
         self._checked_at = 0.0
         self._hold_off = 0.0
         self._doubted_until = 0.0
@@ -71,6 +75,10 @@ class Trust:
         self._interval = min(2 * self._interval, MAX_AUDIT) or AUDIT if agreed else 0.0
         if agreed:
             self.limit = min(self.limit * _RAISE, LIMIT)
+
+    def change(self) -> None:
+        """Notes that a picture was shown that something changed in."""
+        self._interval = 0.0
 
     def miss(self, time: float) -> None:
         """Notes that a change was there at an earlier tick than followed means told."""

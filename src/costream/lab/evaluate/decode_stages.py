@@ -11,7 +11,8 @@ from typing import Any
 from unittest.mock import patch
 
 from costream.video.decoder import Decoder
-from costream.video.on_demand import OnDemand
+from costream.video.demuxer import Demuxer
+from costream.video.follower import Follower
 
 Stage = str
 
@@ -71,9 +72,9 @@ class StageClock:
         """
         with ExitStack() as stack:
             for owner, name, replacement in (
-                (Decoder, "packets", self._timed_packets(Decoder.packets)),
+                (Demuxer, "packets", self._timed_packets(Demuxer.packets)),
                 (Decoder, "decode", self._timed(Decoder.decode, DECODE)),
-                (OnDemand, "_follow", self._timed(OnDemand._follow, FOLLOW)),
+                (Follower, "_tell", self._timed(Follower._tell, FOLLOW)),
             ):
                 stack.enter_context(patch.object(owner, name, replacement))
             yield
@@ -89,8 +90,8 @@ class StageClock:
         return call
 
     def _timed_packets(self, packets: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-        def call(decoder: Decoder) -> Iterator[Any]:
-            step = self._timed(packets(decoder).__next__, READ)
+        def call(demuxer: Demuxer) -> Iterator[Any]:
+            step = self._timed(packets(demuxer).__next__, READ)
             while True:
                 try:
                     packet = step()
