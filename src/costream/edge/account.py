@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from costream.edge.interval import Interval
+
 
 @dataclass(slots=True)
 class Account:
@@ -32,6 +34,14 @@ class Account:
     requests: int = 0
     failures: int = 0
     seconds: float = 0.0
+
+    def count(self, interval: Interval) -> None:
+        """Counts an interval that was read."""
+        self.ticks += 1
+        self.frames += len(interval.frames)
+        self.decoded += interval.counts.decoded
+        self.shown += sum(frame.shown is not None for frame in interval.frames)
+        self.seconds = interval.time
 
     @property
     def share(self) -> float:

@@ -59,7 +59,7 @@ class Forwarder:
         self._backoff = Backoff(math.inf)
         self._stopped = threading.Event()
         self._seen: float | None = None  # when the last frame came
-        self._line: _Line | None = None
+        self._line: Line | None = None
 
     def run(self, fps: float, uplink: Uplink) -> None:
         """Reads until it is stopped, or until a file has ended.
@@ -107,7 +107,7 @@ class Forwarder:
 
     def _follow(self, camera: EdgeCamera, fps: float, uplink: Uplink) -> None:
         self._outbox.patient = self._waits and not camera.info.live
-        line = self._line = _Line(self._outbox, camera, fps, self._away())
+        line = self._line = Line(self._outbox, camera, fps, self._away())
         for passage in camera.passages(fps):
             if self._stopped.is_set():
                 return
@@ -125,13 +125,8 @@ class Forwarder:
         return None if self._seen is None else monotonic() - self._seen
 
     def _count(self, passage: Passage) -> None:
-        account, frames = self._account, passage.interval.frames
-        account.camera = self._ring.received
-        account.ticks += 1
-        account.frames += len(frames)
-        account.decoded += passage.interval.counts.decoded
-        account.shown += sum(frame.shown is not None for frame in frames)
-        account.seconds = passage.interval.time
+        self._account.camera = self._ring.received
+        self._account.count(passage.interval)
 
     def _lose(self, cause: str) -> None:
         if not self._backoff.attempts:
@@ -141,7 +136,7 @@ class Forwarder:
             self._line = None
 
 
-class _Line:
+class Line:
     """One connection to the camera, on its way into the outbox."""
 
     def __init__(self, outbox: Outbox, camera: EdgeCamera, fps: float, away: float | None) -> None:

@@ -129,6 +129,12 @@ class Outbox:
         self._bound()
         self._changed.notify_all()
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether something has to be sent at once."""
+        with self._changed:
+            return self._is_urgent(self._head())
+
     def wait(self, seconds: float) -> None:
         """Waits until something has to be sent at once, but no longer than for some seconds."""
         with self._changed:

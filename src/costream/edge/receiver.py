@@ -7,7 +7,7 @@ import ipaddress
 import json
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -131,17 +131,13 @@ class Receiver:
         return head + length, answer.status, told
 
     def _head(self, connection: http.client.HTTPConnection, length: int) -> int:
-        """Sends a request's head; returns about how long it is."""
-        headers = {"Content-Type": FRAMED, "Content-Length": str(length)}
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
+        """Sends a request's head; returns how long it is."""
         connection.putrequest("POST", self._path, skip_accept_encoding=True)
+        headers = request_headers(self._token, length)
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders()
-        lines = [f"POST {self._path} HTTP/1.1", f"Host: {self._host}:{connection.port}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        return sum(len(line) + 2 for line in lines) + 2
+        return head_size(self._path, f"{self._host}:{connection.port}", headers)
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._context is not None:
@@ -149,6 +145,21 @@ class Receiver:
                 self._host, self._port, timeout=self._timeout, context=self._context
             )
         return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+
+
+def request_headers(token: str | None, length: int) -> dict[str, str]:
+    """Returns the headers of a request, but for its host."""
+    headers = {"Content-Type": FRAMED, "Content-Length": str(length)}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def head_size(path: str, host: str, headers: Mapping[str, str]) -> int:
+    """Returns the bytes of a request's head."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return sum(len(line) + 2 for line in lines) + 2
 
 
 def _checked(url: str) -> Any:

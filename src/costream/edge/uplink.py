@@ -6,15 +6,29 @@ import logging
 import math
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from costream.edge.account import Account
 from costream.edge.messages import Session
 from costream.edge.outbox import Item, Outbox
-from costream.edge.receiver import Answer, Receiver, Wanted
+from costream.edge.receiver import Answer, Wanted
 from costream.edge.wire import INTERVAL, LARGEST, PACKET, SESSION, packed, record
 from costream.errors import DeliveryError, RejectedError, SettingsError
 from costream.video.backoff import Backoff
+
+
+class Exchange(Protocol):
+    """What takes requests, such as a :class:`~costream.edge.receiver.Receiver`."""
+
+    def send(self, body: Sequence[bytes]) -> Answer:
+        """Sends a request and returns the answer."""
+        ...
+
+    def close(self) -> None:
+        """Ends it."""
+        ...
+
 
 BUSY = 0.5
 """Seconds before a receiver that takes no more is asked again."""
@@ -44,7 +58,7 @@ class Uplink:
 
     def __init__(
         self,
-        receiver: Receiver,
+        receiver: Exchange,
         outbox: Outbox,
         account: Account,
         heartbeat: float,
@@ -88,7 +102,7 @@ class Uplink:
             while not self._stopped.is_set():
                 if not self._more and self.fps is not None:
                     self._outbox.wait(self._heartbeat)
-                self._try()
+                self.exchange()
         finally:
             self._receiver.close()
 
@@ -98,8 +112,13 @@ class Uplink:
         self._greeted.set()
         self._outbox.wake()
 
-    def _try(self) -> None:
-        """Makes one request, and waits where it failed."""
+    def exchange(self) -> None:
+        """Makes one request, and waits where it failed.
+
+        Raises:
+            RejectedError: as :meth:`run`.
+            SettingsError: likewise.
+        """
         try:
             answer = self._receiver.send(self._body())
         except DeliveryError as error:
