@@ -32,7 +32,8 @@ try() {
   local bin="$work/$name/bin" clip=$2
   "$python" -m venv "$work/$name"
   echo "$work/torch" >"$("$bin/python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
-  quietly "$bin/pip" install -c "$work/$name.txt" "$work"/costream-*.whl -r "$work/tools.txt"
+  quietly "$bin/pip" install -c "$work/$name.txt" "$(echo "$work"/costream-*.whl)[engine]" \
+    -r "$work/tools.txt"
   "$bin/costream" doctor
   if [ -z "$clip" ]; then
     clip="$work/$name.mp4"

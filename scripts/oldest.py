@@ -13,6 +13,11 @@ from importlib.metadata import distributions
 from packaging.requirements import Requirement
 
 
+def is_of_engine(requirement: Requirement) -> bool:
+    """Whether a requirement holds where the package is installed with its engine, and no more."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": "engine"})
+
+
 def oldest(requirement: Requirement) -> str:
     """Returns the lower bound of a requirement as the one version that is admitted.
 
@@ -24,10 +29,10 @@ def oldest(requirement: Requirement) -> str:
 
 
 def main(wheel: str) -> None:
-    """Prints the constraints, a line each, without those of optional parts."""
+    """Prints the constraints, a line each, without those of optional parts but the engine."""
     (package,) = distributions(path=[wheel])
     for requirement in map(Requirement, package.requires or ()):
-        if requirement.marker is None and requirement.name != "torch":
+        if is_of_engine(requirement) and requirement.name != "torch":
             print(oldest(requirement))
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from scripts.oldest import oldest
+from scripts.oldest import is_of_engine, oldest
 
 ROOT = Path(__file__).parent.parent
 
 REQUIRED = {
     found.name: found.specifier
     for found in map(Requirement, requires("costream") or ())
-    if found.marker is None
+    if is_of_engine(found)
 }
 
 

@@ -18,6 +18,9 @@ from costream.video.sample import TOLD, MotionSource, StreamInfo
 MAX_SIDE = 1 << 14
 """Pixels of a coded picture's longer side."""
 
+MAX_TAG = 16
+"""Bytes of a container's name of a codec."""
+
 MAX_TEXT = 1000
 """Characters of a name or a cause."""
 
@@ -165,7 +168,7 @@ def decode_parameters(payload: bytes) -> CodecParameters:
         codec=fields.text("codec"),
         decoder=fields.text("decoder"),
         extradata=numbers.rest if fields.truth("extradata") else None,
-        tag=fields.text("tag"),
+        tag=fields.tag("tag"),
         width=fields.side("width"),
         height=fields.side("height"),
         time_base=fields.ratio("base"),
@@ -294,6 +297,12 @@ class _Fields:
     def text(self, name: str) -> str:
         found = self._found.get(name)
         if not isinstance(found, str) or len(found) > MAX_TEXT or not found.isprintable():
+            raise _wrong(name)
+        return found
+
+    def tag(self, name: str) -> str:
+        found = self._found.get(name)
+        if not isinstance(found, str) or len(found.encode(errors="replace")) > MAX_TAG:
             raise _wrong(name)
         return found
 

@@ -143,7 +143,7 @@ class Uplink:
         if self._doubtful:
             # What of it arrived is asked first: of a line that breaks often, all of it never would.
             return [record(SESSION, session.encode())]
-        body = [record(SESSION, session.encode()), *_bundled(self._flight)]
+        body = [record(SESSION, session.encode()), *bundled(self._flight)]
         wishes, self._wishes = self._wishes, []
         for wish in wishes:
             body += self._on_wanted(wish)
@@ -178,8 +178,8 @@ class Uplink:
             self._stopped.wait(BUSY)
 
 
-def _bundled(items: list[Item]) -> Iterator[bytes]:
-    """Yields records, those of intervals in a row as one."""
+def bundled(items: list[Item]) -> Iterator[bytes]:
+    """Yields records as they are sent: those of intervals in a row as one."""
     bundle = bytearray()
     for item in items:
         one = record(item.kind, item.payload)
