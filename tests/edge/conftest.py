@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.edge.rig import EdgeBackend, server
+from tests.edge.rig import PATIENCE, EdgeBackend, Reader, server
 from tests.serve import fake_pictures
 from tests.serve.api.conftest import served
 from tests.video.encode import encode, texture
@@ -56,6 +56,10 @@ def backend(tmp_path: Path) -> Iterator[EdgeBackend]:
     clip = fake_pictures.write_clip(tmp_path / "clip.mp4", seconds=1)
     backend = EdgeBackend(tmp_path, clip)
     yield backend
+    while Reader.made:
+        reader = Reader.made.pop()
+        reader.end()
+        reader.join(PATIENCE)
     backend.port.close()
 
 

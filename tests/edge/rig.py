@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from costream.edge.account import Account
@@ -124,6 +125,8 @@ class Edge:
 class Reader(threading.Thread):
     """The process that reads the camera, as a thread; it may be slow."""
 
+    made: ClassVar[list[Reader]] = []
+
     def __init__(self, port: EdgePort, delay: float = 0.0, backlog: float = 16.0) -> None:
         super().__init__(daemon=True)
         self.connect = EdgeConnect(port.path, "door")
@@ -132,6 +135,7 @@ class Reader(threading.Thread):
         self.gaps: list[Gap] = []
         self.errors: list[Exception] = []
         self._delay = delay
+        self.made.append(self)
         self.start()
 
     def run(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from costream.edge.wire import STANDING, record
 from costream.errors import RejectedError
 from tests.edge.rig import Edge, EdgeBackend, Line, Reader, at_the_camera, until
 
@@ -115,6 +116,36 @@ def test_a_receiver_that_is_started_anew_goes_on_in_the_middle(
     # Its ticks begin at 0, and go on as the camera's.
     offset = expected[second.seen[3][2]][0] - second.seen[3][0]
     assert [one[0] + offset for one in second.seen] == [expected[one[2]][0] for one in second.seen]
+    edge.stop()
+
+
+@pytest.mark.parametrize("after", [3, 21])
+def test_a_receiver_that_is_started_anew_on_a_quiet_stream_has_its_picture(
+    backend: EdgeBackend, url: str, quiet: Path, after: int
+) -> None:
+    expected = {one[2] for one in at_the_camera(quiet, DECODE)}
+    first, edge = Reader(backend.port), Edge(quiet, url + PUSH, decode=DECODE, speed=6)
+    until(lambda: len(first.seen) > after)
+    first.end()
+    second = Reader(backend.port)
+    until(lambda: len(second.seen) > 10)
+    assert not second.errors
+    assert {one[2] for one in second.seen} <= expected
+    assert not second.seen[0][4], "it begins with a picture of its own"
+    edge.stop()
+
+
+def test_what_can_t_be_decoded_has_the_edge_begin_again(
+    backend: EdgeBackend, url: str, quiet: Path
+) -> None:
+    expected = {one[2] for one in at_the_camera(quiet, DECODE)}
+    reader, edge = Reader(backend.port), Edge(quiet, url + PUSH, decode=DECODE, speed=4)
+    until(lambda: len(reader.seen) > 4)
+    backend.port._pending = memoryview(record(STANDING, b"\x7f\0\0\0\0\0"))
+    until(lambda: [gap.kind for gap in reader.gaps] == ["lost", "back"])
+    before = len(reader.seen)
+    until(lambda: len(reader.seen) > before + 4)
+    assert {one[2] for one in reader.seen} <= expected
     edge.stop()
 
 

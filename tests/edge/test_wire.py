@@ -150,6 +150,9 @@ class Given:
     def give_back(self, record) -> None:
         self.told.insert(0, record)
 
+    def restart(self) -> None:
+        self.told.clear()
+
 
 BEGUN = (
     b'{"codec":"h264","profile":null,"width":320,"height":240,"rotation":0,"mirrored":false,'

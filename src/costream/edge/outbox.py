@@ -24,12 +24,14 @@ class Item:
         kind: of the record.
         payload: of the record.
         interval: what it tells, of an interval.
+        standing: the picture that it tells of, of one that stands for the moment.
         since: when it came, on the clock of ``time.monotonic``.
     """
 
     kind: int
     payload: bytes
     interval: Interval | None = None
+    standing: Shown | None = None
     since: float = field(default_factory=monotonic)
 
 
@@ -204,7 +206,7 @@ class Outbox:
 
     def _head(self) -> _Group | None:
         """Returns the oldest group of which something waits; what was before it is done."""
-        while len(self._groups) > 1 and not self._groups[0].waiting:
+        while len(self._groups) > 1 and not self._groups[0].waiting and not self._flight:
             self._groups.popleft()
         return self._groups[0] if self._groups and self._groups[0].waiting else None
 
@@ -229,6 +231,8 @@ class Outbox:
             group.size += len(item.payload)
         elif item.interval is not None:
             group.standing = item.interval.standing or group.standing
+        elif item.standing is not None:
+            group.standing = item.standing
 
     def _bound(self) -> None:
         while self._groups and not self.patient and self._is_too_much():
@@ -270,7 +274,7 @@ def standing_item(shown: Shown) -> Item:
     """Returns the record that says which picture stands for the moment."""
     target = bytearray()
     encode_shown(target, shown)
-    return Item(STANDING, bytes(target))
+    return Item(STANDING, bytes(target), standing=shown)
 
 
 def _size(items: Iterable[Item]) -> int:

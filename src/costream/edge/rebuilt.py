@@ -60,6 +60,10 @@ class RecordSource(Protocol):
         """Has a record be the next one again."""
         ...
 
+    def restart(self) -> None:
+        """Has the edge begin again, with records that need none before them."""
+        ...
+
 
 class RebuiltStream(Stream):
     """Gives the native frames that an edge was given, with the pictures that are to be seen.
@@ -86,7 +90,7 @@ class RebuiltStream(Stream):
         self._display = AS_CODED
         self._standing: tuple[av.VideoFrame, Shown] | None = None
         self._counts = StreamHealth()
-        self._said = False
+        self._said = self._has_shown = False
         self._grid: TickGrid | None = None
 
     @property
@@ -134,6 +138,7 @@ class RebuiltStream(Stream):
             while (found := self._records.next()) is not None and not self._left:
                 yield from self._take_record(*found)
         except SettingsError as error:
+            self._records.restart()
             raise SourceError(f"{self._name} can't be read: {error}") from None
 
     def _take_record(self, kind: int, payload: bytes) -> Iterator[DecodedFrame]:
@@ -185,7 +190,10 @@ class RebuiltStream(Stream):
             if picture is None and standing is not None:
                 picture, shown = standing
             standing = None
-            yield self._decoded(frame, picture, shown)
+            self._has_shown |= picture is not None
+            # Where it is joined in the middle, nothing is known before the first picture.
+            if self._has_shown:
+                yield self._decoded(frame, picture, shown)
 
     def _decoded(
         self, frame: NativeFrame, picture: av.VideoFrame | None, shown: Shown | None

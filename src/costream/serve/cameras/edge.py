@@ -343,6 +343,14 @@ class EdgeRecords:
         """Has a record be the next one again."""
         self._waiting.appendleft(record)
 
+    def restart(self) -> None:
+        """Has the edge begin again: for the port, what asks from now on is another process."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._bytes.clear()
+        self._waiting.clear()
+
     def _exactly(self, size: int) -> bytes | None:
         while len(self._bytes) < size:
             try:
