@@ -30,7 +30,7 @@ prepare() {
   "$python" scripts/link_torch.py "$work/torch"
   grep -E '^(pytest|pytest-timeout|hypothesis|httpx2)==' constraints.txt >"$work/tools.txt"
   quietly "$python" -m pip wheel --no-deps --wheel-dir "$work" .
-  "$python" scripts/oldest.py "$work"/costream-*.whl serve >"$work/oldest.txt"
+  "$python" scripts/oldest.py "$work"/costream-*.whl engine serve >"$work/oldest.txt"
   : >"$work/newest.txt"
 }
 

@@ -31,10 +31,14 @@ def is_asked_for(requirement: Requirement, extras: Sequence[str]) -> bool:
 
 
 def main(wheel: str, *extras: str) -> None:
-    """Prints the constraints, a line each, with those of these optional parts alone."""
+    """Prints the constraints, a line each, with those of these optional parts alone.
+
+    Parts that an optional part brings along are named as well.
+    """
     (package,) = distributions(path=[wheel])
     for requirement in map(Requirement, package.requires or ()):
-        if requirement.name != "torch" and is_asked_for(requirement, extras):
+        elsewhere = requirement.name in ("torch", package.name)
+        if not elsewhere and is_asked_for(requirement, extras):
             print(oldest(requirement))
 
 

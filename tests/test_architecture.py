@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "costream"
 
 STATIONS = (
     "video",
+    "edge",
     "pruning",
     "preprocessing",
     "models",

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 REQUIRED = {
     found.name: found.specifier
     for found in map(Requirement, requires("costream") or ())
-    if found.marker is None
+    if is_asked_for(found, ["engine"])
 }
 
 
@@ -44,7 +44,7 @@ def test_the_oldest_version_is_the_lower_bound() -> None:
 
 def test_the_service_is_tried_with_the_oldest_versions_too() -> None:
     found = [Requirement(text) for text in requires("costream") or ()]
-    chosen = {one.name for one in found if is_asked_for(one, ["serve"])}
+    chosen = {one.name for one in found if is_asked_for(one, ["engine", "serve"])}
     assert {"av", "fastapi", "sqlalchemy", "paho-mqtt"} <= chosen
     assert not chosen & {"pytest", "bitsandbytes", "matplotlib"}
     assert "fastapi" not in {one.name for one in found if is_asked_for(one, [])}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from costream.cli.options import access
+from costream.cli.access import access
 from costream.errors import SettingsError
 from costream.lab.inspect import inspection
 from costream.lab.synth import SyntheticCamera, encode

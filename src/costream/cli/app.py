@@ -10,7 +10,9 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
@@ -19,12 +21,18 @@ import typer
 
 from costream import __version__
 from costream.cli.console import open_console
-from costream.errors import ConfigError, CoStreamError, SourceLostError
+from costream.errors import ConfigError, CoStreamError, SettingsError, SourceLostError
 from costream.printable import printable
 from costream.video.naming import masked, plain_reason
 
 LOST = 3
 """Exit status of a command whose live source stayed away."""
+
+ENGINE = frozenset(
+    {"PIL", "huggingface_hub", "packaging", "pydantic", "safetensors", "tokenizers", "torch"}
+    | {"transformers"}
+)
+"""Modules that come with ``costream[engine]``, and not by themselves."""
 
 app = typer.Typer(
     help="Watch cameras with vision-language models, guided by the video codec.",
@@ -77,9 +85,15 @@ def run_command() -> int:
     _write_in_any_locale()
     quiet_libraries()
     try:
+        load_commands(sys.argv[1:])
         app()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
+    except ModuleNotFoundError as error:
+        if _is_installed(error):
+            raise
+        _complain(SettingsError(f"this needs {error.name}: pip install 'costream[engine]'"))
+        return 1
     except BrokenPipeError:
         # Whoever read our output has gone; what is left to flush would only fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,6 +107,29 @@ def run_command() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def load_commands(arguments: Sequence[str]) -> None:
+    """Adds the commands to the app; the edge's alone where it is the one that is wanted.
+
+    It runs on small machines, and is there sooner by itself. Where nothing else is installed there,
+    it is the only one as well.
+
+    Raises:
+        ModuleNotFoundError: another command is wanted, and what it needs is not installed.
+    """
+    edge = arguments[:1] == ["edge"]
+    try:
+        import_module("costream.cli." + ("edge" if edge else "commands"))
+    except ModuleNotFoundError as error:
+        if _is_installed(error) or arguments[:1] not in ([], ["--help"], ["--version"]):
+            raise
+        import_module("costream.cli.edge")
+
+
+def _is_installed(error: ModuleNotFoundError) -> bool:
+    """Whether what is missing is none of what the engine needs."""
+    return (error.name or "").partition(".")[0] not in ENGINE
 
 
 def _complain(error: CoStreamError | OSError) -> None:

@@ -10,19 +10,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from costream.cli.access import CredentialsOpt, RtspTransportOpt, TimeoutOpt, access
 from costream.cli.app import app
 from costream.cli.checks import check_source, positive
 from costream.cli.console import dim, open_console
 from costream.cli.figures import reasons, share
 from costream.cli.options import (
-    CredentialsOpt,
     DecodeOpt,
     FpsOpt,
     JsonOpt,
-    RtspTransportOpt,
     SourceArg,
-    TimeoutOpt,
-    access,
 )
 from costream.lab.inspect import FILM, LIVE_LIMIT, PICTURE, Inspection, inspect_source
 from costream.printable import printable

@@ -76,7 +76,7 @@ def _outside() -> Iterator[str]:
     """Tells of the packages that are not as this version of ours requires them."""
     for text in (requires("costream") or ()) if _version("costream") else ():
         wanted = Requirement(text)
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": "engine"}):
             continue
         found = _version(wanted.name)
         if found is None:

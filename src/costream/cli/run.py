@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from costream.cli.access import CredentialsOpt, RtspTransportOpt, TimeoutOpt, access
 from costream.cli.app import app
 from costream.cli.checks import check_dtype, check_kv_dtype, check_sources
 from costream.cli.corners import parse_corners
@@ -16,7 +17,6 @@ from costream.cli.options import (
     AnchorOpt,
     AskOpt,
     AttentionOpt,
-    CredentialsOpt,
     DecodeOpt,
     DeviceOpt,
     DtypeOpt,
@@ -33,16 +33,13 @@ from costream.cli.options import (
     ReconnectOpt,
     RefreshOpt,
     RefreshShareOpt,
-    RtspTransportOpt,
     SizeOpt,
     SourcesArg,
     StrideOpt,
     TextTokensOpt,
     ThresholdOpt,
-    TimeoutOpt,
     WindowOpt,
     WorkersOpt,
-    access,
     parse_size,
     settings_for,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from costream.serve.cameras.edge import EdgeReply
 from costream.serve.config.model import CameraConfig, QuestionConfig, ServiceConfig
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.events.event import Event
@@ -147,5 +148,18 @@ class Backend(Protocol):
             camera: its id.
             chunks: the stream.
             framed: it comes as records, with gaps and heartbeats between them.
+        """
+        ...
+
+    def take_edge(self, camera: str, chunks: Iterator[bytes]) -> EdgeReply:
+        """Takes a request of a camera's edge, a body of records."""
+        ...
+
+    def recording(self, camera: str, seconds: float) -> bytes:
+        """Returns a camera's newest seconds in full, from its edge: MP4 or Matroska.
+
+        Args:
+            camera: its id.
+            seconds: how far back, from the key frame before.
         """
         ...

@@ -15,6 +15,8 @@ import costream
 from costream.errors import NoWindowError, UnknownError
 from costream.serve.api.camera_url import camera_reach
 from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
+from costream.serve.cameras.clip import clip_of
+from costream.serve.cameras.edge import EdgeReply
 from costream.serve.cameras.media import MediaFolder
 from costream.serve.config.clock import service_zone
 from costream.serve.config.engine_check import unfit_for
@@ -44,6 +46,10 @@ Load = Callable[[], "Engine"]
 Part = TypeVar("Part")
 
 logger = logging.getLogger("costream")
+
+
+STRETCH_WITHIN = 20.0
+"""Seconds to wait for a stretch from an edge, which reads the wish within a heartbeat."""
 
 
 class Service:
@@ -312,6 +318,16 @@ class Service:
         """Takes a camera's own stream until it ends; returns its bytes."""
         self.camera(camera)
         return self.fleet.push(camera, chunks, framed=framed)
+
+    def take_edge(self, camera: str, chunks: Iterator[bytes]) -> EdgeReply:
+        """Takes a request of a camera's edge."""
+        self.camera(camera)
+        return self.fleet.take_edge(camera, chunks)
+
+    def recording(self, camera: str, seconds: float) -> bytes:
+        """Returns a camera's newest seconds in full, from its edge: MP4 or Matroska."""
+        self.camera(camera)
+        return clip_of(self.fleet.stretch(camera, seconds, STRETCH_WITHIN))
 
     # What is asked in free form.
 

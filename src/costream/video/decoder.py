@@ -20,6 +20,7 @@ from costream.video.access_unit import AccessUnit, DecodedPicture
 from costream.video.bitstream import READ, UNPREDICTED, open_reader
 from costream.video.clock import StreamClock
 from costream.video.decode_count import DecodeCount, Reason
+from costream.video.decoder_input import DecoderInput
 from costream.video.demuxer import Demuxer
 from costream.video.display import AS_CODED
 from costream.video.display_reader import DisplayReader
@@ -79,6 +80,7 @@ class Decoder:
         rate_stated: bool = False,
         after: Decoder | None = None,
         ring: PacketRing | None = None,
+        given: DecoderInput | None = None,
     ) -> None:
         """Takes over ``container``'s best video stream.
 
@@ -96,6 +98,7 @@ class Decoder:
             after: what was read before of the same source: frames, time and health go on from
                 there.
             ring: keeps the packets.
+            given: notes what the decoder is given.
 
         Raises:
             SourceError: the container holds no video, or none that can be decoded.
@@ -113,6 +116,9 @@ class Decoder:
         self._ring = ring
         if ring is not None:
             ring.begin(self.stream)
+        self._given = given
+        if given is not None:
+            given.begin(self.stream)
         self._demuxer = Demuxer(container, self.stream, self._fail)
         codec = self.codec = codec_name(self.stream)
         extradata = self.stream.codec_context.extradata
@@ -296,6 +302,8 @@ class Decoder:
         if restart:
             self.stream.codec_context.flush_buffers()
             self._sent.clear()
+            if self._given is not None:
+                self._given.restart()
         if not unit.is_sent:
             self._decoded[reason] += 1
             if unit.is_displayed and unit.omitted is not None:
@@ -320,6 +328,8 @@ class Decoder:
     def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         # Until then nothing can be expected of a stream that is joined in the middle.
         self._awaits_key &= packet is None or not packet.is_keyframe
+        if self._given is not None and packet is not None and isinstance(packet.opaque, Coded):
+            self._given.add(packet, packet.opaque)
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:

@@ -357,13 +357,14 @@ class _Reader(threading.Thread):
     def _follow(self, stream: Stream) -> None:
         offset: int | None = None
         records: list[FrameRecord] = []
+        stream.on_gap = lambda gap: self._queue.tell(self._moved(gap, offset or 0))
         begun = thread_time()
         for sample in stream.samples(self._grid.fps, on_frame=records.append):
             if self._stopped.is_set():
                 return
             now = monotonic()
             if offset is None:
-                offset = self._resume(sample, now)
+                offset = self._resume(sample, now, stream.away)
             self._backoff.note_frame()
             self._tick, self._time = sample.tick + offset, sample.time + offset / self._grid.fps
             self._received = now
@@ -373,6 +374,8 @@ class _Reader(threading.Thread):
             if self._on_sample is not None:
                 # Before it is handed over: one thread at a time may convert a picture.
                 self._on_sample(placed)
+            if stream.waits and not self._queue.await_room(self._stopped):
+                return
             self._queue.put(arrival)
             begun = thread_time()
             records.clear()
@@ -382,11 +385,17 @@ class _Reader(threading.Thread):
         time = record.time + offset / self._grid.fps
         return replace(record, index=record.index + self._past.frames, time=time)
 
-    def _resume(self, first: Sample, now: float) -> int:
+    def _moved(self, gap: Gap, offset: int) -> Gap:
+        """Returns a gap within this connection, ``offset`` ticks later, as of all."""
+        seconds = offset / self._grid.fps
+        end = None if gap.end is None else gap.end + seconds
+        return replace(gap, start=gap.start + seconds, end=end)
+
+    def _resume(self, first: Sample, now: float, away: float | None) -> int:
         """Returns the ticks by which a connection's samples are moved, and tells of the gap."""
         if self._received is None:
             return -first.tick
-        away = now - self._received
+        away = now - self._received if away is None else away
         fps = self._grid.fps
         tick = max(self._tick + 1, math.ceil((self._time + away) * fps))
         end = first.time + (tick - first.tick) / fps

@@ -165,25 +165,35 @@ class PacketRing:
         """
         extradata = video.codec_context.extradata
         self._video, self._extradata = video, Extradata(extradata)
-        self._parameters, self._whole = CodecParameters.of(video, extradata), False
+        self.begin_with(CodecParameters.of(video, extradata))
+
+    def begin_with(self, parameters: CodecParameters) -> None:
+        """Likewise, with packets that come by :meth:`keep`."""
+        self._parameters, self._whole = parameters, False
 
     def add(self, packet: Packet[VideoStream]) -> int:
         """Keeps the next packet in decoding order; returns its number."""
-        assert self._video is not None and self._parameters is not None
+        assert self._video is not None
         renewed = self._extradata.renew(packet)
         if renewed is not None:
-            self._parameters = CodecParameters.of(self._video, renewed)
-            self._whole = False
-        stored = StoredPacket(
-            self._number,
-            bytes(packet),
-            packet.pts,
-            packet.dts,
-            packet.is_keyframe,
-            self._parameters,
-            monotonic(),
-        )
-        self.received += len(stored.data)
+            self.begin_with(CodecParameters.of(self._video, renewed))
+        return self.keep(bytes(packet), packet.pts, packet.dts, key=packet.is_keyframe)
+
+    def keep(self, data: bytes, pts: int | None, dts: int | None, *, key: bool) -> int:
+        """Keeps the next packet in decoding order, of the parameters that hold by now.
+
+        Args:
+            data: its bytes.
+            pts: see :class:`StoredPacket`.
+            dts: see there.
+            key: see there.
+
+        Returns:
+            Its number.
+        """
+        assert self._parameters is not None
+        stored = StoredPacket(self._number, data, pts, dts, key, self._parameters, monotonic())
+        self.received += len(data)
         self._number += 1
         with self._lock:
             self._keep(stored)

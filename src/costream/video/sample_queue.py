@@ -58,19 +58,26 @@ class SampleQueue:
             self._waiting += 1
             if self._waiting > self._limit:
                 self._skip_oldest()
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def await_room(self, stopped: threading.Event) -> bool:
+        """Waits until another sample leaves none out; False where it was stopped before."""
+        with self._changed:
+            while self._waiting >= self._limit and not stopped.is_set():
+                self._changed.wait(_WAKE_EVERY)
+        return not stopped.is_set()
 
     def tell(self, gap: Gap) -> None:
         """Adds news of the source."""
         with self._changed:
             self._items.append(gap)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def end(self, error: Exception | None = None) -> None:
         """Ends the queue: what is left in it is taken, then ``error`` is raised there, if any."""
         with self._changed:
             self._ended, self._error = True, error
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self) -> Arrival | Gap | None:
         """Waits for the next item, and returns None at the end.
@@ -91,6 +98,7 @@ class SampleQueue:
                 return self._tell_skipped(head.sample.time)
             item = self._items.popleft()
             self._waiting -= isinstance(item, Arrival)
+            self._changed.notify_all()
             return item
 
     def _skip_oldest(self) -> None:

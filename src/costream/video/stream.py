@@ -17,7 +17,9 @@ from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
 from costream.video.credentials import Credentials
 from costream.video.decoder import PATIENCE, Decoder
+from costream.video.decoder_input import DecoderInput
 from costream.video.evidence import Evidence
+from costream.video.gap import Gap
 from costream.video.interruption import delivered
 from costream.video.latest import Latest
 from costream.video.naming import SourceLike, masked, path_of
@@ -84,6 +86,9 @@ class Stream:
 
     ages = True
     """What an idle connection to a live source has gathered is old; not where the sender waits."""
+
+    waits = False
+    """Whether a live source loses nothing where it is not read for a while: its sender keeps it."""
 
     def __init__(
         self,
@@ -169,6 +174,12 @@ class Stream:
         self._step = threading.Lock()
         self.ring: PacketRing | None = None
         """Set before the source is opened, it keeps the packets."""
+        self.given: DecoderInput | None = None
+        """Set before the source is opened, it notes what the decoder is given."""
+        self.away: float | None = None
+        """Seconds for which the source was away before, where it knows that itself."""
+        self.on_gap: Callable[[Gap], None] | None = None
+        """Told of gaps that the source itself tells of."""
         self._left = False
 
     def open(self) -> Stream:
@@ -219,6 +230,7 @@ class Stream:
             rate_stated="framerate" in self._options,
             after=self._decoder,
             ring=self.ring,
+            given=self.given,
         )
         if self._decode == "auto":
             self._on_demand = OnDemand(self._decoder, after=self._on_demand)
@@ -357,11 +369,8 @@ class Stream:
         self, grid: TickGrid, on_frame: Callable[[FrameRecord], None] | None
     ) -> Iterator[Sample]:
         self.open()
-        assert self._decoder is not None
-        evidence = Evidence(self._decoder.motion)
-        if self._on_demand is not None:
-            self._on_demand.grid = grid
-            self._on_demand.each = on_frame is not None
+        evidence = Evidence(self._evidence)
+        self._follow(grid, each=on_frame is not None)
         latest = Latest()
         for decoded in self._take():
             if on_frame is not None:
@@ -374,6 +383,17 @@ class Stream:
                 change = evidence.emit()
                 picture, stored = latest.picture(), latest.stored
                 yield Sample(tick, decoded.record.time, picture, change, reused, stored=stored)
+
+    @property
+    def _evidence(self) -> MotionSource:
+        """Where what the change maps hold comes from."""
+        assert self._decoder is not None
+        return self._decoder.motion
+
+    def _follow(self, grid: TickGrid, *, each: bool) -> None:
+        """Says which frames are sampled, and whether the others are told of one by one."""
+        if self._on_demand is not None:
+            self._on_demand.grid, self._on_demand.each = grid, each
 
     def _take(self) -> Iterator[DecodedFrame]:
         self.open()

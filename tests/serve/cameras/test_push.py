@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costream.edge.wire import DATA, GAP, HEARTBEAT, gap, record
 from costream.errors import SettingsError, SourceError
 from costream.serve.cameras import push
-from costream.serve.cameras.push import DATA, GAP, HEARTBEAT, PushPort, gap, record
+from costream.serve.cameras.push import PushPort
 from tests.serve.cameras.watching import SOON, Watching, camera
 from tests.video.encode import encode, panning
 

@@ -1,7 +1,7 @@
 """One line in the log for each request, without anything secret in it.
 
 What was read without trouble is logged for who debugs: a page that is open reads several times a
-second.
+second, and an edge sends as often.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from costream.printable import printable
+from costream.serve.api.body_limit import is_push
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class AccessLog:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         path = printable(scope["path"])[:_LONGEST_PATH]
         fields = {"method": method, "path": path, "status": status, "ms": round(ms, 1)}
-        read = method in ("GET", "HEAD") and status < 400
-        level = logging.DEBUG if read else logging.INFO
+        usual = method in ("GET", "HEAD") or is_push(scope["path"])
+        level = logging.DEBUG if usual and status < 400 else logging.INFO
         _log.log(level, "%s %s %d %.1f ms", method, path, status, ms, extra={"fields": fields})
         self._counted(method, status)

@@ -29,6 +29,11 @@ _PUSH = re.compile(r"/api/cameras/[^/]+/push")
 _CLOSE = {"Connection": "close"}
 
 
+def is_push(path: str) -> bool:
+    """Whether a path is that by which a camera's stream is sent."""
+    return _PUSH.fullmatch(path) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """Bounds of a body.
@@ -62,7 +67,7 @@ class BodyLimit:
 
     def limit(self, path: str) -> Limit:
         """Returns the bounds of the bodies that are sent to a path."""
-        if _PUSH.fullmatch(path):
+        if is_push(path):
             return self._push
         if path == "/v1/files":
             return self._upload

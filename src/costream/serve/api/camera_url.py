@@ -20,6 +20,9 @@ from costream.video.naming import masked, protocol
 from costream.video.reach import Reach, check_name, named_host
 
 PUSH = "push"
+"""What the URL of a camera that sends its stream itself counts as; the like of ``edge``."""
+
+_SENT = frozenset({PUSH, "edge"})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -56,7 +59,7 @@ def check_camera_url(url: str, server: ServerConfig) -> Reach:
     if scheme not in server.camera_schemes:
         allowed = ", ".join(server.camera_schemes)
         raise SettingsError(f"{name} may not come by the API: its scheme has to be {allowed}")
-    if url == PUSH:
+    if url in _SENT:
         return "public"
     check_name(url, protocol(url), name, "public")
     _check_mode(url, name)
@@ -95,7 +98,7 @@ def camera_reach(
 
 
 def _scheme(url: str) -> str:
-    return PUSH if url == PUSH else (protocol(url) or "file")
+    return url if url in _SENT else (protocol(url) or "file")
 
 
 def _check_mode(url: str, name: str) -> None:

@@ -246,10 +246,47 @@ class Reloaded(Body):
     changes: list[str]
 
 
+class WantedStretch(Body):
+    """A stretch of its stream that a camera's edge is asked for in full.
+
+    Attributes:
+        id: of the wish.
+        seconds: back from when it is read.
+    """
+
+    id: int
+    seconds: float
+
+
+class EdgeTold(Body):
+    """What an edge is told.
+
+    Attributes:
+        instance: who reads what it sends: another one knows nothing of what was sent before. Empty
+            while nobody does.
+        next: number of the record that is expected next.
+        fps: at which the camera is to be sampled.
+        busy: no more is taken for a moment.
+        wanted: what is wanted in full.
+    """
+
+    instance: str
+    next: int
+    fps: float
+    busy: bool
+    wanted: list[WantedStretch]
+
+
 class Pushed(Body):
-    """How much of a pushed stream was taken."""
+    """How much of a pushed stream was taken.
+
+    Attributes:
+        bytes: of the body.
+        edge: what an edge is told; null for others.
+    """
 
     bytes: int
+    edge: EdgeTold | None = None
 
 
 class Login(Body):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import av.error
@@ -151,6 +153,22 @@ class ClipWriter:
             self._container.mux_one(stored)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise _failed(error) from None
+
+
+def clip_of(packets: Sequence[StoredPacket]) -> bytes:
+    """Returns packets as a file, in memory of this machine: MP4, or Matroska where that takes none.
+
+    Args:
+        packets: at least one; the first is a key frame's.
+
+    Raises:
+        MediaError: they can't be written.
+    """
+    with TemporaryDirectory(prefix="costream-") as folder:
+        path = Path(folder, "stretch").with_suffix(suffix_of(packets[0]))
+        with closing(ClipWriter(path, packets[0])) as writer:
+            writer.add(packets)
+        return path.read_bytes()
 
 
 class _Stamps:

@@ -14,7 +14,7 @@ from costream.video.pipe import is_fifo
 from costream.video.provenance import SCHEME
 from costream.video.reach import Reach
 
-PUSH = "push"
+PUSH, EDGE = "push", "edge"
 
 
 @dataclass(frozen=True, slots=True)

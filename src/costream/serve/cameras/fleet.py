@@ -17,6 +17,7 @@ from costream.engine.engine import Engine
 from costream.engine.handle import WatchHandle
 from costream.engine.session import Session
 from costream.errors import CoStreamError, UnknownError
+from costream.serve.cameras.edge import EdgeReply
 from costream.serve.cameras.parts import KEPT_BYTES, OnResult, Parts
 from costream.serve.cameras.watcher import Watcher
 from costream.serve.config.watched import WatchedCamera
@@ -186,6 +187,26 @@ class Fleet:
             SourceError: it is not being read, or is not any more.
         """
         return self._watcher(camera).push(chunks, framed=framed)
+
+    def take_edge(self, camera: str, chunks: Iterable[bytes]) -> EdgeReply:
+        """Takes a request of a camera's edge: see :class:`~costream.serve.cameras.edge.EdgePort`.
+
+        Raises:
+            UnknownError: there is no camera of this id.
+            SettingsError: it is no such camera, or was sent what is no record.
+            RejectedError: another edge has taken the place of this one.
+        """
+        return self._watcher(camera).take_edge(chunks)
+
+    def stretch(self, camera: str, seconds: float, patience: float) -> list[StoredPacket]:
+        """Returns a camera's newest packets in full, from its edge.
+
+        Raises:
+            UnknownError: there is no camera of this id.
+            SettingsError: it is no such camera.
+            ForgottenError: the edge did not give them.
+        """
+        return self._watcher(camera).stretch(seconds, patience)
 
     def session(self) -> Session:
         """Returns the engine's session; begins another one where the engine broke.

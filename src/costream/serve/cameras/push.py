@@ -1,9 +1,8 @@
 """Cameras that send their stream to the API themselves: ``url: push``.
 
 The process that reads a camera asks for a sender at a socket of this machine, and takes what the
-sender sends as it comes: a sender is read no faster than the camera is. Between the two go records,
-which a sender may use itself (:data:`FRAMED`): a byte that says what it is, four that say how long
-it is, the highest first, and so many bytes.
+sender sends as it comes: a sender is read no faster than the camera is. Between the two go records
+(:mod:`costream.edge.wire`), which a sender may use itself.
 """
 
 from __future__ import annotations
@@ -11,28 +10,25 @@ from __future__ import annotations
 import os
 import select
 import socket
-import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO, cast
 
+from costream.edge.wire import (
+    DATA,
+    GAP,
+    HEAD,
+    HEARTBEAT,
+    LARGEST,
+    SECONDS,
+    Record,
+    record,
+    records,
+)
 from costream.errors import SettingsError, SourceError
 from costream.video import Stream
-
-FRAMED = "application/x-costream"
-"""The media type of a stream that is sent as records."""
-
-DATA, GAP, HEARTBEAT = 1, 2, 3
-"""Kinds of records: bytes of the stream; seconds, as a 64-bit float, for which nothing may come;
-and nothing, so that the connection counts as alive."""
-
-LARGEST = 1 << 20
-"""Bytes of a record."""
-
-LONGEST_GAP = 3600.0
-"""Seconds that one gap may last."""
 
 READY_WITHIN = 45.0
 """Seconds to wait for the process that reads the camera: it may just have been started, and after
@@ -43,19 +39,6 @@ STUCK_AFTER = 60.0
 
 PROBE = {"analyzeduration": "500000"}
 """FFmpeg would look at seconds of a stream before it gives the first picture."""
-
-_HEAD = struct.Struct(">BI")
-_SECONDS = struct.Struct(">d")
-
-
-def record(kind: int, payload: bytes = b"") -> bytes:
-    """Returns a record."""
-    return _HEAD.pack(kind, len(payload)) + payload
-
-
-def gap(seconds: float) -> bytes:
-    """Returns the record of a gap."""
-    return record(GAP, _SECONDS.pack(seconds))
 
 
 class PushPort:
@@ -203,15 +186,15 @@ class _Sender:
             TimeoutError: nothing came for too long.
         """
         while not self._left:
-            head = self._exactly(_HEAD.size)
+            head = self._exactly(HEAD.size)
             if not head:
                 return b""
-            kind, length = _HEAD.unpack(head)
+            kind, length = HEAD.unpack(head)
             self._silence = self._timeout
             if kind == DATA:
                 self._left = length
             elif kind == GAP:
-                self._silence += _SECONDS.unpack(self._exactly(length))[0]
+                self._silence += SECONDS.unpack(self._exactly(length))[0]
         found = self._some(min(size, self._left))
         self._left -= len(found)
         return found
@@ -244,53 +227,19 @@ def _wrapped(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             yield DATA, chunk[at : at + LARGEST]
 
 
-def _records(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yields the records of a stream that comes in any pieces.
+def _records(chunks: Iterable[bytes]) -> Iterator[Record]:
+    """Yields the records of a stream in a container.
 
     Raises:
-        SettingsError: one is none.
+        SettingsError: one is none, or an edge's.
     """
-    waiting = bytearray()
-    for chunk in chunks:
-        waiting += chunk
-        while len(waiting) >= _HEAD.size:
-            kind, length = _HEAD.unpack_from(waiting)
-            _check(kind, length)
-            end = _HEAD.size + length
-            if len(waiting) < end:
-                break
-            payload = bytes(waiting[_HEAD.size : end])
-            del waiting[:end]
-            if kind == GAP:
-                _check_gap(_SECONDS.unpack(payload)[0])
-            yield kind, payload
-    if waiting:
-        raise SettingsError("the stream ends within a record: send each one whole")
-
-
-_LENGTHS: dict[int, Callable[[int], bool]] = {
-    DATA: lambda length: 0 < length <= LARGEST,
-    GAP: lambda length: length == _SECONDS.size,
-    HEARTBEAT: lambda length: length == 0,
-}
-
-
-def _check(kind: int, length: int) -> None:
-    if kind not in _LENGTHS:
-        raise SettingsError(
-            f"there is no record of kind {kind}: send {DATA} (data), {GAP} (gap) or {HEARTBEAT} "
-            "(heartbeat)"
-        )
-    if not _LENGTHS[kind](length):
-        raise SettingsError(
-            f"a record of kind {kind} is not {length} bytes long: data takes 1 to {LARGEST}, a "
-            f"gap {_SECONDS.size}, a heartbeat none"
-        )
-
-
-def _check_gap(seconds: float) -> None:
-    if not 0 <= seconds <= LONGEST_GAP:
-        raise SettingsError(f"a gap lasts 0 to {LONGEST_GAP:g} seconds, not {seconds:g}")
+    for kind, payload in records(chunks):
+        if kind not in (DATA, GAP, HEARTBEAT):
+            raise SettingsError(
+                f"a record of kind {kind} is an edge's, and this camera's url is push: have it be "
+                "edge to send with costream edge"
+            )
+        yield kind, payload
 
 
 def _is_there(reader: socket.socket) -> bool:

@@ -22,8 +22,9 @@ from costream.engine.source_news import SourceCounts, SourceListener
 from costream.errors import CoStreamError, ForgottenError, SettingsError
 from costream.pruning import PRUNERS
 from costream.serve.cameras.asking import Asking, asks_of
-from costream.serve.cameras.connect import PUSH, CameraConnect
+from costream.serve.cameras.connect import EDGE, PUSH, CameraConnect
 from costream.serve.cameras.due import Idle, due_questions
+from costream.serve.cameras.edge import EdgeConnect, EdgePort, EdgeReply
 from costream.serve.cameras.media import draw_still
 from costream.serve.cameras.parts import Parts
 from costream.serve.cameras.push import PushPort
@@ -47,6 +48,8 @@ STEADY = 30.0
 
 RECENT = 16
 """Windows that stills can be had of."""
+
+_PORTS: dict[str, type] = {PUSH: PushPort, EDGE: EdgePort}
 
 logger = logging.getLogger("costream")
 
@@ -83,7 +86,7 @@ class Watcher:
         self._received: float | None = None
         self._kept: npt.NDArray[np.float32] = np.zeros((1, 1), np.float32)
         self._tally = Tally(camera.id, masked(camera.config.url), parts.clock)
-        self._port: PushPort | None = None
+        self._port: PushPort | EdgePort | None = None
         parts.tell(self._tally.status())
         self.review(moment)
         self._thread = threading.Thread(
@@ -159,13 +162,40 @@ class Watcher:
             SettingsError: it is no such camera, is not watched, or has a sender already.
             SourceError: it is not being read.
         """
-        if self._camera.config.url != PUSH:
+        port = self._opened_port()
+        if not isinstance(port, PushPort):
             raise SettingsError(
                 f"camera {self._camera.id} is read from its URL: set that to push to send to it"
             )
         if self._idle is not None or self._removed:
             raise SettingsError(f"camera {self._camera.id} is not watched now: resume it first")
-        return self._opened_port().take(chunks, framed=framed)
+        return port.take(chunks, framed=framed)
+
+    def take_edge(self, chunks: Iterable[bytes]) -> EdgeReply:
+        """Takes a request of the camera's edge: see :meth:`EdgePort.take`.
+
+        Raises:
+            SettingsError: it is no such camera, or was sent what is no record.
+            RejectedError: another edge has taken the place of this one.
+        """
+        return self._edge_port().take(chunks)
+
+    def stretch(self, seconds: float, patience: float) -> list[StoredPacket]:
+        """Returns the newest packets in full, from the camera's edge: see :meth:`EdgePort.stretch`.
+
+        Raises:
+            SettingsError: it is no such camera.
+            ForgottenError: the edge did not give them.
+        """
+        return self._edge_port().stretch(seconds, patience)
+
+    def _edge_port(self) -> EdgePort:
+        port = self._opened_port()
+        if not isinstance(port, EdgePort):
+            raise SettingsError(
+                f"camera {self._camera.id} is not read by an edge: set its url to edge first"
+            )
+        return port
 
     def still(self, index: int) -> bytes:
         """Returns a still of a window: its frame of which most was kept, as JPEG.
@@ -265,13 +295,7 @@ class Watcher:
             self._changed.clear()
         settings = self._parts.settings
         source = DeferredSource(
-            CameraConnect(
-                camera.config,
-                camera.id,
-                PRUNERS[settings.pruner].vectors,
-                self._parts.reach(camera),
-                self._opened_port().path if camera.config.url == PUSH else None,
-            ),
+            self._connection(camera),
             patience=math.inf,
             backlog=2 * settings.stride,
             keep=RingLimits(self._parts.kept_seconds(camera), self._parts.kept_bytes),
@@ -283,10 +307,37 @@ class Watcher:
         )
         return IngestProcess.of(source, listener)
 
-    def _opened_port(self) -> PushPort:
+    def _connection(self, camera: WatchedCamera) -> EdgeConnect | CameraConnect:
+        """Returns what connects to the camera, in its process."""
+        vectors, port = PRUNERS[self._parts.settings.pruner].vectors, self._opened_port()
+        if not isinstance(port, EdgePort):
+            path = None if port is None else port.path
+            reach = self._parts.reach(camera)
+            return CameraConnect(camera.config, camera.id, vectors, reach, path)
+        if vectors:
+            raise SettingsError(
+                f"the pruner {self._parts.settings.pruner} looks at motion, of which an edge sends "
+                "nothing: choose last-kept"
+            )
+        return EdgeConnect(port.path, camera.id)
+
+    def _opened_port(self) -> PushPort | EdgePort | None:
+        """Returns where the camera is sent to, of one that is."""
         with self._lock:
-            if self._port is None:
+            config, kind = self._camera.config, type(self._port)
+            if self._port is not None and _PORTS.get(config.url) is not kind:
+                self._port.close()
+                self._port = None
+            if self._port is None and config.url == PUSH:
                 self._port = PushPort(self._parts.folder, self._camera.id)
+            elif self._port is None and config.url == EDGE:
+                self._port = EdgePort(
+                    self._parts.folder,
+                    self._camera.id,
+                    self._parts.settings.fps,
+                    config.timeout,
+                    partial(self._enter, "lost"),
+                )
             return self._port
 
     def _follow(self, stream: IngestProcess) -> None:

@@ -14,8 +14,8 @@ from costream.video.naming import is_path, masked, protocol
 from costream.video.provenance import SCHEME
 from costream.video.reach import named_host
 
-PUSH = "push"
-"""The URL of a camera that sends its stream to the API."""
+PUSH, EDGE = "push", "edge"
+"""The URLs of cameras that send their streams to the API: by themselves, and by costream edge."""
 
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "http", "https")
 """Schemes of cameras on a network."""
@@ -25,7 +25,7 @@ _FORGOTTEN = re.compile(rf"(?P<scheme>{'|'.join(SCHEMES)}):/?[^/]", re.I)
 
 def is_file_url(url: str) -> bool:
     """Whether a camera is a file of this machine."""
-    named = url in (PUSH, "-") or url.startswith(SCHEME) or _FORGOTTEN.match(url)
+    named = url in (PUSH, EDGE, "-") or url.startswith(SCHEME) or _FORGOTTEN.match(url)
     return is_path(url) and not named
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from costream.engine.asks import checked_asks
 from costream.errors import SettingsError
-from costream.serve.config.camera_check import camera_flaws
+from costream.serve.config.camera_check import EDGE, PUSH, camera_flaws
 from costream.serve.config.engine_check import engine_flaws, unfit_for
 from costream.serve.config.levels import Level, asked_of, levels, overrides_of
 from costream.serve.config.model import Filter, ServiceConfig
@@ -67,7 +67,7 @@ def watched_warnings(config: ServiceConfig) -> Iterator[Flaw]:
     first: dict[str, str] = {}
     for name, camera in config.cameras.items():
         other = first.setdefault(camera.url, name)
-        if other != name and camera.url != "push":
+        if other != name and camera.url not in (PUSH, EDGE):
             yield ("cameras", name, "url"), f"the camera {other!r} has the same URL"
         if not any(question.enabled for _, question in asked_of(config, camera)):
             yield ("cameras", name), "it is asked no question: nothing of it will be told"

@@ -145,7 +145,8 @@ class CameraConfig(Part):
 
     Attributes:
         url: where its stream is: rtsp, rtsps, rtmp, srt, udp, http, https or a file; ``push`` where
-            the camera sends its stream to the API itself; ``synthetic:KIND`` for a demonstration.
+            the camera sends its stream to the API itself; ``edge`` where ``costream edge`` does;
+            ``synthetic:KIND`` for a demonstration.
         name: what people call it; its key by default.
         credentials_file: a file whose first line is ``user:password``.
         transport: how RTSP is carried.
@@ -224,7 +225,17 @@ class ServerConfig(Part):
     idle_timeout: Timeout = 30.0
     max_connections: int = Field(200, ge=1)
     camera_schemes: list[str] = Field(
-        default_factory=lambda: ["rtsp", "rtsps", "rtmp", "rtmps", "srt", "http", "https", "push"]
+        default_factory=lambda: [
+            "rtsp",
+            "rtsps",
+            "rtmp",
+            "rtmps",
+            "srt",
+            "http",
+            "https",
+            "push",
+            "edge",
+        ]
     )
     camera_networks: list[str] = Field(default_factory=list)
     tls_certificate: str | None = None

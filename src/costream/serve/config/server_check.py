@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from costream.serve.config.camera_check import PUSH, SCHEMES
+from costream.serve.config.camera_check import EDGE, PUSH, SCHEMES
 from costream.serve.config.model import ServerConfig, StoreConfig
 from costream.serve.config.problem import Path, suggestion
 from costream.video.naming import plain_reason
@@ -75,8 +75,8 @@ def _name_flaws(server: ServerConfig) -> Iterator[Flaw]:
                 f"{origin!r} is no origin: write such as https://home.example, without a path",
             )
     for number, scheme in enumerate(server.camera_schemes):
-        if scheme not in (*SCHEMES, PUSH):
-            hint = suggestion(scheme, [*SCHEMES, PUSH])
+        if scheme not in (*SCHEMES, PUSH, EDGE):
+            hint = suggestion(scheme, [*SCHEMES, PUSH, EDGE])
             yield ("server", "camera_schemes", number), f"there is no scheme {scheme!r}{hint}"
 
 

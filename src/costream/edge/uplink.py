@@ -1,0 +1,197 @@
+"""The thread that empties the outbox into the receiver."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from costream.edge.account import Account
+from costream.edge.messages import Session
+from costream.edge.outbox import Item, Outbox
+from costream.edge.receiver import Answer, Wanted
+from costream.edge.wire import INTERVAL, LARGEST, PACKET, SESSION, packed, record
+from costream.errors import DeliveryError, RejectedError, SettingsError
+from costream.video.backoff import Backoff
+
+
+class Exchange(Protocol):
+    """What takes requests, such as a :class:`~costream.edge.receiver.Receiver`."""
+
+    def send(self, body: Sequence[bytes]) -> Answer:
+        """Sends a request and returns the answer."""
+        ...
+
+    def close(self) -> None:
+        """Ends it."""
+        ...
+
+
+BUSY = 0.5
+"""Seconds before a receiver that takes no more is asked again."""
+
+ABSENT = 2.0
+"""Seconds before a receiver is asked again that does not read the camera at the moment."""
+
+OnWanted = Callable[[Wanted], Iterator[bytes]]
+"""Returns the records that answer a wish."""
+
+logger = logging.getLogger("costream")
+
+
+class Uplink:
+    """Sends what waits, again and again until it has arrived.
+
+    A request is answered with what arrived by then: one that was not answered is sent again, and
+    the receiver leaves out what it has.
+
+    Args:
+        receiver: where to.
+        outbox: what waits.
+        account: counts.
+        heartbeat: seconds after which a request is made at the latest.
+        on_wanted: answers wishes for a stretch in full.
+    """
+
+    def __init__(
+        self,
+        receiver: Exchange,
+        outbox: Outbox,
+        account: Account,
+        heartbeat: float,
+        on_wanted: OnWanted,
+    ) -> None:
+        self._receiver = receiver
+        self._outbox = outbox
+        self._account = account
+        self._heartbeat = heartbeat
+        self._on_wanted = on_wanted
+        self._session = secrets.token_hex(8)
+        self._instance = ""
+        self._next = 0
+        self._more = False
+        self._said = self._doubtful = False
+        self._backoff = Backoff(math.inf)
+        self._stopped = threading.Event()
+        self._greeted = threading.Event()
+        self._wishes: list[Wanted] = []
+        self._flight: list[Item] = []
+        self.fps: float | None = None
+        """At which the receiver wants the camera to be sampled, once it has said so."""
+
+    def greeted(self) -> float | None:
+        """Waits until the receiver has said at which rate the camera is sampled.
+
+        Returns:
+            Sampled frames a second; None where it was stopped before.
+        """
+        self._greeted.wait()
+        return self.fps
+
+    def run(self) -> None:
+        """Sends until it is stopped.
+
+        Raises:
+            RejectedError: the receiver refuses the very first request.
+            SettingsError: it does not understand one.
+        """
+        try:
+            while not self._stopped.is_set():
+                if not self._more and self.fps is not None:
+                    self._outbox.wait(self._heartbeat)
+                self.exchange()
+        finally:
+            self._receiver.close()
+
+    def stop(self) -> None:
+        """Ends it, soon."""
+        self._stopped.set()
+        self._greeted.set()
+        self._outbox.wake()
+
+    def exchange(self) -> None:
+        """Makes one request, and waits where it failed.
+
+        Raises:
+            RejectedError: as :meth:`run`.
+            SettingsError: likewise.
+        """
+        try:
+            answer = self._receiver.send(self._body())
+        except DeliveryError as error:
+            if isinstance(error, RejectedError) and self.fps is None:
+                raise
+            self._account.failures += 1
+            self._doubtful = True
+            if not self._said:
+                self._said = True
+                logger.warning("%s; it is tried again", error)
+            self._stopped.wait(self._backoff.next_delay())
+            return
+        if self._said:
+            self._said = False
+            logger.warning("the receiver is back")
+        self._backoff = Backoff(math.inf)
+        self._take(answer)
+
+    def _body(self) -> list[bytes]:
+        session = Session(self._session, self._instance, self._next)
+        self._flight = self._outbox.batch() if self._instance else []
+        if self._doubtful:
+            # What of it arrived is asked first: of a line that breaks often, all of it never would.
+            return [record(SESSION, session.encode())]
+        body = [record(SESSION, session.encode()), *bundled(self._flight)]
+        wishes, self._wishes = self._wishes, []
+        for wish in wishes:
+            body += self._on_wanted(wish)
+        return body
+
+    def _take(self, answer: Answer) -> None:
+        account = self._account
+        account.requests += 1
+        self._doubtful = False
+        account.sent += answer.sent
+        self.fps = answer.fps
+        self._greeted.set()
+        self._wishes += answer.wanted
+        if answer.instance != self._instance:
+            self._instance, self._next = answer.instance, 0
+            self._outbox.restart()
+            self._more = bool(answer.instance)
+            self._pause(answer)
+            return
+        count = answer.next - self._next
+        if not 0 <= count <= len(self._flight):
+            raise SettingsError("the receiver lost count: start the edge again")
+        account.packets += sum(len(i.payload) for i in self._flight[:count] if i.kind == PACKET)
+        self._next = answer.next
+        self._more = self._outbox.arrived(count) or bool(self._wishes)
+        self._pause(answer)
+
+    def _pause(self, answer: Answer) -> None:
+        if not answer.instance:
+            self._stopped.wait(ABSENT)
+        elif answer.busy:
+            self._stopped.wait(BUSY)
+
+
+def bundled(items: list[Item]) -> Iterator[bytes]:
+    """Yields records as they are sent: those of intervals in a row as one."""
+    bundle = bytearray()
+    for item in items:
+        one = record(item.kind, item.payload)
+        if item.kind == INTERVAL and len(bundle) + len(one) <= LARGEST:
+            bundle += one
+            continue
+        if bundle:
+            yield packed(bytes(bundle))
+            bundle = bytearray()
+        if item.kind == INTERVAL:
+            bundle += one
+        else:
+            yield one
+    if bundle:
+        yield packed(bytes(bundle))

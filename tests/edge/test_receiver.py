@@ -1,0 +1,41 @@
+"""What an edge sends to, and what it is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from costream.edge.receiver import Receiver
+from costream.errors import DeliveryError, SettingsError
+
+
+@pytest.mark.parametrize(
+    "url", ["door", "ftp://host/x", "http://", "http://user@host/x", "http://host/x?token=y", ""]
+)
+def test_what_is_no_receivers_url_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError):
+        Receiver(url, None)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "cameras.example.org", "[2001:db8::1]"])
+def test_a_token_goes_over_no_network_unencrypted(host: str) -> None:
+    with pytest.raises(SettingsError, match="unencrypted"):
+        Receiver(f"http://{host}/api/cameras/door/push", "secret")
+    Receiver(f"https://{host}/api/cameras/door/push", "secret")
+    Receiver(f"http://{host}/api/cameras/door/push", None)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_on_this_machine_it_may(host: str) -> None:
+    Receiver(f"http://{host}:8470/api/cameras/door/push", "secret")
+
+
+def test_a_token_of_several_lines_is_refused() -> None:
+    with pytest.raises(SettingsError, match="header") as told:
+        Receiver("https://host/x", "two\nlines")
+    assert "two" not in str(told.value)
+
+
+def test_nobody_there_is_told_without_the_token() -> None:
+    with pytest.raises(DeliveryError, match="can't reach 127") as told:
+        Receiver("http://127.0.0.1:9/x", "secret").send([b"x"])
+    assert "secret" not in str(told.value)
