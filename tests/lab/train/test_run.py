@@ -1,16 +1,21 @@
 """A whole run at a size that takes seconds: that it goes through, goes on, and gives a model."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS
 from costream.lab.train import Recipe, StageRecipe, train
 from costream.lab.train import run as run_module
+from costream.lab.train.beginning import go_on_from
+from costream.lab.train.layout import all_words
 from costream.lab.train.progress import Progress
-from costream.models import load_model
+from costream.models import load_model, write_untrained
+from costream.models.untrained import SIZES
 
 STAGE = StageRecipe(2, 1, 1e-3, pool=2, fresh=0.5)
 RECIPE = Recipe(
@@ -24,7 +29,7 @@ def few_clips(monkeypatch):
 
 
 def moved(folder, stage):
-    begun = load_model(str(folder / "untrained"), device="cpu", dtype=torch.float32).model
+    begun = load_model(str(folder / "begun"), device="cpu", dtype=torch.float32).model
     learnt = torch.load(folder / f"{stage}.pt", weights_only=True)
     return {name for name, was in begun.state_dict().items() if not torch.equal(learnt[name], was)}
 
@@ -59,6 +64,52 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     with monkeypatch.context() as watched:
         watched.setattr(run_module, "STAGES", {**run_module.STAGES, **rest})
         assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
+
+
+def test_a_run_goes_on_from_the_model_of_another(tmp_path):
+    first = train(RECIPE, tmp_path / "first")
+    recipe = go_on_from(RECIPE, str(first), 1)
+    assert recipe.joint.first == 2
+    second = train(recipe, tmp_path / "second")
+    begun, rounded = (
+        load_model(str(folder), device="cpu", dtype=torch.float32).model.state_dict()
+        for folder in (tmp_path / "second" / "begun", first)
+    )
+    assert all(torch.equal(begun[name], weight) for name, weight in rounded.items())
+    assert moved(tmp_path / "second", "joint")
+    head = load_file(first / "training_head.safetensors")["weight"]
+    learnt = load_file(second / "training_head.safetensors")["weight"]
+    assert 0 < (learnt - head).abs().max() < 0.01
+    third = go_on_from(RECIPE, str(second), 1)
+    assert third.joint.first == 3
+
+
+def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
+    told = {"joint": {"steps": 3, "first": 4}}
+    (tmp_path / "recipe.json").write_text(json.dumps(told))
+    longer = replace(RECIPE, joint=replace(STAGE, steps=9))
+    going = go_on_from(longer, str(tmp_path), None)
+    assert (going.joint.first, going.joint.steps, going.joint.end) == (7, 2, 9)
+    assert not any(going.has(stage) for stage in ("perception", "closeups", "language"))
+    with pytest.raises(SettingsError, match="say by --joint-steps how many more"):
+        go_on_from(RECIPE, str(tmp_path), None)
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(SettingsError, match="name a model that was trained here"):
+        go_on_from(RECIPE, str(tmp_path), None)
+
+
+def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch):
+    size = replace(SIZES["internvl-test"], text="qwen3", rope_theta=5_000_000.0)
+    monkeypatch.setitem(SIZES, "internvl-small", size)
+    source = write_untrained(tmp_path / "source", "test", corpus=all_words())
+    recipe = replace(RECIPE, size="internvl-small", warm_start=str(source), frame_size=(128, 128))
+    train(recipe, tmp_path, stages=["language"])
+    begun, known = (
+        load_model(str(folder), device="cpu", dtype=torch.float32)
+        for folder in (tmp_path / "begun", source)
+    )
+    for own, other in zip(begun.language.parameters(), known.language.parameters(), strict=True):
+        assert torch.equal(own, other)
 
 
 def test_unknown_stages_are_named(tmp_path):

@@ -14,17 +14,18 @@ from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS, EventKind
 from costream.lab.train import ranks
 from costream.lab.train.attention import MatmulAttention
+from costream.lab.train.beginning import copy_small_files, write_beginning
 from costream.lab.train.closeups import CloseupStage
 from costream.lab.train.code import Code
 from costream.lab.train.joint import JointStage
 from costream.lab.train.language import LanguageStage
-from costream.lab.train.layout import FORM, all_words
+from costream.lab.train.layout import FORM
 from costream.lab.train.perception import PerceptionStage
-from costream.lab.train.progress import Progress
+from costream.lab.train.progress import CURVES, HEAD, Progress
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.stage import Stage
 from costream.lab.train.validation import choose_even_odds, judge_validation, summarise
-from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
+from costream.models import FrameGeometry, ModelAdapter, load_model
 
 STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "perception": (PerceptionStage, ()),
@@ -33,6 +34,9 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "joint": (JointStage, ("closeups", "language")),
 }
 """Stages in order, and after which others each can begin."""
+
+BEGUN = "begun"
+"""The directory, in a run's folder, of the checkpoint that it began from."""
 
 VALIDATION = 720
 """Videos that the trained model is judged on, and its scores are calibrated by."""
@@ -62,14 +66,14 @@ def train(
     ranks.join()
     progress = Progress(folder)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2))
-    begin = folder / "untrained"
+    begin = folder / BEGUN
     if not begin.exists() and not ranks.rank():
-        write_untrained(begin, recipe.size, seed=recipe.seed, corpus=all_words())
+        write_beginning(begin, recipe)
     ranks.wait()
     for name in stages:
         if name not in STAGES:
             raise SettingsError(f"unknown stage {name!r}: choose of {', '.join(STAGES)}")
-        if not progress.is_done(name):
+        if recipe.has(name) and not progress.is_done(name):
             _run(name, recipe, begin, progress, device)
     if "joint" not in stages or ranks.rank():
         return folder
@@ -80,12 +84,13 @@ def train(
     even = choose_even_odds(judged)
     progress.note("end", 0, summarise(judged, even))
     _recommend(recipe, even, target)
-    shutil.copy(folder / "curves.jsonl", target)
+    shutil.copy(folder / CURVES, target)
     return target
 
 
 def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str) -> None:
-    stage, needed = STAGES[name]
+    stage = STAGES[name][0]
+    needed = [other for other in STAGES[name][1] if recipe.has(other)]
     for other in needed:
         if not progress.is_done(other):
             raise SettingsError(f"{name} needs the stage {other}, which has not ended")
@@ -106,11 +111,9 @@ def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, Frame
 def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
     """Writes the trained weights, in half precision, beside what the checkpoint began with."""
     target = folder / "model"
-    target.mkdir(exist_ok=True)
-    for file in (folder / "untrained").iterdir():
-        if file.suffix != ".safetensors":
-            shutil.copy(file, target)
-    shutil.copy(folder / "recipe.json", target)
+    copy_small_files(folder / BEGUN, target)
+    for name in ("recipe.json", HEAD):
+        shutil.copy(folder / name, target)
     _recommend(recipe, {}, target)
     model.model.to(torch.float16).save_pretrained(target)
     return target
