@@ -1,15 +1,16 @@
 """A whole run at a size that takes seconds: that it goes through, goes on, and gives a model."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS
-from costream.lab.train import Recipe, StageRecipe, train
+from costream.lab.train import Recipe, StageRecipe, clips, train
 from costream.lab.train import run as run_module
 from costream.lab.train.beginning import go_on_from
 from costream.lab.train.layout import all_words
@@ -66,22 +67,37 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
         assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
 
 
-def test_a_run_goes_on_from_the_model_of_another(tmp_path):
-    first = train(RECIPE, tmp_path / "first")
-    recipe = go_on_from(RECIPE, str(first), 1)
-    assert recipe.joint.first == 2
-    second = train(recipe, tmp_path / "second")
-    begun, rounded = (
-        load_model(str(folder), device="cpu", dtype=torch.float32).model.state_dict()
-        for folder in (tmp_path / "second" / "begun", first)
+@pytest.fixture
+def quick(monkeypatch):
+    """Clips come from threads, which start at once, and a trained model is not asked."""
+    monkeypatch.setattr(
+        clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
     )
-    assert all(torch.equal(begun[name], weight) for name, weight in rounded.items())
-    assert moved(tmp_path / "second", "joint")
-    head = load_file(first / "training_head.safetensors")["weight"]
-    learnt = load_file(second / "training_head.safetensors")["weight"]
-    assert 0 < (learnt - head).abs().max() < 0.01
-    third = go_on_from(RECIPE, str(second), 1)
-    assert third.joint.first == 3
+    monkeypatch.setattr(run_module, "judge_validation", lambda *rest: [])
+    monkeypatch.setattr(run_module, "choose_even_odds", lambda judged: {})
+    monkeypatch.setattr(run_module, "summarise", lambda judged, even: {"full": 1.0})
+
+
+def test_a_run_goes_on_from_the_model_of_another(tmp_path, quick):
+    earlier = write_untrained(tmp_path / "earlier", "test", corpus=all_words())
+    weights = load_model(str(earlier), device="cpu").model
+    weights.to(torch.float16).save_pretrained(earlier)
+    head = {"weight": torch.full((27, 64), 0.5), "bias": torch.zeros(27)}
+    save_file(head, earlier / "training_head.safetensors")
+    (earlier / "recipe.json").write_text(json.dumps(RECIPE.to_dict()))
+    (earlier / "curves.jsonl").write_text('{"stage": "joint", "step": 2, "loss": 7.0}\n')
+    recipe = go_on_from(RECIPE, str(earlier), 1)
+    target = train(recipe, tmp_path / "later")
+    begun, known = (
+        load_model(str(folder), device="cpu", dtype=torch.float32).model.state_dict()
+        for folder in (tmp_path / "later" / "begun", earlier)
+    )
+    assert all(torch.equal(begun[name], weight) for name, weight in known.items())
+    assert moved(tmp_path / "later", "joint")
+    learnt = load_file(target / "training_head.safetensors")["weight"]
+    assert 0 < (learnt - 0.5).abs().max() < 0.01
+    assert '"loss": 7.0' in (target / "curves.jsonl").read_text()
+    assert go_on_from(RECIPE, str(target), 1).joint.first == 3
 
 
 def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
@@ -98,17 +114,19 @@ def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
         go_on_from(RECIPE, str(tmp_path), None)
 
 
-def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch):
+def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch, quick):
     size = replace(SIZES["internvl-test"], text="qwen3", rope_theta=5_000_000.0)
     monkeypatch.setitem(SIZES, "internvl-small", size)
     source = write_untrained(tmp_path / "source", "test", corpus=all_words())
     recipe = replace(RECIPE, size="internvl-small", warm_start=str(source), frame_size=(128, 128))
-    train(recipe, tmp_path, stages=["language"])
+    train(recipe, tmp_path, stages=["perception"])
     begun, known = (
         load_model(str(folder), device="cpu", dtype=torch.float32)
         for folder in (tmp_path / "begun", source)
     )
-    for own, other in zip(begun.language.parameters(), known.language.parameters(), strict=True):
+    for own, other in zip(
+        begun.language.layers.parameters(), known.language.layers.parameters(), strict=True
+    ):
         assert torch.equal(own, other)
 
 

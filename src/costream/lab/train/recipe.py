@@ -109,8 +109,8 @@ RECIPES = {
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
-        perception=StageRecipe(1200, 8, 1.5e-3, fresh=0.5),
-        closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
+        perception=StageRecipe(800, 8, 1.5e-3, fresh=0.5),
+        closeups=StageRecipe(400, 64, 1.2e-3, pool=96, fresh=0.8),
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(
             4000,

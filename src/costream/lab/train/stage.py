@@ -20,7 +20,7 @@ from costream.models import FrameGeometry, ModelAdapter
 NOTE_EVERY = 50
 """Steps from one point of the curves to the next."""
 
-SAVE_EVERY = 200
+SAVE_EVERY = 50
 """Steps from one checkpoint to the next."""
 
 
