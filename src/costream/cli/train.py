@@ -38,6 +38,12 @@ def train(
         int | None,
         typer.Option("--joint-steps", min=1, help="Steps of the joint stage of this run."),
     ] = None,
+    validation: Annotated[
+        int | None,
+        typer.Option(
+            "--validation", min=1, help="Videos that scores are calibrated by (default: 720)."
+        ),
+    ] = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the curves too (needs costream\\[plots]).")
     ] = False,
@@ -58,6 +64,6 @@ def train(
         recipe = go_on_from(recipe, begun, joint_steps)
     elif joint_steps is not None:
         recipe = replace(recipe, joint=replace(recipe.joint, steps=joint_steps))
-    typer.echo(run(recipe, out, stages=chosen, device=device or "cpu"))
+    typer.echo(run(recipe, out, stages=chosen, device=device or "cpu", validation=validation))
     if plot:
         typer.echo(plot_curves(out / "curves.jsonl", out / "curves.png"))

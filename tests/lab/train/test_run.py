@@ -29,6 +29,17 @@ def few_clips(monkeypatch):
     monkeypatch.setattr(run_module, "VALIDATION", 1)
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Clips come from threads, which start at once, and a trained model is not asked."""
+    monkeypatch.setattr(
+        clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
+    )
+    monkeypatch.setattr(run_module, "judge_validation", lambda *rest: [])
+    monkeypatch.setattr(run_module, "choose_even_odds", lambda judged: {})
+    monkeypatch.setattr(run_module, "summarise", lambda judged, even: {"full": 1.0})
+
+
 def moved(folder, stage):
     begun = load_model(str(folder / "begun"), device="cpu", dtype=torch.float32).model
     learnt = torch.load(folder / f"{stage}.pt", weights_only=True)
@@ -53,7 +64,7 @@ def test_stages_learn_apart_and_then_together(tmp_path):
     assert recommended["calibration"].keys() == asked
 
 
-def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
+def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch, quick):
     def stop(*args):
         raise KeyboardInterrupt
 
@@ -65,17 +76,6 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     with monkeypatch.context() as watched:
         watched.setattr(run_module, "STAGES", {**run_module.STAGES, **rest})
         assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Clips come from threads, which start at once, and a trained model is not asked."""
-    monkeypatch.setattr(
-        clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
-    )
-    monkeypatch.setattr(run_module, "judge_validation", lambda *rest: [])
-    monkeypatch.setattr(run_module, "choose_even_odds", lambda judged: {})
-    monkeypatch.setattr(run_module, "summarise", lambda judged, even: {"full": 1.0})
 
 
 def test_a_run_goes_on_from_the_model_of_another(tmp_path, quick):
@@ -128,6 +128,19 @@ def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch,
         begun.language.layers.parameters(), known.language.layers.parameters(), strict=True
     ):
         assert torch.equal(own, other)
+
+
+def test_what_a_stage_that_is_left_out_needs_is_taken_up(tmp_path, quick):
+    recipe = replace(RECIPE, closeups=replace(STAGE, steps=0), language=replace(STAGE, steps=0))
+    train(recipe, tmp_path, stages=["perception"])
+    train(recipe, tmp_path, stages=["joint"])
+    assert not (tmp_path / "closeups.pt").exists()
+    learnt = torch.load(tmp_path / "joint.pt", weights_only=True)
+    seeing = torch.load(tmp_path / "perception.pt", weights_only=True)
+    begun = load_model(str(tmp_path / "begun"), device="cpu", dtype=torch.float32).model
+    name = "model.visual.merger.linear_fc2.weight"
+    before, between, after = begun.state_dict()[name], seeing[name], learnt[name]
+    assert (after - between).abs().max() < (after - before).abs().max()
 
 
 def test_unknown_stages_are_named(tmp_path):

@@ -39,11 +39,16 @@ BEGUN = "begun"
 """The directory, in a run's folder, of the checkpoint that it began from."""
 
 VALIDATION = 720
-"""Videos that the trained model is judged on, and its scores are calibrated by."""
+"""How many they are where nothing else is said."""
 
 
 def train(
-    recipe: Recipe, folder: Path, *, stages: Sequence[str] = tuple(STAGES), device: str = "cpu"
+    recipe: Recipe,
+    folder: Path,
+    *,
+    stages: Sequence[str] = tuple(STAGES),
+    device: str = "cpu",
+    validation: int | None = None,
 ) -> Path:
     """Trains a model, or goes on where an earlier run was cut off.
 
@@ -55,6 +60,8 @@ def train(
         folder: for checkpoints, curves and the model.
         stages: which to run. Two that don't need each other may run side by side.
         device: a torch device.
+        validation: videos that the trained model is judged on, and its scores are calibrated by;
+            :data:`VALIDATION` where None.
 
     Returns:
         The directory of the trained checkpoint, in the Hugging Face layout, or the folder where
@@ -80,7 +87,7 @@ def train(
     model, _ = _load(begin, recipe, device)
     progress.resume(["joint"], model.model)
     target = _export(model, recipe, folder)
-    judged = judge_validation(target, recipe, VALIDATION)
+    judged = judge_validation(target, recipe, validation or VALIDATION)
     even = choose_even_odds(judged)
     progress.note("end", 0, summarise(judged, even))
     _recommend(recipe, even, target)
@@ -89,8 +96,7 @@ def train(
 
 
 def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str) -> None:
-    stage = STAGES[name][0]
-    needed = [other for other in STAGES[name][1] if recipe.has(other)]
+    stage, needed = STAGES[name][0], _needed(name, recipe)
     for other in needed:
         if not progress.is_done(other):
             raise SettingsError(f"{name} needs the stage {other}, which has not ended")
@@ -100,6 +106,14 @@ def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str
     with MatmulAttention():
         stage(model, geometry, code, recipe).learn(progress)
     progress.finish(name, model.model)
+
+
+def _needed(name: str, recipe: Recipe) -> list[str]:
+    """Returns the stages that one goes on from: for one that is left out, those that it needs."""
+    needed: list[str] = []
+    for other in STAGES[name][1]:
+        needed += [other] if recipe.has(other) else _needed(other, recipe)
+    return needed
 
 
 def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, FrameGeometry]:
