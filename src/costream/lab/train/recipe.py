@@ -92,20 +92,16 @@ class Recipe:
         return asdict(self)
 
 
+HARD: tuple[EventKind, ...] = ("loitering", "stealing", "abandoned", "fall", "fighting")
+"""Kinds of event that are learnt last."""
+
 RECIPES = {
     "tiny": Recipe(
         "tiny",
         perception=StageRecipe(2600, 8, 1.5e-3),
         closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(
-            5300,
-            8,
-            6e-4,
-            pool=64,
-            fresh=1.5,
-            often=("loitering", "stealing", "abandoned", "fall", "fighting"),
-        ),
+        joint=StageRecipe(5300, 8, 6e-4, fresh=1.5, often=HARD),
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
@@ -113,14 +109,7 @@ RECIPES = {
         # A close-up would stretch the learned positions of patches, which stand for distances here.
         closeups=StageRecipe(0, 64, 1.2e-3),
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(
-            4000,
-            8,
-            6e-4,
-            pool=64,
-            fresh=1.5,
-            often=("loitering", "stealing", "abandoned", "fall", "fighting"),
-        ),
+        joint=StageRecipe(4000, 8, 6e-4, fresh=1.5, often=HARD),
         fps=1.0,
         frame_size=(360, 360),
         warm_start="costream/tiny",

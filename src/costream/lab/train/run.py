@@ -38,6 +38,9 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
 BEGUN = "begun"
 """The directory, in a run's folder, of the checkpoint that it began from."""
 
+JUDGED = "judged.jsonl"
+"""What the trained model said of each video, in a run's folder."""
+
 VALIDATION = 720
 """How many they are where nothing else is said."""
 
@@ -87,7 +90,7 @@ def train(
     model, _ = _load(begin, recipe, device)
     progress.resume(["joint"], model.model)
     target = _export(model, recipe, folder)
-    judged = judge_validation(target, recipe, validation or VALIDATION)
+    judged = judge_validation(target, recipe, validation or VALIDATION, folder / JUDGED)
     even = choose_even_odds(judged)
     progress.note("end", 0, summarise(judged, even))
     _recommend(recipe, even, target)
