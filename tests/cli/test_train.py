@@ -31,3 +31,16 @@ def test_an_unknown_recipe_is_one_sentence(costream: Command, tmp_path: Path) ->
     result = costream("train", "huge", "--out", tmp_path)
     assert result.status == 1
     assert "unknown recipe 'huge': choose one of tiny" in result.err
+
+
+def test_going_on_needs_a_model_that_was_trained_here(
+    costream: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "small", SMALL)
+    result = costream("train", "small", "--from", tmp_path, "--out", tmp_path / "out")
+    assert result.status == 1
+    assert "has no recipe.json of a training" in result.err
+    (tmp_path / "recipe.json").write_text('{"joint": {"steps": 1}}')
+    result = costream("train", "small", "--from", tmp_path, "--out", tmp_path / "out")
+    assert result.status == 1
+    assert "say by --joint-steps how many more" in result.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,24 @@ def train(
             "language need not wait for each other.",
         ),
     ] = None,
+    begun: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="A model that was trained by the same recipe, a name or a directory: the joint "
+            "stage goes on from its weights, in a new folder.",
+        ),
+    ] = None,
+    joint_steps: Annotated[
+        int | None,
+        typer.Option("--joint-steps", min=1, help="Steps of the joint stage of this run."),
+    ] = None,
+    validation: Annotated[
+        int | None,
+        typer.Option(
+            "--validation", min=1, help="Videos that scores are calibrated by (default: 720)."
+        ),
+    ] = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the curves too (needs costream\\[plots]).")
     ] = False,
@@ -34,11 +53,17 @@ def train(
     from costream.errors import SettingsError
     from costream.lab.train import RECIPES, STAGES
     from costream.lab.train import train as run
+    from costream.lab.train.beginning import go_on_from
     from costream.lab.train.curves import plot_curves
 
     if model not in RECIPES:
         raise SettingsError(f"unknown recipe {model!r}: choose one of {', '.join(RECIPES)}")
     chosen = stages.split(",") if stages else tuple(STAGES)
-    typer.echo(run(RECIPES[model], out, stages=chosen, device=device or "cpu"))
+    recipe = RECIPES[model]
+    if begun is not None:
+        recipe = go_on_from(recipe, begun, joint_steps)
+    elif joint_steps is not None:
+        recipe = replace(recipe, joint=replace(recipe.joint, steps=joint_steps))
+    typer.echo(run(recipe, out, stages=chosen, device=device or "cpu", validation=validation))
     if plot:
         typer.echo(plot_curves(out / "curves.jsonl", out / "curves.png"))

@@ -226,6 +226,7 @@ class InternVLSize(ModelSize):
         text: ``model_type`` of its language model.
         image_size: side of a frame's tile in pixels.
         patch_size: side of a patch in pixels.
+        rope_theta: base of the language model's rotary frequencies.
     """
 
     chat_template = """\
@@ -255,6 +256,7 @@ class InternVLSize(ModelSize):
     text: str = "qwen2"
     image_size: int = 448
     patch_size: int = 14
+    rope_theta: float = 10_000.0
 
     def build(self, tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGeneration:
         config = InternVLConfig(
@@ -270,6 +272,10 @@ class InternVLSize(ModelSize):
         torch.nn.init.normal_(embeddings.position_embeddings, std=0.02)
         torch.nn.init.normal_(embeddings.cls_token, std=0.02)
         return model
+
+    def text_config(self, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+        rope = {"rope_type": "default", "rope_theta": self.rope_theta}
+        return {**super().text_config(tokenizer), "rope_parameters": rope}
 
     def preprocessing(self) -> dict[str, Any]:
         return {
@@ -293,5 +299,8 @@ class InternVLSize(ModelSize):
 
 
 SIZES["internvl-test"] = InternVLSize(64, 3, 128, 4, 2, 32, 3, 2, image_size=96, patch_size=16)
-SIZES["internvl-tiny"] = InternVLSize(192, 4, 512, 6, 2, 160, 4, 5, image_size=192, patch_size=16)
+# The widths and the rotary base of Qwen3-VL's tiny, whose weights it begins from.
+SIZES["internvl-tiny"] = InternVLSize(
+    192, 4, 512, 6, 2, 192, 4, 3, "qwen3", image_size=360, patch_size=20, rope_theta=5_000_000.0
+)
 SIZES["internvl-150m"] = InternVLSize(768, 15, 2432, 12, 4, 512, 12, 8)

@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerFast
 
 from costream.errors import ModelError, SettingsError
 
-_LAYOUT_VERSION = 2
+_LAYOUT_VERSION = 3
 """Raised with every change to what is written here, so that old caches are left alone."""
 
 _CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

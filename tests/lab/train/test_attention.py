@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from costream.lab.train import attention
 from costream.lab.train.attention import MatmulAttention, attend
 
 QUERIES, KEYS, WIDTH = 9, 9, 4
@@ -31,7 +32,9 @@ def mask(kind):
     ],
     ids=str,
 )
-def test_equals_the_fused_attention_and_its_gradients(options):
+@pytest.mark.parametrize("chunk", [4, attention.CHUNK])
+def test_equals_the_fused_attention_and_its_gradients(options, chunk, monkeypatch):
+    monkeypatch.setattr(attention, "CHUNK", chunk)
     torch.manual_seed(1)
     if "attn_mask" in options:
         options = {"attn_mask": mask(options["attn_mask"])}
@@ -57,9 +60,7 @@ def test_takes_queries_and_keys_wider_than_values():
 
 def test_stands_in_within_its_mode_only(monkeypatch):
     taken = []
-    monkeypatch.setattr(
-        "costream.lab.train.attention.attend", lambda query, *rest: taken.append(1) or query
-    )
+    monkeypatch.setattr(attention, "attend", lambda query, *rest: taken.append(1) or query)
     parts = draw(1, 1, 3, 4), draw(1, 1, 3, 4), draw(1, 1, 3, 4)
     scaled_dot_product_attention(*parts)
     assert not taken

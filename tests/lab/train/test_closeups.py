@@ -2,8 +2,9 @@ import numpy as np
 
 from costream.lab.synth import Box, Event, Truth
 from costream.lab.train.clips import Clip
-from costream.lab.train.closeups import SIDE, Catalogue, cut_out, find_places
+from costream.lab.train.closeups import Catalogue, cut_out, find_places
 
+SIDE = 128
 PERSON = Box("person", 3, 300, 100, 340, 180, foot=(320, 180), action="lie", velocity=(8.0, 0.0))
 ZONE = Box("zone", 0, 0, 200, 200, 256, foot=(100, 230))
 
@@ -28,7 +29,7 @@ def test_what_may_be_shown_is_found_by_what_it_does_and_what_happens():
 def test_a_closeup_shows_what_was_asked_for_and_tells_where():
     whole, draw = clip(), np.random.default_rng(1)
     for _ in range(20):
-        close = cut_out(whole, 1, (320 / 448, 140 / 256), draw, 2)
+        close = cut_out(whole, 1, (320 / 448, 140 / 256), draw, 2, SIDE)
         assert close.frames.shape == (2, SIDE, SIDE, 3)
         shown = np.argwhere(close.frames[0, :, :, 0])
         scale = close.size[0] / SIDE
@@ -39,13 +40,13 @@ def test_a_closeup_shows_what_was_asked_for_and_tells_where():
 
 
 def test_what_lies_outside_a_closeup_is_not_told():
-    close = cut_out(clip(), 1, (1.0, 0.0), np.random.default_rng(1), 2)
+    close = cut_out(clip(), 1, (1.0, 0.0), np.random.default_rng(1), 2, SIDE)
     assert [box.label for box in close.truths[0].boxes] == ["person"]
 
 
 def test_places_are_those_of_the_clip_at_hand_however_many_came_before():
     """A clip that has gone may leave its place in memory to the next one."""
-    catalogue, draw = Catalogue(2), np.random.default_rng(1)
+    catalogue, draw = Catalogue(2, SIDE), np.random.default_rng(1)
     for left in range(0, 320, 4):
         # A small bright thing that is elsewhere in every clip.
         frames = np.zeros((2, 224, 384, 3), np.uint8)

@@ -1,16 +1,22 @@
 """A whole run at a size that takes seconds: that it goes through, goes on, and gives a model."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS
-from costream.lab.train import Recipe, StageRecipe, train
+from costream.lab.train import Recipe, StageRecipe, clips, train
 from costream.lab.train import run as run_module
+from costream.lab.train.beginning import go_on_from
+from costream.lab.train.layout import all_words
 from costream.lab.train.progress import Progress
-from costream.models import load_model
+from costream.models import load_model, write_untrained
+from costream.models.untrained import SIZES
 
 STAGE = StageRecipe(2, 1, 1e-3, pool=2, fresh=0.5)
 RECIPE = Recipe(
@@ -23,8 +29,19 @@ def few_clips(monkeypatch):
     monkeypatch.setattr(run_module, "VALIDATION", 1)
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Clips come from threads, which start at once, and a trained model is not asked."""
+    monkeypatch.setattr(
+        clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
+    )
+    monkeypatch.setattr(run_module, "judge_validation", lambda *rest: [])
+    monkeypatch.setattr(run_module, "choose_even_odds", lambda judged: {})
+    monkeypatch.setattr(run_module, "summarise", lambda judged, even: {"full": 1.0})
+
+
 def moved(folder, stage):
-    begun = load_model(str(folder / "untrained"), device="cpu", dtype=torch.float32).model
+    begun = load_model(str(folder / "begun"), device="cpu", dtype=torch.float32).model
     learnt = torch.load(folder / f"{stage}.pt", weights_only=True)
     return {name for name, was in begun.state_dict().items() if not torch.equal(learnt[name], was)}
 
@@ -47,7 +64,7 @@ def test_stages_learn_apart_and_then_together(tmp_path):
     assert recommended["calibration"].keys() == asked
 
 
-def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
+def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch, quick):
     def stop(*args):
         raise KeyboardInterrupt
 
@@ -59,6 +76,71 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     with monkeypatch.context() as watched:
         watched.setattr(run_module, "STAGES", {**run_module.STAGES, **rest})
         assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
+
+
+def test_a_run_goes_on_from_the_model_of_another(tmp_path, quick):
+    earlier = write_untrained(tmp_path / "earlier", "test", corpus=all_words())
+    weights = load_model(str(earlier), device="cpu").model
+    weights.to(torch.float16).save_pretrained(earlier)
+    head = {"weight": torch.full((27, 64), 0.5), "bias": torch.zeros(27)}
+    save_file(head, earlier / "training_head.safetensors")
+    (earlier / "recipe.json").write_text(json.dumps(RECIPE.to_dict()))
+    (earlier / "curves.jsonl").write_text('{"stage": "joint", "step": 2, "loss": 7.0}\n')
+    recipe = go_on_from(RECIPE, str(earlier), 1)
+    target = train(recipe, tmp_path / "later")
+    begun, known = (
+        load_model(str(folder), device="cpu", dtype=torch.float32).model.state_dict()
+        for folder in (tmp_path / "later" / "begun", earlier)
+    )
+    assert all(torch.equal(begun[name], weight) for name, weight in known.items())
+    assert moved(tmp_path / "later", "joint")
+    learnt = load_file(target / "training_head.safetensors")["weight"]
+    assert 0 < (learnt - 0.5).abs().max() < 0.01
+    assert '"loss": 7.0' in (target / "curves.jsonl").read_text()
+    assert go_on_from(RECIPE, str(target), 1).joint.first == 3
+
+
+def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
+    told = {"joint": {"steps": 3, "first": 4}}
+    (tmp_path / "recipe.json").write_text(json.dumps(told))
+    longer = replace(RECIPE, joint=replace(STAGE, steps=9))
+    going = go_on_from(longer, str(tmp_path), None)
+    assert (going.joint.first, going.joint.steps, going.joint.end) == (7, 2, 9)
+    assert not any(going.has(stage) for stage in ("perception", "closeups", "language"))
+    with pytest.raises(SettingsError, match="say by --joint-steps how many more"):
+        go_on_from(RECIPE, str(tmp_path), None)
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(SettingsError, match="name a model that was trained here"):
+        go_on_from(RECIPE, str(tmp_path), None)
+
+
+def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch, quick):
+    size = replace(SIZES["internvl-test"], text="qwen3", rope_theta=5_000_000.0)
+    monkeypatch.setitem(SIZES, "internvl-small", size)
+    source = write_untrained(tmp_path / "source", "test", corpus=all_words())
+    recipe = replace(RECIPE, size="internvl-small", warm_start=str(source), frame_size=(128, 128))
+    train(recipe, tmp_path, stages=["perception"])
+    begun, known = (
+        load_model(str(folder), device="cpu", dtype=torch.float32)
+        for folder in (tmp_path / "begun", source)
+    )
+    for own, other in zip(
+        begun.language.layers.parameters(), known.language.layers.parameters(), strict=True
+    ):
+        assert torch.equal(own, other)
+
+
+def test_what_a_stage_that_is_left_out_needs_is_taken_up(tmp_path, quick):
+    recipe = replace(RECIPE, closeups=replace(STAGE, steps=0), language=replace(STAGE, steps=0))
+    train(recipe, tmp_path, stages=["perception"])
+    train(recipe, tmp_path, stages=["joint"])
+    assert not (tmp_path / "closeups.pt").exists()
+    learnt = torch.load(tmp_path / "joint.pt", weights_only=True)
+    seeing = torch.load(tmp_path / "perception.pt", weights_only=True)
+    begun = load_model(str(tmp_path / "begun"), device="cpu", dtype=torch.float32).model
+    name = "model.visual.merger.linear_fc2.weight"
+    before, between, after = begun.state_dict()[name], seeing[name], learnt[name]
+    assert (after - between).abs().max() < (after - before).abs().max()
 
 
 def test_unknown_stages_are_named(tmp_path):

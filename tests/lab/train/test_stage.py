@@ -1,5 +1,8 @@
 """A stage that was cut off ends with the weights of one that was not."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -56,6 +59,26 @@ def test_a_stage_goes_on_as_if_nothing_had_happened(checkpoint, tmp_path):
     moved = (whole != begun).any(dim=1)
     assert moved[-1]
     assert moved[: -RECIPE.steps].any()
+
+
+def test_a_stage_that_goes_on_counts_on(tmp_path):
+    head, steps = torch.nn.Linear(2, 1), []
+
+    def learn(step, draw):
+        steps.append(step)
+        loss = head(torch.ones(2)).square().sum()
+        torch.autograd.backward(loss)
+        return {"loss": loss.item()}
+
+    progress = Progress(tmp_path)
+    progress.note("words", 3, {"loss": 1.0})
+    progress.note("words", 4, {"loss": 1.0})
+    recipe = replace(RECIPE, steps=2, first=3)
+    run_stage("words", recipe, {"head": head}, learn, progress, seed=1)
+    assert steps == [3, 4]
+    # What was learnt behind the step that it goes on from is another run's.
+    points = [json.loads(line) for line in (tmp_path / "curves.jsonl").read_text().splitlines()]
+    assert [point["step"] for point in points] == [3]
 
 
 def test_a_head_follows_from_its_seed(model):

@@ -1,10 +1,21 @@
 """Scores are calibrated kind by kind, for both policies at once."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from costream.lab.evaluate.policies import DEFAULT, REFERENCE
 from costream.lab.synth.events import EVENT_KINDS
-from costream.lab.train.validation import OFFERED, Judged, choose_even_odds, summarise
+from costream.lab.train import RECIPES, validation
+from costream.lab.train.validation import (
+    OFFERED,
+    Judged,
+    choose_even_odds,
+    judge_validation,
+    summarise,
+)
+from costream.models import write_untrained
 
 
 def judged(*happened, default=None, **odds):
@@ -37,3 +48,30 @@ def test_what_never_happened_is_never_said():
     assert even["fire"] > 2
     assert even.keys() == set(EVENT_KINDS)
     assert all(min(abs(OFFERED - odds)) == pytest.approx(0, abs=1e-3) for odds in even.values())
+
+
+def test_what_was_judged_before_is_taken_up(tmp_path, monkeypatch):
+    asked = []
+
+    def judge(folder, recipe, count, number):
+        asked.append(number)
+        return judged("fire", fire=float(number))
+
+    monkeypatch.setattr(validation, "_judge", judge)
+    monkeypatch.setattr(
+        validation, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1)
+    )
+    model, kept = write_untrained(tmp_path / "model", "test"), tmp_path / "judged.jsonl"
+    first = judge_validation(model, RECIPES["tiny"], 3, kept)
+    assert asked == [0, 1, 2]
+    lines = kept.read_text().splitlines(keepends=True)
+    # The run was cut off while it wrote of the last video.
+    kept.write_text("".join([*lines[:2], lines[2][:40]]))
+    assert judge_validation(model, RECIPES["tiny"], 3, kept) == first
+    assert asked == [0, 1, 2, 2]
+    assert judge_validation(model, RECIPES["tiny"], 3, kept) == first
+    assert asked == [0, 1, 2, 2]
+    other = write_untrained(tmp_path / "model", "test", seed=5)
+    judge_validation(other, RECIPES["tiny"], 3, kept)
+    assert asked[4:] == [0, 1, 2]
+    assert len({json.loads(line)["origin"]["weights"] for line in lines}) == 1

@@ -167,4 +167,6 @@ class AnswerStage(Stage):
                 return mean_points(points)
 
             modules = {"model": self.model.model, "head": self.head}
+            progress.restore_head(self.head)
             run_stage(name, stage, modules, learn, progress, self.recipe.seed)
+            progress.finish_head(self.head)

@@ -1,7 +1,8 @@
 """Attention as plain products of matrices, for training on a CPU.
 
 PyTorch's fused attention is made for inference on one: learning from sequences as short as a
-picture's takes it twice to three times as long as the products themselves in bfloat16.
+picture's takes it twice to three times as long as the products themselves in bfloat16. A longer
+sequence is taken in chunks of queries, and a chunk meets no key behind the last one that it sees.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+CHUNK = 256
+"""Queries of a masked sequence that are taken together."""
 
 
 class MatmulAttention(TorchFunctionMode):
@@ -63,15 +67,34 @@ def attend(
         key, value = (part.repeat_interleave(shared, dim=-3) for part in (key, value))
     if is_causal:
         attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        hidden = torch.finfo(value.dtype).min
-        attn_mask = value.new_zeros(attn_mask.shape).masked_fill_(~attn_mask, hidden)
     scaled = query * (query.shape[-1] ** -0.5 if scale is None else scale)
     # Under autocast only values come from a product: rotated queries and keys are wider.
     asked, known = scaled.to(value.dtype), key.to(value.dtype)
-    mixed: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
-        asked, known, value, attn_mask
-    )
+    if attn_mask is None or attn_mask.dtype != torch.bool or attn_mask.ndim != 2:
+        return _mix(asked, known, value, attn_mask)
+    chunks = zip(torch.split(asked, CHUNK, -2), torch.split(attn_mask, CHUNK), strict=True)
+    return torch.cat([_attend_chunk(part, known, value, mask) for part, mask in chunks], dim=-2)
+
+
+def _attend_chunk(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    end = _last_seen(mask)
+    return _mix(query, key[..., :end, :], value[..., :end, :], _added(mask[:, :end], value))
+
+
+def _last_seen(mask: Tensor) -> int:
+    """Returns how many keys there are up to the last one that any query sees, at least one."""
+    seen = mask.any(dim=0).nonzero()
+    return int(seen[-1]) + 1 if len(seen) else 1
+
+
+def _added(mask: Tensor, value: Tensor) -> Tensor:
+    """Returns what is added to scores for a mask, in the type of the values."""
+    hidden = torch.finfo(value.dtype).min
+    return value.new_zeros(mask.shape).masked_fill_(~mask, hidden)
+
+
+def _mix(query: Tensor, key: Tensor, value: Tensor, added: Tensor | None) -> Tensor:
+    mixed: Tensor = _Attention.apply(query, key, value, added)  # type: ignore[no-untyped-call]
     return mixed
 
 

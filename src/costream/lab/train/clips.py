@@ -116,7 +116,7 @@ def open_reel(make: Make, recipe: Recipe, seed: int, stage: StageRecipe) -> Iter
 
 def draw_videos(stage: StageRecipe, seed: int) -> list[Video]:
     """Draws the videos of the training split that a stage learns from."""
-    count = stage.pool + int(stage.fresh * stage.steps) + 1
+    count = stage.pool + int(stage.fresh * stage.end) + 1
     if not stage.often:
         return draw_recipes("train", count, seed)
     # Of the other kinds every second one.

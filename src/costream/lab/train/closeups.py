@@ -23,8 +23,8 @@ from costream.lab.train.progress import Progress
 from costream.lab.train.stage import Stage, run_stage
 from costream.lab.train.view import draw_view
 
-SIDE = 128
-"""Pixels of a close-up's sides, of frames as the model sees them."""
+GROUPS = 4
+"""Merge groups along a close-up's sides."""
 
 OFF = 32
 """Pixels by which what is shown may be off its middle."""
@@ -42,10 +42,11 @@ class CloseupStage(Stage):
 
     def learn(self, progress: Progress) -> None:
         stage, recipe, patch = self.recipe.closeups, self.recipe, self.model.temporal_patch
-        close = self.model.geometry(SIDE, SIDE, 1, (SIDE, SIDE))
+        side = GROUPS * self.model.preprocessing.patch * self.model.preprocessing.merge
+        close = self.model.geometry(side, side, 1, (side, side))
 
         with open_reel(partial(make_pairs, recipe, patch), recipe, 4, stage) as reel:
-            catalogue = Catalogue(patch)
+            catalogue = Catalogue(patch, side)
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
                 catalogue.follow(reel.at(step))
@@ -66,10 +67,11 @@ class Catalogue:
 
     Args:
         patch: frames of a temporal patch.
+        side: pixels of a close-up's sides, of frames as the model sees them.
     """
 
-    def __init__(self, patch: int) -> None:
-        self._patch = patch
+    def __init__(self, patch: int, side: int) -> None:
+        self._patch, self._side = patch, side
         self._clips: list[tuple[Clip, Places]] = []
 
     def follow(self, clips: Sequence[Clip]) -> None:
@@ -87,7 +89,7 @@ class Catalogue:
         among = [(clip, places[kind]) for clip, places in self._clips if kind in places]
         clip, places = among[int(draw.integers(len(among)))]
         number, middle = places[int(draw.integers(len(places)))]
-        close = cut_out(clip, number, middle, draw, self._patch)
+        close = cut_out(clip, number, middle, draw, self._patch, self._side)
         return close, [0], draw_view(close, draw, TIGHTEST)
 
     def draw_whole(self, draw: np.random.Generator) -> Viewed:
@@ -112,7 +114,12 @@ def find_places(clip: Clip, patch: int) -> Places:
 
 
 def cut_out(
-    clip: Clip, number: int, middle: tuple[float, float], draw: np.random.Generator, patch: int
+    clip: Clip,
+    number: int,
+    middle: tuple[float, float],
+    draw: np.random.Generator,
+    patch: int,
+    side: int,
 ) -> Clip:
     """Cuts a close-up out of one temporal patch of a clip.
 
@@ -122,20 +129,21 @@ def cut_out(
         middle: what to show, in shares of width and height.
         draw: by how much it is off the middle.
         patch: frames of a temporal patch.
+        side: pixels of its sides.
     """
     height, width = clip.frames.shape[1:3]
-    corner = [share * size - SIDE / 2 + draw.uniform(-OFF, OFF)
+    corner = [share * size - side / 2 + draw.uniform(-OFF, OFF)
               for share, size in zip(middle, (width, height), strict=True)]  # fmt: skip
-    left, top = (int(np.clip(at, 0, size - SIDE))
+    left, top = (int(np.clip(at, 0, size - side))
                  for at, size in zip(corner, (width, height), strict=True))  # fmt: skip
     across, down = clip.size[0] / width, clip.size[1] / height
     frames = slice(number * patch, (number + 1) * patch)
-    area = left * across, top * down, (left + SIDE) * across, (top + SIDE) * down
+    area = left * across, top * down, (left + side) * across, (top + side) * down
     return replace(
         clip,
-        frames=clip.frames[frames, top : top + SIDE, left : left + SIDE],
+        frames=clip.frames[frames, top : top + side, left : left + side],
         truths=tuple(_within(truth, area) for truth in clip.truths[frames]),
-        size=(round(SIDE * across), round(SIDE * down)),
+        size=(round(side * across), round(side * down)),
     )
 
 

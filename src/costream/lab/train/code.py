@@ -100,12 +100,13 @@ def label_patch(
         shape: rows and columns of merge groups.
 
     Returns:
-        float32 [groups, values]: marks from all frames, speeds from the last, NaN where
-        nothing that could move is seen.
+        float32 [groups, values]: marks from all frames, speeds from the last of several, NaN
+        where nothing that could move is seen.
     """
     frames = [_label(truth, size, shape) for truth in truths]
     values: npt.NDArray[np.float32] = np.stack(frames).max(axis=0)
-    values[MARKS:] = frames[-1][MARKS:]
+    # One frame alone shows no speed.
+    values[MARKS:] = frames[-1][MARKS:] if len(frames) > 1 else np.nan
     return values.reshape(VALUES, -1).T
 
 

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from costream.lab.train import ranks
+
+CURVES = "curves.jsonl"
+"""Points of the curves, in a run's folder and beside its weights."""
+
+HEAD = "training_head.safetensors"
+"""The head that only training has, likewise."""
 
 
 class Progress:
@@ -23,7 +30,7 @@ class Progress:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._curves = folder / "curves.jsonl"
+        self._curves = folder / CURVES
 
     def save(self, stage: str, step: int, parts: dict[str, Any]) -> None:
         """Writes a checkpoint in place of the stage's last one, at once or not at all."""
@@ -34,12 +41,17 @@ class Progress:
         torch.save({"step": step, "parts": states}, aside)
         aside.rename(self._state(stage))
 
-    def restore(self, stage: str, parts: dict[str, Any]) -> int:
+    def restore(self, stage: str, parts: dict[str, Any], first: int = 0) -> int:
         """Brings the parts of a stage back to where they were and returns its next step.
 
         What the curves show of it behind that step is taken out: it is learnt again.
+
+        Args:
+            stage: the stage.
+            parts: what learns, by name.
+            first: the step it begins with.
         """
-        step = 0
+        step = first
         if self._state(stage).exists():
             saved = torch.load(self._state(stage), weights_only=True)
             for name, part in parts.items():
@@ -57,6 +69,16 @@ class Progress:
         if not ranks.rank():
             torch.save(model.state_dict(), self._weights(stage))
         ranks.wait()
+
+    def restore_head(self, head: nn.Module) -> None:
+        """Takes up the head of the last stage that ended with one, if any has."""
+        if (self.folder / HEAD).exists():
+            head.load_state_dict(load_file(self.folder / HEAD))
+
+    def finish_head(self, head: nn.Module) -> None:
+        """Keeps the head that a stage has ended with."""
+        if not ranks.rank():
+            save_file(head.state_dict(), self.folder / HEAD)
 
     def resume(self, stages: Sequence[str], model: nn.Module) -> None:
         """Takes up what stages have learnt that each began with the model as it is.

@@ -13,7 +13,7 @@ class StageRecipe:
     """One stage of training.
 
     Attributes:
-        steps: optimiser steps.
+        steps: optimiser steps; a stage of none is left out.
         batch: runs of four temporal patches (``perception``), close-ups or windows a step.
         rate: highest learning rate; it rises for a twentieth of the steps and falls as a cosine.
         pool: clips that a step draws from. They are fresh: with every step some go and others
@@ -22,6 +22,7 @@ class StageRecipe:
         decay: weight decay.
         often: kinds of event of which twice as many are met as of the others; of what only
             resembles an event none is left out.
+        first: steps that the weights have behind them, where the stage goes on from a checkpoint.
     """
 
     steps: int
@@ -31,6 +32,12 @@ class StageRecipe:
     fresh: float = 1.0
     decay: float = 0.05
     often: tuple[EventKind, ...] = ()
+    first: int = 0
+
+    @property
+    def end(self) -> int:
+        """The step after the last one."""
+        return self.first + self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,9 @@ class Recipe:
     windows written in that code, which cost no rendering (``language``). Neither needs the
     other, so they can run side by side. At last both learn together on encoded video (``joint``).
 
+    What they begin from is random weights, those of a trained model of another family, or those of
+    an earlier run.
+
     Attributes:
         size: name of the untrained checkpoint to begin from.
         perception: the first stage of the vision encoder.
@@ -54,6 +64,9 @@ class Recipe:
         stride: seconds it moves by when it watches.
         frame_size: (width, height) in pixels that frames are resized to.
         seed: of clips, weights and batches.
+        warm_start: name of a trained model of another family, whose weights are taken over as far
+            as they fit (``warm_start.py``).
+        goes_on_from: name of a model of an earlier run, whose weights are taken over whole.
     """
 
     size: str
@@ -66,11 +79,21 @@ class Recipe:
     stride: float = 2.0
     frame_size: tuple[int, int] = (384, 224)
     seed: int = 1
+    warm_start: str | None = None
+    goes_on_from: str | None = None
+
+    def has(self, stage: str) -> bool:
+        """Whether anything is learnt in a stage."""
+        own: StageRecipe = getattr(self, stage)
+        return own.steps > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the recipe as JSON-ready values."""
         return asdict(self)
 
+
+HARD: tuple[EventKind, ...] = ("loitering", "stealing", "abandoned", "fall", "fighting")
+"""Kinds of event that are learnt last."""
 
 RECIPES = {
     "tiny": Recipe(
@@ -78,22 +101,18 @@ RECIPES = {
         perception=StageRecipe(2600, 8, 1.5e-3),
         closeups=StageRecipe(500, 64, 1.2e-3, pool=96, fresh=0.8),
         language=StageRecipe(1000, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(
-            5300,
-            8,
-            6e-4,
-            pool=64,
-            fresh=1.5,
-            often=("loitering", "stealing", "abandoned", "fall", "fighting"),
-        ),
+        joint=StageRecipe(5300, 8, 6e-4, fresh=1.5, often=HARD),
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
-        perception=StageRecipe(1600, 12, 1.5e-3),
-        closeups=StageRecipe(800, 64, 1.5e-3, pool=96, fresh=0.8),
-        language=StageRecipe(450, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(400, 8, 1e-3, pool=64, fresh=1.5),
-        frame_size=(192, 192),
+        perception=StageRecipe(800, 8, 1.5e-3, fresh=0.5),
+        # A close-up would stretch the learned positions of patches, which stand for distances here.
+        closeups=StageRecipe(0, 64, 1.2e-3),
+        language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
+        joint=StageRecipe(4000, 8, 6e-4, fresh=1.5, often=HARD),
+        fps=1.0,
+        frame_size=(360, 360),
+        warm_start="costream/tiny",
     ),
 }
 """Recipes of the models that ship, by the last part of their names."""

@@ -14,17 +14,18 @@ from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS, EventKind
 from costream.lab.train import ranks
 from costream.lab.train.attention import MatmulAttention
+from costream.lab.train.beginning import copy_small_files, write_beginning
 from costream.lab.train.closeups import CloseupStage
 from costream.lab.train.code import Code
 from costream.lab.train.joint import JointStage
 from costream.lab.train.language import LanguageStage
-from costream.lab.train.layout import FORM, all_words
+from costream.lab.train.layout import FORM
 from costream.lab.train.perception import PerceptionStage
-from costream.lab.train.progress import Progress
+from costream.lab.train.progress import CURVES, HEAD, Progress
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.stage import Stage
 from costream.lab.train.validation import choose_even_odds, judge_validation, summarise
-from costream.models import FrameGeometry, ModelAdapter, load_model, write_untrained
+from costream.models import FrameGeometry, ModelAdapter, load_model
 
 STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "perception": (PerceptionStage, ()),
@@ -34,12 +35,23 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
 }
 """Stages in order, and after which others each can begin."""
 
+BEGUN = "begun"
+"""The directory, in a run's folder, of the checkpoint that it began from."""
+
+JUDGED = "judged.jsonl"
+"""What the trained model said of each video, in a run's folder."""
+
 VALIDATION = 720
-"""Videos that the trained model is judged on, and its scores are calibrated by."""
+"""How many they are where nothing else is said."""
 
 
 def train(
-    recipe: Recipe, folder: Path, *, stages: Sequence[str] = tuple(STAGES), device: str = "cpu"
+    recipe: Recipe,
+    folder: Path,
+    *,
+    stages: Sequence[str] = tuple(STAGES),
+    device: str = "cpu",
+    validation: int | None = None,
 ) -> Path:
     """Trains a model, or goes on where an earlier run was cut off.
 
@@ -51,6 +63,8 @@ def train(
         folder: for checkpoints, curves and the model.
         stages: which to run. Two that don't need each other may run side by side.
         device: a torch device.
+        validation: videos that the trained model is judged on, and its scores are calibrated by;
+            :data:`VALIDATION` where None.
 
     Returns:
         The directory of the trained checkpoint, in the Hugging Face layout, or the folder where
@@ -62,30 +76,30 @@ def train(
     ranks.join()
     progress = Progress(folder)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2))
-    begin = folder / "untrained"
+    begin = folder / BEGUN
     if not begin.exists() and not ranks.rank():
-        write_untrained(begin, recipe.size, seed=recipe.seed, corpus=all_words())
+        write_beginning(begin, recipe)
     ranks.wait()
     for name in stages:
         if name not in STAGES:
             raise SettingsError(f"unknown stage {name!r}: choose of {', '.join(STAGES)}")
-        if not progress.is_done(name):
+        if recipe.has(name) and not progress.is_done(name):
             _run(name, recipe, begin, progress, device)
     if "joint" not in stages or ranks.rank():
         return folder
     model, _ = _load(begin, recipe, device)
     progress.resume(["joint"], model.model)
     target = _export(model, recipe, folder)
-    judged = judge_validation(target, recipe, VALIDATION)
+    judged = judge_validation(target, recipe, validation or VALIDATION, folder / JUDGED)
     even = choose_even_odds(judged)
     progress.note("end", 0, summarise(judged, even))
     _recommend(recipe, even, target)
-    shutil.copy(folder / "curves.jsonl", target)
+    shutil.copy(folder / CURVES, target)
     return target
 
 
 def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str) -> None:
-    stage, needed = STAGES[name]
+    stage, needed = STAGES[name][0], _needed(name, recipe)
     for other in needed:
         if not progress.is_done(other):
             raise SettingsError(f"{name} needs the stage {other}, which has not ended")
@@ -97,6 +111,14 @@ def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str
     progress.finish(name, model.model)
 
 
+def _needed(name: str, recipe: Recipe) -> list[str]:
+    """Returns the stages that one goes on from: for one that is left out, those that it needs."""
+    needed: list[str] = []
+    for other in STAGES[name][1]:
+        needed += [other] if recipe.has(other) else _needed(other, recipe)
+    return needed
+
+
 def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, FrameGeometry]:
     model = load_model(str(begin), device=device, dtype=torch.float32)
     frames = round(recipe.window * recipe.fps)
@@ -106,11 +128,9 @@ def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, Frame
 def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
     """Writes the trained weights, in half precision, beside what the checkpoint began with."""
     target = folder / "model"
-    target.mkdir(exist_ok=True)
-    for file in (folder / "untrained").iterdir():
-        if file.suffix != ".safetensors":
-            shutil.copy(file, target)
-    shutil.copy(folder / "recipe.json", target)
+    copy_small_files(folder / BEGUN, target)
+    for name in ("recipe.json", HEAD):
+        shutil.copy(folder / name, target)
     _recommend(recipe, {}, target)
     model.model.to(torch.float16).save_pretrained(target)
     return target

@@ -20,7 +20,7 @@ from costream.models import FrameGeometry, ModelAdapter
 NOTE_EVERY = 50
 """Steps from one point of the curves to the next."""
 
-SAVE_EVERY = 200
+SAVE_EVERY = 50
 """Steps from one checkpoint to the next."""
 
 
@@ -87,7 +87,7 @@ def run_stage(
     optimiser = Optimiser(modules.values(), stage)
     parts = {**modules, "optimiser": optimiser}
     points: list[dict[str, float]] = []
-    for step in range(progress.restore(name, parts), stage.steps):
+    for step in range(progress.restore(name, parts, stage.first), stage.end):
         points.append(learn(step, _draw(seed, name, step)))
         optimiser.step()
         if (step + 1) % NOTE_EVERY == 0:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from costream.engine.engine import Engine
 from costream.lab.evaluate.metrics import Counts, count_videos
+from costream.lab.evaluate.origin import Origin
 from costream.lab.evaluate.policies import DEFAULT, POLICIES, REFERENCE
 from costream.lab.synth import draw_recipes
 from costream.lab.synth.events import EVENT_KINDS, EVENTS, EventKind
@@ -48,16 +51,31 @@ class Judged:
     highest: Mapping[str, Mapping[EventKind, float]]
 
 
-def judge_validation(model: Path, recipe: Recipe, count: int) -> list[Judged]:
+def judge_validation(model: Path, recipe: Recipe, count: int, kept: Path) -> list[Judged]:
     """Asks every question of all windows of videos of scenes that are not learnt from.
 
     Args:
         model: directory of the checkpoint.
         recipe: how videos are sampled.
         count: how many videos.
+        kept: a file to which every video's answers are added as they come. What the same weights
+            and code have said before is taken from it.
     """
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as workers:
-        return list(workers.map(partial(_judge, model, recipe, count), range(count)))
+    loaded = load_model(str(model), device="cpu", dtype=torch.float32)
+    origin = {**asdict(Origin.of(loaded, model.name)), "count": count, "seed": recipe.seed}
+    known = dict(_read(kept, origin))
+    missing = [number for number in range(count) if number not in known]
+    with (
+        ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as workers,
+        kept.open("a", encoding="utf-8") as file,
+    ):
+        said = workers.map(partial(_judge, model, recipe, count), missing)
+        for number, one in zip(missing, said, strict=True):
+            known[number] = one
+            values = {"happened": sorted(one.happened), "highest": dict(one.highest)}
+            file.write(json.dumps({"origin": origin, "number": number, **values}) + "\n")
+            file.flush()
+    return [known[number] for number in range(count)]
 
 
 def choose_even_odds(judged: Sequence[Judged]) -> dict[EventKind, float]:
@@ -77,6 +95,16 @@ def summarise(judged: Sequence[Judged], even: Mapping[EventKind, float]) -> dict
         **{policy: sum(c.values(), Counts()).f1 for policy, c in counts.items()},
         **{kind: counts[REFERENCE][kind].f1 for kind in EVENT_KINDS},
     }
+
+
+def _read(kept: Path, origin: dict[str, Any]) -> Iterator[tuple[int, Judged]]:
+    """Reads what an origin has said, by video; a line that was cut off is taken out."""
+    text = kept.read_text(encoding="utf-8") if kept.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    kept.write_text(whole, encoding="utf-8")
+    for values in map(json.loads, whole.splitlines()):
+        if values["origin"] == origin:
+            yield values["number"], Judged(frozenset(values["happened"]), values["highest"])
 
 
 def _judge(folder: Path, recipe: Recipe, count: int, number: int) -> Judged:

@@ -1,0 +1,98 @@
+"""The checkpoint that a run begins from: random weights, or what others have learnt before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from costream.checkpoints import checkpoint_path
+from costream.errors import SettingsError
+from costream.lab.train.layout import all_words
+from costream.lab.train.progress import CURVES, HEAD
+from costream.lab.train.recipe import Recipe
+from costream.lab.train.warm_start import warm_start
+from costream.models import load_model, write_untrained
+
+WEIGHTS = ".safetensors"
+
+
+def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
+    """Returns the recipe of a run whose joint stage goes on from a checkpoint of an earlier one.
+
+    Args:
+        recipe: that of the model.
+        checkpoint: name or directory of the trained model.
+        steps: of the joint stage from there; what is left of the recipe's where None.
+
+    Raises:
+        SettingsError: the checkpoint does not say what it has learnt, or has learnt all of it.
+    """
+    try:
+        joint = json.loads((Path(checkpoint_path(checkpoint)) / "recipe.json").read_text())["joint"]
+        first = int(joint.get("first", 0)) + int(joint["steps"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{checkpoint!r} has no recipe.json of a training: name a model that was trained here"
+        ) from error
+    left = recipe.joint.steps - first if steps is None else steps
+    if left < 1:
+        raise SettingsError(
+            f"{checkpoint!r} has the {recipe.joint.steps} joint steps of its recipe behind it: say "
+            "by --joint-steps how many more it is to take"
+        )
+    return replace(
+        recipe,
+        perception=replace(recipe.perception, steps=0),
+        closeups=replace(recipe.closeups, steps=0),
+        language=replace(recipe.language, steps=0),
+        joint=replace(recipe.joint, first=first, steps=left),
+        goes_on_from=checkpoint,
+    )
+
+
+def write_beginning(target: Path, recipe: Recipe) -> None:
+    """Writes the checkpoint that a run begins from, at once or not at all.
+
+    A run that goes on takes the curves and the head of the earlier one into its own folder, the
+    one above the checkpoint.
+
+    Args:
+        target: the directory to write.
+        recipe: the run.
+    """
+    aside = target.with_suffix(".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    if recipe.goes_on_from is not None:
+        shutil.copytree(checkpoint_path(recipe.goes_on_from), aside)
+        for name in (CURVES, HEAD):
+            if (aside / name).exists():
+                shutil.copy(aside / name, target.parent)
+    elif recipe.warm_start is not None:
+        _write_warm(aside, recipe, recipe.warm_start)
+    else:
+        write_untrained(aside, recipe.size, seed=recipe.seed, corpus=all_words())
+    aside.rename(target)
+
+
+def copy_small_files(source: Path, target: Path) -> None:
+    """Copies what a checkpoint has beside its weights."""
+    target.mkdir(exist_ok=True)
+    for file in source.iterdir():
+        if file.suffix != WEIGHTS:
+            shutil.copy(file, target)
+
+
+def _write_warm(target: Path, recipe: Recipe, source: str) -> None:
+    with TemporaryDirectory() as folder:
+        untrained = write_untrained(Path(folder), recipe.size, seed=recipe.seed, corpus=all_words())
+        model, other = (
+            load_model(name, device="cpu", dtype=torch.float32) for name in (str(untrained), source)
+        )
+        warm_start(model, other)
+        copy_small_files(untrained, target)
+        model.model.save_pretrained(target)
