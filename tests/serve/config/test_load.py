@@ -243,6 +243,12 @@ def test_a_file_that_may_come_later_is_a_warning(tmp_path: Path) -> None:
     assert [w.message for w in reading.warnings] == [f"there is no file {tmp_path}/clips/door.mp4"]
 
 
+def test_an_address_without_its_scheme_shows_no_password(tmp_path: Path) -> None:
+    reading = read(tmp_path, REAL + QUESTION + "cameras: {a: {url: 'me:hun@ter2/x:y@host/1'}}")
+    (warning,) = reading.warnings
+    assert "hun" not in warning.text("f") and "rtsp://" in warning.message
+
+
 def test_names_of_files_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "token").write_text("0123456789abcdef\n")

@@ -142,7 +142,14 @@ def _absent_files(config: ServiceConfig) -> Iterator[tuple[problem.Path, str]]:
     """Yields the cameras that are files which aren't there: they may come, as a folder's mount."""
     for name, camera in config.cameras.items():
         if is_file_url(camera.url) and not path_of(camera.url).exists():
-            yield ("cameras", name, "url"), f"there is no file {camera.url}"
+            yield ("cameras", name, "url"), _absent(camera.url)
+
+
+def _absent(path: str) -> str:
+    """Says that there is no file, without a password if it is an address without its scheme."""
+    if ":" in path and "@" in path:
+        return "there is no such file: a camera's address begins with a scheme, such as rtsp://"
+    return f"there is no file {path}"
 
 
 def _token_flaws(server: ServerConfig) -> Iterator[tuple[problem.Path, str]]:
