@@ -138,7 +138,10 @@ def test_names_with_colons_percent_and_spaces(tmp_path):
         ("rtsp://user:secret@host/a@b", "rtsp://user:***@b"),
         ("rtsp://user:se@cr/e:t@host/x", "rtsp://user:***@host/x"),
         ("rtsp://user:se@cr?e=t#s@host/x?a=b", "rtsp://user:***@host/x?a=b"),
-        ("http://user:secret@host/?to=rtsp://a:se/c@ret@h", "http://user:***@host/?to=***://a:***@h"),
+        (
+            "http://user:secret@host/?to=rtsp://a:se/c@ret@h",
+            "http://user:***@host/?to=***://a:***@h",
+        ),
         ("http://h/x|http://user:se@c/r:et@h/1", "http://h/x|http://user:***@h/1"),
         ("RTSP://:secret@host", "RTSP://:***@host"),
         ("rtsp://user@host/1", "rtsp://user@host/1"),

@@ -53,10 +53,10 @@ _SHORT = 3
 def masked(source: SourceLike) -> str:
     """Returns the source's name as it may be shown: what might be secret in it becomes ``***``.
 
-    That is, in URLs, the password before the host, up to the last ``@`` that may belong to it: people
-    write ``@``, ``/`` and ``?`` in it as they are, and a host that can't be told from a password is
-    hidden with it. So are the values of query parameters except short ones and those that are known
-    to tell cameras apart (such as ``channel``). What stands in a
+    That is, in URLs, the password before the host, up to the last ``@`` that may belong to it:
+    people write ``@``, ``/`` and ``?`` in it as they are, and a host that can't be told from a
+    password is hidden with it. So are the values of query parameters except short ones and those
+    that are known to tell cameras apart (such as ``channel``). What stands in a
     URL's path can't be told from a folder's name and is shown, unless it is of the form
     ``password=...``. Control characters of a URL are escaped. A path stays as it is: whoever shows
     it escapes them, by :func:`~costream.printable.printable`.

@@ -127,6 +127,8 @@ WRONG = [
     # server and store
     ("server: {host: 0.0.0.0}", "server.host: others could reach 0.0.0.0, and there is no token"),
     ("server: {token: ' '}", "server.token: it is empty"),
+    ("server: {token: hunter2-hunter2}", "server.token: it has fewer than 16 characters"),
+    ("server: {token: abcabcabcabcabcabc}", "server.token: fewer than 6 of its characters differ"),
     ("server: {token_file: none}", "server.token_file: can't read the file"),
     ("server: {hosts: ['http://x']}", "server.hosts[0]: 'http://x' is no host"),
     ("server: {origins: [https://x/y]}", "server.origins[0]: 'https://x/y' is no origin"),

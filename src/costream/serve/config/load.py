@@ -20,6 +20,7 @@ from costream.serve.config.document import Document, read_document, read_secret
 from costream.serve.config.model import CameraConfig, ServerConfig, ServiceConfig
 from costream.serve.config.nodes import Unreadable
 from costream.serve.config.problem import Problem, dotted
+from costream.serve.config.server_check import token_flaw
 from costream.serve.config.validation import fitting, flaws
 from costream.video.naming import path_of, plain_reason
 
@@ -159,8 +160,8 @@ def _token_flaws(server: ServerConfig) -> Iterator[tuple[problem.Path, str]]:
     if server.token is not None:
         yield path, "there is a token as well: keep one of them"
     try:
-        if not read_secret(Path(server.token_file)).strip():
-            yield path, f"the file {server.token_file} is empty"
+        if flaw := token_flaw(read_secret(Path(server.token_file)).strip()):
+            yield path, f"of the token in {server.token_file}: {flaw}"
     except SettingsError as error:
         yield path, str(error)
 

@@ -33,8 +33,8 @@ class CommandSink(Sink):
     Exit status 0 takes the message. Status 75 (``EX_TEMPFAIL``), a program that can't be started
     and one that is too slow are tried again for as long as it takes; any other status refuses the
     message, and so many refusals in a row reject it (:data:`~.refusals.REFUSALS`). A program that
-    is too slow is killed with all processes of its group. What a program leaves running when it ends
-    is not waited for; nobody reads what that writes to standard error.
+    is too slow is killed with all processes of its group. What a program leaves running when it
+    ends is not waited for; nobody reads what that writes to standard error.
     """
 
     def __init__(self, config: CommandConfig) -> None:
