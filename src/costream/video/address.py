@@ -73,7 +73,7 @@ class Door:
         addresses = resolve(host, port)
         if not private and not all(map(is_public, addresses)):
             raise SourceRefusedError(
-                f"can't open {self.name}: {host} is not a host of the open internet"
+                f"can't open {self.name}: its host is not one of the open internet"
             )
         self.home = frozenset(addresses)
 

@@ -19,7 +19,10 @@ _SECRET = r"(?:pass|pwd|pin|token|secret|key|auth|sig|cred|code|hash)"
 _NAMED_SECRET = re.compile(
     rf"(?P<start>{_SECRET}[a-z]*=)(?P<value>.*?)(?=[&;#/?|]|_[a-z]+=|$)", re.IGNORECASE
 )
-_FORGOTTEN_SCHEME = re.compile(r"(?P<start>(?:[a-z]+:)?/{0,2}[^/:@]+:)[^/]*@", re.IGNORECASE)
+_FORGOTTEN_SCHEME = re.compile(
+    r"(?P<start>(?:^(?:[a-z]+:/{0,2})?[^/:@]+:(?=.*@)|[^/:@]+:(?=[^/]*@))).*@", re.I | re.S
+)
+_FURTHER_URL = re.compile(r"(?<=[=|,;&?#/])[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 _SHOWN = frozenset(
     {
@@ -50,8 +53,10 @@ _SHORT = 3
 def masked(source: SourceLike) -> str:
     """Returns the source's name as it may be shown: what might be secret in it becomes ``***``.
 
-    That is, in URLs, the password before the host, and the values of query parameters except short
-    ones and those that are known to tell cameras apart (such as ``channel``). What stands in a
+    That is, in URLs, the password before the host, up to the last ``@`` that may belong to it:
+    people write ``@``, ``/`` and ``?`` in it as they are, and a host that can't be told from a
+    password is hidden with it. So are the values of query parameters except short ones and those
+    that are known to tell cameras apart (such as ``channel``). What stands in a
     URL's path can't be told from a folder's name and is shown, unless it is of the form
     ``password=...``. Control characters of a URL are escaped. A path stays as it is: whoever shows
     it escapes them, by :func:`~costream.printable.printable`.
@@ -76,10 +81,11 @@ def _mask_url(rest: str) -> str:
 
 
 def _mask_password(rest: str) -> str:
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    # A password with a slash in it ends at the last @ of all, one without at its authority's last.
-    end = authority.rfind("@") if "@" in authority else rest.rfind("@")
-    colon = rest.find(":", 0, max(end, 0))
+    further = _FURTHER_URL.search(rest)
+    own = rest[: further.start()] if further else rest
+    # What looks like a further URL may be the password's as well, where no @ comes before it.
+    end = own.rfind("@") if "@" in own else rest.rfind("@")
+    colon = own.find(":", 0, max(end, 0))
     return rest if colon < 0 else f"{rest[: colon + 1]}{_MASK}{rest[end:]}"
 
 

@@ -15,7 +15,7 @@ from costream.serve.api.app import create_app
 from costream.serve.api.authority import COOKIE, Authority, token_of
 from costream.serve.api.hosts import Hosts
 from costream.serve.api.server import check_server
-from costream.serve.api.sessions import ATTEMPTS, MOST_SESSIONS, PERIOD, Attempts, Sessions
+from costream.serve.api.sessions import MOST_SESSIONS, Sessions
 from costream.serve.config.model import ServerConfig
 from tests.serve.api.conftest import BEARER, TOKEN, client_of, config
 from tests.serve.fakes import FakeBackend
@@ -135,26 +135,13 @@ def test_over_tls_the_cookie_stays_on_tls(backend: FakeBackend) -> None:
     assert "Secure" in client.post("/api/login", json={"token": TOKEN}).headers["set-cookie"]
 
 
-def test_tokens_can_not_be_tried_one_after_the_other(client: TestClient) -> None:
-    for _ in range(ATTEMPTS):
+def test_wrong_tokens_keep_nobody_out(client: TestClient) -> None:
+    for _ in range(30):
         assert client.post("/api/login", json={"token": "guess"}).status_code == 401
-    refused = client.post("/api/login", json={"token": TOKEN})
-    assert refused.status_code == 429
-    assert int(refused.headers["retry-after"]) > 0
-    assert client.get("/api/cameras", headers=BEARER).status_code == 429
-    assert client.get("/api/cameras").status_code == 200
-
-
-def test_attempts_are_counted_by_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    attempts = Attempts()
-    for number in range(ATTEMPTS):
-        attempts.failed(f"2001:db8::{number:x}")
-    assert attempts.wait("2001:db8::ffff") == PERIOD
-    assert attempts.wait("2001:db8:0:1::1") == attempts.wait("203.0.113.7") == 0
-    now += PERIOD + 1
-    assert attempts.wait("2001:db8::1") == 0
+        wrong = client.get("/api/cameras", headers={"Authorization": "Bearer guess"})
+        assert wrong.status_code == 401
+    assert client.get("/api/cameras", headers=BEARER).status_code == 200
+    assert client.post("/api/login", json={"token": TOKEN}).status_code == 200
 
 
 def test_sessions_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +168,14 @@ def test_a_token_comes_from_a_file(tmp_path: Path) -> None:
     path.write_text(f"{TOKEN}\n")
     assert token_of(ServerConfig(token_file=str(path))) == TOKEN
     assert token_of(ServerConfig()) is None
-    for content in (b"", b"\n", b"\xff\xfe", "schlüssel".encode()):
+    for content in (
+        b"",
+        b"\n",
+        b"\xff\xfe",
+        "schlüssel-zum-haus".encode(),
+        b"123456789abcdef",
+        b"ab" * 20,
+    ):
         path.write_bytes(content)
         with pytest.raises(SettingsError):
             token_of(ServerConfig(token_file=str(path)))
@@ -216,12 +210,3 @@ def test_the_page_is_open_and_its_folder_is_all_that_is(
         answer = client.get(path, headers=BEARER)
         assert answer.status_code in (404, 405)
         assert "secret" not in answer.text
-
-
-def test_other_ways_to_log_in_are_no_attempts(client: TestClient) -> None:
-    # A page elsewhere can have a browser follow links with a user's name in them.
-    for _ in range(ATTEMPTS + 1):
-        assert (
-            client.get("/api/cameras", headers={"Authorization": "Basic YTpi"}).status_code == 401
-        )
-    assert client.get("/api/cameras", headers=BEARER).status_code == 200

@@ -150,6 +150,27 @@ def test_questions_are_put_and_removed(owner: TestClient, backend: FakeBackend) 
     assert owner.delete("/api/questions/smoke").status_code == 404
 
 
+@pytest.mark.parametrize("odd", ["\0", "\x1b[31m", "\x85"])
+def test_what_is_no_text_is_refused(owner: TestClient, backend: FakeBackend, odd: str) -> None:
+    before = len(backend.cameras())
+    for method, path, field, body in (
+        ("PUT", "/api/questions/smoke", "ask", {"ask": f"Is{odd} it?"}),
+        ("PUT", "/api/questions/smoke", "name", {"ask": "Is it?", "name": odd}),
+        ("PATCH", "/api/cameras/camera-1", "name", {"name": odd}),
+        ("POST", "/api/cameras", "url", {"id": "x", "url": f"rtsp://203.0.113.7/{odd}"}),
+    ):
+        answer = owner.request(method, path, json=body)
+        assert answer.status_code == 422
+        assert answer.json()["error"]["field"].endswith(field)
+        assert "which is no text: leave it out" in answer.json()["error"]["message"]
+    assert "smoke" not in backend.questions() and len(backend.cameras()) == before
+
+
+def test_a_question_may_be_on_several_lines(owner: TestClient) -> None:
+    asked = {"ask": "Is there smoke,\n\tor fire?\n"}
+    assert owner.put("/api/questions/smoke", json=asked).status_code == 200
+
+
 def test_the_service_says_how_it_is_doing(owner: TestClient) -> None:
     assert owner.get("/api/status").json()["cameras_fit"] == 14.5
     assert [sink["name"] for sink in owner.get("/api/sinks").json()] == ["house", "office"]

@@ -127,6 +127,8 @@ WRONG = [
     # server and store
     ("server: {host: 0.0.0.0}", "server.host: others could reach 0.0.0.0, and there is no token"),
     ("server: {token: ' '}", "server.token: it is empty"),
+    ("server: {token: hunter2-hunter2}", "server.token: it has fewer than 16 characters"),
+    ("server: {token: abcabcabcabcabcabc}", "server.token: fewer than 6 of its characters differ"),
     ("server: {token_file: none}", "server.token_file: can't read the file"),
     ("server: {hosts: ['http://x']}", "server.hosts[0]: 'http://x' is no host"),
     ("server: {origins: [https://x/y]}", "server.origins[0]: 'https://x/y' is no origin"),
@@ -241,6 +243,12 @@ def test_a_file_that_may_come_later_is_a_warning(tmp_path: Path) -> None:
     assert reading.config is not None
     assert reading.config.cameras["a"].url == str(tmp_path / "clips" / "door.mp4")
     assert [w.message for w in reading.warnings] == [f"there is no file {tmp_path}/clips/door.mp4"]
+
+
+def test_an_address_without_its_scheme_shows_no_password(tmp_path: Path) -> None:
+    reading = read(tmp_path, REAL + QUESTION + "cameras: {a: {url: 'me:hun@ter2/x:y@host/1'}}")
+    (warning,) = reading.warnings
+    assert "hun" not in warning.text("f") and "rtsp://" in warning.message
 
 
 def test_names_of_files_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_no_repr_holds_a_secret(tmp_path: Path) -> None:
     found = config(
         tmp_path,
         f"""
-        server: {{token: {SECRET}}}
+        server: {{token: {SECRET}-and-more}}
         store: {{url: "postgresql+psycopg://u:{SECRET}@host/db"}}
         cameras: {{a: {{url: "rtsp://u:{SECRET}@host/1"}}}}
         sinks:

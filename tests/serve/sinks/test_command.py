@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from pathlib import Path
 
@@ -87,3 +88,27 @@ def _runs(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_what_a_program_leaves_running_is_not_waited_for(tmp_path: Path) -> None:
+    lines = tmp_path / "lines"
+    code = 'cat >> "$0"; sleep 5 & exit 0'
+    begun = time.monotonic()
+    a_sink("sh", "-c", code, str(lines), timeout=4).deliver(a_message())
+    assert time.monotonic() - begun < 3
+    assert len(lines.read_text().splitlines()) == 1
+
+
+def test_what_a_program_writes_is_kept_within_bounds() -> None:
+    sink = a_sink("sh", "-c", "head -c 300000000 /dev/zero >&2; echo >&2; echo no room >&2; exit 3")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DeliveryError, match=r"no room$"):
+        sink.deliver(a_message())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+def test_a_program_that_closes_standard_error_is_still_waited_for() -> None:
+    with pytest.raises(DeliveryError, match="status 3"):
+        a_sink("sh", "-c", "exec 2>&-; sleep 0.2; exit 3").deliver(a_message())
+    with pytest.raises(DeliveryError, match=r"within 0\.3 s"):
+        a_sink("sh", "-c", "exec 2>&-; sleep 9", timeout=0.3).deliver(a_message())

@@ -69,7 +69,11 @@ def check_camera_url(url: str, server: ServerConfig) -> Reach:
     try:
         addresses = resolve(host, 0)
     except (OSError, UnicodeError):
-        raise SourceError(f"can't find {host}: check the name in {name}") from None
+        # The host may be a part of the password, so the message does not name it.
+        raise SourceError(
+            f"can't find the host of {name}: check its name, and write @, /, ? and # of a password "
+            "as %40, %2F, %3F and %23"
+        ) from None
     if not addresses or not all(map(is_public, addresses)) or any(map(_is_never, addresses)):
         raise SettingsError(
             f"{name} is not on the open internet: to watch it, have its numeric address in the URL "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -99,8 +98,6 @@ class Security:
         path = request.scope["path"]
         if path in _LOGIN or (method in _READS and path in self._public):
             return None
-        if rights.wait:
-            return too_many(rights.wait)
         reads = method in _READS or path in QUESTIONS
         if rights.change or (reads and rights.read):
             return None
@@ -112,16 +109,6 @@ class Security:
         if rights.known == "wrong":
             return refusal(401, "this is not the service's token", headers=_CHALLENGE)
         return refusal(401, "this needs the service's token: log in", headers=_CHALLENGE)
-
-
-def too_many(wait: float) -> Response:
-    """Refuses whoever tried too many tokens."""
-    seconds = math.ceil(wait)
-    return refusal(
-        429,
-        f"too many wrong tokens came from this address: try again in {seconds} s",
-        headers={"Retry-After": str(seconds)},
-    )
 
 
 def _from_elsewhere(request: HTTPConnection) -> bool:

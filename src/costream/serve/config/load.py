@@ -20,6 +20,7 @@ from costream.serve.config.document import Document, read_document, read_secret
 from costream.serve.config.model import CameraConfig, ServerConfig, ServiceConfig
 from costream.serve.config.nodes import Unreadable
 from costream.serve.config.problem import Problem, dotted
+from costream.serve.config.server_check import token_flaw
 from costream.serve.config.validation import fitting, flaws
 from costream.video.naming import path_of, plain_reason
 
@@ -142,7 +143,14 @@ def _absent_files(config: ServiceConfig) -> Iterator[tuple[problem.Path, str]]:
     """Yields the cameras that are files which aren't there: they may come, as a folder's mount."""
     for name, camera in config.cameras.items():
         if is_file_url(camera.url) and not path_of(camera.url).exists():
-            yield ("cameras", name, "url"), f"there is no file {camera.url}"
+            yield ("cameras", name, "url"), _absent(camera.url)
+
+
+def _absent(path: str) -> str:
+    """Says that there is no file, without a password if it is an address without its scheme."""
+    if ":" in path and "@" in path:
+        return "there is no such file: a camera's address begins with a scheme, such as rtsp://"
+    return f"there is no file {path}"
 
 
 def _token_flaws(server: ServerConfig) -> Iterator[tuple[problem.Path, str]]:
@@ -152,8 +160,8 @@ def _token_flaws(server: ServerConfig) -> Iterator[tuple[problem.Path, str]]:
     if server.token is not None:
         yield path, "there is a token as well: keep one of them"
     try:
-        if not read_secret(Path(server.token_file)).strip():
-            yield path, f"the file {server.token_file} is empty"
+        if flaw := token_flaw(read_secret(Path(server.token_file)).strip()):
+            yield path, f"of the token in {server.token_file}: {flaw}"
     except SettingsError as error:
         yield path, str(error)
 

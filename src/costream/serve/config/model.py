@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 
+from costream.serve.config.text import LINE, PROSE
 from costream.serve.config.units import Bytes, Seconds, Timeout
 from costream.video.naming import masked
 
@@ -103,8 +104,8 @@ class QuestionConfig(Part):
         enabled: whether it is asked.
     """
 
-    ask: Annotated[str, Field(min_length=1, max_length=2000)]
-    name: str | None = Field(None, max_length=200)
+    ask: Annotated[str, Field(min_length=1, max_length=2000), PROSE]
+    name: Annotated[str, Field(max_length=200), LINE] | None = None
     zone: Name | None = None
     schedule: Schedule | None = None
     alerts: AlertConfig = AlertConfig()
@@ -122,7 +123,7 @@ class QuestionOverride(Part):
         enabled: whether it is asked.
     """
 
-    ask: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    ask: Annotated[str, Field(min_length=1, max_length=2000), PROSE] | None = None
     zone: Name | None = None
     schedule: Schedule | None = None
     alerts: AlertConfig = AlertConfig()
@@ -162,8 +163,8 @@ class CameraConfig(Part):
         loop: whether a file begins again at its end.
     """
 
-    url: Annotated[str, Field(min_length=1, max_length=4096)]
-    name: str | None = Field(None, max_length=200)
+    url: Annotated[str, Field(min_length=1, max_length=4096), LINE]
+    name: Annotated[str, Field(max_length=200), LINE] | None = None
     credentials_file: str | None = None
     transport: Literal["tcp", "udp", "http", "udp_multicast"] = "tcp"
     timeout: Timeout = 10.0

@@ -15,6 +15,11 @@ from costream.video.naming import plain_reason
 
 Flaw = tuple[Path, str]
 
+SHORTEST_TOKEN = 16
+FEWEST_CHARACTERS = 6
+"""Different characters of a token, at least: random ones have more, all but one in 30,000."""
+
+_CHOOSE = "write what `openssl rand -hex 32` prints"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\]")
 
 
@@ -28,6 +33,23 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def token_flaw(token: str) -> str | None:
+    """Returns in a clause why a token can't be used, or None; the clause does not repeat it.
+
+    Tokens may be tried as fast as the service answers. :data:`SHORTEST_TOKEN` random hexadecimal
+    digits, 64 bits, hold out for millions of years at 100,000 a second.
+    """
+    if not token:
+        return f"it is empty: {_CHOOSE}"
+    if not token.isascii() or not token.isprintable():
+        return f"it is not plain ASCII: {_CHOOSE}"
+    if len(token) < SHORTEST_TOKEN:
+        return f"it has fewer than {SHORTEST_TOKEN} characters and could be guessed: {_CHOOSE}"
+    if len(set(token)) < FEWEST_CHARACTERS:
+        return f"fewer than {FEWEST_CHARACTERS} of its characters differ: {_CHOOSE}"
+    return None
+
+
 def server_flaws(server: ServerConfig) -> Iterator[Flaw]:
     """Yields where the server is wrong, and why."""
     if server.token is None and server.token_file is None:
@@ -37,8 +59,8 @@ def server_flaws(server: ServerConfig) -> Iterator[Flaw]:
                 f"others could reach {server.host}, and there is no token: give server.token_file, "
                 "or listen on 127.0.0.1",
             )
-    elif server.token is not None and not server.token.get_secret_value().strip():
-        yield ("server", "token"), "it is empty: write such as what `openssl rand -hex 32` prints"
+    elif server.token and (flaw := token_flaw(server.token.get_secret_value().strip())):
+        yield ("server", "token"), flaw
     yield from _name_flaws(server)
     yield from _network_flaws(server)
     yield from _certificate_flaws(server)
