@@ -44,13 +44,17 @@ class CameraConnect:
         config, url = self.config, self.config.url
         if self.port is not None:
             return PushedStream(
-                self.port, name=self.name, timeout=config.timeout, motion=self.motion
+                self.port,
+                name=self.name,
+                timeout=config.timeout,
+                motion=self.motion,
+                decode=config.decode,
             )
         if url.startswith(SCHEME):
             # What renders a world takes memory that no other camera's process needs.
             from costream.serve.cameras.synthetic import SyntheticStream
 
-            return SyntheticStream(url, motion=self.motion)
+            return SyntheticStream(url, motion=self.motion, decode=config.decode)
         if self.reach == "local" and is_path(url) and not is_fifo(Path(url)):
             return PacedStream(url, loop=config.loop, motion=self.motion, decode=config.decode)
         rtsp = protocol(url) in ("rtsp", "rtsps")

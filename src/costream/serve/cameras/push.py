@@ -28,7 +28,7 @@ from costream.edge.wire import (
     records,
 )
 from costream.errors import SettingsError, SourceError
-from costream.video import Stream
+from costream.video import Decoding, Stream
 
 READY_WITHIN = 45.0
 """Seconds to wait for the process that reads the camera: it may just have been started, and after
@@ -136,17 +136,21 @@ class PushedStream(Stream):
         name: what the source is called.
         timeout: seconds that a sender may stay silent, beside the gaps that it tells of.
         motion: see :class:`~costream.video.stream.Stream`.
+        decode: likewise.
     """
 
     ages = False
 
-    def __init__(self, path: Path, *, name: str, timeout: float, motion: bool) -> None:
+    def __init__(
+        self, path: Path, *, name: str, timeout: float, motion: bool, decode: Decoding
+    ) -> None:
         self._sender = _Sender(path, timeout)
         super().__init__(
             cast(BinaryIO, self._sender),
             name=name,
             timeout=timeout,
             motion=motion,
+            decode=decode,
             options=PROBE,
             live=True,
         )

@@ -8,7 +8,7 @@ from costream.lab.synth import EncoderSettings, LiveCamera, WorldCamera
 from costream.lab.synth.encoder import Pixels
 from costream.lab.synth.programme import PROGRAMME
 from costream.serve.config.synthetic import ALL, QUIET, parse_synthetic
-from costream.video import Stream
+from costream.video import Decoding, Stream
 
 ROUND = 3600.0
 """Seconds after which everything happens again."""
@@ -65,16 +65,19 @@ class SyntheticStream(Stream):
     Args:
         url: ``synthetic:KIND[:SEED]``.
         motion: see :class:`~costream.video.stream.Stream`.
+        decode: likewise.
 
     Raises:
         SettingsError: there is no such camera.
     """
 
-    def __init__(self, url: str, *, motion: bool) -> None:
+    def __init__(self, url: str, *, motion: bool, decode: Decoding) -> None:
         settings = EncoderSettings(gop=round(2 * FPS), crf=QUALITY, low_delay=True)
         self._on_air = LiveCamera(EndlessCamera(*parse_synthetic(url)), settings=settings)
         self._on_air.__enter__()
-        super().__init__(self._on_air.file, name=url, motion=motion, options=PROBE, live=True)
+        super().__init__(
+            self._on_air.file, name=url, motion=motion, decode=decode, options=PROBE, live=True
+        )
 
     def _let_go(self) -> None:
         super()._let_go()
