@@ -8,7 +8,8 @@
     │   └── SourceLostError       a live source stayed away for longer than its patience
     ├── ModelError                a model is unknown, unsupported or its checkpoint is broken
     ├── SettingsError             an option's value is out of range, or two of them contradict
-    │   └── ConfigError           a configuration file can't be used
+    │   ├── ConfigError           a configuration file can't be used
+    │   └── TakenError            it names or changes what somebody else did first
     ├── PoolExhaustedError        the KV pool has no room left for a window
     ├── ForgottenError            what is asked for of the past is not kept any more
     ├── NoWindowError             a stream has no window that could be asked about
@@ -65,6 +66,10 @@ class ConfigError(SettingsError):
     def __str__(self) -> str:
         more = len(self.problems) - 1
         return self.problems[0] + (f" (and {more} more: see costream check)" if more else "")
+
+
+class TakenError(SettingsError):
+    """What was to be new is there already, or what was to be changed was changed meanwhile."""
 
 
 class IntegrityError(CoStreamError):

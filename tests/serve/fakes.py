@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import SecretStr
 
 import costream
-from costream.errors import SettingsError, UnknownError
+from costream.errors import SettingsError, TakenError, UnknownError
 from costream.serve.api.app import create_app
 from costream.serve.api.server import serve
 from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
@@ -219,7 +219,7 @@ class FakeBackend:
     def add_camera(self, id: str, config: CameraConfig) -> WatchedCamera:
         with self._lock:
             if id in self._cameras:
-                raise SettingsError(f"there is a camera {id} already: choose another name")
+                raise TakenError(f"there is a camera {id} already: choose another name")
             return self._put(id, config, "api")
 
     def change_camera(self, id: str, changes: Mapping[str, Any]) -> WatchedCamera:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from costream.serve.events.event import Change, EventMessage
 from costream.serve.status import News, Preview, Score, WindowNews
@@ -110,6 +110,16 @@ class Hub:
         with self._lock:
             for memory in (self._previews, self._windows, self._curves):
                 memory.pop(camera, None)
+
+    def keep(self, questions: Container[tuple[str, str]]) -> None:
+        """Forgets curves and counts of all but these: ids of a camera and a question."""
+        with self._lock:
+            self._events = Counter(
+                {key: count for key, count in self._events.items() if key[:2] in questions}
+            )
+            for camera, curves in self._curves.items():
+                for question in [one for one in curves if (camera, one) not in questions]:
+                    del curves[question]
 
     def _remember(self, news: News) -> None:
         if isinstance(news, Preview):

@@ -178,6 +178,9 @@ class Service:
         self._alerts.changed(cameras)
         if self._fleet is not None:
             self._fleet.want(cameras)
+        self.hub.keep(
+            {(camera.id, question.id) for camera in cameras for question in camera.questions}
+        )
 
     def _reach(self, camera: WatchedCamera) -> Reach:
         """Returns what a camera's URL may be: checked each time, since names lead elsewhere."""

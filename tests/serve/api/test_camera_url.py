@@ -77,6 +77,8 @@ REFUSED = [
     "rtsp://93.184.216.34:99999/",
     "srt://93.184.216.34:9000?mode=listener",
     "srt://93.184.216.34:9000?mode=rendezvous",
+    "srt://93.184.216.34:9000?MODE=Listener",
+    "rtmp://93.184.216.34/live?Listen=1",
     "srt://93.184.216.34:9000?mode=listener&mode=caller",
     "rtmp://93.184.216.34/live?listen",
 ]

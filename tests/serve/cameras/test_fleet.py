@@ -57,9 +57,12 @@ def test_a_file_in_a_loop_is_watched_as_a_camera_is(watching: Watching, film: Pa
     watching.until(lambda: watching.fleet.status("door").savings.bytes_received > 10_000)
     assert watching.fleet.status("door").savings.bytes_jpeg > 10_000
     watching.fleet.want([])
-    watching.until(lambda: watching.hub.preview("door") is None)
+    assert watching.hub.preview("door") is None and watching.hub.window("door") is None
     with pytest.raises(UnknownError, match="there is no camera door"):
         watching.fleet.status("door")
+    watching.fleet.want([camera("door", str(film), paused=True)])
+    watching.until(lambda: threads().count("costream-camera-door") == 1)
+    assert watching.hub.preview("door") is None, "the picture of the camera that was removed"
 
 
 def test_questions_change_without_reading_the_camera_anew(watching: Watching, film: Path) -> None:

@@ -126,6 +126,7 @@ WRONG = [
     ("timezone: ../../etc/passwd", "timezone: there is no time zone"),
     # server and store
     ("server: {host: 0.0.0.0}", "server.host: others could reach 0.0.0.0, and there is no token"),
+    ("cameras: {" + "".join(f"c{n}: {{url: push}}, " for n in range(1001)) + "}", "at most 1000"),
     ("server: {token: ' '}", "server.token: it is empty"),
     ("server: {token: hunter2-hunter2}", "server.token: it has fewer than 16 characters"),
     ("server: {token: abcabcabcabcabcabc}", "server.token: fewer than 6 of its characters differ"),
@@ -226,6 +227,16 @@ def test_a_right_file_without_anything_odd(tmp_path: Path) -> None:
     reading = read(tmp_path, REAL + QUESTION + CAMERA)
     assert reading.config is not None
     assert reading.problems == () and reading.warnings == ()
+
+
+def test_a_file_of_too_many_values_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("costream.serve.config.nodes.MOST_NODES", 50)
+    reading = read(tmp_path, "model: x\nx-list:\n" + "  - a\n" * 60)
+    assert [p.text("f") for p in reading.problems] == [
+        "f:48: more than 50 values are too many to read"
+    ]
 
 
 def test_two_cameras_may_share_a_url_and_it_is_told(tmp_path: Path) -> None:

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
-from costream.errors import SettingsError, UnknownError
-from costream.serve.config.model import CameraConfig, QuestionConfig, ServiceConfig
+from costream.errors import SettingsError, TakenError, UnknownError
+from costream.serve.config.model import (
+    MOST_CAMERAS,
+    MOST_QUESTIONS,
+    CameraConfig,
+    QuestionConfig,
+    ServiceConfig,
+)
 from costream.serve.config.overlay import NOTHING, Overlay
 from costream.serve.config.resolve import resolve
 from costream.serve.config.watched import WatchedCamera
@@ -115,6 +121,25 @@ def test_other_changes_go_on_after_a_question_that_a_camera_names_was_removed(
 ) -> None:
     changed = NOTHING.without_question(file, "fire").with_changes(file, "hall", {"name": "Hall"})
     assert cameras(file, changed)["hall"].name == "Hall"
+
+
+def test_cameras_and_questions_are_bounded(file: ServiceConfig) -> None:
+    many = {f"c{n}": camera() for n in range(MOST_CAMERAS - len(file.cameras))}
+    full = NOTHING.model_copy(update={"added": many})
+    with pytest.raises(SettingsError, match="there are 1000 cameras, and at most 1000 may be"):
+        full.with_camera(file, "y", camera())
+    fewer = full.without_camera(file, "c0").with_camera(file, "y", camera())
+    assert len(cameras(file, fewer)) == MOST_CAMERAS
+    asked = {f"q{n}": question() for n in range(MOST_QUESTIONS - len(file.questions))}
+    full = NOTHING.model_copy(update={"questions": asked})
+    with pytest.raises(SettingsError, match="there are 200 questions, and at most 200 may be"):
+        full.with_question(file, "y", question())
+    assert full.with_question(file, "q0", question(enabled=False)).questions["q0"].enabled is False
+
+
+def test_a_name_that_is_taken_is_told_from_what_is_wrong(file: ServiceConfig) -> None:
+    with pytest.raises(TakenError):
+        NOTHING.with_camera(file, "door", camera())
 
 
 REFUSED = [

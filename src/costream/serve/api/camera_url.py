@@ -108,7 +108,9 @@ def _scheme(url: str) -> str:
 def _check_mode(url: str, name: str) -> None:
     """Refuses URLs that have FFmpeg wait to be connected to."""
     query = parse_qsl(url.partition("?")[2], keep_blank_values=True)
-    if any(key == "listen" or (key == "mode" and value in _LISTENS) for key, value in query):
+    # FFmpeg itself takes them in lower case only; libraries behind it need not.
+    options = [(key.lower(), value.lower()) for key, value in query]
+    if any(key == "listen" or (key == "mode" and value in _LISTENS) for key, value in options):
         raise SettingsError(f"{name} may not come by the API: it waits to be connected to")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
-from starlette.exceptions import HTTPException
 
 from costream.errors import CoStreamError, SettingsError
 from costream.serve.api.access import Server, Service
@@ -41,8 +40,6 @@ def add_camera(
     """Adds a camera. It is watched at once, and after a restart."""
     settings = _given(new)
     id = settings.pop("id")
-    if any(camera.id == id for camera in service.cameras()):
-        raise HTTPException(409, f"there is a camera {id} already: choose another name")
     _check_url(settings["url"], server)
     service.add_camera(id, CameraConfig.model_validate(settings))
     response.headers["Location"] = f"/api/cameras/{id}"

@@ -22,6 +22,7 @@ from costream.errors import (
     PoolExhaustedError,
     SettingsError,
     SourceError,
+    TakenError,
     UnknownError,
 )
 from costream.serve.api.headers import SAFE_HEADERS
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[CoStreamError], int], ...] = (
     (UnknownError, 404),
     (ForgottenError, 410),
+    (TakenError, 409),
     (SettingsError, 422),
     (SourceError, 422),
     (PoolExhaustedError, 503),

@@ -107,13 +107,15 @@ class Fleet:
         moment, wanted = self._now(), {camera.id: camera for camera in cameras}
         with self._lock:
             gone = [self._watchers.pop(id) for id in self._watchers.keys() - wanted.keys()]
+            for watcher in gone:
+                # At once, as another camera may be given its id before it has ended.
+                watcher.remove()
+                self._hub.forget(watcher.camera.id)
             for id, camera in wanted.items():
                 if id in self._watchers:
                     self._watchers[id].want(camera, moment)
                 else:
                     self._watchers[id] = Watcher(camera, self._parts, moment)
-        for watcher in gone:
-            watcher.remove()
         if gone:
             threading.Thread(
                 target=self._forget, args=(gone,), name="costream-forget", daemon=True
@@ -252,7 +254,6 @@ class Fleet:
             id = watcher.camera.id
             with self._lock:
                 if id not in self._watchers:
-                    self._hub.forget(id)
                     self._news.put(StateNews(id, None))
 
     def _run(self) -> None:

@@ -141,7 +141,7 @@ class Watcher:
                 self._handle.ask(asks_of(questions))
 
     def remove(self) -> None:
-        """Ends it, soon."""
+        """Ends it, soon; the hub is told no more of it."""
         with self._lock:
             self._removed = True
             if self._handle is not None:
@@ -381,7 +381,9 @@ class Watcher:
         self._recent.extend(outlines)
         camera, news = self._camera, self._news(result, outlines)
         self._tally.window(result, outlines, news)
-        self._parts.hub.publish(news)
+        with self._lock:
+            if not self._removed:
+                self._parts.hub.publish(news)
         try:
             self._parts.on_result(camera, result, news)
         except Exception as error:  # whoever is told must not end the watch
@@ -415,9 +417,11 @@ class Watcher:
         at = self._parts.clock() - (monotonic() - thumbnail.received)
         size = thumbnail.width, thumbnail.height
         self._tally.frame(at, size)
-        self._parts.hub.publish(
-            Preview(self._camera.id, at, thumbnail.tick, thumbnail.jpeg, thumbnail.motion)
-        )
+        preview = Preview(self._camera.id, at, thumbnail.tick, thumbnail.jpeg, thumbnail.motion)
+        with self._lock:
+            if self._removed:
+                return
+            self._parts.hub.publish(preview)
         if self._tally.status().state != "watching":
             self._enter("watching")
         if self._size is not None and size != self._size:

@@ -25,6 +25,13 @@ TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 PREFIX = r"^[^#+\s/\x00-\x1f\x7f]+(/[^#+\s/\x00-\x1f\x7f]+)*$"
 """What MQTT topics may begin with."""
 
+MOST_CAMERAS = 1000
+MOST_QUESTIONS = 200
+"""Of a service: far beyond what an engine answers for, and still changed in a moment by the API."""
+
+MOST_POLYGONS = 100
+"""Zones of a camera, and masks."""
+
 Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Point = tuple[Share, Share]
@@ -170,8 +177,8 @@ class CameraConfig(Part):
     timeout: Timeout = 10.0
     decode: Literal["auto", "all"] = "auto"
     enabled: bool = True
-    zones: dict[Name, Polygon] = Field(default_factory=dict)
-    masks: dict[Name, Polygon] = Field(default_factory=dict)
+    zones: dict[Name, Polygon] = Field(default_factory=dict, max_length=MOST_POLYGONS)
+    masks: dict[Name, Polygon] = Field(default_factory=dict, max_length=MOST_POLYGONS)
     questions: CameraQuestions | None = None
     schedule: Schedule | None = None
     alerts: AlertConfig = AlertConfig()
@@ -356,6 +363,6 @@ class ServiceConfig(Part):
     server: ServerConfig = ServerConfig()
     store: StoreConfig = StoreConfig()
     alerts: AlertConfig = AlertConfig()
-    questions: dict[Name, QuestionConfig] = Field(default_factory=dict)
-    cameras: dict[Name, CameraConfig] = Field(default_factory=dict)
+    questions: dict[Name, QuestionConfig] = Field(default_factory=dict, max_length=MOST_QUESTIONS)
+    cameras: dict[Name, CameraConfig] = Field(default_factory=dict, max_length=MOST_CAMERAS)
     sinks: dict[Name, SinkConfig] = Field(default_factory=dict)

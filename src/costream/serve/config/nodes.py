@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
@@ -15,6 +16,9 @@ from costream.serve.config.problem import Problem
 
 Node = Any
 """A node of ruamel.yaml, whose attributes differ by its ``id``."""
+
+MOST_NODES = 100_000
+"""Names and values of a file: those of 1000 cameras with two zones of 14 corners each fit."""
 
 PLAIN = "!plain"
 """The tag of a scalar without quotes and tag."""
@@ -30,6 +34,21 @@ class Unreadable(Exception):
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
         self.problem = Problem(line, "", message)
+
+
+class _BoundedComposer(Composer):
+    """Gives a file up that holds too much, before the seconds are spent that reading it takes."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader=loader)
+        self._count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Node:
+        self._count += 1
+        if self._count > MOST_NODES:
+            line = int(self.parser.peek_event().start_mark.line) + 1
+            raise Unreadable(line, f"more than {MOST_NODES} values are too many to read")
+        return super().compose_node(parent, index)
 
 
 class _Resolver(VersionedResolver):
@@ -50,6 +69,7 @@ def composed(text: str) -> Node | None:
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.Resolver = _Resolver
+    yaml.Composer = _BoundedComposer
     yaml.composer.warn_double_anchors = False
     try:
         return yaml.compose(text)

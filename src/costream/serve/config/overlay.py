@@ -12,9 +12,11 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from costream.errors import SettingsError, UnknownError
+from costream.errors import SettingsError, TakenError, UnknownError
 from costream.serve.config.crosscheck import watched_flaws
 from costream.serve.config.model import (
+    MOST_CAMERAS,
+    MOST_QUESTIONS,
     NAME,
     CameraConfig,
     Name,
@@ -93,8 +95,10 @@ class Overlay(Part):
     def with_camera(self, config: ServiceConfig, id: str, camera: CameraConfig) -> Overlay:
         """Adds a camera."""
         _check_name(id)
-        if id in self.applied_to(config).cameras:
-            raise SettingsError(f"there is a camera {id!r} already: choose another name")
+        there = self.applied_to(config).cameras
+        if id in there:
+            raise TakenError(f"there is a camera {id!r} already: choose another name")
+        _check_room(len(there), MOST_CAMERAS, "cameras")
         return self._with(added={**self.added, id: camera})._checked(config, self)
 
     def with_changes(self, config: ServiceConfig, id: str, changes: Mapping[str, Any]) -> Overlay:
@@ -131,6 +135,8 @@ class Overlay(Part):
     def with_question(self, config: ServiceConfig, id: str, question: QuestionConfig) -> Overlay:
         """Adds a question or puts it in another's place."""
         _check_name(id)
+        others = self.applied_to(config).questions.keys() - {id}
+        _check_room(len(others), MOST_QUESTIONS, "questions")
         removed = tuple(name for name in self.removed_questions if name != id)
         questions = {**self.questions, id: question}
         changed = self._with(questions=questions, removed_questions=removed)
@@ -183,7 +189,7 @@ class Overlay(Part):
 
     def _checked(self, config: ServiceConfig, before: Overlay) -> Overlay:
         """Returns itself, where nothing is wrong that was not wrong before."""
-        known = list(before._flaws(config))
+        known = set(before._flaws(config))
         for path, message in self._flaws(config):
             if (path, message) not in known:
                 raise SettingsError(f"{dotted(path)}: {message}")
@@ -206,6 +212,13 @@ def _less(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _check_name(id: str) -> None:
     if not re.fullmatch(NAME, id):
         raise SettingsError(f"{id!r} {FORMS[NAME]}")
+
+
+def _check_room(there: int, most: int, what: str) -> None:
+    if there >= most:
+        raise SettingsError(
+            f"there are {there} {what}, and at most {most} may be: remove one first"
+        )
 
 
 def _changed(id: str, camera: CameraConfig, changes: Mapping[str, Any]) -> CameraConfig:

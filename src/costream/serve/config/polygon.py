@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
 
 Corner = tuple[float, float]
 
@@ -13,20 +17,29 @@ SMALLEST = 1e-6
 _EMPTY = "it encloses no area: give three corners or more that are not on one line"
 
 
+Corners = npt.NDArray[np.float64]
+"""[..., 2]: x and y."""
+
+
 def polygon_flaw(points: Sequence[Corner]) -> str | None:
     """Returns in a clause what is wrong with a polygon, or None."""
+    return _flaw(tuple((x, y) for x, y in points))
+
+
+# Every change by the API checks all polygons that there are.
+@lru_cache(maxsize=2048)
+def _flaw(points: tuple[Corner, ...]) -> str | None:
     if points[0] == points[-1]:
         return "its last point is its first again: leave it out, the polygon is closed by itself"
-    sides = [(points[n - 1], points[n]) for n in range(1, len(points))] + [(points[-1], points[0])]
-    for number, (start, end) in enumerate(sides, 1):
+    for number, (start, end) in enumerate(pairwise(points), 1):
         if start == end:
             return f"points {number} and {number + 1} are the same: leave one out"
-    if not any(_turn(points[0], points[1], point) for point in points):
+    corners = np.array(points, np.float64)
+    if not _turns(corners[0], corners[1], corners).any():
         return _EMPTY
-    for (one, first), (other, second) in combinations(enumerate(sides, 1), 2):
-        neighbours = other - one in (1, len(sides) - 1)
-        if not neighbours and _cross(*first, *second):
-            return f"its sides {one} and {other} cross: give its corners in order around it"
+    if crossing := _crossing(corners):
+        one, other = crossing
+        return f"its sides {one} and {other} cross: give its corners in order around it"
     return _EMPTY if abs(_area(points)) < SMALLEST else None
 
 
@@ -35,22 +48,31 @@ def _area(points: Sequence[Corner]) -> float:
     return sum(x * v - u * y for (x, y), (u, v) in pairs) / 2
 
 
-def _cross(a: Corner, b: Corner, c: Corner, d: Corner) -> bool:
-    """Whether two sides share a point."""
-    turns = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
-    if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
-        return True
-    ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
-    return any(not turn and _between(*end) for turn, end in zip(turns, ends, strict=True))
+def _crossing(corners: Corners) -> tuple[int, int] | None:
+    """Returns the numbers, from 1, of two sides that share a point and are no neighbours."""
+    one, other = np.triu_indices(len(corners), 2)
+    first_and_last = (one == 0) & (other == len(corners) - 1)
+    ends = np.roll(corners, -1, axis=0)
+    a, b, c, d = corners[one], ends[one], corners[other], ends[other]
+    pairs = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
+    turns = [_turns(*pair) for pair in pairs]
+    shared = (turns[0] * turns[1] < 0) & (turns[2] * turns[3] < 0)
+    for turn, pair in zip(turns, pairs, strict=True):
+        shared |= (turn == 0) & _between(*pair)
+    found = np.flatnonzero(shared & ~first_and_last)
+    return (int(one[found[0]]) + 1, int(other[found[0]]) + 1) if len(found) else None
 
 
-def _turn(a: Corner, b: Corner, c: Corner) -> int:
-    """Which way the path a, b, c turns: 1, -1, or 0 where it is straight."""
-    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return (area > 0) - (area < 0)
+def _turns(a: Corners, b: Corners, c: Corners) -> npt.NDArray[np.float64]:
+    """Which way the paths a, b, c turn: 1, -1, or 0 where they are straight."""
+    (ax, ay), (bx, by), (cx, cy) = a.T, b.T, c.T
+    turns: npt.NDArray[np.float64] = np.sign((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
+    return turns
 
 
-def _between(a: Corner, b: Corner, point: Corner) -> bool:
-    """Whether a point of the line through a and b lies between them."""
-    (x, y), (left, right), (low, high) = point, sorted((a[0], b[0])), sorted((a[1], b[1]))
-    return left <= x <= right and low <= y <= high
+def _between(a: Corners, b: Corners, point: Corners) -> npt.NDArray[np.bool_]:
+    """Whether points of the lines through a and b lie between them."""
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    inside = (low <= point) & (point <= high)
+    both: npt.NDArray[np.bool_] = inside[..., 0] & inside[..., 1]
+    return both

@@ -12,6 +12,7 @@ Path = tuple[str | int, ...]
 """Where a value stands: the names and numbers that lead to it."""
 
 _LONGEST = 60
+_MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,4 +57,5 @@ def suggestion(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     if near:
         return f": did you mean {near[0]!r}?"
-    return f": there are {', '.join(known)}" if known else ""
+    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return f": there are {', '.join(known[:_MOST_NAMES])}{more}" if known else ""

@@ -59,7 +59,7 @@ def server_flaws(server: ServerConfig) -> Iterator[Flaw]:
                 f"others could reach {server.host}, and there is no token: give server.token_file, "
                 "or listen on 127.0.0.1",
             )
-    elif server.token and (flaw := token_flaw(server.token.get_secret_value().strip())):
+    elif server.token is not None and (flaw := token_flaw(server.token.get_secret_value().strip())):
         yield ("server", "token"), flaw
     yield from _name_flaws(server)
     yield from _network_flaws(server)

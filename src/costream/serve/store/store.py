@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from costream.errors import CoStreamError, SettingsError, StoreError, UnknownError
+from costream.errors import CoStreamError, SettingsError, StoreError, TakenError, UnknownError
 from costream.serve.backend import EventPage, EventQuery
 from costream.serve.config.model import StoreConfig
 from costream.serve.events.curve import CurvePart, Point
@@ -267,7 +267,7 @@ class Store:
             expected: the version that it was made from.
 
         Raises:
-            SettingsError: somebody else changed it since.
+            TakenError: somebody else changed it since.
         """
         values = {"version": expected + 1, "document": json.dumps(document, ensure_ascii=False)}
         same = (OVERLAY.c.name == "overlay") & (OVERLAY.c.version == expected)
@@ -281,7 +281,7 @@ class Store:
             return True
 
         if not self._write(work):
-            raise SettingsError("somebody else changed the configuration meanwhile: try again")
+            raise TakenError("somebody else changed the configuration meanwhile: try again")
         return expected + 1
 
     def next_outgoing(self, sink: str, after: int) -> Outgoing | None:
