@@ -24,7 +24,7 @@ from torch import Tensor
 from transformers.utils import logging
 from typer.testing import CliRunner
 
-from costream.cli import app
+from costream.cli.app import app, load_commands
 from costream.engine.attention.backends import ATTENTION
 from costream.engine.engine import Engine
 from costream.engine.kv_pool import KVPool
@@ -253,6 +253,7 @@ def _planned(setup: Setup) -> dict:
 
 
 def _command(*words: str) -> str:
+    load_commands(words)
     found = CliRunner().invoke(app, list(words))
     if found.exit_code:
         raise RuntimeError(f"costream {words[0]} ended with {found.exit_code}: {found.output}")

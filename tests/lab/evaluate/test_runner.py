@@ -132,7 +132,7 @@ def test_an_interrupted_evaluation_goes_on(
     opened = []
     monkeypatch.setattr(
         "costream.lab.evaluate.runner.Stream",
-        lambda path, motion: opened.append(path.name) or Stream(path, motion=motion),
+        lambda path, **settings: opened.append(path.name) or Stream(path, **settings),
     )
     _, resumed = run(model, annotated, [DEFAULT], tmp_path)
     assert "Fall1_x264.mp4" not in opened and "Normal1_x264.mp4" in opened
