@@ -166,7 +166,7 @@ class EdgeBackend(FakeBackend):
         super().__init__(folder, events=0, clip=clip)
         self.add_camera("door", CameraConfig(url="edge"))
         self.silences: list[str] = []
-        self.port = EdgePort(folder, "door", FPS, 2.0, self.silences.append)
+        self.port = EdgePort(folder, "door", FPS, lambda: 2.0, self.silences.append)
 
     def take_edge(self, camera: str, chunks: Iterator[bytes]):
         return self.port.take(chunks)

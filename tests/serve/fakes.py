@@ -24,6 +24,7 @@ from costream.errors import SettingsError, TakenError, UnknownError
 from costream.serve.api.app import create_app
 from costream.serve.api.server import serve
 from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
+from costream.serve.cameras.edge import EdgeReply
 from costream.serve.config.model import CameraConfig, QuestionConfig, ServerConfig, ServiceConfig
 from costream.serve.config.watched import AlertRule, WatchedCamera, WatchedQuestion
 from costream.serve.events.event import Event, EventMessage
@@ -306,6 +307,14 @@ class FakeBackend:
         for chunk in chunks:
             self.pushed[camera] += len(chunk)
         return self.pushed[camera]
+
+    def take_edge(self, camera: str, chunks: Iterator[bytes]) -> EdgeReply:
+        self._find(camera)
+        raise SettingsError(f"camera {camera} is not read by an edge")
+
+    def recording(self, camera: str, seconds: float) -> bytes:
+        self._find(camera)
+        raise SettingsError(f"camera {camera} is not read by an edge")
 
     def _put(self, id: str, config: CameraConfig, source: str) -> WatchedCamera:
         number = self._cameras[id].number if id in self._cameras else len(self._cameras) + 1

@@ -1,3 +1,5 @@
+"""Signs of life for systemd."""
+
 from __future__ import annotations
 
 import threading

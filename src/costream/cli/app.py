@@ -90,7 +90,7 @@ def run_command() -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except ModuleNotFoundError as error:
-        if _is_installed(error):
+        if not _is_of_the_engine(error):
             raise
         _complain(SettingsError(f"this needs {error.name}: pip install 'costream[engine]'"))
         return 1
@@ -122,14 +122,14 @@ def load_commands(arguments: Sequence[str]) -> None:
     try:
         import_module("costream.cli." + ("edge" if edge else "commands"))
     except ModuleNotFoundError as error:
-        if _is_installed(error) or arguments[:1] not in ([], ["--help"], ["--version"]):
+        if not _is_of_the_engine(error) or arguments[:1] not in ([], ["--help"], ["--version"]):
             raise
         import_module("costream.cli.edge")
 
 
-def _is_installed(error: ModuleNotFoundError) -> bool:
-    """Whether what is missing is none of what the engine needs."""
-    return (error.name or "").partition(".")[0] not in ENGINE
+def _is_of_the_engine(error: ModuleNotFoundError) -> bool:
+    """Whether what is missing comes with the engine, and not by itself."""
+    return (error.name or "").partition(".")[0] in ENGINE
 
 
 def _complain(error: CoStreamError | OSError) -> None:

@@ -20,6 +20,9 @@ from costream.printable import printable
 if TYPE_CHECKING:
     from costream.lab.evaluate.forwarding import ForwardRow
 
+SEED = 7
+"""Of the generated streams' camera, as ``costream bench decode`` has it by default."""
+
 
 @bench.command("edge")
 def edge(
@@ -42,9 +45,7 @@ def edge(
     TLS and TCP.
     """
     check_sources([str(path) for path in files or ()])
-    rows = []
-    for row in _rows(files or [], only or [], fps):
-        rows.append(row)
+    rows = list(_rows(files or [], only or [], fps))
     if as_json:
         typer.echo(json.dumps([row.to_dict() for row in rows]))
     else:
@@ -61,7 +62,7 @@ def _rows(files: list[Path], only: list[str], fps: float) -> Iterator[ForwardRow
     for path in files:
         yield forwarding_of(path, path.name, fps)
     for case in cases:
-        yield forwarding_of(case.file(7), case.name, fps)
+        yield forwarding_of(case.file(SEED), case.name, fps)
 
 
 def _print(rows: list[ForwardRow]) -> None:

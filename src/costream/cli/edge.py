@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -30,12 +29,10 @@ from costream.video.packet_ring import PacketRing, RingLimits
 TOKEN = "COSTREAM_TOKEN"
 """The environment variable that holds the receiver's token."""
 
-LAST = 60.0
-"""Seconds for which what is left of a file is sent, at least."""
+LOOK_EVERY = 1.0
+"""Seconds after which it is looked again whether the command is to end."""
 
 MEGABYTE = 1 << 20
-
-logger = logging.getLogger("costream")
 
 
 @app.command()
@@ -136,7 +133,7 @@ class _Run:
         """
         with _signals(self._over):
             reading = self._start("costream-camera", self._read)
-            sending = self._start("costream-uplink", self._send)
+            sending = self._start("costream-uplink", self._uplink.run)
             while not self._over.wait(account_every):
                 typer.echo(self._account.line())
             self._forwarder.stop()
@@ -152,18 +149,15 @@ class _Run:
         if fps is None:
             return
         self._forwarder.run(fps, self._uplink)
-        # A file has ended.
-        while not self._over.is_set() and not self._outbox.await_end(LAST):
+        # A file has ended: what is left of it is sent.
+        while not self._over.is_set() and not self._outbox.await_end(LOOK_EVERY):
             continue
 
-    def _send(self) -> None:
-        self._uplink.run()
-
-    def _start(self, name: str, what: object) -> threading.Thread:
+    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
             try:
-                what()  # type: ignore[operator]
-            except Exception as error:
+                work()
+            except Exception as error:  # raised by who waits for the threads
                 self._failures.append(error)
             self._over.set()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import floor, isnan
+from typing import get_args
 
 from costream.engine.result import Answer, Result
 from costream.video import DecodeCount
+from costream.video.decode_count import Reason
 
 UNKNOWN = "?"
 """Stands where there is no decision: the score is not a number."""
@@ -61,8 +63,8 @@ def evidence(result: Result) -> list[str]:
 
 def reasons(decoding: DecodeCount) -> str:
     """Returns why frames were decoded, as shares of all of them, most frequent first."""
-    decoded = {k: n for k, n in decoding.to_dict().items() if k not in ("still", "unreferenced")}
-    ordered = sorted(decoded.items(), key=lambda item: -item[1])
+    decoded = [(k, n) for k, n in decoding.to_dict().items() if k in get_args(Reason)]
+    ordered = sorted(decoded, key=lambda item: -item[1])
     return ", ".join(f"{name} {share(number, decoding.total)}" for name, number in ordered)
 
 

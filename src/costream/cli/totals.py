@@ -77,10 +77,10 @@ class Totals:
 
     def _decoded(self) -> str:
         """Says how much was decoded, where not all was, and why, most frequent first."""
-        count = self.decoding
-        if not count.undecoded:
+        found = self.decoding
+        if not found.undecoded:
             return ""
-        return f"; {share(count.decoded, count.total)} of the frames decoded ({reasons(count)})"
+        return f"; {share(found.decoded, found.total)} of the frames decoded ({reasons(found)})"
 
     def _time(self) -> str:
         if not self._live:

@@ -250,14 +250,20 @@ class Outbox:
         return bool(waiting) and monotonic() - waiting[0].since > self._max_seconds
 
     def _leave(self, items: Iterable[Item]) -> None:
-        times = [item.interval.time for item in items if item.interval is not None]
-        if not times:
-            return
+        for item in items:
+            if item.interval is not None:
+                time = item.interval.time
+                self._add_left(Left(1, time, time, time))
+                self.left += 1
+            elif item.kind == SKIPPED:
+                # What was left out before and is not told yet.
+                self._add_left(Left.decode(item.payload))
+
+    def _add_left(self, more: Left) -> None:
         before = self._left
-        start = times[0] if before is None else before.start
-        frames = len(times) + (0 if before is None else before.frames)
-        self._left = Left(frames, start, times[-1], times[-1])
-        self.left += len(times)
+        if before is not None:
+            more = replace(more, frames=before.frames + more.frames, start=before.start)
+        self._left = more
 
     def _tell_left(self, group: _Group, end: float, *, front: bool = False) -> None:
         assert self._left is not None

@@ -45,11 +45,10 @@ Load = Callable[[], "Engine"]
 
 Part = TypeVar("Part")
 
-logger = logging.getLogger("costream")
-
-
 STRETCH_WITHIN = 20.0
 """Seconds to wait for a stretch from an edge, which reads the wish within a heartbeat."""
+
+logger = logging.getLogger("costream")
 
 
 class Service:
@@ -204,7 +203,7 @@ class Service:
         statuses = self._statuses()
         engine, store = self._engine, self._store.problems()
         clips = None if self._reporter is None else self._reporter.clips.problem
-        problems = [*store, *self._alerts.problems()]
+        problems = self._alerts.problems()
         problems += [problem for problem in (clips, self._unfit) if problem is not None]
         if engine is None:
             problems.append("The model is being loaded.")

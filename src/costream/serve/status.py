@@ -128,7 +128,7 @@ class CameraStatus:
         skipped: sampled frames that were left out to keep up.
         reconnects: how often it was lost and came back.
         damaged: sampled frames in whose interval the decoder met errors.
-        frames: native frames that were read, by why they were decoded, or were not: see
+        decoding: native frames that were read, by why they were decoded, or were not: see
             :class:`~costream.video.decode_count.DecodeCount`.
         rows: rows of the KV pool that it refers to.
         queued: windows and results that wait.
@@ -153,7 +153,7 @@ class CameraStatus:
     skipped: int = 0
     reconnects: int = 0
     damaged: int = 0
-    frames: dict[str, int] = field(default_factory=dict)
+    decoding: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     queued: int = 0
     savings: Savings = Savings()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costream.edge.wire import DATA, GAP, HEARTBEAT, gap, record
+from costream.edge.wire import DATA, GAP, HEARTBEAT, LOST, gap, record
 from costream.errors import SettingsError, SourceError
 from costream.serve.cameras import push
 from costream.serve.cameras.push import PushPort
@@ -99,6 +99,15 @@ def test_one_sender_after_the_other_is_one_camera(
     assert isinstance(third.error, SourceError) and "was paused" in str(third.error)
     with pytest.raises(SettingsError, match="is not watched now"):
         watching.fleet.push("door", [b"x"])
+
+
+def test_a_camera_that_is_removed_and_added_again_has_a_port_at_once(watching: Watching) -> None:
+    watching.fleet.want([camera("door", "push")])
+    watching.until(lambda: watching.pid("door"))
+    watching.fleet.want([])
+    watching.fleet.want([camera("door", "push")])
+    watching.until(lambda: watching.pid("door"))
+    assert "failed" not in {state for state, _ in watching.states["door"]}
 
 
 def test_a_camera_that_sets_its_clock_is_watched_on(watching: Watching, tmp_path: Path) -> None:
@@ -231,7 +240,8 @@ def test_records_are_read_in_whatever_pieces_they_come(
 @pytest.mark.parametrize(
     ("stream", "match"),
     [
-        (b"\x09\0\0\0\0", "there is no record of kind 9"),
+        (b"\x63\0\0\0\0", "there is no record of kind 99"),
+        (record(LOST, b"x"), "a record of kind 10 is an edge's"),
         (b"\x01\xff\xff\xff\xff", "is not 4294967295 bytes long"),
         (b"\x01\0\0\0\0", "is not 0 bytes long"),
         (record(GAP, b"abc"), "a record of kind 2 is not 3 bytes long"),

@@ -75,6 +75,7 @@ WRONG = [
     ("cameras: {a: {url: 'synthetic:fal'}}", "there is no synthetic camera 'fal': choose one of"),
     ("cameras: {a: {url: 'synthetic:fall:x'}}", "the seed of a synthetic camera is a number"),
     ("cameras: {a: {url: push, loop: true}}", "only a file can begin again at its end"),
+    ("cameras: {a: {url: edge, decode: all}}", "decode: an edge itself chooses what is decoded"),
     (
         "cameras: {a: {url: rtsp://x, credentials_file: none}}",
         "can't read the credentials file",

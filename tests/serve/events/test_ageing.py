@@ -1,3 +1,5 @@
+"""The moment by which events grow old, by a clock that is set."""
+
 from __future__ import annotations
 
 import pytest

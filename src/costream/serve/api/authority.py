@@ -42,19 +42,20 @@ def token_of(server: ServerConfig) -> str | None:
     """Returns the token of a configuration, or None where there is none.
 
     Raises:
-        SettingsError: its file can't be read, or it is none that can't be guessed.
+        SettingsError: its file can't be read, or it could be guessed.
     """
     if server.token is not None:
-        token = server.token.get_secret_value().strip()
+        where, token = "server.token", server.token.get_secret_value().strip()
     elif server.token_file is not None:
+        where = f"server.token_file {server.token_file}"
         try:
             token = Path(server.token_file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"can't read server.token_file {server.token_file}") from error
+            raise SettingsError(f"can't read {where}") from error
     else:
         return None
     if flaw := token_flaw(token):
-        raise SettingsError(f"server.token: {flaw}")
+        raise SettingsError(f"{where}: {flaw}")
     return token
 
 

@@ -13,16 +13,11 @@ import ipaddress
 from urllib.parse import parse_qsl
 
 from costream.errors import SettingsError, SourceError
-from costream.serve.config.model import CameraConfig, ServerConfig
+from costream.serve.config.model import EDGE, PUSH, CameraConfig, ServerConfig
 from costream.serve.config.watched import WatchedCamera
 from costream.video.address import is_public, resolve
 from costream.video.naming import masked, protocol
 from costream.video.reach import Reach, check_name, named_host
-
-PUSH = "push"
-"""What the URL of a camera that sends its stream itself counts as; the like of ``edge``."""
-
-_SENT = frozenset({PUSH, "edge"})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -59,7 +54,7 @@ def check_camera_url(url: str, server: ServerConfig) -> Reach:
     if scheme not in server.camera_schemes:
         allowed = ", ".join(server.camera_schemes)
         raise SettingsError(f"{name} may not come by the API: its scheme has to be {allowed}")
-    if url in _SENT:
+    if url in (PUSH, EDGE):
         return "public"
     check_name(url, protocol(url), name, "public")
     _check_mode(url, name)
@@ -102,7 +97,7 @@ def camera_reach(
 
 
 def _scheme(url: str) -> str:
-    return url if url in _SENT else (protocol(url) or "file")
+    return url if url in (PUSH, EDGE) else (protocol(url) or "file")
 
 
 def _check_mode(url: str, name: str) -> None:

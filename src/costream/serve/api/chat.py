@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from costream.serve.api.answerer import Answerer
+from costream.serve.api.body_limit import INLINE_LIMIT
 from costream.serve.api.chat_body import CAMERA, ChatBody, schema_of, upload_id
 from costream.serve.api.chat_completion import Completion
 from costream.serve.api.chat_errors import ERRORS, ApiError, OpenAIRoute
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 REPLIES = 16
 """Replies that are under way at a time, those that wait for their turn among them."""
-
-INLINE = 128 << 20
-"""Bytes of the largest request, which may hold a video itself."""
 
 WORDS = 1 << 20
 """Bytes of the largest request, beside a video that it holds."""
@@ -147,10 +145,11 @@ class Chat:
             chunks, size = list[bytes](), 0
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > INLINE:
+                if size > INLINE_LIMIT:
                     raise ApiError(
                         413,
-                        f"a request has {INLINE} bytes at most: upload the video by /v1/files",
+                        f"a request has {INLINE_LIMIT} bytes at most: upload the video by "
+                        "/v1/files",
                     )
                 if size > WORDS >= size - len(chunk):
                     large.enter_context(self._inline_slots.held())

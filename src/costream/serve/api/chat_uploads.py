@@ -214,7 +214,7 @@ class Uploads:
 
 @contextmanager
 def stored() -> Iterator[None]:
-    """Stores a video.
+    """Stands around what stores a video.
 
     Raises:
         ApiError: the disk is full, or can't be written.

@@ -189,7 +189,7 @@ def _progress(statuses: list[CameraStatus]) -> Iterator[Metric]:
         labels=["camera", "reason"],
     )
     for status in statuses:
-        for reason, number in status.frames.items():
+        for reason, number in status.decoding.items():
             frames.add_metric([status.id, reason], number)
     yield frames
     last = "When a camera's last {} came."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from anyio import CapacityLimiter, from_thread, to_thread
 from fastapi import APIRouter, Query, Request
@@ -19,6 +19,9 @@ from costream.serve.api.clients import Clients, Closing
 from costream.serve.api.errors import ERRORS
 from costream.serve.api.schema import EdgeTold, Id, Pushed
 from costream.serve.backend import Backend
+from costream.serve.config.model import EDGE, PUSH
+
+_T = TypeVar("_T")
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras"], responses=ERRORS)
 
@@ -45,39 +48,49 @@ async def push(
     """
     camera = await to_thread.run_sync(service.camera, id)
     url, framed = camera.config.url, _kind(request) == FRAMED
-    if url not in ("push", "edge"):
+    if url not in (PUSH, EDGE):
         raise HTTPException(409, f"camera {id} is not pushed: its url has to be push or edge")
-    if url == "edge" and not framed:
+    if url == EDGE and not framed:
         raise HTTPException(415, f"camera {id} is sent by costream edge alone, as {FRAMED}")
     silence = max(camera.config.timeout, server.idle_timeout)
-    silence += LONGEST_GAP if framed and url == "push" else 0.0
+    silence += LONGEST_GAP if framed and url == PUSH else 0.0
     clients.admit()
     with clients.one():
         chunks = _Chunks(request.stream(), clients, silence)
-        # A thread of its own: it lasts, and other routes need theirs.
-        take = partial(_take_edge if url == "edge" else _take, service, id, chunks, framed)
-        return await to_thread.run_sync(take, limiter=CapacityLimiter(1))
+        if url == EDGE:
+            return await _in_its_own_thread(partial(_take_edge, service, id, chunks))
+        return await _in_its_own_thread(partial(_take, service, id, chunks, framed=framed))
 
 
 @router.get("/{id}/recording", summary="A camera's newest seconds, from its edge")
 async def recording(
-    service: Service, id: Id, seconds: Annotated[float, Query(gt=0, le=3600)] = 20.0
+    service: Service,
+    clients: LongLived,
+    id: Id,
+    seconds: Annotated[float, Query(gt=0, le=3600)] = 20.0,
 ) -> Response:
     """Asks the camera's edge for its newest seconds in full, what was not shown included.
 
     The camera's ``url`` is ``edge``. The edge keeps a bounded stretch, and reads the wish with the
     answer to its next request. MP4, or Matroska for codecs that it does not take.
     """
-    found = await to_thread.run_sync(service.recording, id, seconds)
+    clients.admit()
+    with clients.one():
+        found = await _in_its_own_thread(partial(service.recording, id, seconds))
     mp4 = found[4:8] == b"ftyp"
     return Response(found, media_type="video/mp4" if mp4 else "video/x-matroska")
 
 
-def _take(service: Backend, id: str, chunks: _Chunks, framed: bool) -> Pushed:
+async def _in_its_own_thread(work: Callable[[], _T]) -> _T:
+    """Does what lasts; other routes share a bounded number of threads."""
+    return await to_thread.run_sync(work, limiter=CapacityLimiter(1))
+
+
+def _take(service: Backend, id: str, chunks: _Chunks, *, framed: bool) -> Pushed:
     return Pushed(bytes=service.push(id, chunks, framed=framed))
 
 
-def _take_edge(service: Backend, id: str, chunks: _Chunks, framed: bool) -> Pushed:
+def _take_edge(service: Backend, id: str, chunks: _Chunks) -> Pushed:
     reply = service.take_edge(id, chunks)
     return Pushed(bytes=chunks.taken, edge=EdgeTold(**asdict(reply)))
 

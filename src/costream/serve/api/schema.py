@@ -10,9 +10,9 @@ import numpy.typing as npt
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from costream.serve.api.camera_url import PUSH
 from costream.serve.config.model import (
     NAME,
+    PUSH,
     CameraConfig,
     Name,
     Part,
@@ -282,7 +282,7 @@ class Pushed(Body):
 
     Attributes:
         bytes: of the body.
-        edge: what an edge is told; null for others.
+        edge: what an edge is told; left out for others.
     """
 
     bytes: int

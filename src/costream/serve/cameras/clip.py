@@ -156,7 +156,7 @@ class ClipWriter:
 
 
 def clip_of(packets: Sequence[StoredPacket]) -> bytes:
-    """Returns packets as a file, in memory of this machine: MP4, or Matroska where that takes none.
+    """Returns packets as the bytes of a file: MP4, or Matroska for codecs that MP4 does not take.
 
     Args:
         packets: at least one; the first is a key frame's.

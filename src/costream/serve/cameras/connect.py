@@ -14,8 +14,6 @@ from costream.video.pipe import is_fifo
 from costream.video.provenance import SCHEME
 from costream.video.reach import Reach
 
-PUSH, EDGE = "push", "edge"
-
 
 @dataclass(frozen=True, slots=True)
 class CameraConnect:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -48,7 +49,6 @@ LARGEST_STRETCH = 64 << 20
 
 _HANDED_ON = frozenset({CAMERA, PARAMETERS, PACKET, STANDING, INTERVAL, LOST, SKIPPED})
 _OVER = 16
-_LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class EdgePort:
         folder: a folder that nobody else can look into.
         camera: the camera's id.
         fps: at which it is to be sampled.
-        timeout: seconds without a request after which the edge counts as gone.
+        timeout: returns the seconds without a request after which the edge counts as gone.
         on_silence: told why, once each time that it is.
 
     Attributes:
@@ -115,10 +115,11 @@ class EdgePort:
         folder: Path,
         camera: str,
         fps: float,
-        timeout: float,
+        timeout: Callable[[], float],
         on_silence: Callable[[str], None],
     ) -> None:
-        self.path = folder / f"{camera}.edge"
+        # Not by the camera's id: the port of a removed camera is there until its process has ended.
+        self.path = folder / f"{secrets.token_hex(8)}.edge"
         self._camera = camera
         self._fps = fps
         self._taking = threading.Lock()
@@ -132,7 +133,7 @@ class EdgePort:
         self._pending = memoryview(b"")  # of the last record that was taken
         self._over: deque[str] = deque(maxlen=_OVER)
         self._wishes: dict[int, _Stretch] = {}
-        self._wish_number = 0
+        self._wish_ids = count(1)
         self._silence = _Silence(camera, timeout, on_silence)
 
     def take(self, chunks: Iterable[bytes]) -> EdgeReply:
@@ -168,8 +169,7 @@ class EdgePort:
         Raises:
             ForgottenError: it did not come, or holds no packet.
         """
-        self._wish_number += 1
-        stretch = _Stretch(Wish(self._wish_number, seconds))
+        stretch = _Stretch(Wish(next(self._wish_ids), seconds))
         self._wishes[stretch.wish.id] = stretch
         try:
             whole = stretch.done.wait(patience)
@@ -188,6 +188,8 @@ class EdgePort:
         self._server.close()
         self._drop_reader()
         self.path.unlink(missing_ok=True)
+        for stretch in list(self._wishes.values()):
+            stretch.done.set()
 
     def _begin(self, first: Record | None) -> Session:
         """Reads what a request begins with, and finds the process that reads the camera."""
@@ -220,6 +222,9 @@ class EdgePort:
 
     def _drop_reader(self) -> None:
         if self._reader is not None:
+            with suppress(OSError):
+                # Whoever waits to write to it waits no longer.
+                self._reader.shutdown(socket.SHUT_RDWR)
             self._reader.close()
         self._reader, self._instance, self._next = None, "", 0
         self._pending = memoryview(b"")
@@ -254,13 +259,13 @@ class EdgePort:
             reader = self._reader
             if reader is None:
                 return False
-            if not select.select([], [reader], [], max(0.0, until - monotonic()))[1]:
-                return False
             try:
+                if not _takes_more(reader, until - monotonic()):
+                    return False
                 self._pending = self._pending[reader.send(self._pending) :]
             except BlockingIOError:
                 continue
-            except OSError:
+            except (OSError, ValueError):  # it has gone, or the port was closed meanwhile
                 self._drop_reader()
                 return False
         return True
@@ -291,7 +296,9 @@ class EdgePort:
 class _Silence:
     """Notices that an edge has made no request for too long."""
 
-    def __init__(self, camera: str, timeout: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, camera: str, timeout: Callable[[], float], tell: Callable[[str], None]
+    ) -> None:
         self._camera = camera
         self._timeout = timeout
         self._tell = tell
@@ -308,11 +315,11 @@ class _Silence:
         self._closed.set()
 
     def _run(self) -> None:
-        while not self._closed.wait(min(1.0, self._timeout / 4)):
-            last = self._last
-            if last is not None and monotonic() - last > self._timeout:
+        while not self._closed.wait(min(1.0, self._timeout() / 4)):
+            last, timeout = self._last, self._timeout()
+            if last is not None and monotonic() - last > timeout:
                 self._last = None
-                self._tell(f"its edge has sent nothing for {self._timeout:g} s")
+                self._tell(f"its edge has sent nothing for {timeout:g} s")
 
 
 class EdgeRecords:
@@ -393,6 +400,17 @@ class EdgeConnect:
         """Returns the stream."""
         self._records = self._records or EdgeRecords(self._path)
         return RebuiltStream(self._records, name=self._name)
+
+
+def _takes_more(reader: socket.socket, seconds: float) -> bool:
+    """Waits until more can be written; says whether it can. Numbers of sockets may be any.
+
+    Raises:
+        ValueError: it is closed.
+    """
+    writable = select.poll()
+    writable.register(reader, select.POLLOUT)
+    return bool(writable.poll(1000 * max(0.0, seconds)))
 
 
 def _has_gone(reader: socket.socket) -> bool:

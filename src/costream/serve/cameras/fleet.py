@@ -103,9 +103,14 @@ class Fleet:
         self._thread.start()
 
     def want(self, cameras: Iterable[WatchedCamera]) -> None:
-        """Has these cameras be watched and no others; what goes on as it was is left alone."""
+        """Has these cameras be watched and no others; what goes on as it was is left alone.
+
+        Once it is closed nothing is watched any more.
+        """
         moment, wanted = self._now(), {camera.id: camera for camera in cameras}
         with self._lock:
+            if self._closed.is_set():
+                return
             gone = [self._watchers.pop(id) for id in self._watchers.keys() - wanted.keys()]
             for watcher in gone:
                 # At once, as another camera may be given its id before it has ended.

@@ -8,6 +8,7 @@ sender sends as it comes: a sender is read no faster than the camera is. Between
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import socket
 import threading
@@ -53,7 +54,8 @@ class PushPort:
     """
 
     def __init__(self, folder: Path, camera: str) -> None:
-        self.path = folder / f"{camera}.push"
+        # Not by the camera's id: the port of a removed camera is there until its process has ended.
+        self.path = folder / f"{secrets.token_hex(8)}.push"
         self._camera = camera
         self._sending = threading.Lock()
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -75,7 +75,7 @@ class Tally:
                 self._status,
                 skipped=total.skipped,
                 savings=savings,
-                frames=total.decoding.to_dict(),
+                decoding=total.decoding.to_dict(),
             )
             if counts.info is not None:
                 info = counts.info

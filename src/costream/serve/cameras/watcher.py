@@ -19,10 +19,10 @@ from costream.engine.ingest import WindowOutline
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.source_news import SourceCounts, SourceListener
-from costream.errors import CoStreamError, ForgottenError, SettingsError
+from costream.errors import CoStreamError, ForgottenError, SettingsError, UnknownError
 from costream.pruning import PRUNERS
 from costream.serve.cameras.asking import Asking, asks_of
-from costream.serve.cameras.connect import EDGE, PUSH, CameraConnect
+from costream.serve.cameras.connect import CameraConnect
 from costream.serve.cameras.due import Idle, due_questions
 from costream.serve.cameras.edge import EdgeConnect, EdgePort, EdgeReply
 from costream.serve.cameras.media import draw_still
@@ -30,6 +30,7 @@ from costream.serve.cameras.parts import Parts
 from costream.serve.cameras.push import PushPort
 from costream.serve.cameras.reading import as_read, view_of
 from costream.serve.cameras.tally import Tally
+from costream.serve.config.model import EDGE, PUSH
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.status import CameraState, CameraStatus, Preview, Score, WindowNews
 from costream.video import DeferredSource, Gap
@@ -159,22 +160,25 @@ class Watcher:
         """Takes what the camera sends: see :meth:`PushPort.take`.
 
         Raises:
+            UnknownError: it was removed.
             SettingsError: it is no such camera, is not watched, or has a sender already.
             SourceError: it is not being read.
         """
-        port = self._opened_port()
-        if not isinstance(port, PushPort):
-            raise SettingsError(
-                f"camera {self._camera.id} is read from its URL: set that to push to send to it"
-            )
-        if self._idle is not None or self._removed:
-            raise SettingsError(f"camera {self._camera.id} is not watched now: resume it first")
+        with self._lock:
+            port = self._port_to_send_to()
+            if not isinstance(port, PushPort):
+                raise SettingsError(
+                    f"camera {self._camera.id} is read from its URL: set that to push to send to it"
+                )
+            if self._idle is not None:
+                raise SettingsError(f"camera {self._camera.id} is not watched now: resume it first")
         return port.take(chunks, framed=framed)
 
     def take_edge(self, chunks: Iterable[bytes]) -> EdgeReply:
         """Takes a request of the camera's edge: see :meth:`EdgePort.take`.
 
         Raises:
+            UnknownError: it was removed.
             SettingsError: it is no such camera, or was sent what is no record.
             RejectedError: another edge has taken the place of this one.
         """
@@ -184,13 +188,14 @@ class Watcher:
         """Returns the newest packets in full, from the camera's edge: see :meth:`EdgePort.stretch`.
 
         Raises:
+            UnknownError: it was removed.
             SettingsError: it is no such camera.
             ForgottenError: the edge did not give them.
         """
         return self._edge_port().stretch(seconds, patience)
 
     def _edge_port(self) -> EdgePort:
-        port = self._opened_port()
+        port = self._port_to_send_to()
         if not isinstance(port, EdgePort):
             raise SettingsError(
                 f"camera {self._camera.id} is not read by an edge: set its url to edge first"
@@ -256,8 +261,9 @@ class Watcher:
             if error is not None or self._resized:
                 self._await(self._delay)
                 self._delay = min(2 * self._delay, LONGEST)
-        if self._port is not None:
-            self._port.close()
+        with self._lock:
+            if self._port is not None:
+                self._port.close()
 
     def _await(self, seconds: float | None) -> None:
         """Waits for a change, or for a time."""
@@ -321,6 +327,17 @@ class Watcher:
             )
         return EdgeConnect(port.path, camera.id)
 
+    def _port_to_send_to(self) -> PushPort | EdgePort | None:
+        """Returns where the camera is sent to: none is opened once it was removed.
+
+        Raises:
+            UnknownError: it was removed.
+        """
+        with self._lock:
+            if self._removed:
+                raise UnknownError(f"there is no camera {self._camera.id}")
+            return self._opened_port()
+
     def _opened_port(self) -> PushPort | EdgePort | None:
         """Returns where the camera is sent to, of one that is."""
         with self._lock:
@@ -335,8 +352,8 @@ class Watcher:
                     self._parts.folder,
                     self._camera.id,
                     self._parts.settings.fps,
-                    config.timeout,
-                    partial(self._enter, "lost"),
+                    lambda: self._camera.config.timeout,
+                    self._edge_silent,
                 )
             return self._port
 
@@ -451,18 +468,29 @@ class Watcher:
 
     def _gap(self, gap: Gap) -> None:
         if gap.kind == "lost":
-            causes = [cause for cause in (gap.cause, self._awaited()) if cause]
+            # An edge that has lost the camera is there itself.
+            awaited = None if self._camera.config.url == EDGE else self._awaited()
+            causes = [cause for cause in (gap.cause, awaited) if cause]
             self._enter("lost", "; ".join(causes) or None)
         elif gap.kind == "back":
             self._tally.came_back()
             self._enter("watching")
 
+    def _edge_silent(self, cause: str) -> None:
+        with self._lock:
+            if self._idle is None:
+                self._enter("lost", cause)
+
     def _awaited(self) -> str | None:
         """Says what somebody else has to do before there are pictures."""
-        if self._camera.config.url != PUSH:
-            return None
-        return f"nobody sends to it: POST its stream to /api/cameras/{self._camera.id}/push"
+        url, path = self._camera.config.url, f"/api/cameras/{self._camera.id}/push"
+        if url == PUSH:
+            return f"nobody sends to it: POST its stream to {path}"
+        if url == EDGE:
+            return f"it waits for its edge: run costream edge at the camera, --to {path} here"
+        return None
 
     def _enter(self, state: CameraState, error: str | None = None) -> None:
-        if (status := self._tally.enter(state, error)) is not None:
-            self._parts.tell(status)
+        with self._lock:
+            if not self._removed and (status := self._tally.enter(state, error)) is not None:
+                self._parts.tell(status)

@@ -6,16 +6,13 @@ import re
 from collections.abc import Iterator
 
 from costream.errors import SettingsError, SourceError
-from costream.serve.config.model import CameraConfig
+from costream.serve.config.model import EDGE, PUSH, CameraConfig
 from costream.serve.config.polygon import polygon_flaw
 from costream.serve.config.problem import Path
 from costream.video.credentials import Credentials
 from costream.video.naming import is_path, masked, protocol
 from costream.video.provenance import SCHEME
 from costream.video.reach import named_host
-
-PUSH, EDGE = "push", "edge"
-"""The URLs of cameras that send their streams to the API: by themselves, and by costream edge."""
 
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "http", "https")
 """Schemes of cameras on a network."""
@@ -36,6 +33,8 @@ def camera_flaws(path: Path, camera: CameraConfig) -> Iterator[tuple[Path, str]]
         yield from _credentials_flaws((*path, "credentials_file"), camera)
     if camera.loop and not is_file_url(camera.url):
         yield (*path, "loop"), "only a file can begin again at its end"
+    if camera.url == EDGE and camera.decode != "auto":
+        yield (*path, "decode"), "an edge itself chooses what is decoded: leave this out"
     for kind in ("zones", "masks"):
         for name, polygon in getattr(camera, kind).items():
             if flaw := polygon_flaw(polygon):

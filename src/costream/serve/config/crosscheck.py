@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from costream.engine.asks import checked_asks
 from costream.errors import SettingsError
-from costream.serve.config.camera_check import EDGE, PUSH, camera_flaws
+from costream.serve.config.camera_check import camera_flaws
 from costream.serve.config.engine_check import engine_flaws, unfit_for
 from costream.serve.config.levels import Level, asked_of, levels, overrides_of
-from costream.serve.config.model import Filter, ServiceConfig
+from costream.serve.config.model import EDGE, PUSH, Filter, ServiceConfig
 from costream.serve.config.problem import Path, suggestion
 from costream.serve.config.server_check import server_flaws, store_flaws
 from costream.serve.config.sink_check import sink_flaws

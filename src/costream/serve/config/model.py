@@ -25,6 +25,9 @@ TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 PREFIX = r"^[^#+\s/\x00-\x1f\x7f]+(/[^#+\s/\x00-\x1f\x7f]+)*$"
 """What MQTT topics may begin with."""
 
+PUSH, EDGE = "push", "edge"
+"""The URLs of cameras that send their streams to the API: by themselves, and by costream edge."""
+
 MOST_CAMERAS = 1000
 MOST_QUESTIONS = 200
 """Of a service: far beyond what an engine answers for, and still changed in a moment by the API."""
@@ -241,8 +244,8 @@ class ServerConfig(Part):
             "srt",
             "http",
             "https",
-            "push",
-            "edge",
+            PUSH,
+            EDGE,
         ]
     )
     camera_networks: list[str] = Field(default_factory=list)

@@ -8,16 +8,18 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from costream.serve.config.camera_check import EDGE, PUSH, SCHEMES
-from costream.serve.config.model import ServerConfig, StoreConfig
+from costream.serve.config.camera_check import SCHEMES
+from costream.serve.config.model import EDGE, PUSH, ServerConfig, StoreConfig
 from costream.serve.config.problem import Path, suggestion
 from costream.video.naming import plain_reason
 
 Flaw = tuple[Path, str]
 
 SHORTEST_TOKEN = 16
+"""Characters of a token, at least."""
+
 FEWEST_CHARACTERS = 6
-"""Different characters of a token, at least: random ones have more, all but one in 30,000."""
+"""Different characters of a token, at least: of random ones, all but one in 30,000 have as many."""
 
 _CHOOSE = "write what `openssl rand -hex 32` prints"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\]")

@@ -32,7 +32,7 @@ class Ageing:
         self._doubted_since: float | None = None
 
     def now(self) -> float:
-        """Returns the present, seconds since 1970; ask it more often than :data:`SLACK`."""
+        """Returns the present, seconds since 1970."""
         now, steady = self._clock(), self._steady()
         at, then = self._believed
         expected = at + steady - then

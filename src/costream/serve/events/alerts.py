@@ -80,7 +80,7 @@ class Alerts:
             name: Dispatcher(name, outlet, store, clock=clock) for name, outlet in sinks.items()
         }
         self._retained = float("-inf")
-        self._ageing = Ageing(clock)
+        self._ageing = Ageing(clock, steady)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="costream-alerts", daemon=True)
 
