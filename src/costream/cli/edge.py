@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -159,10 +159,10 @@ class _Run:
     def _send(self) -> None:
         self._uplink.run()
 
-    def _start(self, name: str, what: object) -> threading.Thread:
+    def _start(self, name: str, what: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
             try:
-                what()  # type: ignore[operator]
+                what()
             except Exception as error:
                 self._failures.append(error)
             self._over.set()

@@ -61,14 +61,21 @@ async def push(
 
 @router.get("/{id}/recording", summary="A camera's newest seconds, from its edge")
 async def recording(
-    service: Service, id: Id, seconds: Annotated[float, Query(gt=0, le=3600)] = 20.0
+    service: Service,
+    clients: LongLived,
+    id: Id,
+    seconds: Annotated[float, Query(gt=0, le=3600)] = 20.0,
 ) -> Response:
     """Asks the camera's edge for its newest seconds in full, what was not shown included.
 
     The camera's ``url`` is ``edge``. The edge keeps a bounded stretch, and reads the wish with the
     answer to its next request. MP4, or Matroska for codecs that it does not take.
     """
-    found = await to_thread.run_sync(service.recording, id, seconds)
+    clients.admit()
+    with clients.one():
+        # A thread of its own: it waits for the edge.
+        limiter = CapacityLimiter(1)
+        found = await to_thread.run_sync(service.recording, id, seconds, limiter=limiter)
     mp4 = found[4:8] == b"ftyp"
     return Response(found, media_type="video/mp4" if mp4 else "video/x-matroska")
 
