@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from fractions import Fraction
 
@@ -39,7 +40,7 @@ from costream.edge.wire import (
     record,
     records,
 )
-from costream.errors import CoStreamError, SettingsError
+from costream.errors import CoStreamError, SettingsError, SourceError
 from costream.video.decode_count import DecodeCount
 from costream.video.display import Display
 from costream.video.record import FrameRecord
@@ -138,6 +139,28 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(payload: bytes) -> None:
             assert "\n" not in str(error)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'{"frames":1,"start":1%s,"last":1,"end":1}' % (b"0" * 400),
+        b'{"frames":1,"start":1e300,"last":1e300,"end":1e300}',
+        b'{"frames":1,"start":NaN,"last":1,"end":1}',
+        b'{"frames":1,"start":2,"last":1,"end":3}',
+        b'{"frames":-1,"start":1,"last":1,"end":3}',
+    ],
+)
+def test_frames_left_out_at_no_time_are_refused(told: bytes) -> None:
+    with pytest.raises(SettingsError):
+        Left.decode(told)
+
+
+def test_a_frame_in_a_million_years_is_refused() -> None:
+    beat = Beat(Fraction(1), 0)
+    frame = NativeFrame(FrameRecord(0, 3e13, "P", 60, 0, False))
+    with pytest.raises(SettingsError, match="at no time"):
+        decode_interval(encode_interval(Interval((frame,)), beat), beat)
+
+
 class Given:
     """Records of a list, and then none."""
 
@@ -179,3 +202,35 @@ def test_a_hostile_edge_ends_in_a_sentence_of_its_camera(told) -> None:
     stream = RebuiltStream(Given([*sound, *told]), name="door")
     with pytest.raises(CoStreamError):
         list(stream.samples(2.0))
+
+
+@pytest.mark.parametrize("begun", [b"?", BEGUN.replace(b"null}", b"1e300}"), BEGUN[:-1]])
+def test_a_camera_that_can_t_be_described_is_asked_for_again(begun: bytes) -> None:
+    source = Given([(CAMERA, begun), (CAMERA, BEGUN)])
+    with pytest.raises(SourceError, match="door can't be read"):
+        RebuiltStream(source, name="door").open()
+    assert not source.told, "it was not asked for again"
+
+
+def test_pictures_larger_than_any_camera_s_are_not_decoded() -> None:
+    parameters = DECODER.replace(b"h264", b"png")
+    frame = NativeFrame(FrameRecord(0, 0.0, "I", 60, 0, False), Shown(0, Display(), 0))
+    interval = encode_interval(Interval((frame,)), Beat(Fraction(1, 12800), 0))
+    packet = SentPacket(0, _black_png(9000), 0, 0, key=True, restart=True).encode()
+    sound = [(CAMERA, BEGUN), (PARAMETERS, bytes((len(parameters),)) + parameters)]
+    stream = RebuiltStream(Given([*sound, (PACKET, packet), (INTERVAL, interval)]), name="door")
+    with pytest.raises(SourceError, match="the packets do not give"):
+        stream.open()
+
+
+def _black_png(side: int) -> bytes:
+    """A picture of one bit a pixel: 80 megapixels are some kilobytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        told = kind + data
+        return struct.pack(">I", len(data)) + told + struct.pack(">I", zlib.crc32(told))
+
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(side * (1 + side // 8)), 1)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", rows), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

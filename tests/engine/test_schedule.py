@@ -65,6 +65,13 @@ def test_a_gap_in_the_stream_leaves_out_windows_without_frames() -> None:
     assert windows[1].arrivals == ()
 
 
+def test_a_gap_of_years_takes_no_longer() -> None:
+    schedule = Schedule(fps=2, window=4, stride=2, patch=2, recent=4)
+    far = 10**12
+    windows = schedule.windows(samples_at([0, 1, 2, 3, far, far + 1, far + 2, far + 3]))
+    assert [w.start for w in windows] == [0, 2, far - 2, far]
+
+
 def test_a_missing_frame_leaves_its_patch_with_one() -> None:
     windows = list(
         Schedule(fps=2, window=4, stride=4, patch=2, recent=4).windows(samples_at([0, 1, 3]))

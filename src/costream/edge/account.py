@@ -19,6 +19,7 @@ class Account:
         decoded: frames among them that were decoded here.
         ticks: sampled frames.
         shown: pictures among them that were sent.
+        left: sampled frames that were left out.
         requests: that were answered.
         failures: requests that were not.
         seconds: stream time.
@@ -31,6 +32,7 @@ class Account:
     decoded: int = 0
     ticks: int = 0
     shown: int = 0
+    left: int = 0
     requests: int = 0
     failures: int = 0
     seconds: float = 0.0
@@ -50,9 +52,10 @@ class Account:
 
     def line(self) -> str:
         """Returns it as a line for people."""
+        left = f", {self.left} left out" if self.left else ""
         return (
             f"{self.seconds:.0f} s: {_bytes(self.sent)} of the camera's {_bytes(self.camera)} sent "
-            f"({self.share:.1%}), {self.shown} of {self.ticks} sampled pictures, "
+            f"({self.share:.1%}), {self.shown} of {self.ticks} sampled pictures{left}, "
             f"{self.decoded / max(1, self.frames):.0%} of the frames decoded here"
         )
 

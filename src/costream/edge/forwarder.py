@@ -11,9 +11,8 @@ from time import monotonic
 from costream.edge.account import Account
 from costream.edge.camera import EdgeCamera, Passage
 from costream.edge.interval import Beat, Shown, encode_interval
-from costream.edge.messages import Begun, SentPacket, encode_lost, encode_parameters
+from costream.edge.messages import Begun, SentPacket, Wanted, encode_lost, encode_parameters
 from costream.edge.outbox import Item, Outbox, standing_item
-from costream.edge.receiver import Wanted
 from costream.edge.uplink import Uplink
 from costream.edge.wire import CAMERA, INTERVAL, LOST, PACKET, PARAMETERS, STRETCH, record
 from costream.errors import SourceError, SourceRefusedError
@@ -127,6 +126,7 @@ class Forwarder:
     def _count(self, passage: Passage) -> None:
         self._account.camera = self._ring.received
         self._account.count(passage.interval)
+        self._account.left = self._outbox.left
 
     def _lose(self, cause: str) -> None:
         if not self._backoff.attempts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
-from costream.edge.numbers import Numbers, put, put_signed
+from costream.edge.numbers import LARGEST_REAL, Numbers, put, put_signed
 from costream.errors import SettingsError
 from costream.video.decode_count import DecodeCount
 from costream.video.display import MAX_ASPECT, Display
@@ -196,8 +196,10 @@ def _decode_frame(
     if abs(stamp) >= 1 << 63:
         raise SettingsError("a record holds a stamp of more than 64 bits")
     time = beat.time(stamp) if marks & _EXACT else _TIME.unpack(numbers.take(_TIME.size))[0]
-    if not 0 <= time < float("inf"):
-        raise SettingsError("a record holds a frame at no time: send seconds from 0 on")
+    if not 0 <= time <= LARGEST_REAL:
+        raise SettingsError(
+            f"a record holds a frame at no time: send 0 to {LARGEST_REAL:g} seconds"
+        )
     size = numbers.number()
     shown = decode_shown(numbers) if marks & _SHOWN else None
     record = FrameRecord(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast, get_args
 
-from costream.edge.numbers import Numbers, put, put_signed
+from costream.edge.numbers import LARGEST_REAL, Numbers, put, put_signed
 from costream.edge.wire import VERSION
 from costream.errors import SettingsError
 from costream.video.packet_ring import CodecParameters, StoredPacket
@@ -24,7 +23,23 @@ MAX_TAG = 16
 MAX_TEXT = 1000
 """Characters of a name or a cause."""
 
+LARGEST_WISH = (1 << 32) - 1
+"""The id of a wish takes four bytes."""
+
 _KEY, _RESTART, _PTS, _DTS = 1, 2, 4, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A stretch of the camera's stream that the receiver wants in full.
+
+    Attributes:
+        id: of the wish, up to :data:`LARGEST_WISH`.
+        seconds: back from when the edge reads it.
+    """
+
+    id: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +269,8 @@ class Left:
         """
         fields = _Fields(payload)
         start, last, end = (fields.not_negative(name) for name in ("start", "last", "end"))
+        if not start <= last <= end:
+            raise SettingsError("a record tells of frames that end before they begin")
         return cls(fields.whole("frames"), start, last, end)
 
 
@@ -340,7 +357,7 @@ class _Fields:
         found = self._found.get(name)
         if not isinstance(found, (int, float)) or isinstance(found, bool):
             raise _wrong(name)
-        if not (math.isfinite(found) and found >= 0):
+        if not 0 <= found <= LARGEST_REAL:
             raise _wrong(name)
         return float(found)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from costream.errors import SettingsError
 
+LARGEST_REAL = 1e9
+"""Of seconds, and of what is counted by the second: 31 years."""
+
 _LONGEST = 10
 """Bytes of a number of 64 bits."""
 

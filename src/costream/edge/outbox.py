@@ -25,6 +25,7 @@ class Item:
         payload: of the record.
         interval: what it tells, of an interval.
         standing: the picture that it tells of, of one that stands for the moment.
+        left: what it tells of frames that were left out.
         since: when it came, on the clock of ``time.monotonic``.
     """
 
@@ -32,6 +33,7 @@ class Item:
     payload: bytes
     interval: Interval | None = None
     standing: Shown | None = None
+    left: Left | None = None
     since: float = field(default_factory=monotonic)
 
 
@@ -197,6 +199,7 @@ class Outbox:
             flight, self._flight = self._flight, []
             if not self._groups or group is not self._groups[0]:
                 self._leave(flight)
+                self._tell_left_in_front()
             elif group is not None:
                 again = [i for i in flight if i.kind not in (CAMERA, PARAMETERS, STANDING)]
                 standing = [] if group.standing is None else [standing_item(group.standing)]
@@ -237,6 +240,9 @@ class Outbox:
     def _bound(self) -> None:
         while self._groups and not self.patient and self._is_too_much():
             self._leave(self._groups.popleft().waiting)
+        self._tell_left_in_front()
+
+    def _tell_left_in_front(self) -> None:
         if self._left is not None and self._groups:
             group = self._groups[0]
             first = next((i.interval for i in group.waiting if i.interval is not None), None)
@@ -250,24 +256,23 @@ class Outbox:
         return bool(waiting) and monotonic() - waiting[0].since > self._max_seconds
 
     def _leave(self, items: Iterable[Item]) -> None:
+        """Leaves records out, some of which may have told of others that were."""
+        gone = [] if self._left is None else [self._left]
         for item in items:
-            if item.interval is not None:
+            if item.left is not None:
+                gone.append(item.left)
+            elif item.interval is not None:
                 time = item.interval.time
-                self._add_left(Left(1, time, time, time))
+                gone.append(Left(1, time, time, time))
                 self.left += 1
-            elif item.kind == SKIPPED:
-                # What was left out before and is not told yet.
-                self._add_left(Left.decode(item.payload))
-
-    def _add_left(self, more: Left) -> None:
-        before = self._left
-        if before is not None:
-            more = replace(more, frames=before.frames + more.frames, start=before.start)
-        self._left = more
+        if gone:
+            start, last = min(one.start for one in gone), max(one.last for one in gone)
+            self._left = Left(sum(one.frames for one in gone), start, last, last)
 
     def _tell_left(self, group: _Group, end: float, *, front: bool = False) -> None:
         assert self._left is not None
-        told = Item(SKIPPED, replace(self._left, end=end).encode())
+        left = replace(self._left, end=end)
+        told = Item(SKIPPED, left.encode(), left=left)
         group.size += len(told.payload)
         if front:
             group.waiting.appendleft(told)

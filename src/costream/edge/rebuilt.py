@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -40,11 +40,15 @@ from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, StreamHealth
 from costream.video.references import Coded
 from costream.video.sample import MotionSource
+from costream.video.track import MOST_PIXELS, size_limit
 
 LATE = "the line to the edge was too slow"
 
 _MOST_WAITING = 64
 """Decoded pictures that wait to be shown: more than any stream reorders."""
+
+_MOST_PIXELS = 8 * MOST_PIXELS
+"""Of pictures that wait: 64 of 8 megapixels, fewer of larger ones."""
 
 logger = logging.getLogger("costream")
 
@@ -100,7 +104,10 @@ class RebuiltStream(Stream):
 
     def _open_first(self) -> None:
         _, payload = self._await_camera()
-        begun = self._begun = Begun.decode(payload, self._name)
+        try:
+            begun = self._begun = Begun.decode(payload, self._name)
+        except SettingsError as error:
+            raise self._give_up(error) from None
         self._beat, self.away = Beat(begun.base, begun.zero), begun.away
         frames = self._rebuilt()
         first = next(frames, None)
@@ -138,8 +145,12 @@ class RebuiltStream(Stream):
             while (found := self._records.next()) is not None and not self._left:
                 yield from self._take_record(*found)
         except SettingsError as error:
-            self._records.restart()
-            raise SourceError(f"{self._name} can't be read: {error}") from None
+            raise self._give_up(error) from None
+
+    def _give_up(self, error: SettingsError) -> SourceError:
+        """Has the edge begin again; returns why."""
+        self._records.restart()
+        return SourceError(f"{self._name} can't be read: {error}")
 
     def _take_record(self, kind: int, payload: bytes) -> Iterator[DecodedFrame]:
         if kind == INTERVAL:
@@ -240,6 +251,7 @@ class _Decoding:
             context = CodecContext.create(parameters.decoder, "r")
             if not isinstance(context, VideoCodecContext):
                 raise SettingsError(f"{parameters.decoder!r} decodes no video")
+            context.options = size_limit()
             context.extradata = parameters.extradata
             context.codec_tag = parameters.tag
             context.width, context.height = parameters.width, parameters.height
@@ -268,7 +280,7 @@ class _Decoding:
             self._waiting += context.decode(packet)
         except av.FFmpegError:
             return  # damaged, as it was at the edge: what comes out is compared
-        while len(self._waiting) > _MOST_WAITING:
+        while len(self._waiting) > _MOST_WAITING or _pixels(self._waiting) > _MOST_PIXELS:
             self._waiting.popleft()
 
     def repeat(self, order: int) -> None:
@@ -309,6 +321,10 @@ class _Decoding:
             with suppress(av.FFmpegError):
                 self._waiting += self._context.decode(None)
             self._context.flush_buffers()
+
+
+def _pixels(frames: Iterable[av.VideoFrame]) -> int:
+    return sum(frame.width * frame.height for frame in frames)
 
 
 class _NoFile:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from costream.edge.messages import LARGEST_WISH, Wanted
+from costream.edge.numbers import LARGEST_REAL
 from costream.edge.wire import FRAMED
 from costream.errors import DeliveryError, RejectedError, SettingsError
 from costream.printable import printable
@@ -19,23 +21,13 @@ from costream.printable import printable
 TIMEOUT = 30.0
 """Seconds for which a connection may stand still."""
 
+MAX_WANTED = 16
+"""Stretches that are wanted at once."""
+
 _CHUNK = 16 << 10
 _LARGEST_ANSWER = 1 << 20
 _REFUSALS = frozenset({401, 403, 404, 405, 410, 413, 415, 421})
 _NOT_UNDERSTOOD = 422
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A stretch of the camera's stream that the receiver wants in full.
-
-    Attributes:
-        id: of the wish.
-        seconds: back from now.
-    """
-
-    id: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,17 +209,31 @@ def _told(body: bytes) -> str:
 def _answer(body: bytes, sent: int) -> Answer:
     try:
         found = json.loads(body)["edge"]
-        wanted = tuple(Wanted(int(one["id"]), float(one["seconds"])) for one in found["wanted"])
-        return Answer(
+        answer = Answer(
             str(found["instance"]),
             int(found["next"]),
             float(found["fps"]),
             bool(found["busy"]),
-            wanted,
+            tuple(Wanted(int(one["id"]), float(one["seconds"])) for one in found["wanted"]),
             sent,
         )
-    except (ValueError, KeyError, TypeError):
+        if not _makes_sense(answer):
+            raise ValueError
+        return answer
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise RejectedError(
             "what answers is no receiver of an edge: check that the URL ends in "
             "/api/cameras/ID/push and that the camera's url is edge"
         ) from None
+
+
+def _makes_sense(answer: Answer) -> bool:
+    return (
+        answer.next >= 0
+        and 0 < answer.fps <= LARGEST_REAL
+        and len(answer.wanted) <= MAX_WANTED
+        and all(
+            0 <= one.id <= LARGEST_WISH and 0 <= one.seconds <= LARGEST_REAL
+            for one in answer.wanted
+        )
+    )

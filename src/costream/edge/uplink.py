@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from costream.edge.account import Account
-from costream.edge.messages import Session
+from costream.edge.messages import Session, Wanted
 from costream.edge.outbox import Item, Outbox
-from costream.edge.receiver import Answer, Wanted
+from costream.edge.receiver import Answer
 from costream.edge.wire import INTERVAL, LARGEST, PACKET, SESSION, packed, record
 from costream.errors import DeliveryError, RejectedError, SettingsError
 from costream.video.backoff import Backoff
@@ -77,7 +77,7 @@ class Uplink:
         self._backoff = Backoff(math.inf)
         self._stopped = threading.Event()
         self._greeted = threading.Event()
-        self._wishes: list[Wanted] = []
+        self._wishes: tuple[Wanted, ...] = ()
         self._flight: list[Item] = []
         self.fps: float | None = None
         """At which the receiver wants the camera to be sampled, once it has said so."""
@@ -144,9 +144,9 @@ class Uplink:
             # What of it arrived is asked first: of a line that breaks often, all of it never would.
             return [record(SESSION, session.encode())]
         body = [record(SESSION, session.encode()), *bundled(self._flight)]
-        wishes, self._wishes = self._wishes, []
-        for wish in wishes:
+        for wish in self._wishes[:1]:  # the answer names the others again
             body += self._on_wanted(wish)
+        self._wishes = ()
         return body
 
     def _take(self, answer: Answer) -> None:
@@ -156,7 +156,7 @@ class Uplink:
         account.sent += answer.sent
         self.fps = answer.fps
         self._greeted.set()
-        self._wishes += answer.wanted
+        self._wishes = answer.wanted
         if answer.instance != self._instance:
             self._instance, self._next = answer.instance, 0
             self._outbox.restart()

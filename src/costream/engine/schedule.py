@@ -109,6 +109,10 @@ class Schedule:
         """Returns the first tick behind a window of that number, unless the stream ends before."""
         return index * self.stride + self.first_end
 
+    def first_behind(self, tick: int) -> int:
+        """Returns the number of the first window that ends behind a tick."""
+        return max(0, (tick - self.first_end) // self.stride + 1)
+
     def start(self, index: int, end: int) -> int:
         """Returns the first tick of a window of that number that ends so."""
         return max(0, end - self.window) if self.grows else index * self.stride
@@ -189,7 +193,7 @@ class _Course:
             if self._last >= self._start:
                 yield self._take(self._end)
             else:
-                self._index += 1
+                self._index = self._schedule.first_behind(tubelet.tick)
         self._arrivals.append(tubelet)
         self._last = tubelet.last_tick
         # Not waiting for the next frame: it may be a whole tick away.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
 import stat
 import sys
 from pathlib import Path
 
 from costream.errors import SourceError
 from costream.video.interruption import carried
+from costream.video.readiness import await_readable
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -79,7 +79,7 @@ class Pipe:
         if self._descriptor is None:
             return b""
         with carried():
-            if not select.select([self._descriptor], [], [], self._timeout)[0]:
+            if not await_readable(self._descriptor, self._timeout):
                 raise TimeoutError
             return os.read(self._descriptor, size)
 

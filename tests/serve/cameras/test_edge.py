@@ -1,9 +1,7 @@
-"""Cameras that an edge follows, as the service watches them, and the port of their records."""
+"""Cameras that an edge follows, as the service watches them."""
 
 from __future__ import annotations
 
-import fcntl
-import resource
 import socket
 import threading
 import time
@@ -15,7 +13,7 @@ import pytest
 from costream.edge.messages import Session
 from costream.edge.wire import INTERVAL, SESSION, record
 from costream.errors import UnknownError
-from costream.serve.cameras.edge import PATIENCE, EdgePort, EdgeReply, _takes_more
+from costream.serve.cameras.edge import PATIENCE, EdgePort, EdgeReply
 from costream.serve.config.model import CameraConfig
 from tests.edge.rig import Edge, server
 from tests.serve import fake_pictures
@@ -74,18 +72,3 @@ def test_a_port_that_is_closed_keeps_no_request_waiting(tmp_path: Path) -> None:
         reply = port.take([hello, intervals])
         assert reply.busy and not reply.instance
         assert time.monotonic() - begun < PATIENCE
-
-
-def test_the_socket_of_a_reader_may_have_any_number() -> None:
-    """A service of hundreds of cameras has more than the 1024 that ``select`` knows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 2048:
-        pytest.skip("the system allows too few open files: raise `ulimit -Hn`")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
-    one, other = socket.socketpair()
-    try:
-        high = socket.socket(fileno=fcntl.fcntl(one.fileno(), fcntl.F_DUPFD, 1500))
-        with one, other, high:
-            assert _takes_more(high, 1.0)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

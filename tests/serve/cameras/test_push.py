@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costream.edge.wire import DATA, GAP, HEARTBEAT, LOST, gap, record
+from costream.edge.wire import DATA, GAP, HEARTBEAT, SESSION, gap, record
 from costream.errors import SettingsError, SourceError
 from costream.serve.cameras import push
 from costream.serve.cameras.push import PushPort
@@ -240,8 +240,8 @@ def test_records_are_read_in_whatever_pieces_they_come(
 @pytest.mark.parametrize(
     ("stream", "match"),
     [
-        (b"\x63\0\0\0\0", "there is no record of kind 99"),
-        (record(LOST, b"x"), "a record of kind 10 is an edge's"),
+        (record(99), "there is no record of kind 99"),
+        (record(SESSION, b"{}"), "a record of kind 4 is an edge's"),
         (b"\x01\xff\xff\xff\xff", "is not 4294967295 bytes long"),
         (b"\x01\0\0\0\0", "is not 0 bytes long"),
         (record(GAP, b"abc"), "a record of kind 2 is not 3 bytes long"),

@@ -104,6 +104,7 @@ def test_one_camera_has_its_facts_and_a_way_back(service: Service, enter: Enter)
     facts = page.get_by_role("region", name="Facts")
     expect(facts).to_contain_text("H.264, 1280 × 720, 25 frames a second")
     expect(facts).to_contain_text("rtsp://viewer:***@")
+    expect(facts).to_contain_text("4.0% of its pictures were decoded")
     page.go_back()
     expect(tile(page, "camera-3").get_by_role("link")).to_be_focused()
 

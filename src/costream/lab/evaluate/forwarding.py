@@ -24,6 +24,7 @@ from costream.edge.outbox import Outbox
 from costream.edge.receiver import Answer, head_size, request_headers
 from costream.edge.uplink import Uplink
 from costream.edge.wire import SESSION, records
+from costream.errors import SourceError
 from costream.video import Sample, Stream
 from costream.video.packet_ring import PacketRing, RingLimits
 
@@ -77,13 +78,18 @@ def forwarding_of(path: Path, name: str, fps: float) -> ForwardRow:
     """Measures one file.
 
     Raises:
-        SourceError: it can't be read.
+        SourceError: it can't be read, or is too short to be sampled twice.
     """
     begun = process_time()
     account = _forward(path, fps)
     spent = process_time() - begun
+    if not account.seconds:
+        raise SourceError(f"{name} gave one sampled picture: measure a longer one")
     with Stream(path, decode="all") as stream:
-        qps, encoded, jpegs = _others(stream.samples(fps), Fraction(fps).limit_denominator(1000))
+        qp, jpegs = _looked_at(stream.samples(fps))
+    with Stream(path, motion=False, decode="all") as stream:
+        rate = Fraction(fps).limit_denominator(1000)
+        encoded = sum(packet.size for packet in _encoded(stream.samples(fps), rate, qp))
     return ForwardRow(
         name=name,
         seconds=account.seconds,
@@ -95,8 +101,8 @@ def forwarding_of(path: Path, name: str, fps: float) -> ForwardRow:
         ticks=account.ticks,
         shown=account.shown,
         decoded=account.decoded / max(1, account.frames),
-        qp=qps,
-        processor=spent / account.seconds if account.seconds else 0.0,
+        qp=qp,
+        processor=spent / account.seconds,
     )
 
 
@@ -140,30 +146,30 @@ def _forward(path: Path, fps: float) -> Account:
     return account
 
 
-def _others(samples: Iterable[Sample], rate: Fraction) -> tuple[int, int, int]:
-    """Returns the stream's QP, and the bytes of its sampled pictures as H.264 and as JPEGs."""
-    kept, qps, jpegs = list[Sample](), list[float](), 0
+def _looked_at(samples: Iterable[Sample]) -> tuple[int, int]:
+    """Returns the stream's QP, and the bytes of its sampled pictures as JPEGs."""
+    qps, jpegs = list[float](), 0
     for sample in samples:
-        kept.append(sample)
         told = sample.change.qp
         if np.isfinite(told).any():
             qps.append(float(np.nanmean(told)))
         target = io.BytesIO()
         Image.fromarray(sample.picture.rgb()).save(target, "JPEG", quality=JPEG_QUALITY)
         jpegs += len(target.getvalue())
-    qp = round(float(np.mean(qps))) if qps else _USUAL_QP
-    return qp, sum(packet.size for packet in _encoded(kept, rate, qp)), jpegs
+    return round(float(np.mean(qps))) if qps else _USUAL_QP, jpegs
 
 
-def _encoded(samples: Sequence[Sample], rate: Fraction, qp: int) -> Iterator[Packet[VideoStream]]:
+def _encoded(samples: Iterable[Sample], rate: Fraction, qp: int) -> Iterator[Packet[VideoStream]]:
     with av.open(io.BytesIO(), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=rate)
-        first = samples[0].picture.frame
-        video.width, video.height, video.pix_fmt = first.width, first.height, "yuv420p"
+        video.pix_fmt = "yuv420p"
         video.codec_context.options = {"qp": str(qp), "preset": "medium"}
         video.codec_context.thread_count = 1
         for number, sample in enumerate(samples):
-            frame = sample.picture.frame.reformat(first.width, first.height, "yuv420p")
+            picture = sample.picture.frame
+            if not number:
+                video.width, video.height = picture.width, picture.height
+            frame = picture.reformat(video.width, video.height, "yuv420p")
             frame.pts, frame.time_base, frame.pict_type = number, 1 / rate, PictureType.NONE
             yield from video.encode(frame)
         yield from video.encode(None)

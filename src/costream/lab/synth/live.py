@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import threading
 import time
 from types import TracebackType
@@ -11,6 +10,7 @@ from typing import BinaryIO, Protocol, cast
 
 from costream.errors import SettingsError
 from costream.lab.synth.encoder import Encoder, EncoderSettings, Pixels
+from costream.video.readiness import await_writable
 
 POLL = 0.1
 """Seconds after which a writer that waits for its reader looks whether it should stop."""
@@ -151,7 +151,7 @@ class _PipeEnd:
     def write(self, data: bytes) -> int:
         left = memoryview(data)
         while left:
-            if not select.select([], [self._descriptor], [], POLL)[1]:
+            if not await_writable(self._descriptor, POLL):
                 if self._stopping.is_set():
                     raise BrokenPipeError("the camera was told to stop")
                 continue

@@ -8,21 +8,21 @@ socket of this machine (:class:`EdgeRecords`) and builds the stream again
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
-import select
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from time import monotonic
 
-from costream.edge.messages import SentPacket, Session, decode_parameters
+from costream.edge.messages import SentPacket, Session, Wanted, decode_parameters
 from costream.edge.rebuilt import RebuiltStream
+from costream.edge.receiver import MAX_WANTED
 from costream.edge.wire import (
     CAMERA,
     HEAD,
@@ -40,28 +40,19 @@ from costream.edge.wire import (
 )
 from costream.errors import ForgottenError, RejectedError, SettingsError
 from costream.video.packet_ring import CodecParameters, StoredPacket
+from costream.video.readiness import await_writable
 
 PATIENCE = 2.0
 """Seconds for which a request waits until the process that reads the camera takes more."""
 
 LARGEST_STRETCH = 64 << 20
-"""Bytes of a stretch that was asked for in full."""
+"""Bytes of a stretch that was asked for in full, with :data:`PACKET_COST` for each packet."""
+
+PACKET_COST = 512
+"""Bytes that a packet takes beside its own."""
 
 _HANDED_ON = frozenset({CAMERA, PARAMETERS, PACKET, STANDING, INTERVAL, LOST, SKIPPED})
 _OVER = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A stretch that is wanted in full.
-
-    Attributes:
-        id: of the wish.
-        seconds: back from when the edge reads it.
-    """
-
-    id: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +72,14 @@ class EdgeReply:
     next: int
     fps: float
     busy: bool
-    wanted: tuple[Wish, ...]
+    wanted: tuple[Wanted, ...]
 
 
 @dataclass(slots=True)
 class _Stretch:
-    """A stretch on its way."""
+    """A stretch on its way; ``size`` is what it takes, also where that is too much."""
 
-    wish: Wish
+    wanted: Wanted
     packets: list[StoredPacket] = field(default_factory=list)
     parameters: CodecParameters | None = None
     size: int = 0
@@ -132,8 +123,8 @@ class EdgePort:
         self._next = 0
         self._pending = memoryview(b"")  # of the last record that was taken
         self._over: deque[str] = deque(maxlen=_OVER)
-        self._wishes: dict[int, _Stretch] = {}
-        self._wish_ids = count(1)
+        self._stretches: dict[int, _Stretch] = {}
+        self._wishes = itertools.count(1)  # threads share it
         self._silence = _Silence(camera, timeout, on_silence)
 
     def take(self, chunks: Iterable[bytes]) -> EdgeReply:
@@ -167,14 +158,19 @@ class EdgePort:
             patience: seconds to wait for it.
 
         Raises:
-            ForgottenError: it did not come, or holds no packet.
+            ForgottenError: it did not come, holds no packet, or more than :data:`LARGEST_STRETCH`.
         """
-        stretch = _Stretch(Wish(next(self._wish_ids), seconds))
-        self._wishes[stretch.wish.id] = stretch
+        stretch = _Stretch(Wanted(next(self._wishes), seconds))
+        self._stretches[stretch.wanted.id] = stretch
         try:
             whole = stretch.done.wait(patience)
         finally:
-            del self._wishes[stretch.wish.id]
+            del self._stretches[stretch.wanted.id]
+        if stretch.size > LARGEST_STRETCH:
+            raise ForgottenError(
+                f"{seconds:g} s of camera {self._camera} are more than {LARGEST_STRETCH >> 20} "
+                "MiB: ask for fewer seconds"
+            )
         if not whole or not stretch.packets:
             raise ForgottenError(
                 f"the edge of camera {self._camera} gave nothing in {patience:g} s: look whether "
@@ -188,7 +184,7 @@ class EdgePort:
         self._server.close()
         self._drop_reader()
         self.path.unlink(missing_ok=True)
-        for stretch in list(self._wishes.values()):
+        for stretch in list(self._stretches.values()):
             stretch.done.set()
 
     def _begin(self, first: Record | None) -> Session:
@@ -260,7 +256,7 @@ class EdgePort:
             if reader is None:
                 return False
             try:
-                if not _takes_more(reader, until - monotonic()):
+                if not await_writable(reader, until - monotonic()):
                     return False
                 self._pending = self._pending[reader.send(self._pending) :]
             except BlockingIOError:
@@ -271,13 +267,14 @@ class EdgePort:
         return True
 
     def _reply(self, *, busy: bool) -> EdgeReply:
-        wanted = tuple(one.wish for one in list(self._wishes.values()) if not one.begun)
+        waiting = [one.wanted for one in list(self._stretches.values()) if not one.begun]
         busy = busy or not self._instance
+        wanted = tuple(waiting[:MAX_WANTED])
         return EdgeReply(self._instance, self._next, self._fps, busy, wanted)
 
     def _take_stretch(self, payload: bytes) -> None:
-        stretch = self._wishes.get(int.from_bytes(payload[:4], "big"))
-        if stretch is None or len(payload) < 5:
+        stretch = self._stretches.get(int.from_bytes(payload[:4], "big"))
+        if stretch is None or stretch.done.is_set() or len(payload) < 5:
             return
         stretch.begun = True
         kind, inner = payload[4], payload[5:]
@@ -285,10 +282,12 @@ class EdgePort:
             stretch.parameters = decode_parameters(inner)
         elif kind == PACKET and stretch.parameters is not None:
             packet = SentPacket.decode(inner)
-            stretch.size += len(packet.data)
-            if stretch.size <= LARGEST_STRETCH:
-                stored = packet.stored(packet.order, stretch.parameters, monotonic())
-                stretch.packets.append(stored)
+            stretch.size += len(packet.data) + PACKET_COST
+            if stretch.size > LARGEST_STRETCH:
+                stretch.packets.clear()
+                stretch.done.set()
+                return
+            stretch.packets.append(packet.stored(packet.order, stretch.parameters, monotonic()))
         elif kind == LOST:
             stretch.done.set()
 
@@ -400,17 +399,6 @@ class EdgeConnect:
         """Returns the stream."""
         self._records = self._records or EdgeRecords(self._path)
         return RebuiltStream(self._records, name=self._name)
-
-
-def _takes_more(reader: socket.socket, seconds: float) -> bool:
-    """Waits until more can be written; says whether it can. Numbers of sockets may be any.
-
-    Raises:
-        ValueError: it is closed.
-    """
-    writable = select.poll()
-    writable.register(reader, select.POLLOUT)
-    return bool(writable.poll(1000 * max(0.0, seconds)))
 
 
 def _has_gone(reader: socket.socket) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import select
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -30,6 +29,7 @@ from costream.edge.wire import (
 )
 from costream.errors import SettingsError, SourceError
 from costream.video import Decoding, Stream
+from costream.video.readiness import await_readable
 
 READY_WITHIN = 45.0
 """Seconds to wait for the process that reads the camera: it may just have been started, and after
@@ -181,7 +181,7 @@ class _Sender:
         """Waits until somebody sends."""
         try:
             self._socket.connect(os.fspath(self._path))
-            select.select([self._socket], [], [])
+            await_readable(self._socket)
         except (OSError, ValueError):
             raise SourceError("nobody takes what the camera sends: the service has ended") from None
 
@@ -209,7 +209,7 @@ class _Sender:
         self._socket.close()
 
     def _some(self, size: int) -> bytes:
-        if not select.select([self._socket], [], [], self._silence)[0]:
+        if not await_readable(self._socket, self._silence):
             raise TimeoutError
         try:
             return self._socket.recv(size)

@@ -196,6 +196,7 @@ function factsOf({ status, id }) {
     ["Stream", status.source],
     ["Video", [codecName(status.codec), size, fps].filter(Boolean).join(", ") || "not known yet"],
     ["Motion from", motionWords(status.motion)],
+    ["Decoding", decodingWords(status.frames)],
     [
       "Delay of answers",
       status.lag === null ? null : `${status.lag.toFixed(1)} s after the picture`,
@@ -240,6 +241,14 @@ const motionWords = (motion) =>
     none: "brightness: this codec tells none",
     unused: "nowhere: it is not needed",
   })[motion ?? ""] ?? null;
+
+/** @param {Record<string, number>} frames by why they were decoded, or were not */
+function decodingWords(frames) {
+  const total = Object.values(frames).reduce((sum, count) => sum + count, 0);
+  if (total <= 0) return null;
+  const { still = 0, unreferenced = 0 } = frames;
+  return `${percent((total - still - unreferenced) / total)} of its pictures were decoded`;
+}
 
 /** @param {import("../types.js").CameraStatus} status */
 function lossWords({ reconnects, skipped, damaged }) {
