@@ -201,7 +201,7 @@ class FakeBackend:
             stage_seconds={"decode": 0.01, "prune": 0.002, "vision": 0.08, "prefill": 0.06},
             skipped=2,
             reconnects=1,
-            frames={"start": 6, "change": 24, "audit": 10, "still": 900, "unreferenced": 60},
+            decoding={"start": 6, "change": 24, "audit": 10, "still": 900, "unreferenced": 60},
             rows=1280,
             queued=1,
             savings=Savings(

@@ -37,7 +37,7 @@
  * @property {number} skipped
  * @property {number} reconnects
  * @property {number} damaged
- * @property {Record<string, number>} frames
+ * @property {Record<string, number>} decoding
  * @property {number} rows
  * @property {number} queued
  * @property {Savings} savings

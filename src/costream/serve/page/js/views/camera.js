@@ -196,7 +196,7 @@ function factsOf({ status, id }) {
     ["Stream", status.source],
     ["Video", [codecName(status.codec), size, fps].filter(Boolean).join(", ") || "not known yet"],
     ["Motion from", motionWords(status.motion)],
-    ["Decoding", decodingWords(status.frames)],
+    ["Decoding", decodingWords(status.decoding)],
     [
       "Delay of answers",
       status.lag === null ? null : `${status.lag.toFixed(1)} s after the picture`,
