@@ -214,14 +214,15 @@ NB_MODULE(_bitstream, module) {
           "Begin with a decoded picture, uint8 [height, width]: what follows is compared with it.")
       .def(
           "see",
-          [](Tracker& tracker, const Luma& luma, float step) {
+          [](Tracker& tracker, const Luma& luma, float step, float limit) {
             check(luma);
-            tracker.see(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
-                        static_cast<int>(luma.shape(0)), step);
+            return tracker.see(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                               static_cast<int>(luma.shape(0)), step, limit);
           },
-          "luma"_a, "step"_a,
+          "luma"_a, "step"_a, "limit"_a,
           "A picture is sampled by a rule that keeps 8x8 samples whose mean has changed by more than "
-          "a step since it kept them last.")
+          "a step since it kept them last. Returns the largest difference from where pictures came to rest; above the limit they do "
+          "so here.")
       .def(
           "restart",
           [](Tracker& tracker, const Luma& luma) {

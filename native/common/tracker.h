@@ -28,27 +28,36 @@ class Tracker {
   // A picture is sampled by a rule that keeps cells of 8x8 samples whose mean differs by more than
   // `step` from what it kept of them last, in the light of now. What light does is told by the
   // cells that it doesn't keep: by their sum.
-  void see(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height, float step) {
-    std::vector<float> seen;
-    seen.reserve(static_cast<std::size_t>(width / 8) * static_cast<std::size_t>(height / 8));
-    each_cell(luma, stride, width, height, [&seen](int, int, float mean) { seen.push_back(mean); });
+  //
+  // Returns by how much it differs from the one at which all that is seen came to rest, counted as
+  // difference() counts. Where that is more than the limit, it may come to rest from here.
+  float see(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height, float step,
+            float limit) {
+    const bool known = knows_kept(width, height);
     step_ = step;
-    if (!knows_kept(width, height)) {
-      kept_ = std::move(seen);
+    seen_.clear();
+    each_cell(luma, stride, width, height, [this](int, int, float mean) { seen_.push_back(mean); });
+    if (!known) {
+      kept_ = seen_;
       kept_columns_ = static_cast<std::size_t>(width / 8);
-      return;
+      come_to_rest();
+      return std::numeric_limits<float>::infinity();
     }
     double now = 1, then = 1;
-    for (std::size_t at = 0; at < seen.size(); ++at) {
-      const bool still = std::abs(seen[at] - kept_[at]) <= step;
-      now += still ? seen[at] : 0;
+    for (std::size_t at = 0; at < seen_.size(); ++at) {
+      const bool still = std::abs(seen_[at] - kept_[at]) <= step;
+      now += still ? seen_[at] : 0;
       then += still ? kept_[at] : 0;
     }
     const auto light = static_cast<float>(now / then);
-    for (std::size_t at = 0; at < seen.size(); ++at) {
-      const float kept = kept_[at] * light;
-      kept_[at] = std::abs(seen[at] - kept) > step ? seen[at] : kept;
+    float largest = 0;
+    for (std::size_t at = 0; at < seen_.size(); ++at) {
+      const float kept = kept_[at] * light, by = seen_[at] - rest_[at];
+      kept_[at] = std::abs(seen_[at] - kept) > step ? seen_[at] : kept;
+      largest = std::max(largest, counted(std::abs(by), rest_from_kept_[at] + by));
     }
+    if (largest > limit) come_to_rest();
+    return largest;
   }
 
   // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart. It is
@@ -290,6 +299,12 @@ class Tracker {
     return kept_columns_ == static_cast<std::size_t>(width / 8) &&
            kept_.size() == kept_columns_ * static_cast<std::size_t>(height / 8);
   }
+  // What is seen from here on is compared with what was seen last.
+  void come_to_rest() {
+    rest_ = seen_;
+    rest_from_kept_.resize(seen_.size());
+    for (std::size_t at = 0; at < seen_.size(); ++at) rest_from_kept_[at] = seen_[at] - kept_[at];
+  }
   // The sum of the four blocks of a cell.
   float of_cell(const std::vector<float>& blocks, int column, int row) const {
     const std::size_t upper = index(2 * column, 2 * row), lower = index(2 * column, 2 * row + 1);
@@ -397,6 +412,9 @@ class Tracker {
   std::vector<float> pending_;      // by cell: the first picture, from what was kept of it
   std::vector<float> kept_;         // by whole cell: the mean that a rule kept last
   std::size_t kept_columns_ = 0;    // whole cells in a row
+  // By whole cell: means of what was seen last, and when it came to rest; the latter from what was
+  // kept then.
+  std::vector<float> seen_, rest_, rest_from_kept_;
   float step_ = std::numeric_limits<float>::infinity();  // by which it keeps
   std::vector<std::uint32_t> touched_;  // cells, by the picture at hand
   float worst_ = std::numeric_limits<float>::infinity();

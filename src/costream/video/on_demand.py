@@ -190,6 +190,7 @@ class OnDemand:
             sampled = self.grid is not None and self.grid.opens(time)
             if unit is not None and sampled and self._is_false_alarm(picture):
                 unit.omitted = "still"
+                self._policy.look(LIMIT, LIMIT)
                 yield from self._pass(unit, sampled)
                 if self._may_follow(unit, time):
                     self._rest(picture, unit, shown=False)
@@ -197,7 +198,7 @@ class OnDemand:
             shown = picture.show()
             self._alarm = shown.record.damaged
             self._trust.check(time)
-            if sampled and self._policy.is_near:
+            if sampled:
                 self._see(picture)
             if unit is not None and sampled and self._may_follow(unit, time):
                 self._rest(picture, unit, shown=True)
@@ -207,7 +208,8 @@ class OnDemand:
         if self._policy.state is State.WHOLE or self._follower is None:
             return
         if picture.frame.format.name in PLANAR:
-            self._follower.see(picture)
+            limit = self._trust.limit
+            self._policy.look(self._follower.see(picture, limit), limit)
 
     def _is_past_renewal(self, unit: AccessUnit) -> bool:
         """Whether our reader's parameter sets hold for all pictures from this one on."""
@@ -318,7 +320,7 @@ class OnDemand:
         return self._check(key) and self._follower.difference(limit) <= limit
 
     def _audit(self, key: AccessUnit, time: float) -> Iterator[DecodedFrame]:
-        """Decodes a random access point that is about to be displayed, and shows it if it differs.
+        """Decodes a random access point that is about to be displayed; shows it if it differs.
 
         Where it gave no picture, all that is held has to be decoded.
         """
@@ -328,7 +330,8 @@ class OnDemand:
         if picture is None:
             self._alarm = True
             return
-        if self._trust.audit(time, self._follower.change(picture), expected):
+        change = self._follower.change(picture)
+        if self._trust.audit(time, change, expected) and change <= self._trust.limit:
             self._correct(picture, key)
             return
         self._queue.display_head()
