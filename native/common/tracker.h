@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -35,29 +36,32 @@ class Tracker {
             float limit) {
     const bool known = knows_kept(width, height);
     step_ = step;
-    seen_.clear();
-    each_cell(luma, stride, width, height, [this](int, int, float mean) { seen_.push_back(mean); });
+    seen_.resize(static_cast<std::size_t>(width / 8) * static_cast<std::size_t>(height / 8));
+    float* to = seen_.data();
+    each_cell(luma, stride, width, height, [&to](int, int, float mean) { *to++ = mean; });
     if (!known) {
       kept_ = seen_;
       kept_columns_ = static_cast<std::size_t>(width / 8);
       come_to_rest();
       return std::numeric_limits<float>::infinity();
     }
-    double now = 1, then = 1;
-    for (std::size_t at = 0; at < seen_.size(); ++at) {
+    float now[kLanes] = {1}, then[kLanes] = {1}, largest[kLanes] = {};
+    in_lanes(seen_.size(), [&](std::size_t at, std::size_t lane) {
       const bool still = std::abs(seen_[at] - kept_[at]) <= step;
-      now += still ? seen_[at] : 0;
-      then += still ? kept_[at] : 0;
-    }
-    const auto light = static_cast<float>(now / then);
-    float largest = 0;
-    for (std::size_t at = 0; at < seen_.size(); ++at) {
+      now[lane] += still ? seen_[at] : 0;
+      then[lane] += still ? kept_[at] : 0;
+    });
+    const float light = std::accumulate(now, now + kLanes, 0.0f) /
+                        std::accumulate(then, then + kLanes, 0.0f);
+    in_lanes(seen_.size(), [&](std::size_t at, std::size_t lane) {
       const float kept = kept_[at] * light, by = seen_[at] - rest_[at];
       kept_[at] = std::abs(seen_[at] - kept) > step ? seen_[at] : kept;
-      largest = std::max(largest, counted(std::abs(by), rest_from_kept_[at] + by));
-    }
-    if (largest > limit) come_to_rest();
-    return largest;
+      const float by_now = counted(std::abs(by), rest_from_kept_[at] + by);
+      largest[lane] = largest[lane] < by_now ? by_now : largest[lane];
+    });
+    const float change = *std::max_element(largest, largest + kLanes);
+    if (change > limit) come_to_rest();
+    return change;
   }
 
   // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart. It is
@@ -170,18 +174,12 @@ class Tracker {
   // see() at least where it has come to differ by more from what was kept of it, and not by a hair.
   float difference() const {
     if (failed()) return worst_;
-    // Eight maxima side by side: compilers make vectors of these.
-    constexpr std::size_t kWide = 8;
-    float largest[kWide] = {};
-    std::size_t at = 0;
-    for (; at + kWide <= cells_.size(); at += kWide) {
-      for (std::size_t i = 0; i < kWide; ++i) {
-        const float by = counted(at + i);
-        largest[i] = largest[i] < by ? by : largest[i];
-      }
-    }
-    for (; at < cells_.size(); ++at) largest[0] = std::max(largest[0], counted(at));
-    return *std::max_element(largest, largest + kWide);
+    float largest[kLanes] = {};
+    in_lanes(cells_.size(), [&](std::size_t at, std::size_t lane) {
+      const float by = counted(at);
+      largest[lane] = largest[lane] < by ? by : largest[lane];
+    });
+    return *std::max_element(largest, largest + kLanes);
   }
   float worst() const { return worst_; }
   int columns() const { return columns_; }
@@ -322,18 +320,31 @@ class Tracker {
       for (int column = 0; column < columns_; ++column)
         cells_[cell(column, row)] += base_[index(column, row)] + delta_[index(column, row)];
   }
+  // Calls `use` with each of so many indices and the lane of a sum or maximum that it adds to:
+  // compilers make vectors of lanes side by side.
+  static constexpr std::size_t kLanes = 8;
+  template <typename Use>
+  static void in_lanes(std::size_t count, Use use) {
+    std::size_t at = 0;
+    for (; at + kLanes <= count; at += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; ++lane) use(at + lane, lane);
+    for (; at < count; ++at) use(at, 0);
+  }
   // Calls `use` with column, row and mean of each whole cell.
   template <typename Use>
   static void each_cell(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height,
                         Use use) {
     std::vector<std::uint16_t> down(8 * static_cast<std::size_t>(width / 8));
+    const std::size_t samples = down.size();
     for (int row = 0; row < height / 8; ++row) {
-      // Columns first: compilers make vectors of these.
-      std::fill(down.begin(), down.end(), std::uint16_t{0});
-      for (int y = 0; y < 8; ++y) {
-        const std::uint8_t* const line = luma + (8 * row + y) * stride;
-        for (std::size_t x = 0; x < down.size(); ++x)
-          down[x] = static_cast<std::uint16_t>(down[x] + line[x]);
+      // Columns first, all lines at once: compilers make vectors of this.
+      const std::uint8_t* const line = luma + 8 * row * stride;
+      std::uint16_t* const to = down.data();
+      for (std::size_t x = 0; x < samples; ++x) {
+        const std::uint8_t* const at = line + x;
+        const int upper = at[0] + at[stride] + at[2 * stride] + at[3 * stride];
+        const int lower = at[4 * stride] + at[5 * stride] + at[6 * stride] + at[7 * stride];
+        to[x] = static_cast<std::uint16_t>(upper + lower);
       }
       for (int column = 0; column < width / 8; ++column) {
         const std::uint16_t* const eight = down.data() + 8 * column;

@@ -72,7 +72,7 @@ class Policy:
         self._saved = False
         self._seen = 0  # ticks with a picture
         self._rest = -1  # still ones in a row; -1: something moves
-        self._patience = 1  # still ones that it takes
+        self._patience = 0  # still ones that it takes
         self._restarts = self._bounds = 0  # to wait for; waited for the last time
 
     def reach_restart(self) -> None:

@@ -80,8 +80,8 @@ class Follower:
         return True
 
     def is_restart(self, unit: AccessUnit) -> bool:
-        """Whether all that follows in decoding and display order can be decoded from a unit."""
-        return unit.packet.is_keyframe and self._units.standing(memoryview(unit.packet)).restart
+        """Whether all that follows in decoding and display order can be decoded from a key frame."""
+        return self._units.standing(memoryview(unit.packet)).restart
 
     def is_reference(self, unit: AccessUnit) -> bool:
         """Whether others may be predicted from a unit."""

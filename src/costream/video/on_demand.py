@@ -103,8 +103,10 @@ class OnDemand:
                 yield from self._decode_plainly(unit)
             elif self._policy.state is State.FOLLOWING:
                 yield from self._hold(unit)
+            elif self._is_omitted(unit):
+                unit.omitted = "unreferenced"
             else:
-                yield from self._watch(unit)
+                yield from self._show(self._sent(unit, self._policy.reason))
 
     # Arrival
 
@@ -129,8 +131,8 @@ class OnDemand:
         last, self._dts = self._dts, packet.dts
         step = (dts - last) * self._base if last is not None else 0.0
         self._alarm |= coded.corrupt or self._decoder.is_damaged or not 0 <= step <= MAX_STEP
-        unit.restart = follower.is_restart(unit)
-        if unit.restart:
+        if packet.is_keyframe and follower.is_restart(unit):
+            unit.restart = True
             self._policy.reach_restart()
         self._queue.file(unit)
         return True
@@ -148,12 +150,12 @@ class OnDemand:
 
     # Decoding
 
-    def _watch(self, unit: AccessUnit) -> Iterator[DecodedFrame]:
+    def _is_omitted(self, unit: AccessUnit) -> bool:
+        """Whether nobody needs a unit's picture: no other is predicted from it, nor is it sampled."""
+        if not self._reorders:
+            return False
         assert self._follower is not None
-        if self._reorders and not self._follower.is_reference(unit) and self._is_unsampled(unit):
-            unit.omitted = "unreferenced"
-            return
-        yield from self._show(self._sent(unit, self._policy.reason))
+        return not self._follower.is_reference(unit) and self._is_unsampled(unit)
 
     def _sent(self, unit: AccessUnit, reason: Reason) -> list[DecodedPicture]:
         """Decodes a unit; returns the pictures that come out."""
