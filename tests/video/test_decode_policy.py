@@ -85,13 +85,29 @@ def test_still_ticks_are_counted_in_a_row():
 
 def test_where_all_that_is_held_is_decoded_in_the_end_following_waits_for_longer():
     policy, pauses = following(), []
+    policy.reach_restart()
     for _ in range(9):
         for _ in range(SETTLED):
             policy.still()
+        policy.reach_restart()
         policy.wake("change", urgent=False)
         policy.caught_up()
         pauses.append(ticks_until_followed(policy))
     assert pauses == [1, 2, 4, 8, 16, 32, 64, MAX_WASTE, MAX_WASTE]
+
+
+def test_the_farther_the_next_random_access_point_the_longer_a_stream_has_to_be_still():
+    far, near = following(), following()
+    for policy in (far, near):
+        for _ in range(40 - FIRST):
+            policy.still()
+        policy.reach_restart()
+    for _ in range(30):
+        near.still()
+    for policy, ticks in ((far, 8), (near, 2)):
+        policy.wake("change", urgent=False)
+        policy.caught_up()
+        assert ticks_until_followed(policy) == ticks
 
 
 def test_where_all_has_to_be_decoded_it_is_not_followed_in_the_midst():

@@ -18,6 +18,10 @@ FIRST = 6
 """Ticks that are decoded before a stream is followed at all: how much a stream flickers is told by
 pictures one after the other."""
 
+FORESIGHT = 4
+"""Times as long as it was still a stream may well stay still: what is held is saved if it stays so
+until a random access point."""
+
 MAX_WASTE = 128
 """The same where following saved nothing, since all that was held had to be decoded."""
 
@@ -74,10 +78,12 @@ class Policy:
         self._rest = -1  # still ones in a row; -1: something moves
         self._patience = 0  # still ones that it takes
         self._restarts = self._bounds = 0  # to wait for; waited for the last time
+        self._since = self._period = 0  # ticks since a random access point; between the last two
 
     def reach_restart(self) -> None:
         """Notes that a random access point arrived."""
         self._restarts = max(0, self._restarts - 1)
+        self._period, self._since = self._since, 0
 
     def save(self) -> None:
         """Notes that units were dropped undecoded."""
@@ -86,6 +92,7 @@ class Policy:
     def still(self) -> None:
         """Notes a tick in which nothing changed."""
         self._quiet += 1
+        self._since += 1
 
     def look(self, change: float, limit: float) -> None:
         """Notes that a tick's picture was decoded.
@@ -96,6 +103,7 @@ class Policy:
                 been followed from there.
         """
         self._seen += 1
+        self._since += 1
         if change <= limit:
             self._rest = max(self._rest, 0) + 1
         else:
@@ -105,7 +113,16 @@ class Policy:
         """Whether units may be followed from the picture of this tick on."""
         if self.state is State.WHOLE or self.is_urgent or self._restarts:
             return False
-        return self._seen >= FIRST and self._rest >= self._patience
+        return self._seen >= FIRST and self._rest >= self._still_ticks
+
+    @property
+    def _still_ticks(self) -> int:
+        """Still ticks in a row that it takes to follow."""
+        if not self._patience:
+            return 0
+        # Where the next random access point is overdue, it may take as long again.
+        ahead = self._period - self._since if self._since < self._period else self._since
+        return max(self._patience, min(ahead // FORESIGHT, MAX_PAUSE))
 
     def follow(self) -> None:
         """Holds and follows units from now on."""
