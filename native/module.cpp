@@ -221,8 +221,8 @@ NB_MODULE(_bitstream, module) {
           },
           "luma"_a, "step"_a, "limit"_a,
           "A picture is sampled by a rule that keeps 8x8 samples whose mean has changed by more than "
-          "a step since it kept them last. Returns the largest difference from where pictures came to rest; above the limit they do "
-          "so here.")
+          "a step since it kept them last. Returns like difference, but from the picture at which what "
+          "is seen came to rest: this one if it differs by more than the limit.")
       .def(
           "restart",
           [](Tracker& tracker, const Luma& luma) {

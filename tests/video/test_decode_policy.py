@@ -3,7 +3,6 @@
 from costream.video.decode_policy import FIRST, LIGHT, MAX_PAUSE, MAX_WASTE, SETTLED, Policy, State
 from costream.video.trust import LIMIT
 
-
 STILL, LIT, MOVING = 1.0, LIMIT + 1, 2 * LIGHT
 
 

@@ -296,6 +296,21 @@ def test_other_streams_are_decoded_whole_and_it_is_said_once(
     assert len([r for r in caplog.records if "is decoded whole" in r.message]) == 1
 
 
+def test_pictures_of_another_format_are_decoded_whole_by_name(tmp_path):
+    path = encode(tmp_path / "wide.mp4", hall(60), rate=RATE, pixels="yuv422p")
+    with Stream(path, motion=False, decode="auto") as stream:
+        assert not any(sample.reused for sample in stream.samples(FPS))
+        assert stream.why_whole == "its pictures are yuv422p"
+
+
+def test_after_a_visit_a_stream_is_followed_again_at_once(tmp_path):
+    visits = [(start, start + 20) for start in range(83, 600, 80)]
+    full, found, health = read(make(tmp_path / "visits.mp4", hall(600, visits), gop=10))
+    assert_alike(full, found)
+    # Somebody is there in a quarter of the frames.
+    assert health.decoding.share < 0.45
+
+
 def test_evidence_is_whole_though_pictures_are_not_decoded(tmp_path):
     path = make(tmp_path / "quiet.mp4", hall(150, ((90, 110),)))
     with Stream(path, decode="all") as stream:

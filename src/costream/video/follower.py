@@ -80,7 +80,7 @@ class Follower:
         return True
 
     def is_restart(self, unit: AccessUnit) -> bool:
-        """Whether all that follows in decoding and display order can be decoded from a key frame."""
+        """Whether all that follows a key frame, decoded and displayed, can be decoded from it."""
         return self._units.standing(memoryview(unit.packet)).restart
 
     def is_reference(self, unit: AccessUnit) -> bool:

@@ -151,7 +151,7 @@ class OnDemand:
     # Decoding
 
     def _is_omitted(self, unit: AccessUnit) -> bool:
-        """Whether nobody needs a unit's picture: no other is predicted from it, nor is it sampled."""
+        """Whether no other is predicted from a unit, and no sample is taken of it."""
         if not self._reorders:
             return False
         assert self._follower is not None
@@ -209,9 +209,14 @@ class OnDemand:
     def _see(self, picture: DecodedPicture) -> None:
         if self._policy.state is State.WHOLE or self._follower is None:
             return
-        if picture.frame.format.name in PLANAR:
+        if self._is_planar(picture):
             limit = self._trust.limit
             self._policy.look(self._follower.see(picture, limit), limit)
+
+    def _is_planar(self, picture: DecodedPicture) -> bool:
+        """Whether a picture can be followed; if not, the stream is decoded whole."""
+        name = picture.frame.format.name
+        return name in PLANAR or self._give_up(f"its pictures are {name}")
 
     def _is_past_renewal(self, unit: AccessUnit) -> bool:
         """Whether our reader's parameter sets hold for all pictures from this one on."""
@@ -228,8 +233,7 @@ class OnDemand:
 
     def _rest(self, picture: DecodedPicture, unit: AccessUnit, *, shown: bool) -> None:
         """Follows a picture that was decoded."""
-        if picture.frame.format.name not in PLANAR:
-            self._give_up(f"its pictures are {picture.frame.format.name}")
+        if not self._is_planar(picture):
             return
         assert self._follower is not None
         # Sent, but not displayed yet.
