@@ -214,14 +214,15 @@ NB_MODULE(_bitstream, module) {
           "Begin with a decoded picture, uint8 [height, width]: what follows is compared with it.")
       .def(
           "see",
-          [](Tracker& tracker, const Luma& luma, float step) {
+          [](Tracker& tracker, const Luma& luma, float step, float limit) {
             check(luma);
-            tracker.see(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
-                        static_cast<int>(luma.shape(0)), step);
+            return tracker.see(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
+                               static_cast<int>(luma.shape(0)), step, limit);
           },
-          "luma"_a, "step"_a,
+          "luma"_a, "step"_a, "limit"_a,
           "A picture is sampled by a rule that keeps 8x8 samples whose mean has changed by more than "
-          "a step since it kept them last.")
+          "a step since it kept them last. Returns like difference, but from the picture at which what "
+          "is seen came to rest: this one if it differs by more than the limit.")
       .def(
           "restart",
           [](Tracker& tracker, const Luma& luma) {

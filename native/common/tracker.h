@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -28,27 +29,39 @@ class Tracker {
   // A picture is sampled by a rule that keeps cells of 8x8 samples whose mean differs by more than
   // `step` from what it kept of them last, in the light of now. What light does is told by the
   // cells that it doesn't keep: by their sum.
-  void see(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height, float step) {
-    std::vector<float> seen;
-    seen.reserve(static_cast<std::size_t>(width / 8) * static_cast<std::size_t>(height / 8));
-    each_cell(luma, stride, width, height, [&seen](int, int, float mean) { seen.push_back(mean); });
+  //
+  // Returns by how much it differs from the one at which all that is seen came to rest, counted as
+  // difference() counts. Where that is more than the limit, it may come to rest from here.
+  float see(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height, float step,
+            float limit) {
+    const bool known = knows_kept(width, height);
     step_ = step;
-    if (!knows_kept(width, height)) {
-      kept_ = std::move(seen);
+    seen_.resize(static_cast<std::size_t>(width / 8) * static_cast<std::size_t>(height / 8));
+    float* to = seen_.data();
+    each_cell(luma, stride, width, height, [&to](int, int, float mean) { *to++ = mean; });
+    if (!known) {
+      kept_ = seen_;
       kept_columns_ = static_cast<std::size_t>(width / 8);
-      return;
+      come_to_rest();
+      return std::numeric_limits<float>::infinity();
     }
-    double now = 1, then = 1;
-    for (std::size_t at = 0; at < seen.size(); ++at) {
-      const bool still = std::abs(seen[at] - kept_[at]) <= step;
-      now += still ? seen[at] : 0;
-      then += still ? kept_[at] : 0;
-    }
-    const auto light = static_cast<float>(now / then);
-    for (std::size_t at = 0; at < seen.size(); ++at) {
-      const float kept = kept_[at] * light;
-      kept_[at] = std::abs(seen[at] - kept) > step ? seen[at] : kept;
-    }
+    float now[kLanes] = {1}, then[kLanes] = {1}, largest[kLanes] = {};
+    in_lanes(seen_.size(), [&](std::size_t at, std::size_t lane) {
+      const bool still = std::abs(seen_[at] - kept_[at]) <= step;
+      now[lane] += still ? seen_[at] : 0;
+      then[lane] += still ? kept_[at] : 0;
+    });
+    const float light = std::accumulate(now, now + kLanes, 0.0f) /
+                        std::accumulate(then, then + kLanes, 0.0f);
+    in_lanes(seen_.size(), [&](std::size_t at, std::size_t lane) {
+      const float kept = kept_[at] * light, by = seen_[at] - rest_[at];
+      kept_[at] = std::abs(seen_[at] - kept) > step ? seen_[at] : kept;
+      const float by_now = counted(std::abs(by), rest_from_kept_[at] + by);
+      largest[lane] = largest[lane] < by_now ? by_now : largest[lane];
+    });
+    const float change = *std::max_element(largest, largest + kLanes);
+    if (change > limit) come_to_rest();
+    return change;
   }
 
   // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart. It is
@@ -161,18 +174,12 @@ class Tracker {
   // see() at least where it has come to differ by more from what was kept of it, and not by a hair.
   float difference() const {
     if (failed()) return worst_;
-    // Eight maxima side by side: compilers make vectors of these.
-    constexpr std::size_t kWide = 8;
-    float largest[kWide] = {};
-    std::size_t at = 0;
-    for (; at + kWide <= cells_.size(); at += kWide) {
-      for (std::size_t i = 0; i < kWide; ++i) {
-        const float by = counted(at + i);
-        largest[i] = largest[i] < by ? by : largest[i];
-      }
-    }
-    for (; at < cells_.size(); ++at) largest[0] = std::max(largest[0], counted(at));
-    return *std::max_element(largest, largest + kWide);
+    float largest[kLanes] = {};
+    in_lanes(cells_.size(), [&](std::size_t at, std::size_t lane) {
+      const float by = counted(at);
+      largest[lane] = largest[lane] < by ? by : largest[lane];
+    });
+    return *std::max_element(largest, largest + kLanes);
   }
   float worst() const { return worst_; }
   int columns() const { return columns_; }
@@ -290,6 +297,12 @@ class Tracker {
     return kept_columns_ == static_cast<std::size_t>(width / 8) &&
            kept_.size() == kept_columns_ * static_cast<std::size_t>(height / 8);
   }
+  // What is seen from here on is compared with what was seen last.
+  void come_to_rest() {
+    rest_ = seen_;
+    rest_from_kept_.resize(seen_.size());
+    for (std::size_t at = 0; at < seen_.size(); ++at) rest_from_kept_[at] = seen_[at] - kept_[at];
+  }
   // The sum of the four blocks of a cell.
   float of_cell(const std::vector<float>& blocks, int column, int row) const {
     const std::size_t upper = index(2 * column, 2 * row), lower = index(2 * column, 2 * row + 1);
@@ -307,18 +320,31 @@ class Tracker {
       for (int column = 0; column < columns_; ++column)
         cells_[cell(column, row)] += base_[index(column, row)] + delta_[index(column, row)];
   }
+  // Calls `use` with each of so many indices and the lane of a sum or maximum that it adds to:
+  // compilers make vectors of lanes side by side.
+  static constexpr std::size_t kLanes = 8;
+  template <typename Use>
+  static void in_lanes(std::size_t count, Use use) {
+    std::size_t at = 0;
+    for (; at + kLanes <= count; at += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; ++lane) use(at + lane, lane);
+    for (; at < count; ++at) use(at, 0);
+  }
   // Calls `use` with column, row and mean of each whole cell.
   template <typename Use>
   static void each_cell(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height,
                         Use use) {
     std::vector<std::uint16_t> down(8 * static_cast<std::size_t>(width / 8));
+    const std::size_t samples = down.size();
     for (int row = 0; row < height / 8; ++row) {
-      // Columns first: compilers make vectors of these.
-      std::fill(down.begin(), down.end(), std::uint16_t{0});
-      for (int y = 0; y < 8; ++y) {
-        const std::uint8_t* const line = luma + (8 * row + y) * stride;
-        for (std::size_t x = 0; x < down.size(); ++x)
-          down[x] = static_cast<std::uint16_t>(down[x] + line[x]);
+      // Columns first, all lines at once: compilers make vectors of this.
+      const std::uint8_t* const line = luma + 8 * row * stride;
+      std::uint16_t* const to = down.data();
+      for (std::size_t x = 0; x < samples; ++x) {
+        const std::uint8_t* const at = line + x;
+        const int upper = at[0] + at[stride] + at[2 * stride] + at[3 * stride];
+        const int lower = at[4 * stride] + at[5 * stride] + at[6 * stride] + at[7 * stride];
+        to[x] = static_cast<std::uint16_t>(upper + lower);
       }
       for (int column = 0; column < width / 8; ++column) {
         const std::uint16_t* const eight = down.data() + 8 * column;
@@ -397,6 +423,9 @@ class Tracker {
   std::vector<float> pending_;      // by cell: the first picture, from what was kept of it
   std::vector<float> kept_;         // by whole cell: the mean that a rule kept last
   std::size_t kept_columns_ = 0;    // whole cells in a row
+  // By whole cell: means of what was seen last, and when it came to rest; the latter from what was
+  // kept then.
+  std::vector<float> seen_, rest_, rest_from_kept_;
   float step_ = std::numeric_limits<float>::infinity();  // by which it keeps
   std::vector<std::uint32_t> touched_;  // cells, by the picture at hand
   float worst_ = std::numeric_limits<float>::infinity();

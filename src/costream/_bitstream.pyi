@@ -110,10 +110,12 @@ class Picture:
 class Tracker:
     """Follows the mean luma of a decoded picture's blocks through others that are not decoded."""
 
-    def see(self, luma: npt.NDArray[np.uint8], step: float) -> None:
+    def see(self, luma: npt.NDArray[np.uint8], step: float, limit: float) -> float:
         """A picture is sampled by a rule that keeps what has changed by more than a step.
 
         That is: 8x8 samples whose mean differs by more from what it was when they were kept last.
+        Returns like `difference`, but from the picture at which what is seen came to rest: this one
+        if it differs by more than the limit. It is inf where none of this size was seen before.
         """
     def start(self, luma: npt.NDArray[np.uint8]) -> None:
         """What follows is compared with a picture, [height, width] with contiguous rows."""

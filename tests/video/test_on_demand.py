@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from costream.video import Stream, on_demand, trust, unit_queue
+from costream.video.decode_policy import FIRST
+from costream.video.follower import BLIND
 from costream.video.nal import UNKNOWN, Standing, UnitReader
 from costream.video.on_demand import OnDemand
 from tests.video.encode import encode, panning, texture
@@ -187,7 +189,7 @@ def test_a_key_frame_lets_go_of_what_was_held_before(tmp_path, monkeypatch):
 
 def test_a_false_alarm_after_a_key_frame_costs_that_frame_alone(tmp_path, monkeypatch):
     """Coding noise of key frames that were not decoded looks like change in what follows."""
-    path = make(tmp_path / "quiet.mp4", hall(300, noise=1.6), gop=25, crf="23")
+    path = make(tmp_path / "quiet.mp4", hall(300, noise=1.7), gop=25, crf="23")
     full, found, health = read(path)
     assert_alike(full, found)
     monkeypatch.setattr(OnDemand, "_check", lambda self, key: False)
@@ -286,12 +288,27 @@ def test_other_streams_are_decoded_whole_and_it_is_said_once(
     )
     with caplog.at_level(logging.INFO, logger="costream"):
         full, found, health = read(path)
-    known = 2 * FPS  # until then ticks may be passed that were decoded, and had not changed
+    known = FIRST + BLIND  # until then ticks may be passed that were decoded, and had not changed
     assert not any(sample.reused for sample in found[known:])
     assert_alike(full[:known], found[:known])
     assert_alike(full[known:], found[known:], 0)
     assert health.undecoded <= 2 * RATE
     assert len([r for r in caplog.records if "is decoded whole" in r.message]) == 1
+
+
+def test_pictures_of_another_format_are_decoded_whole_by_name(tmp_path):
+    path = encode(tmp_path / "wide.mp4", hall(60), rate=RATE, pixels="yuv422p")
+    with Stream(path, motion=False, decode="auto") as stream:
+        assert not any(sample.reused for sample in stream.samples(FPS))
+        assert stream.why_whole == "its pictures are yuv422p"
+
+
+def test_after_a_visit_a_stream_is_followed_again_at_once(tmp_path):
+    visits = [(start, start + 20) for start in range(83, 600, 80)]
+    full, found, health = read(make(tmp_path / "visits.mp4", hall(600, visits), gop=10))
+    assert_alike(full, found)
+    # Somebody is there in a quarter of the frames.
+    assert health.decoding.share < 0.45
 
 
 def test_evidence_is_whole_though_pictures_are_not_decoded(tmp_path):

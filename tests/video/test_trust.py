@@ -5,6 +5,7 @@ import pytest
 from costream.video.trust import (
     AUDIT,
     HOLD_OFF,
+    KEPT,
     LEAST_LIMIT,
     LIMIT,
     MAX_AUDIT,
@@ -43,7 +44,7 @@ def test_light_that_adds_up_is_no_reason_to_decode_the_next_key_frame():
     for time in range(5):
         assert trust.audit(float(time), 1.0, 1.0)
     trust.change(LIMIT + 0.5)
-    assert not trust.audit(4.0, LIMIT + 0.5, LIMIT - 0.5)
+    assert not trust.audit(4.0, KEPT + 0.5, LIMIT - 0.5)
     assert not trust.is_audit_due(5.0)
     assert trust.is_audit_due(4.0 + 8 * AUDIT + 0.1)
 

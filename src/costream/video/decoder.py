@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import av
 import av.error
@@ -277,7 +276,6 @@ class Decoder:
         )
         if coded.duration and not self._packets_sent:
             self._timing.rate = 1 / coded.duration
-        packet.opaque = coded
         self._references.send(coded)
         self._packets_sent += 1
         return AccessUnit(self, packet, coded, self._timing.seconds(packet.pts))
@@ -308,8 +306,8 @@ class Decoder:
             self._decoded[reason] += 1
             if unit.is_displayed and unit.omitted is not None:
                 self._decoded[unit.omitted] -= 1
-        order = unit.coded.order
-        self._sent[order] = unit
+        unit.packet.opaque = unit.coded
+        self._sent[unit.coded.order] = unit
         if len(self._sent) > MAX_DELAY:
             self._sent.pop(next(iter(self._sent)))
         return self._pictures(unit.packet)
@@ -390,7 +388,7 @@ class Decoder:
         if self.fields is not None and coded is not None:
             size, lost = self.fields.take()
             duration = None if coded.duration is None else 2 * coded.duration
-            coded = replace(coded, size=coded.size + size, duration=duration)
+            coded = coded._replace(size=coded.size + size, duration=duration)
             damaged |= lost
         return self._show(coded, kind, self.time_shown(frame), damaged, frame, count, vectors)
 

@@ -80,8 +80,8 @@ class Follower:
         return True
 
     def is_restart(self, unit: AccessUnit) -> bool:
-        """Whether all that follows in decoding and display order can be decoded from a unit."""
-        return unit.packet.is_keyframe and self._units.standing(memoryview(unit.packet)).restart
+        """Whether all that follows a key frame, decoded and displayed, can be decoded from it."""
+        return self._units.standing(memoryview(unit.packet)).restart
 
     def is_reference(self, unit: AccessUnit) -> bool:
         """Whether others may be predicted from a unit."""
@@ -100,13 +100,17 @@ class Follower:
 
     # What is known
 
-    def see(self, picture: DecodedPicture) -> None:
+    def see(self, picture: DecodedPicture, limit: float) -> float:
         """Notes that a picture is sampled, whose format is one of :data:`PLANAR`.
+
+        Returns by how much it differs from the one at which pictures came to rest: from itself on,
+        where that is more than the limit. Infinity: none was seen before, or of another size.
 
         What changes from the picture shown last is added to what had changed by then, but too
         little to be kept: a change that is in the making must not be taken for a state of rest.
         """
-        self._tracker.see(picture.luma(), KEPT / self._of(picture))
+        scale = self._of(picture)
+        return self._tracker.see(picture.luma(), KEPT / scale, limit / scale) * scale
 
     def start(self, picture: DecodedPicture, ahead: Iterable[AccessUnit]) -> None:
         """Begins with a picture that is shown, and was seen.

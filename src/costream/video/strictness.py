@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import av
 from av.codec.context import CodecContext
 from av.packet import Packet
@@ -52,5 +50,5 @@ class LenientDecoder:
             FFmpegError: nothing can be decoded.
         """
         if isinstance(packet.opaque, Coded):
-            packet.opaque = replace(packet.opaque, corrupt=True)
+            packet.opaque = packet.opaque._replace(corrupt=True)
         return self._context.decode(packet)

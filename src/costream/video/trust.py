@@ -83,13 +83,12 @@ class Trust:
                 light, and was seen to come.
         """
         self.check(time)
-        agreed = change <= LIMIT
-        if agreed:
+        if change <= LIMIT:
             self._interval = min(2 * self._interval, MAX_AUDIT) or AUDIT
             self.limit = min(self.limit * _RAISE, LIMIT)
         elif change > expected + SURPRISE:
             self._interval = 0.0
-        return agreed
+        return change < KEPT
 
     def change(self, by: float) -> None:
         """Notes that a picture was shown which differs by so many steps of 255 from the one before.
