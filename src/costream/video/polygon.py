@@ -49,6 +49,10 @@ def checked_polygon(points: Iterable[Sequence[float]], what: str) -> Polygon:
     return polygon
 
 
+_HAIR = 1e-9
+"""Share of the picture's width that is as good as nothing."""
+
+
 def touched(
     polygon: Polygon, cells: tuple[int, int], extent: tuple[float, float] | None = None
 ) -> Bools:
@@ -71,7 +75,7 @@ def touched(
     turns = np.zeros_like(marks)
     for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         upper, lower = (one, other) if one[1] <= other[1] else (other, one)
-        _mark_edge(marks, upper, lower)
+        _mark_edge(marks, upper, lower, _HAIR * wide)
         _mark_crossings(turns, upper, lower)
     on_edge = marks.cumsum(axis=1, dtype=Counts) > 0
     inside = turns.cumsum(axis=1, dtype=Counts) % 2 == 1
@@ -79,15 +83,18 @@ def touched(
     return found
 
 
-def _mark_edge(marks: npt.NDArray[Counts], upper: Corner, lower: Corner) -> None:
-    """Counts, row by row, where the cells begin and end that an edge runs through."""
+def _mark_edge(marks: npt.NDArray[Counts], upper: Corner, lower: Corner, hair: float) -> None:
+    """Counts, row by row, where the cells begin and end that an edge runs through.
+
+    By less than a hair it runs through none: coarse and fine cells have to agree on their borders.
+    """
     rows, cols = marks.shape[0], marks.shape[1] - 1
     row = np.arange(max(0, int(np.floor(upper[1]))), min(rows, int(np.ceil(lower[1]))))
     ends = [_x_at(upper, lower, np.clip(y, upper[1], lower[1])) for y in (row, row + 1)]
     if upper[1] == lower[1]:
         ends = [np.full(len(row), end[0]) for end in (upper, lower)]
-    first = np.maximum(np.floor(np.minimum(*ends)).astype(np.int64), 0)
-    behind = np.minimum(np.ceil(np.maximum(*ends)).astype(np.int64), cols)
+    first = np.maximum(np.floor(np.minimum(*ends) + hair).astype(np.int64), 0)
+    behind = np.minimum(np.ceil(np.maximum(*ends) - hair).astype(np.int64), cols)
     some = first < behind
     np.add.at(marks, (row[some], first[some]), 1)
     np.add.at(marks, (row[some], behind[some]), -1)
@@ -105,8 +112,9 @@ def _x_at(upper: Corner, lower: Corner, y: npt.NDArray[Any]) -> npt.NDArray[np.f
     """Where an edge is at some heights between its ends."""
     length = lower[1] - upper[1]
     share = (y - upper[1]) / length if length else np.zeros(len(y))
-    x: npt.NDArray[np.float64] = upper[0] * (1 - share) + lower[0] * share
-    return x
+    # Exact for upright edges, and never beyond an end: either may lie on the border of a cell.
+    x: npt.NDArray[np.float64] = upper[0] + (lower[0] - upper[0]) * share
+    return np.clip(x, min(upper[0], lower[0]), max(upper[0], lower[0]))
 
 
 def _spread(polygon: Polygon) -> float:
