@@ -232,16 +232,6 @@ NB_MODULE(_bitstream, module) {
           },
           "luma"_a, "Go on from a later picture, decoded; what follows is compared as before.")
       .def(
-          "surprise",
-          [](const Tracker& tracker, const Luma& luma) {
-            check(luma);
-            return tracker.surprise(luma.data(), luma.stride(0), static_cast<int>(luma.shape(1)),
-                                    static_cast<int>(luma.shape(0)));
-          },
-          "luma"_a,
-          "The largest difference of the mean of 8x8 samples from what is expected by now; inf "
-          "where nothing is.")
-      .def(
           "change",
           [](const Tracker& tracker, const Luma& luma) {
             check(luma);

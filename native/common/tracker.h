@@ -113,19 +113,6 @@ class Tracker {
     return largest;
   }
 
-  // The largest difference of the mean of 8x8 samples of a decoded picture from what is expected by
-  // now; infinity where nothing is.
-  float surprise(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
-    if (failed() || width != width_ || height != height_)
-      return std::numeric_limits<float>::infinity();
-    float largest = 0;
-    each_cell(luma, stride, width, height, [&](int column, int row, float mean) {
-      const float expected = of_cell(last_, column, row) + of_cell(delta_, column, row);
-      largest = std::max(largest, std::abs(mean - expected / 4));
-    });
-    return largest;
-  }
-
   // An intra picture follows that isn't reported, but looks like the one before as far as is known.
   // The error of its coding isn't known, and what comes after makes up for it, over and over: only
   // the means of 32x32 samples, in which it cancels, are carried on.

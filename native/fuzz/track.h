@@ -26,12 +26,15 @@ class Tracked {
 
   template <typename Reader>
   void track(Reader& reader, const std::uint8_t* packet, std::size_t size) {
-    if (tracker_.failed()) tracker_.start(luma_.data(), width_, width_, height_);
+    if (tracker_.failed()) {
+      tracker_.see(luma_.data(), width_, width_, height_, 5, 4);
+      tracker_.start(luma_.data(), width_, width_, height_);
+    }
     reader.track(packet, size, tracker_);
     if (!(tracker_.worst() >= 0)) std::abort();
     if (tracker_.failed()) return;
-    const float surprise = tracker_.surprise(luma_.data(), width_, width_, height_);
-    if (!std::isfinite(surprise) || !std::isfinite(tracker_.difference())) std::abort();
+    const float change = tracker_.change(luma_.data(), width_, width_, height_);
+    if (!std::isfinite(change) || !std::isfinite(tracker_.difference())) std::abort();
     for (const float delta : tracker_.deltas())
       if (!(std::abs(delta) <= 256)) std::abort();
     if (++packets_ % 8 == 0) tracker_.carry();

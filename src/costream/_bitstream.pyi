@@ -121,11 +121,6 @@ class Tracker:
         """What follows is compared with a picture, [height, width] with contiguous rows."""
     def restart(self, luma: npt.NDArray[np.uint8]) -> None:
         """Go on from a later picture, decoded; what follows is compared as before."""
-    def surprise(self, luma: npt.NDArray[np.uint8]) -> float:
-        """Largest difference of the mean of 8x8 samples of a picture from what is expected by now.
-
-        It is inf where nothing is.
-        """
     def change(self, luma: npt.NDArray[np.uint8]) -> float:
         """Like `difference`, of a decoded picture; inf where it is not of the first one's size."""
     def carry(self) -> None:

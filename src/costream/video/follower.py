@@ -158,10 +158,6 @@ class Follower:
         """Returns by how much a decoded picture differs: nothing of it is an estimate."""
         return self._tracker.change(picture.luma()) * self._scale
 
-    def surprise(self, picture: DecodedPicture) -> float:
-        """Returns by how much a decoded picture differs from what is known by now."""
-        return self._tracker.surprise(picture.luma()) * self._scale
-
     def _tell(self, limit: float, before: AccessUnit | None) -> None:
         """Tells the tracker what is new."""
         fresh, self._fresh = self._fresh, []
