@@ -118,6 +118,8 @@ def test_a_camera_is_paused_and_resumed(service: Service, enter: Enter) -> None:
     visitor = enter(service)
     page = visitor.open()
     visitor.log_in()
+    page.reload()
+    expect(tile(page, "camera-1")).to_contain_text("Watching")
     tile(page, "camera-1").get_by_role("link").click()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_focused()

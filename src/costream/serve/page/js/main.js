@@ -43,17 +43,18 @@ function standing() {
   return [loaded, session.change, isLockedOut(), page === "cameras" && knows(id)].join();
 }
 
+/** What decided which view is open now. */
+let stood = "";
+
 const router = new Router((route) => {
+  stood = standing();
   const view = open(route);
   queueMicrotask(retitle);
   return view;
 });
-let stood = standing();
 
 listen(["session", "cameras", "link"], () => {
-  if (standing() === stood) return;
-  stood = standing();
-  router.reload();
+  if (standing() !== stood) router.reload();
 });
 listen(["events", "cameras"], retitle);
 
