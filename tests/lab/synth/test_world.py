@@ -258,3 +258,14 @@ def test_smoke_can_be_shown_before_its_first_puff() -> None:
 def _smokes(camera: WorldCamera) -> bool:
     index = round((camera.events[0].start + 3) * camera.fps)
     return any(box.label == "smoke" for box in camera.truth(index).boxes)
+
+
+def test_nobody_passes_by_where_nobody_is_to() -> None:
+    lonely, usual = (
+        WorldCamera(3, scene="hall", event=None, pretend=(), passers=passers, seconds=30.0)
+        for passers in (False, True)
+    )
+    times = [round(second * lonely.fps) for second in range(0, 30, 3)]
+    assert not any(box.action for index in times for box in lonely.truth(index).boxes)
+    assert not lonely.changed(0, times[-1]).any()
+    assert any(usual.changed(0, index).any() for index in times)

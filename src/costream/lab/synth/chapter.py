@@ -62,13 +62,15 @@ def furniture_for(chapters: Sequence[Chapter]) -> frozenset[str]:
     return frozenset(NEEDS[kind] for kind in kinds if kind in NEEDS)
 
 
-def write_plot(plot: Plot, chapters: Sequence[Chapter]) -> None:
-    """Writes chapters of equal length one after the other, with passers-by and traffic."""
+def write_plot(plot: Plot, chapters: Sequence[Chapter], *, passers: bool = True) -> None:
+    """Writes chapters of equal length one after the other, by default with who passes by."""
     span = plot.seconds / len(chapters)
     for number, chapter in enumerate(chapters):
         last = number + 1 == len(chapters)
         plot.begin(number * span, plot.seconds if last else (number + 1) * span)
         _write_chapter(plot, chapter, number * span)
+    if not passers:
+        return
     _add_passers(plot)
     if plot.site.road:
         _add_traffic(plot)

@@ -45,6 +45,7 @@ class WorldCamera:
         noise: standard deviation of the sensor's noise in steps of 255; by default the place's.
         shake: largest shift of the picture by a loose mount, in pixels; by default 0, or a few
             pixels in one of seven videos.
+        passers: people pass by, and vehicles, that belong to nothing that happens.
 
     Raises:
         SettingsError: a value is out of range, or an event can't happen in such a place.
@@ -64,6 +65,7 @@ class WorldCamera:
         fps: float = 25.0,
         noise: float | None = None,
         shake: float | None = None,
+        passers: bool = True,
     ) -> None:
         _check(seed, event, seconds, width, height, fps)
         draw = np.random.default_rng((seed, 11))
@@ -85,7 +87,7 @@ class WorldCamera:
         plot = Plot(
             Ground(width, height), site, seconds, np.random.default_rng((seed, 13)), lasting
         )
-        write_plot(plot, chapters)
+        write_plot(plot, chapters, passers=passers)
         self._stage = Stage(plot, np.random.default_rng((seed, 12)))
         self.events: tuple[Event, ...] = tuple(plot.events)
 
