@@ -131,7 +131,8 @@ def test_decoding_on_changes_takes_parameter_sets_in_a_still_scene(tmp_path):
     parts = []
     for name, options in (("a", FIRST), ("b", SECOND)):
         picture = panning(1, size=SIZE)[0] // 2 + (60 if name == "b" else 0)
-        parts.append(encode(tmp_path / f"{name}.mp4", [picture] * 100, options=options))
+        still = [picture] * 100
+        parts.append(encode(tmp_path / f"{name}.mp4", still, options=options, gop=25))
     path = join_flv(tmp_path / "both.flv", *parts)
     shown = {}
     for decode in ("all", "auto"):
