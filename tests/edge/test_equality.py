@@ -18,7 +18,7 @@ from costream.errors import SourceError
 from costream.video.packet_ring import RingLimits
 from costream.video.past import Past
 from tests.edge.conftest import hall
-from tests.edge.rig import FPS, at_the_camera, seen
+from tests.edge.rig import FPS, Watcher, at_the_camera
 from tests.edge.test_wire import Given
 from tests.video.encode import encode, spoilt
 
@@ -76,13 +76,13 @@ def assert_same(path: Path) -> Account:
     """Compares what an edge sends of a file with what its watcher at the camera is handed."""
     expected = at_the_camera(path, "auto")
     told, account = sent(path)
-    found, stream = [], RebuiltStream(Given(told), name="door")
+    found, watcher, stream = [], Watcher(), RebuiltStream(Given(told), name="door")
     past = Past(RingLimits(3600.0, 1 << 30))
     stream.ring = past.ring
     with pytest.raises(SourceError, match="it has ended"):
         for sample in stream.samples(FPS, on_frame=lambda record: None):
             past.note(sample)
-            found.append(seen(sample))
+            found.append(watcher.look(sample))
     assert found == expected
     # Stills and questions about the past decode again what is kept.
     again = past.frames(0, len(expected))
