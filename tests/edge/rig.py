@@ -165,12 +165,17 @@ class Reader(threading.Thread):
 
     def end(self) -> None:
         """Dies as a process does."""
-        self.stream.close()
-        records = self.connect._records
-        if records is not None and records._socket is not None:
-            with suppress(OSError):
-                records._socket.shutdown(socket.SHUT_RDWR)
-            records._socket.close()
+        hang_up(self.stream, self.connect)
+
+
+def hang_up(stream: LiveStream, connect: EdgeConnect) -> None:
+    """Leaves an edge's stream, whatever its reader waits for."""
+    stream.close()
+    records = connect._records
+    if records is not None and records._socket is not None:
+        with suppress(OSError):
+            records._socket.shutdown(socket.SHUT_RDWR)
+        records._socket.close()
 
 
 class EdgeBackend(FakeBackend):
