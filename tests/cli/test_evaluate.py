@@ -77,7 +77,8 @@ def test_answers_are_paired_with_those_of_everything_decoded(
     assert (report["rows"], report["setup"]["decode"]) == ([row], "all,auto")
     assert {"decoding.md", "decoding.csv"} <= {path.name for path in tmp_path.iterdir()}
     told = costream("evaluate", "--dataset", annotated, *kept)
-    assert f"flips {row['flips_low']:.2%} to" in told.out and "frames decoded for: " in told.out
+    assert f"{row['answers']} answers, flips {row['flips_low']:.2%} to" in told.out
+    assert "decoded for: " in " ".join(told.out.split()) and "…" not in told.out
 
 
 @pytest.mark.parametrize(

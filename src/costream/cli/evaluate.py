@@ -50,8 +50,8 @@ COLUMNS = (
 )  # fmt: skip
 
 PAIRED_COLUMNS = (
-    "policy", "answers", "flips", "of the\nyes", "F1\nall", "F1\nauto", "events\nall",
-    "events\nauto", "kept\nall", "kept\nauto", "de-\ncoded",
+    "policy", "flips", "of the\nyes", "F1\nall", "F1\nauto", "events\nall", "events\nauto",
+    "kept\nall", "kept\nauto", "de-\ncoded",
 )  # fmt: skip
 
 VIDEOS = 240
@@ -240,7 +240,10 @@ def _print_paired(report: PairedReport) -> None:
     console.print(table)
     for row in report.rows:
         why = reasons(DecodeCount(**row.decoding))
-        console.print(f"{row.policy}: flips {row.interval} (95%); frames decoded for: {why}")
+        console.print(
+            f"{row.policy}: {row.answers} answers, flips {row.interval} (95%); frames decoded "
+            f"for: {why}"
+        )
     console.print(
         f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
         f"{len(setup['questions'])} questions a window. Each policy with --decode auto beside "

@@ -18,7 +18,7 @@ from costream.video import DecodeCount
 DECODING = "decoding"
 
 HEADINGS = (
-    "policy", "answers", "flips", "of the yes", "F1, all", "F1, auto", "event recall, all",
+    "policy", "flips", "of the yes", "F1, all", "F1, auto", "event recall, all",
     "event recall, auto", "tokens kept, all", "tokens kept, auto", "decoded",
 )  # fmt: skip
 
@@ -67,7 +67,6 @@ class PairedRow:
         """Returns what stands under :data:`HEADINGS`."""
         return (
             self.policy,
-            str(self.answers),
             f"{self.flips:.2%}",
             f"{self.yes_flips:.1%}",
             *(f"{value:.3f}" for value in (self.f1_all, self.f1_auto)),
@@ -169,7 +168,8 @@ def decoding_tables(rows: Sequence[PairedRow]) -> str:
         for row in rows
     ]
     pairs = markdown_table(
-        [*HEADINGS, "95% of the flips"], [[*row.cells(), row.interval] for row in rows]
+        [*HEADINGS, "answers", "95% of the flips"],
+        [[*row.cells(), str(row.answers), row.interval] for row in rows],
     )
     return pairs + "\n" + markdown_table(["frames of", *found], shares)
 
