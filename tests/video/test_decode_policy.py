@@ -1,66 +1,67 @@
 """When a stream is decoded, followed or caught up with."""
 
-from costream.video.decode_policy import FIRST, LIGHT, MAX_PAUSE, MAX_WASTE, SETTLED, Policy, State
+import pytest
+
+from costream.video.decode_policy import (
+    EARNED,
+    FIRST,
+    FIRST_CREDIT,
+    FOLLOWED,
+    MAX_CREDIT,
+    Policy,
+    State,
+)
 from costream.video.trust import LIMIT
 
-STILL, LIT, MOVING = 1.0, LIMIT + 1, 2 * LIGHT
+STILL, MOVING = 1.0, LIMIT + 1
 
 
-def following():
+def watched():
     policy = Policy()
-    ticks_until_followed(policy)
+    for _ in range(FIRST):
+        assert not policy.may_follow()
+        policy.look(STILL, LIMIT)
     return policy
 
 
-def ticks_until_followed(policy):
-    """Counts the still ticks that are decoded until units may be followed again."""
-    ticks = 0
-    while not policy.may_follow():
-        policy.look(STILL, LIMIT)
-        ticks += 1
+def waste(policy, units):
+    """Follows so many units in vain."""
     policy.follow()
-    return ticks
+    policy.wake("change", urgent=False)
+    for _ in range(units):
+        policy.waste()
+    policy.caught_up()
+
+
+def until_followed(policy):
+    """Counts the units that are decoded until others may be followed again."""
+    units = 0
+    while not policy.may_follow():
+        policy.earn()
+        units += 1
+    return units
 
 
 def test_a_stream_is_watched_before_it_is_followed():
     policy = Policy()
     assert (policy.state, policy.reason) == (State.DECODING, "start")
-    assert ticks_until_followed(policy) == FIRST
-
-
-def test_a_stream_that_keeps_changing_is_tried_ever_more_seldom():
-    policy, pauses = following(), []
-    for _ in range(8):
-        policy.wake("change", urgent=False)
-        assert (policy.state, policy.reason) == (State.CATCHING_UP, "change")
-        policy.caught_up()
-        assert (policy.state, policy.reason) == (State.DECODING, "busy")
-        pauses.append(ticks_until_followed(policy))
-    assert pauses == [1, 2, 4, 8, 16, 32, MAX_PAUSE, MAX_PAUSE]
-
-
-def settled():
-    policy = following()
-    for _ in range(3):
-        policy.wake("change", urgent=False)
-        policy.caught_up()
-        ticks_until_followed(policy)
-    for _ in range(SETTLED):
-        policy.still()
-    policy.save()
-    policy.wake("change", urgent=False)
-    return policy
-
-
-def test_one_that_was_quiet_is_followed_again_at_once_where_light_has_added_up():
-    policy = settled()
-    assert not policy.may_follow()
-    policy.look(LIT, LIMIT)
+    policy = watched()
     assert policy.may_follow()
+    policy.follow()
+    assert policy.state is State.FOLLOWING
+
+
+def test_it_is_caught_up_with_before_it_is_decoded_as_it_comes():
+    policy = watched()
+    policy.follow()
+    policy.wake("change", urgent=False)
+    assert (policy.state, policy.reason) == (State.CATCHING_UP, "change")
+    policy.caught_up()
+    assert (policy.state, policy.reason) == (State.DECODING, "busy")
 
 
 def test_where_something_moves_a_still_tick_is_waited_for():
-    policy = settled()
+    policy = watched()
     for _ in range(100):
         policy.look(MOVING, LIMIT)
         assert not policy.may_follow()
@@ -68,77 +69,54 @@ def test_where_something_moves_a_still_tick_is_waited_for():
     assert policy.may_follow()
 
 
-def test_still_ticks_are_counted_in_a_row():
-    policy = following()
-    for _ in range(3):
-        policy.wake("change", urgent=False)
-        policy.caught_up()
-        ticks_until_followed(policy)
-    policy.wake("change", urgent=False)
-    policy.caught_up()
-    for change in (STILL, STILL, LIT, STILL, MOVING, STILL):
-        policy.look(change, LIMIT)
-        assert not policy.may_follow()
-    assert ticks_until_followed(policy) == 8 - 1
+def test_what_is_followed_in_vain_has_to_be_earned_by_decoding():
+    policy = watched()
+    waste(policy, 100)
+    owed = 100 * FOLLOWED - FIRST_CREDIT
+    assert until_followed(policy) == pytest.approx(owed / EARNED, abs=1)
 
 
-def test_where_all_that_is_held_is_decoded_in_the_end_following_waits_for_longer():
-    policy, pauses = following(), []
-    policy.reach_restart()
-    for _ in range(9):
-        for _ in range(SETTLED):
-            policy.still()
-        policy.reach_restart()
-        policy.wake("change", urgent=False)
-        policy.caught_up()
-        pauses.append(ticks_until_followed(policy))
-    assert pauses == [1, 2, 4, 8, 16, 32, 64, MAX_WASTE, MAX_WASTE]
+@pytest.mark.parametrize("length", [1, 12, 250, 1024])
+def test_however_often_it_is_in_vain_it_costs_hardly_more_than_decoding(length):
+    policy, decoded, wasted = watched(), 0, 0
+    while decoded + wasted < 200_000:
+        waste(policy, length)
+        wasted += length
+        decoded += until_followed(policy)
+    cost = 1 + FOLLOWED * wasted / (decoded + wasted)
+    assert 1.02 < cost <= 1 + EARNED + (FIRST_CREDIT + FOLLOWED * length) / 200_000
 
 
-def test_the_farther_the_next_random_access_point_the_longer_a_stream_has_to_be_still():
-    far, near = following(), following()
-    for policy in (far, near):
-        for _ in range(40 - FIRST):
-            policy.still()
-        policy.reach_restart()
-    for _ in range(30):
-        near.still()
-    for policy, ticks in ((far, 8), (near, 2)):
-        policy.wake("change", urgent=False)
-        policy.caught_up()
-        assert ticks_until_followed(policy) == ticks
+def test_what_is_saved_may_be_spent_up_to_a_bound():
+    policy = watched()
+    policy.follow()
+    policy.save(100_000)
+    waste(policy, int(MAX_CREDIT / FOLLOWED) - 1)
+    assert policy.may_follow()
+    waste(policy, 2)
+    assert not policy.may_follow()
+
+
+def test_a_picture_that_is_decoded_twice_is_all_in_vain():
+    once, twice = watched(), watched()
+    waste(once, 100)
+    waste(twice, 99)
+    twice.waste(again=True)
+    assert until_followed(twice) == pytest.approx(until_followed(once) + 1 / EARNED, abs=1)
 
 
 def test_where_all_has_to_be_decoded_it_is_not_followed_in_the_midst():
-    policy = following()
-    for _ in range(SETTLED):
-        policy.still()
-    policy.save()
+    policy = watched()
+    policy.follow()
     policy.wake("unknown", urgent=True)
-    policy.look(LIT, LIMIT)
+    policy.look(STILL, LIMIT)
     assert not policy.may_follow()
     policy.caught_up()
     assert policy.may_follow()
 
 
-def test_without_random_access_points_following_waits_for_one_then_for_more():
-    policy, waited = following(), []
-    for _ in range(3):
-        policy.wake("bound", urgent=False)
-        policy.caught_up()
-        restarts = 0
-        for _ in range(MAX_PAUSE):
-            policy.look(STILL, LIMIT)
-        while not policy.may_follow():
-            policy.reach_restart()
-            restarts += 1
-        policy.follow()
-        waited.append(restarts)
-    assert waited == [1, 2, 4]
-
-
 def test_a_stream_is_given_up_for_good():
-    policy = following()
+    policy = watched()
     policy.give_up("it uses MBAFF")
     policy.caught_up()
     assert (policy.state, policy.reason, policy.why_whole) == (

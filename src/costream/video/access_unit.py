@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from costream.errors import IntegrityError
 from costream.video.decode_count import Reason
+from costream.video.record import frame_type
 from costream.video.references import Coded, FrameType
 
 if TYPE_CHECKING:
@@ -142,6 +143,17 @@ class DecodedPicture:
         """Presentation time on the source's clock, or None."""
         return self._decoder.time_shown(self.frame)
 
+    @property
+    def kind(self) -> FrameType:
+        """The frame's type."""
+        return frame_type(self.frame)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether neither it nor what came right before is known to be damaged."""
+        coded = self.unit is not None and self.unit.coded.corrupt
+        return not (coded or self.frame.is_corrupt or self._decoder.is_damaged)
+
     def luma(self) -> npt.NDArray[np.uint8]:
         """Returns the luma samples as they are coded, [height, width], as a view."""
         plane = self.frame.planes[0]
@@ -155,8 +167,20 @@ class DecodedPicture:
         Raises:
             IntegrityError: the frame was displayed before, or its picture is omitted.
         """
+        self._display()
+        return self._decoder.show(self.frame)
+
+    def skip(self) -> None:
+        """Displays its frame with it, and tells nothing of it.
+
+        Raises:
+            IntegrityError: as :meth:`show`.
+        """
+        self._display()
+        self._decoder.skip_shown(self.frame)
+
+    def _display(self) -> None:
         if self.unit is not None:
             if self.unit.is_displayed or self.unit.omitted is not None:
                 raise IntegrityError("a frame was displayed twice, or with what it was not to show")
             self.unit.is_displayed = True
-        return self._decoder.show(self.frame)

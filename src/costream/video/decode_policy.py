@@ -6,27 +6,18 @@ from enum import Enum
 
 from costream.video.decode_count import Reason
 
-LIGHT = 8.0
-"""Luma steps, of 255, by which no mean of 8 x 8 samples changes at once where it is light that adds
-up, and nothing that moves."""
-
-MAX_PAUSE = 32
-"""Still ticks in a row, at most, after which a stream that changed is tried again: one at first,
-doubled each time that it changes soon."""
-
 FIRST = 6
 """Ticks that are decoded before a stream is followed at all: how much a stream flickers is told by
 pictures one after the other."""
 
-FORESIGHT = 4
-"""Times as long as it was still a stream may well stay still: what is held is saved if it stays so
-until a random access point."""
+FOLLOWED = 0.3
+"""What following a unit costs, in units decoded: less, but for small pictures of many bits."""
 
-MAX_WASTE = 128
-"""The same where following saved nothing, since all that was held had to be decoded."""
+EARNED = 0.025
+"""What following may cost in vain, in units decoded, for each unit that is decoded as it comes."""
 
-SETTLED = 4
-"""Ticks without a change after which the next change is no reason to wait for more still ones."""
+FIRST_CREDIT, MAX_CREDIT = 4.0, 32.0
+"""Credit at first and at most, in units decoded."""
 
 
 class State(Enum):
@@ -56,9 +47,11 @@ class Policy:
     any                     to WHOLE, by :meth:`give_up`
     ======================  =======================================================
 
-    After a change a stream is followed again once ticks are still, whose pictures are all decoded.
-    One that changes soon all the same, or of which all that was held has to be decoded again and
-    again, has to be still for ever longer, so that it costs little more than decoding.
+    Following a unit that has to be decoded all the same is in vain, and has a **budget**: a unit
+    that is decoded as it comes earns a little credit, one that is followed in vain spends some, one
+    that is never decoded earns what it saves. Following begins at a tick whose picture is still,
+    while there is credit. So whatever a stream shows, following costs at most :data:`EARNED` of
+    decoding all of it, and once what is held at one time.
 
     Attributes:
         state: the state.
@@ -72,27 +65,25 @@ class Policy:
         self.reason: Reason = "start"
         self.why_whole = ""
         self.is_urgent = False
-        self._quiet = 0  # ticks since followed
-        self._saved = False
+        self._credit = FIRST_CREDIT
         self._seen = 0  # ticks with a picture
-        self._rest = -1  # still ones in a row; -1: something moves
-        self._patience = 0  # still ones that it takes
-        self._restarts = self._bounds = 0  # to wait for; waited for the last time
-        self._since = self._period = 0  # ticks since a random access point; between the last two
+        self._rests = False  # little moved at the last one
 
-    def reach_restart(self) -> None:
-        """Notes that a random access point arrived."""
-        self._restarts = max(0, self._restarts - 1)
-        self._period, self._since = self._since, 0
+    def earn(self) -> None:
+        """Notes that a unit was decoded as it came."""
+        self._credit = min(self._credit + EARNED, MAX_CREDIT)
 
-    def save(self) -> None:
-        """Notes that units were dropped undecoded."""
-        self._saved = True
+    def save(self, units: int) -> None:
+        """Notes that so many units that were followed will never be decoded."""
+        self._credit = min(self._credit + (1 - FOLLOWED) * units, MAX_CREDIT)
 
-    def still(self) -> None:
-        """Notes a tick in which nothing changed."""
-        self._quiet += 1
-        self._since += 1
+    def waste(self, *, again: bool = False) -> None:
+        """Notes that a unit that was followed is decoded all the same.
+
+        Args:
+            again: it was decoded before.
+        """
+        self._credit -= FOLLOWED + again
 
     def look(self, change: float, limit: float) -> None:
         """Notes that a tick's picture was decoded.
@@ -103,32 +94,17 @@ class Policy:
                 been followed from there.
         """
         self._seen += 1
-        self._since += 1
-        if change <= limit:
-            self._rest = max(self._rest, 0) + 1
-        else:
-            self._rest = 0 if change <= LIGHT else -1
+        self._rests = change <= limit
 
     def may_follow(self) -> bool:
         """Whether units may be followed from the picture of this tick on."""
-        if self.state is State.WHOLE or self.is_urgent or self._restarts:
+        if self.state is State.WHOLE or self.is_urgent:
             return False
-        return self._seen >= FIRST and self._rest >= self._still_ticks
-
-    @property
-    def _still_ticks(self) -> int:
-        """Still ticks in a row that it takes to follow."""
-        if not self._patience:
-            return 0
-        # Where the next random access point is overdue, it may take as long again.
-        ahead = self._period - self._since if self._since < self._period else self._since
-        return max(self._patience, min(ahead // FORESIGHT, MAX_PAUSE))
+        return self._seen >= FIRST and self._rests and self._credit > 0
 
     def follow(self) -> None:
         """Holds and follows units from now on."""
         self.state = State.FOLLOWING
-        self._quiet = 0
-        self._saved = False
 
     def wake(self, reason: Reason, *, urgent: bool) -> None:
         """Has what is held decoded.
@@ -138,16 +114,6 @@ class Policy:
             urgent: all of it, whatever it shows.
         """
         self.state, self.reason, self.is_urgent = State.CATCHING_UP, reason, urgent
-        self._rest = -1
-        if reason == "bound":
-            # All that was held had to be decoded, and will have to be next time.
-            self._bounds = self._restarts = min(max(1, 2 * self._bounds), MAX_PAUSE)
-            return
-        if self._saved and self._quiet >= SETTLED:
-            self._patience = 0
-        else:
-            most = MAX_PAUSE if self._saved or self._quiet < SETTLED else MAX_WASTE
-            self._patience = min(max(1, 2 * self._patience), max(most, self._patience))
 
     def caught_up(self) -> None:
         """All that was held is decoded."""

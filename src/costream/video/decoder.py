@@ -405,6 +405,19 @@ class Decoder:
         self._damaged += unit.coded.corrupt
         self.clock.advance(unit.seconds)
 
+    def skip_shown(self, frame: av.VideoFrame) -> None:
+        """Goes on to the next native frame in display order; asked by its picture alone.
+
+        It is sound, and looked at for what it says of how those behind it are shown.
+        """
+        coded = frame.opaque
+        assert coded is None or isinstance(coded, Coded)
+        self._display = self._displays.display(frame, coded)
+        self._frames += 1
+        self.clock.advance(self.time_shown(frame))
+        if coded is not None and coded.duration:
+            self.clock.interval = coded.duration
+
     def _count_passed(self, unit: AccessUnit) -> None:
         if not unit.is_sent and unit.omitted is not None:
             self._decoded[unit.omitted] += 1

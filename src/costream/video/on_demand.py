@@ -12,6 +12,7 @@ from costream.video.decode_policy import Policy, State
 from costream.video.decoder import Decoder
 from costream.video.follower import PLANAR, Follower
 from costream.video.record import DecodedFrame, Passed
+from costream.video.sample import TOLD
 from costream.video.trust import CHANGED, LIMIT, Trust
 from costream.video.unit_queue import UnitQueue
 
@@ -34,7 +35,8 @@ class OnDemand:
     looks like the picture that was shown last, as far as its means of 8 x 8 samples tell.
 
     While a stream is decoded, only frames are passed that no other is predicted from and that are
-    not sampled. From any tick's picture on it may be followed (:class:`~.decode_policy.Policy` says
+    not sampled; where nobody is told of frames one by one, nothing is made of others that are not
+    sampled. From any tick's picture on it may be followed (:class:`~.decode_policy.Policy` says
     when): units are held undecoded, and at each tick a :class:`~.follower.Follower` tells by how
     much the picture has changed: where little moves, in a tenth of the time of decoding. While that
     is within the limit (:class:`~.trust.Trust`) the tick is passed. Once it is not, or something
@@ -106,6 +108,7 @@ class OnDemand:
             elif self._is_omitted(unit):
                 unit.omitted = "unreferenced"
             else:
+                self._policy.earn()
                 yield from self._show(self._sent(unit, self._policy.reason))
 
     # Arrival
@@ -133,7 +136,6 @@ class OnDemand:
         self._alarm |= coded.corrupt or self._decoder.is_damaged or not 0 <= step <= MAX_STEP
         if packet.is_keyframe and follower.is_restart(unit):
             unit.restart = True
-            self._policy.reach_restart()
         self._queue.file(unit)
         return True
 
@@ -190,6 +192,11 @@ class OnDemand:
                 yield from self._pass_before(unit)
             time = self._decoder.clock.peek(picture.seconds)
             sampled = self.grid is not None and self.grid.opens(time)
+            if not sampled and unit is not None and self._is_untold(picture):
+                self._alarm = False
+                self._passed.add(unit.coded, picture.kind)
+                picture.skip()
+                continue
             if unit is not None and sampled and self._is_false_alarm(picture):
                 unit.omitted = "still"
                 self._policy.look(LIMIT, LIMIT)
@@ -205,6 +212,13 @@ class OnDemand:
             if unit is not None and sampled and self._may_follow(unit, time):
                 self._rest(picture, unit, shown=True)
             yield self._with_passed(shown)
+
+    def _is_untold(self, picture: DecodedPicture) -> bool:
+        """Whether nobody is told of the frame of a picture that is not sampled."""
+        if self.each or self._decoder.motion in TOLD or self._decoder.fields is not None:
+            return False
+        # A key frame may be of another size or turned, and damage holds for a whole interval.
+        return not picture.frame.key_frame and picture.is_sound
 
     def _see(self, picture: DecodedPicture) -> None:
         if self._policy.state is State.WHOLE or self._follower is None:
@@ -277,8 +291,7 @@ class OnDemand:
                 break
             time = clock.peek(head.seconds)
             if head.restart and head.omitted is None and not head.is_sent:
-                if self._queue.drop_before(head):
-                    policy.save()
+                policy.save(self._queue.drop_before(head))
                 if self._suspects(head, time):
                     yield from self._audit(head, time)
                     continue
@@ -293,7 +306,6 @@ class OnDemand:
                 yield from self._wake("change")
                 return
             if sampled:
-                policy.still()
                 self._still.append(head)
             self._queue.display_head()
             head.omitted = "still"
@@ -396,7 +408,9 @@ class OnDemand:
             if unit.is_sent and not self._queue.is_broken:
                 continue
             if unit.omitted and self._reorders and not self._follower.is_reference(unit):
+                self._policy.save(1)
                 continue
+            self._policy.waste(again=unit.is_sent)
             yield from self._show(self._sent(unit, self._policy.reason))
 
     def _look_back(self, picture: DecodedPicture) -> None:

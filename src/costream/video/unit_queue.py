@@ -90,17 +90,17 @@ class UnitQueue:
         self._bytes -= unit.coded.size
         return unit
 
-    def drop_before(self, restart: AccessUnit) -> bool:
+    def drop_before(self, restart: AccessUnit) -> int:
         """Drops what was held before a random access point that is about to be displayed.
 
         Pictures that follow it in decoding order but not in display order may refer to what is
-        dropped, and were displayed: they go as well. Returns whether there were any.
+        dropped, and were displayed: they go as well. Returns how many there were.
         """
         if self._held and self._held[0] is restart:
-            return False
+            return 0
         kept = deque(unit for unit in self._held if _time(unit) >= _time(restart))
-        dropped = len(kept) < len(self._held)
-        self.is_broken |= dropped
+        dropped = len(self._held) - len(kept)
+        self.is_broken |= dropped > 0
         self._held = kept
         self._bytes = sum(unit.coded.size for unit in kept)
         return dropped
