@@ -155,8 +155,8 @@ class Tracker {
   bool failed() const { return std::isinf(worst_); }
 
   // The largest difference of the mean of 8x8 samples by now from the first picture's, in luma
-  // steps, less what the loop filter may account for. Of what light does to the whole picture two
-  // thirds count. A cell also counts with the step of see() at least where it has come to differ by
+  // steps, less what the loop filter may account for. Of what light does to the whole picture four
+  // fifths count. A cell also counts with the step of see() at least where it has come to differ by
   // more from what was kept of it, and not by a hair.
   float difference() const {
     if (failed()) return worst_;
@@ -267,8 +267,8 @@ class Tracker {
  private:
   // Of a step: what coding noise does to a cell at rest.
   static constexpr float kHair = 0.3f;
-  // What light does to the whole picture counts by so much: it changes nothing that a rule keeps,
-  // but adds up.
+  // What light does to the whole picture counts by so much: it may add up to what a rule keeps,
+  // where other changes must stay below.
   static constexpr float kLight = 0.8f;
   // The factor by which light changed means from what they were, by those that changed by no more
   // than a step. It is not known where most changed by more, or without a step.
