@@ -19,6 +19,7 @@
     ├── StoreError                events can't be read or written at the moment
     ├── DeliveryError             a sink did not take a message: it is tried again
     │   └── RejectedError         it never will take it
+    │       └── SupersededError   somebody else sends in our place by now
     └── ChildError                something unforeseen ended a process of ours
 
 Every message is one sentence that says what is wrong and, where it helps, what to do next.
@@ -106,6 +107,10 @@ class DeliveryError(CoStreamError):
 
 class RejectedError(DeliveryError):
     """A sink will never take a message: it said so."""
+
+
+class SupersededError(RejectedError):
+    """Somebody newer sends in our place, and is the one who is heard."""
 
 
 class ChildError(CoStreamError):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from costream.cli.app import SUPERSEDED
 from tests.edge.rig import PATIENCE, TOKEN, EdgeBackend, Reader, server, until
 from tests.serve import fake_pictures
 from tests.serve.api.conftest import served
@@ -72,6 +73,21 @@ def test_a_wrong_token_is_one_sentence(url: str, camera: Path) -> None:
     assert process.returncode == 1
     assert err.startswith("costream: 127.0.0.1") and "401" in err and len(err.splitlines()) == 1
     assert "another-token" not in err
+
+
+def test_the_older_of_two_ends_with_a_status_of_its_own(
+    backend: EdgeBackend, url: str, camera: Path
+) -> None:
+    # Nobody reads the camera: neither comes to an end by itself.
+    with edge(camera, "--to", url, "--account-every", 0.2) as older:
+        assert older.stdout is not None and "sampled pictures" in older.stdout.readline()
+        with edge(camera, "--to", url, "--account-every", 0.2) as newer:
+            _, err = older.communicate(timeout=PATIENCE)
+            assert older.returncode == SUPERSEDED
+            told = "costream: 127.0.0.1 answers 410: another edge sends camera door by now: "
+            assert err.splitlines()[-1] == f"{told}end this one"
+            assert newer.poll() is None
+            newer.send_signal(signal.SIGTERM)
 
 
 def test_it_needs_nothing_of_the_engine() -> None:

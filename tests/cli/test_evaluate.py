@@ -52,6 +52,34 @@ def test_tables_and_plots_are_written(
     assert again.status == 0
 
 
+def test_what_is_decoded_is_chosen_and_told(
+    costream: Command, annotated: Path, checkpoint: Path
+) -> None:
+    options = ("--model", checkpoint, "--policies", "costream", "--decode", "auto", *SMALL)
+    result = costream("evaluate", "--dataset", annotated, *options, "--json")
+    full, default = json.loads(result.out)
+    assert (full["decoded"], full["decoding"].keys()) == (1, {"all"})
+    assert "all" not in default["decoding"]
+    assert sum(default["decoding"].values()) == full["decoding"]["all"]
+
+
+def test_answers_are_paired_with_those_of_everything_decoded(
+    costream: Command, annotated: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    options = ("--model", checkpoint, "--policies", "full,costream", "--decode", "auto,all")
+    kept = (*options, "--out", tmp_path, *SMALL)
+    result = costream("evaluate", "--dataset", annotated, *kept, "--json")
+    assert result.status == 0
+    (row,) = json.loads(result.out)
+    assert (row["policy"], row["videos"]) == ("costream", 2)
+    assert 0 <= row["flips"] <= 1 and row["answers"] == 2 * 4 * 9
+    report = json.loads((tmp_path / "decoding.json").read_text())
+    assert (report["rows"], report["setup"]["decode"]) == ([row], "all,auto")
+    assert {"decoding.md", "decoding.csv"} <= {path.name for path in tmp_path.iterdir()}
+    told = costream("evaluate", "--dataset", annotated, *kept)
+    assert f"flips {row['flips_low']:.2%} to" in told.out and "frames decoded for: " in told.out
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -59,6 +87,9 @@ def test_tables_and_plots_are_written(
         (("--policies", "best"), "unknown policy 'best'"),
         (("--split", "train"), "only the test split is generated"),
         (("--frame-size", "large"), "frame size 'large'"),
+        (("--decode", "some"), "can't decode 'some': choose auto or all"),
+        (("--decode", "auto,auto"), "--decode auto,auto names the same twice"),
+        (("--decode", "all,auto", "--sensitivity"), "--sensitivity varies one evaluation"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -40,6 +40,14 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute and a half; somebody passes every ten seconds."""
+    path = tmp_path_factory.mktemp("edge") / "long.mp4"
+    pictures = hall(90, busy=tuple((at, at + 1.6) for at in range(6, 90, 10)))
+    return encode(path, pictures, rate=10, gop=30, options={"bf": "0"})
+
+
+@pytest.fixture(scope="session")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty seconds of noise and movement, B-frames and all."""
     draw = np.random.default_rng(1)

@@ -18,6 +18,7 @@ from costream.edge.forwarder import Forwarder
 from costream.edge.outbox import Outbox
 from costream.edge.receiver import Receiver
 from costream.edge.uplink import Uplink
+from costream.pruning import LastKept, PatchGrid, PrunerSettings
 from costream.serve.cameras.edge import EdgeConnect, EdgePort
 from costream.serve.config.model import CameraConfig, ServerConfig
 from costream.video import Gap, LiveStream, Sample, Stream
@@ -39,10 +40,22 @@ def seen(sample: Sample) -> Seen:
     return sample.tick, sample.time, sample.picture.digest(), size, sample.reused, told
 
 
+class Watcher:
+    """Looks at samples as a watcher does, and decides what is kept of each."""
+
+    def __init__(self) -> None:
+        self._pruner = LastKept(PatchGrid(10, 14, 2), PrunerSettings(anchor_every=16))
+
+    def look(self, sample: Sample) -> Seen:
+        mask = self._pruner.decide([sample])
+        return *seen(sample), mask.groups.tobytes(), mask.anchor
+
+
 def at_the_camera(path: Path, decode: str) -> list[Seen]:
-    """What the same policy hands the sampler where the camera is."""
+    """What the same policy hands the sampler where the camera is, and what is kept of it."""
+    watcher = Watcher()
     with Stream(path, motion=False, decode=decode) as stream:
-        return [seen(s) for s in stream.samples(FPS, on_frame=lambda record: None)]
+        return [watcher.look(s) for s in stream.samples(FPS, on_frame=lambda record: None)]
 
 
 class PacedCamera(EdgeCamera):
@@ -135,6 +148,7 @@ class Reader(threading.Thread):
         self.gaps: list[Gap] = []
         self.errors: list[Exception] = []
         self._delay = delay
+        self._watcher = Watcher()
         self.made.append(self)
         self.start()
 
@@ -144,19 +158,24 @@ class Reader(threading.Thread):
                 if isinstance(item, Gap):
                     self.gaps.append(item)
                     continue
-                self.seen.append(seen(item))
+                self.seen.append(self._watcher.look(item))
                 time.sleep(self._delay)
         except Exception as error:
             self.errors.append(error)
 
     def end(self) -> None:
         """Dies as a process does."""
-        self.stream.close()
-        records = self.connect._records
-        if records is not None and records._socket is not None:
-            with suppress(OSError):
-                records._socket.shutdown(socket.SHUT_RDWR)
-            records._socket.close()
+        hang_up(self.stream, self.connect)
+
+
+def hang_up(stream: LiveStream, connect: EdgeConnect) -> None:
+    """Leaves an edge's stream, whatever its reader waits for."""
+    stream.close()
+    records = connect._records
+    if records is not None and records._socket is not None:
+        with suppress(OSError):
+            records._socket.shutdown(socket.SHUT_RDWR)
+        records._socket.close()
 
 
 class EdgeBackend(FakeBackend):
@@ -173,7 +192,7 @@ class EdgeBackend(FakeBackend):
 
 
 class Line(threading.Thread):
-    """A proxy on the loopback: it can be cut, lose segments, and be slow.
+    """A proxy on the loopback: it can be cut, stand still, lose segments, and be slow.
 
     Args:
         url: where it leads.
@@ -188,6 +207,7 @@ class Line(threading.Thread):
         self._to = parts.hostname, parts.port
         self.loss, self.rate = loss, rate
         self.cut = threading.Event()
+        self.frozen = threading.Event()
         self.broken = 0
         self._draw = random.Random(7)
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -221,6 +241,8 @@ class Line(threading.Thread):
                     break
                 if lost:
                     time.sleep(0.02)
+                while self.frozen.is_set():
+                    time.sleep(0.02)
                 other.sendall(piece)
                 if self.rate is not None:
                     time.sleep(len(piece) / self.rate)
@@ -230,8 +252,8 @@ class Line(threading.Thread):
             end.close()
 
 
-def server() -> ServerConfig:
-    return ServerConfig.model_validate({"token": TOKEN, "port": 0})
+def server(**fields: object) -> ServerConfig:
+    return ServerConfig.model_validate({"token": TOKEN, "port": 0, **fields})
 
 
 def until(holds: Callable[[], object], seconds: float = PATIENCE) -> None:

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from costream.edge.wire import STANDING, record
-from costream.errors import ForgottenError, RejectedError
-from tests.edge.rig import Edge, EdgeBackend, Line, Reader, at_the_camera, until
+from costream.errors import ForgottenError, RejectedError, SupersededError
+from tests.edge.lossy import LossyNetwork
+from tests.edge.rig import Edge, EdgeBackend, Line, Reader, at_the_camera, server, until
+from tests.serve.api.conftest import served
 
 DECODE = "auto"
 PUSH = "/api/cameras/door/push"
+SPEED = 25
+"""Seconds of the stream in one: a minute passes in 2.4 s."""
 
 Lines = Callable[..., Line]
 
@@ -24,6 +28,14 @@ def lines(url: str) -> Iterator[Lines]:
     """Returns lines to the receiver that can fail."""
     with ExitStack() as stack:
         yield lambda **ills: stack.enter_context(closing(Line(url, **ills)))
+
+
+@pytest.fixture
+def impatient(backend: EdgeBackend) -> Iterator[str]:
+    """A receiver that ends requests in which nothing moves for two seconds."""
+    backend.change_camera("door", {"timeout": 1.0})
+    with served(backend, server(idle_timeout=2.0)) as address:
+        yield address
 
 
 def test_a_receiver_is_handed_what_the_camera_would_be(
@@ -39,22 +51,26 @@ def test_a_receiver_is_handed_what_the_camera_would_be(
     assert not edge.errors
 
 
-def test_a_cut_line_loses_nothing(backend: EdgeBackend, lines: Lines, quiet: Path) -> None:
-    expected = at_the_camera(quiet, DECODE)
+def test_a_line_that_is_cut_for_a_minute_loses_nothing(
+    backend: EdgeBackend, lines: Lines, long: Path
+) -> None:
+    expected = at_the_camera(long, DECODE)
     line = lines()
     reader = Reader(backend.port)
-    edge = Edge(quiet, line.url + PUSH, decode=DECODE, speed=5)
-    until(lambda: len(reader.seen) > 10)
+    edge = Edge(long, line.url + PUSH, decode=DECODE, speed=SPEED)
+    until(lambda: len(reader.seen) > 20)
     line.cut.set()
-    time.sleep(2.5)
-    assert len(reader.seen) < len(expected)
+    begun = edge.account.seconds
+    until(lambda: edge.account.seconds > begun + 60)
     line.cut.clear()
+    assert len(reader.seen) < len(expected) - 100, "it came in spite of that"
     until(lambda: len(reader.seen) == len(expected))
     assert reader.seen == expected
     assert not [gap for gap in reader.gaps if gap.kind == "skipped"]
     assert backend.silences, "nobody was told that the edge was away"
-    assert edge.account.failures
+    assert edge.account.failures and edge.account.left == 0
     edge.stop()
+    assert not edge.errors
 
 
 def test_a_line_that_breaks_all_the_time_loses_nothing(
@@ -67,6 +83,57 @@ def test_a_line_that_breaks_all_the_time_loses_nothing(
     assert reader.seen == expected
     assert line.broken
     edge.stop()
+    assert not edge.errors
+
+
+def test_a_network_that_loses_one_packet_in_twenty_loses_nothing(
+    backend: EdgeBackend, url: str, busy: Path
+) -> None:
+    expected = at_the_camera(busy, DECODE)
+    with LossyNetwork(url, loss=0.05) as network:
+        reader, edge = Reader(backend.port), Edge(busy, network.url + PUSH, decode=DECODE)
+        until(lambda: len(reader.seen) == len(expected))
+        edge.stop()
+    assert reader.seen == expected
+    assert not edge.errors and edge.account.left == 0
+    assert 0.02 < network.lost / network.packets < 0.1
+    assert network.lost > 10
+
+
+def test_a_line_that_is_full_holds_the_stream_up_and_loses_nothing(
+    backend: EdgeBackend, lines: Lines, busy: Path
+) -> None:
+    expected = at_the_camera(busy, DECODE)
+    size = busy.stat().st_size
+    line = lines(rate=size / 10)  # the camera gives twice as much
+    reader = Reader(backend.port)
+    edge = Edge(busy, line.url + PUSH, decode=DECODE, speed=4)
+    until(lambda: edge.account.ticks == len(expected))
+    assert edge.outbox.size > size / 4
+    assert len(reader.seen) < len(expected)
+    until(lambda: len(reader.seen) == len(expected))
+    assert reader.seen == expected
+    edge.stop()
+    assert not edge.errors and edge.account.left == 0
+
+
+def test_a_line_that_stands_still_within_a_request_loses_nothing(
+    backend: EdgeBackend, impatient: str, busy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = at_the_camera(busy, DECODE)
+    with closing(Line(impatient, rate=busy.stat().st_size / 5)) as line:
+        reader = Reader(backend.port)
+        edge = Edge(busy, line.url + PUSH, decode=DECODE)
+        until(lambda: len(reader.seen) > 4)
+        line.frozen.set()
+        # The service takes the request for ended, within a record.
+        time.sleep(4.0)
+        line.frozen.clear()
+        until(lambda: len(reader.seen) == len(expected) or edge.errors)
+        edge.stop()
+    assert not edge.errors
+    assert reader.seen == expected
+    assert "422" in caplog.text
 
 
 def test_a_line_that_is_too_slow_leaves_out_whole_groups_and_says_so(
@@ -163,11 +230,18 @@ def test_an_edge_that_is_started_anew_takes_over(
     second.stop()
 
 
-def test_of_two_edges_the_newer_one_is_heard(backend: EdgeBackend, url: str, quiet: Path) -> None:
+def test_of_two_edges_the_newer_one_is_heard_and_the_older_one_ends(
+    backend: EdgeBackend, url: str, quiet: Path
+) -> None:
     reader, first = Reader(backend.port), Edge(quiet, url + PUSH, decode=DECODE, speed=2)
     until(lambda: len(reader.seen) > 2)
     second = Edge(quiet, url + PUSH, decode=DECODE, speed=2)
-    until(lambda: first.account.failures)
+    until(lambda: first.errors)
+    assert [type(error) for error in first.errors] == [SupersededError]
+    assert str(first.errors[0]) == (
+        "127.0.0.1 answers 410: another edge sends camera door by now: end this one"
+    )
+    assert first.account.failures == 1, "it was tried again"
     assert not second.account.failures
     first.stop()
     second.stop()

@@ -21,12 +21,21 @@ import typer
 
 from costream import __version__
 from costream.cli.console import open_console
-from costream.errors import ConfigError, CoStreamError, SettingsError, SourceLostError
+from costream.errors import (
+    ConfigError,
+    CoStreamError,
+    SettingsError,
+    SourceLostError,
+    SupersededError,
+)
 from costream.printable import printable
 from costream.video.naming import masked, plain_reason
 
 LOST = 3
 """Exit status of a command whose live source stayed away."""
+
+SUPERSEDED = 4
+"""Exit status of an edge whose place another one has taken."""
 
 ENGINE = frozenset(
     {"PIL", "huggingface_hub", "packaging", "pydantic", "safetensors", "tokenizers", "torch"}
@@ -79,7 +88,7 @@ def run_command() -> int:
     """Runs the command line and returns its status.
 
     Errors of ours are one sentence on standard error and status 1. Status 3 says that a camera was
-    lost.
+    lost, status 4 that another edge sends it.
     """
     _check_output()
     _write_in_any_locale()
@@ -101,6 +110,9 @@ def run_command() -> int:
     except SourceLostError as error:
         _complain(error)
         return LOST
+    except SupersededError as error:
+        _complain(error)
+        return SUPERSEDED
     except (CoStreamError, OSError) as error:
         _complain(error)
         return 1

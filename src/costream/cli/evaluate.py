@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from costream.cli.app import app
 from costream.cli.checks import check_dtype
 from costream.cli.console import open_console
+from costream.cli.figures import reasons
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
@@ -29,18 +31,27 @@ from costream.cli.options import (
 from costream.embedded import warn_of_embedded
 from costream.errors import SettingsError
 from costream.printable import printable
+from costream.video import DecodeCount, Decoding, checked_decoding
 
 if TYPE_CHECKING:
     from costream.lab.evaluate.accuracy import AccuracyRow
     from costream.lab.evaluate.accuracy_report import AccuracyReport
     from costream.lab.evaluate.datasets import Dataset
+    from costream.lab.evaluate.evaluation import Evaluation
+    from costream.lab.evaluate.paired import PairedReport
+    from costream.lab.evaluate.policies import Policy
     from costream.lab.evaluate.runner import OnVideo
 
 SHOWN_PROBLEMS = 10
 
 COLUMNS = (
     "policy", "F1", "AUC", "events\nfound", "delay\ns", "flips", "tokens\nsaved",
-    "FLOPs\nsaved", "on the\nvideo", "windows\n/ s",
+    "FLOPs\nsaved", "on the\nvideo", "windows\n/ s", "de-\ncoded",
+)  # fmt: skip
+
+PAIRED_COLUMNS = (
+    "policy", "answers", "flips", "of the\nyes", "F1\nall", "F1\nauto", "events\nall",
+    "events\nauto", "kept\nall", "kept\nauto", "de-\ncoded",
 )  # fmt: skip
 
 VIDEOS = 240
@@ -73,6 +84,15 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option("--threshold", help="Score from which an answer is a yes.")
     ] = None,
+    decode: Annotated[
+        str,
+        typer.Option(
+            "--decode",
+            help="Which pictures are decoded for all but full recomputation: all; auto, of H.264 "
+            "and H.265 those that something changed in; or all,auto: how answers with the one "
+            "differ from those with the other, without full recomputation.",
+        ),
+    ] = "all",
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Vary one setting at a time as well.")
     ] = False,
@@ -90,9 +110,10 @@ def evaluate(
 ) -> None:
     """Measure accuracy and savings of every policy on annotated videos.
 
-    Each video is decoded once, and all policies answer the same questions on the same windows of
-    it. What is not given is as the model recommends.
+    Each video is read once for all policies of one --decode, which answer the same questions on
+    the same windows of it. What is not given is as the model recommends.
     """
+    decodings = _decodings(decode, sensitivity)
     given = {
         "fps": fps,
         "window": window,
@@ -116,15 +137,49 @@ def evaluate(
     evaluation = Evaluation(
         load_engine(model, settings, device, dtype), model, annotated, out, _progress(console)
     )
-    report = evaluation.run(chosen, sensitivity=sensitivity)
-    _complain(console, report)
-    if as_json:
-        typer.echo(json.dumps([row.to_dict() for row in report.rows]))
+    if len(decodings) > 1:
+        files = _pair(evaluation, chosen, console, out, as_json)
     else:
-        _print(report)
-    if out is not None:
-        for path in evaluation.write(report, out):
-            console.print(printable(f"written: {path}"), soft_wrap=True)
+        report = evaluation.run(chosen, decode=decodings[0], sensitivity=sensitivity)
+        _complain(console, report.problems)
+        if as_json:
+            typer.echo(json.dumps([row.to_dict() for row in report.rows]))
+        else:
+            _print(report)
+        files = [] if out is None else evaluation.write(report, out)
+    for path in files:
+        console.print(printable(f"written: {path}"), soft_wrap=True)
+
+
+def _decodings(named: str, sensitivity: bool) -> list[Decoding]:
+    """Returns what is to be decoded: one of two, or both.
+
+    Raises:
+        SettingsError: there is no such thing, it is named twice, or both are to be varied.
+    """
+    found = [checked_decoding(name) for name in named.split(",")]
+    if len(set(found)) < len(found):
+        raise SettingsError(f"--decode {named} names the same twice: choose all, auto or all,auto")
+    if len(found) > 1 and sensitivity:
+        raise SettingsError("--sensitivity varies one evaluation: choose --decode all or auto")
+    return found
+
+
+def _pair(
+    evaluation: Evaluation,
+    policies: Sequence[Policy],
+    console: Console,
+    out: Path | None,
+    as_json: bool,
+) -> list[Path]:
+    """Measures and prints what decoding less changes; returns the files written."""
+    report = evaluation.pair(policies)
+    _complain(console, report.problems)
+    if as_json:
+        typer.echo(json.dumps(report.to_dict()["rows"]))
+    else:
+        _print_paired(report)
+    return [] if out is None else report.write(out)
 
 
 def _load(dataset: Path | None, split: str, videos: int | None, console: Console) -> Dataset:
@@ -147,19 +202,16 @@ def _progress(console: Console) -> OnVideo:
     return show
 
 
-def _complain(console: Console, report: AccuracyReport) -> None:
-    for problem in report.problems[:SHOWN_PROBLEMS]:
+def _complain(console: Console, problems: Sequence[str]) -> None:
+    for problem in problems[:SHOWN_PROBLEMS]:
         console.print(printable(f"costream: {problem}"), style="yellow", soft_wrap=True)
-    if (more := len(report.problems) - SHOWN_PROBLEMS) > 0:
-        console.print(f"costream: and {more} more problems, all in accuracy.json", style="yellow")
+    if (more := len(problems) - SHOWN_PROBLEMS) > 0:
+        console.print(f"costream: and {more} more problems, which --out keeps", style="yellow")
 
 
 def _print(report: AccuracyReport) -> None:
     setup = report.setup
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for heading in COLUMNS:
-        left = heading == "policy"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    table = _table(COLUMNS)
     for row in report.rows:
         table.add_row(*_cells(row), style="bold" if row.default else "")
     kinds = Table(box=None, pad_edge=False)
@@ -175,9 +227,35 @@ def _print(report: AccuracyReport) -> None:
         f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
         f"{len(setup['questions'])} questions a window. Savings are against encoding and "
         "prefilling every window from nothing; on the video: without the questions' own tokens. "
-        "Bold: the default.",
+        f"Bold: the default. --decode {setup['decode']}; full recomputation decodes all.",
         style="dim",
     )
+
+
+def _print_paired(report: PairedReport) -> None:
+    setup, table = report.setup, _table(PAIRED_COLUMNS)
+    for row in report.rows:
+        table.add_row(*row.cells(), style="bold" if row.default else "")
+    console = open_console()
+    console.print(table)
+    for row in report.rows:
+        why = reasons(DecodeCount(**row.decoding))
+        console.print(f"{row.policy}: flips {row.interval} (95%); frames decoded for: {why}")
+    console.print(
+        f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
+        f"{len(setup['questions'])} questions a window. Each policy with --decode auto beside "
+        "itself with --decode all; flips are between the two, of the yes: of those that are a "
+        "yes on either side. Bold: the default.",
+        style="dim",
+    )
+
+
+def _table(headings: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for heading in headings:
+        left = heading == "policy"
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    return table
 
 
 def _cells(row: AccuracyRow) -> tuple[str, ...]:
@@ -192,4 +270,5 @@ def _cells(row: AccuracyRow) -> tuple[str, ...]:
         f"{row.flops_saved:.0%}",
         f"{row.video_flops_saved:.0%}",
         f"{row.windows_per_s:.1f}",
+        f"{row.decoded:.0%}",
     )

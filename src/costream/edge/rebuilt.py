@@ -13,9 +13,7 @@ from typing import BinaryIO, Protocol, cast
 
 import av
 from av.codec.context import CodecContext, Flags
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
-from av.video.stream import VideoStream
 
 from costream.edge.interval import Beat, Interval, NativeFrame, Shown, decode_interval, decode_shown
 from costream.edge.messages import Begun, Left, SentPacket, decode_lost, decode_parameters
@@ -36,6 +34,7 @@ from costream.video.clock import TickGrid
 from costream.video.display import AS_CODED
 from costream.video.gap import Gap
 from costream.video.packet_ring import CodecParameters
+from costream.video.padded_packet import padded_packet
 from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, StreamHealth
 from costream.video.references import Coded
@@ -272,7 +271,7 @@ class _Decoding:
             self._waiting.clear()
         if sent.key:
             self._first = sent, stored
-        packet = cast("Packet[VideoStream]", Packet(sent.data))
+        packet = padded_packet(sent.data)
         packet.pts, packet.dts = sent.pts, sent.dts
         packet.time_base, packet.is_keyframe = parameters.time_base, sent.key
         packet.opaque = Coded(sent.order, sent.pts, len(sent.data), corrupt=False, stored=stored)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from costream.edge.messages import LARGEST_WISH, Wanted
 from costream.edge.numbers import LARGEST_REAL
 from costream.edge.wire import FRAMED
-from costream.errors import DeliveryError, RejectedError, SettingsError
+from costream.errors import DeliveryError, RejectedError, SettingsError, SupersededError
 from costream.printable import printable
 
 TIMEOUT = 30.0
@@ -26,7 +26,8 @@ MAX_WANTED = 16
 
 _CHUNK = 16 << 10
 _LARGEST_ANSWER = 1 << 20
-_REFUSALS = frozenset({401, 403, 404, 405, 410, 413, 415, 421})
+_REFUSALS = frozenset({401, 403, 404, 405, 409, 413, 415, 421})
+_SUPERSEDED = 410
 _NOT_UNDERSTOOD = 422
 
 
@@ -87,7 +88,8 @@ class Receiver:
             body: its parts.
 
         Raises:
-            RejectedError: the receiver refuses it, and will do so until something is changed there.
+            SupersededError: the receiver hears a newer edge.
+            RejectedError: the receiver refuses it, or is not trusted, until something is changed.
             SettingsError: it does not understand it.
             DeliveryError: it could not be sent, or was not answered: it may have arrived.
         """
@@ -95,12 +97,17 @@ class Receiver:
             sent, status, told = self._exchange(body)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise DeliveryError(f"can't reach {self._host}: {_reason(error)}") from None
+            cause = f"can't reach {self._host}: {_reason(error)}"
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise RejectedError(cause) from None
+            raise DeliveryError(cause) from None
         if status != 200:
             self.close()
             cause = f"{self._host} answers {status}: {_told(told)}"
             if status == _NOT_UNDERSTOOD:
                 raise SettingsError(cause)
+            if status == _SUPERSEDED:
+                raise SupersededError(cause)
             raise RejectedError(cause) if status in _REFUSALS else DeliveryError(cause)
         return _answer(told, sent)
 
@@ -195,7 +202,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (TimeoutError, socket.timeout)):
         return "nothing moved for too long"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
+        return (
+            f"its certificate is not trusted ({error.verify_message}): SSL_CERT_FILE names a file "
+            "of authorities that are"
+        )
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

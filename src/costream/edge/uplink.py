@@ -14,7 +14,13 @@ from costream.edge.messages import Session, Wanted
 from costream.edge.outbox import Item, Outbox
 from costream.edge.receiver import Answer
 from costream.edge.wire import INTERVAL, LARGEST, PACKET, SESSION, packed, record
-from costream.errors import DeliveryError, RejectedError, SettingsError
+from costream.errors import (
+    CoStreamError,
+    DeliveryError,
+    RejectedError,
+    SettingsError,
+    SupersededError,
+)
 from costream.video.backoff import Backoff
 
 
@@ -35,6 +41,10 @@ BUSY = 0.5
 
 ABSENT = 2.0
 """Seconds before a receiver is asked again that does not read the camera at the moment."""
+
+MISREAD = 3
+"""Requests that may be refused as not understood, until something arrives again. One may have come
+in part, where the line stood still for too long."""
 
 OnWanted = Callable[[Wanted], Iterator[bytes]]
 """Returns the records that answer a wish."""
@@ -73,7 +83,9 @@ class Uplink:
         self._instance = ""
         self._next = 0
         self._more = False
-        self._said = self._doubtful = False
+        self._doubtful = False
+        self._misread = 0  # requests that were not understood since something arrived
+        self._said: set[str] = set()  # why requests failed since the last one that did not
         self._backoff = Backoff(math.inf)
         self._stopped = threading.Event()
         self._greeted = threading.Event()
@@ -96,7 +108,8 @@ class Uplink:
 
         Raises:
             RejectedError: the receiver refuses the very first request.
-            SettingsError: it does not understand one.
+            SupersededError: it hears a newer edge.
+            SettingsError: it does not understand the very first request, or :data:`MISREAD` later.
         """
         try:
             while not self._stopped.is_set():
@@ -116,26 +129,35 @@ class Uplink:
         """Makes one request, and waits where it failed.
 
         Raises:
-            RejectedError: as :meth:`run`.
-            SettingsError: likewise.
+            CoStreamError: as :meth:`run`.
         """
         try:
             answer = self._receiver.send(self._body())
-        except DeliveryError as error:
-            if isinstance(error, RejectedError) and self.fps is None:
-                raise
-            self._account.failures += 1
-            self._doubtful = True
-            if not self._said:
-                self._said = True
-                logger.warning("%s; it is tried again", error)
-            self._stopped.wait(self._backoff.next_delay())
+        except (DeliveryError, SettingsError) as error:
+            self._fail(error)
             return
         if self._said:
-            self._said = False
+            self._said.clear()
             logger.warning("the receiver is back")
         self._backoff = Backoff(math.inf)
         self._take(answer)
+
+    def _fail(self, error: DeliveryError | SettingsError) -> None:
+        """Waits before the next request, or raises what ends them."""
+        self._account.failures += 1
+        self._misread += isinstance(error, SettingsError)
+        if self._is_final(error):
+            raise error
+        self._doubtful = True
+        if str(error) not in self._said:
+            self._said.add(str(error))
+            logger.warning("%s; it is tried again", error)
+        self._stopped.wait(self._backoff.next_delay())
+
+    def _is_final(self, error: CoStreamError) -> bool:
+        if isinstance(error, SupersededError) or self._misread >= MISREAD:
+            return True
+        return self.fps is None and isinstance(error, (RejectedError, SettingsError))
 
     def _body(self) -> list[bytes]:
         session = Session(self._session, self._instance, self._next)
@@ -166,6 +188,8 @@ class Uplink:
         count = answer.next - self._next
         if not 0 <= count <= len(self._flight):
             raise SettingsError("the receiver lost count: start the edge again")
+        if count:
+            self._misread = 0
         account.packets += sum(len(i.payload) for i in self._flight[:count] if i.kind == PACKET)
         self._next = answer.next
         self._more = self._outbox.arrived(count) or bool(self._wishes)

@@ -13,20 +13,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import av
 from av.codec.context import CodecContext, Flags
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 
 from costream.errors import ForgottenError
 from costream.video.display import Display
 from costream.video.packet_ring import CodecParameters, PacketRing, RingLimits, StoredPacket
+from costream.video.padded_packet import padded_packet
 from costream.video.picture import Picture
 from costream.video.sample import Sample
 
 if TYPE_CHECKING:
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
     VideoPacket: TypeAlias = Packet[VideoStream]
@@ -203,7 +204,7 @@ def _context(parameters: CodecParameters) -> VideoCodecContext:
 
 
 def _packet(stored: StoredPacket) -> VideoPacket:
-    packet = cast("VideoPacket", Packet(stored.data))
+    packet = padded_packet(stored.data)
     packet.pts, packet.dts = stored.pts, stored.dts
     packet.time_base, packet.is_keyframe = stored.parameters.time_base, stored.key
     packet.opaque = stored.number

@@ -17,7 +17,7 @@ from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 
 ORIGIN = Origin("m in float32", "weights", "code", "torch 1")
-JOB = Job(ORIGIN.model, "x.mp4 (9 bytes)", ("Smoke?",), EngineSettings(), False)
+JOB = Job(ORIGIN.model, "x.mp4 (9 bytes)", ("Smoke?",), EngineSettings(), False, "all")
 
 
 def result(score: float) -> VideoResult:

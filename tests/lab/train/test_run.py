@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS
-from costream.lab.train import Recipe, StageRecipe, clips, train
+from costream.lab.train import Recipe, StageRecipe, beginning, clips, train
 from costream.lab.train import run as run_module
 from costream.lab.train.beginning import go_on_from
 from costream.lab.train.layout import all_words
@@ -101,7 +101,7 @@ def test_a_run_goes_on_from_the_model_of_another(tmp_path, quick):
 
 
 def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
-    told = {"joint": {"steps": 3, "first": 4}}
+    told = {"joint": {"steps": 3, "first": 4}, "frame_size": RECIPE.frame_size}
     (tmp_path / "recipe.json").write_text(json.dumps(told))
     longer = replace(RECIPE, joint=replace(STAGE, steps=9))
     going = go_on_from(longer, str(tmp_path), None)
@@ -112,6 +112,26 @@ def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(SettingsError, match="name a model that was trained here"):
         go_on_from(RECIPE, str(tmp_path), None)
+
+
+def test_a_run_does_not_go_on_with_frames_of_another_size():
+    with pytest.raises(SettingsError, match=r"has learnt from frames of 384x224, .* has 128x128"):
+        go_on_from(RECIPE, "costream/tiny", 1)
+
+
+def test_of_two_stages_that_begin_at_once_one_takes_what_the_other_wrote(tmp_path, monkeypatch):
+    begun, wrote = tmp_path / "begun", []
+
+    def overtaken(folder, *args, **settings):
+        monkeypatch.setattr(beginning, "write_untrained", write_untrained)
+        beginning.write_beginning(begun, RECIPE)
+        wrote.append((begun / "model.safetensors").stat().st_ino)
+        return write_untrained(folder, *args, **settings)
+
+    monkeypatch.setattr(beginning, "write_untrained", overtaken)
+    beginning.write_beginning(begun, RECIPE)
+    assert wrote == [(begun / "model.safetensors").stat().st_ino]
+    assert [path.name for path in tmp_path.iterdir()] == ["begun"]
 
 
 def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch, quick):

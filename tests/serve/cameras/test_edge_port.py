@@ -21,7 +21,15 @@ from costream.edge.wire import (
     STRETCH,
     record,
 )
-from costream.errors import ForgottenError, SettingsError
+from costream.errors import (
+    CoStreamError,
+    DeliveryError,
+    ForgottenError,
+    RejectedError,
+    SettingsError,
+    SupersededError,
+)
+from costream.serve.api.errors import status_of
 from costream.serve.cameras import edge
 from costream.serve.cameras.edge import EdgePort
 from costream.video.packet_ring import CodecParameters, StoredPacket
@@ -100,6 +108,46 @@ def test_a_stretch_that_is_too_long_is_not_kept(
     port.take(stretch(wish, [bytes(size)] * min(5000, 2 * (1 << 20) // size + 1)))
     asking.join(PATIENCE)
     assert "ask for fewer seconds" in str(asking.error)
+
+
+def test_a_request_waits_for_the_last_one_and_then_is_to_come_again(
+    port: EdgePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "PATIENCE", 0.1)
+    entered, over = threading.Event(), threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield BEGIN
+        entered.set()
+        over.wait(PATIENCE)
+
+    last = threading.Thread(target=port.take, args=(slowly(),))
+    last.start()
+    assert entered.wait(PATIENCE)
+    with pytest.raises(DeliveryError, match="another request") as told:
+        port.take([BEGIN])
+    assert not isinstance(told.value, RejectedError)
+    over.set()
+    last.join(PATIENCE)
+    assert port.take([BEGIN]).next == 0
+
+
+def test_the_older_of_two_edges_is_told_for_good(port: EdgePort) -> None:
+    newer = record(SESSION, Session("b", "", 0).encode())
+    port.take([BEGIN])
+    port.take([newer])
+    for _ in range(2):
+        with pytest.raises(SupersededError, match="another edge sends camera door"):
+            port.take([BEGIN])
+        port.take([newer])
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(SupersededError("x"), 410), (RejectedError("x"), 409), (DeliveryError("x"), 503)],
+)
+def test_what_an_edge_is_told_has_a_status_of_its_own(error: CoStreamError, status: int) -> None:
+    assert status_of(error) == status
 
 
 def test_what_is_no_edge_s_is_refused(port: EdgePort) -> None:

@@ -23,6 +23,7 @@ from costream.lab.evaluate.metrics import (
 from costream.lab.evaluate.policies import DEFAULT, REFERENCE
 from costream.lab.evaluate.results import VideoResult, WindowResult
 from costream.settings import EngineSettings
+from costream.video import DecodeCount
 
 Results = Mapping[str, VideoResult]
 """Video's name to what one policy made of it."""
@@ -32,12 +33,15 @@ Answers = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class AccuracyRow:
-    """One policy on a whole set. Savings are shares of what full recomputation spends.
+    """One policy on a whole set. Savings are shares of what the reference spends.
+
+    The reference is full recomputation, unless another was named.
 
     Attributes:
         policy: its name.
         default: it is the product's default.
         videos: how many it was run on.
+        answers: how many (window, question) pairs.
         f1: of (video, category) pairs, where a video is positive for a category when any window
             says yes to its question.
         precision: of the same.
@@ -48,7 +52,7 @@ class AccuracyRow:
         event_precision: share of alerts that overlap an event of their category.
         event_recall: share of events that an alert of their category overlaps.
         delay_s: mean seconds from an event's start to the first alert, or None.
-        flips: share of the (window, question) pairs answered otherwise than by full recomputation.
+        flips: share of the (window, question) pairs answered otherwise than by the reference.
         flips_low: lower bound of its 95% interval.
         flips_high: upper bound.
         yes_flips: share of the pairs that are a yes on either side and a no on the other: most
@@ -61,12 +65,15 @@ class AccuracyRow:
         video_flops_saved: operations but for the questions' own tokens, which every policy has to
             run: what is saved on the video, however many questions are asked.
         windows_per_s: windows a second on this machine, decoding included.
+        decoded: share of the native frames that was decoded.
+        decoding: native frames by why they were decoded, or were not.
         kinds: F1 by category.
     """
 
     policy: str
     default: bool
     videos: int
+    answers: int
     f1: float
     precision: float
     recall: float
@@ -85,6 +92,8 @@ class AccuracyRow:
     flops_saved: float
     video_flops_saved: float
     windows_per_s: float
+    decoded: float
+    decoding: dict[str, int]
     kinds: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,14 +102,18 @@ class AccuracyRow:
 
 
 def rate_policies(
-    dataset: Dataset, results: Mapping[str, Results], settings: EngineSettings
+    dataset: Dataset,
+    results: Mapping[str, Results],
+    settings: EngineSettings,
+    reference: str = REFERENCE,
 ) -> list[AccuracyRow]:
     """Rates every policy on the videos that all of them were run on.
 
     Args:
         dataset: what the videos show, and the questions in the order they were asked.
-        results: by policy; full recomputation must be among them.
+        results: by policy; the reference must be among them.
         settings: how answers are scored, and from which score on they count as a yes.
+        reference: what flips and savings are against.
     """
     common = set.intersection(*(set(result) for result in results.values()))
     videos = [video for video in dataset.videos if video.name in common]
@@ -111,7 +124,7 @@ def rate_policies(
     }
     categories = tuple(dataset.questions)
     thresholds = np.array([settings.threshold_for(ask) for ask in asks])
-    rating = _Rating(videos, categories, scored[REFERENCE], thresholds)
+    rating = _Rating(videos, categories, scored[reference], thresholds)
     return [rating.row(policy, result) for policy, result in scored.items()]
 
 
@@ -137,10 +150,12 @@ class _Rating:
         flips = self._flips(results)
         spent = _Spending.of(self._windows(results))
         full = _Spending.of(self._windows(self._reference))
+        decoding = sum((results[v.name].decoding for v in self._videos), DecodeCount())
         return AccuracyRow(
             policy=policy,
             default=policy == DEFAULT,
             videos=len(self._videos),
+            answers=flips.pairs,
             f1=total.f1,
             precision=total.precision,
             recall=total.recall,
@@ -159,6 +174,8 @@ class _Rating:
             flops_saved=_saved(spent.flops, full.flops),
             video_flops_saved=_saved(spent.flops - spent.asking, full.flops - full.asking),
             windows_per_s=spent.windows / max(spent.seconds, 1e-9),
+            decoded=decoding.share,
+            decoding=decoding.to_dict(),
             kinds={category: counts.f1 for category, counts in kinds.items()},
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from costream.lab.evaluate.accuracy import AccuracyRow
 from costream.lab.evaluate.policies import DEFAULT, REFERENCE
 from costream.lab.evaluate.sensitivity import AXES, SensitivityPoint
+from costream.video import DecodeCount
 
 ACCURACY, KINDS, SENSITIVITY = "accuracy", "kinds", "sensitivity"
 
@@ -32,6 +33,7 @@ _HEADINGS = {
     "flops_saved": "FLOPs saved",
     "video_flops_saved": "on the video",
     "windows_per_s": "windows/s",
+    "decoded": "decoded",
 }
 _SHARES = {
     "flips",
@@ -41,6 +43,7 @@ _SHARES = {
     "vision_saved",
     "flops_saved",
     "video_flops_saved",
+    "decoded",
 }
 
 
@@ -85,10 +88,10 @@ class AccuracyReport:
             texts[f"{SENSITIVITY}.md"] = sensitivity_tables(self.points)
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
-        _write_csv(folder / f"{ACCURACY}.csv", [_flat(row) for row in self.rows])
+        write_csv(folder / f"{ACCURACY}.csv", [_flat(row) for row in self.rows])
         names = [*texts, f"{ACCURACY}.csv"]
         if self.points:
-            _write_csv(folder / f"{SENSITIVITY}.csv", [p.to_dict() for p in self.points])
+            write_csv(folder / f"{SENSITIVITY}.csv", [p.to_dict() for p in self.points])
             names.append(f"{SENSITIVITY}.csv")
         return [folder / name for name in names]
 
@@ -109,14 +112,14 @@ def accuracy_table(rows: Sequence[AccuracyRow]) -> str:
         if row.default:
             cells["policy"] = f"**{cells['policy']}**"
         lines.append(list(cells.values()))
-    return _markdown(list(_HEADINGS.values()), lines)
+    return markdown_table(list(_HEADINGS.values()), lines)
 
 
 def kinds_table(rows: Sequence[AccuracyRow]) -> str:
     """Returns F1 by category of full recomputation and of the default as Markdown."""
     chosen = [row for row in rows if row.policy in (REFERENCE, DEFAULT)]
     lines = [[kind, *(f"{row.kinds[kind]:.3f}" for row in chosen)] for kind in chosen[0].kinds]
-    return _markdown(["F1 of", *(row.policy for row in chosen)], lines)
+    return markdown_table(["F1 of", *(row.policy for row in chosen)], lines)
 
 
 def sensitivity_tables(points: Sequence[SensitivityPoint]) -> str:
@@ -134,7 +137,7 @@ def sensitivity_tables(points: Sequence[SensitivityPoint]) -> str:
             if point.axis == axis
         ]
         heading = [meaning, "policy", "F1", "flips", "tokens saved", "FLOPs saved"]
-        parts.append(_markdown(heading, lines))
+        parts.append(markdown_table(heading, lines))
     return "\n".join(parts)
 
 
@@ -150,16 +153,23 @@ def _cell(name: str, value: Any) -> str:
 
 def _flat(row: AccuracyRow) -> dict[str, Any]:
     values = row.to_dict()
-    kinds = values.pop("kinds")
-    return values | {f"f1 {kind}": value for kind, value in kinds.items()}
+    kinds, decoding = values.pop("kinds"), values.pop("decoding")
+    frames = {f"frames {why}": decoding.get(why, 0) for why in DecodeCount.names()}
+    return values | frames | {f"f1 {kind}": value for kind, value in kinds.items()}
 
 
-def _markdown(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Returns a table as Markdown; all columns but the first are aligned to the right."""
     marks = ["---", *["---:"] * (len(heading) - 1)]
     return "".join(f"| {' | '.join(line)} |\n" for line in (heading, marks, *lines))
 
 
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes rows whose keys are the columns.
+
+    Raises:
+        OSError: the file can't be written to.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

@@ -174,8 +174,8 @@ def _structures(first: SignalCase) -> Iterator[SignalCase]:
         "4 slices": replace(usual, params="slices=4"),
         "zero latency": low,
         "zero latency, GOP 250": replace(low, gop=250),
-        "zero latency, 800 kbit/s, 4 slices": replace(
-            low, bit_rate=800_000, params="vbv-maxrate=800:vbv-bufsize=400:slices=4"
+        "zero latency, 800 kbit/s": replace(
+            low, bit_rate=800_000, params="vbv-maxrate=800:vbv-bufsize=400"
         ),
         "GOP 600": replace(usual, gop=600),
     }

@@ -12,10 +12,15 @@ from costream.lab.evaluate.accuracy import rate_policies
 from costream.lab.evaluate.accuracy_plots import plot_accuracy, plot_sensitivity
 from costream.lab.evaluate.accuracy_report import AccuracyReport
 from costream.lab.evaluate.datasets import Dataset
+from costream.lab.evaluate.paired import PairedReport, pair_decodings
 from costream.lab.evaluate.policies import Policy
 from costream.lab.evaluate.results import ResultStore
 from costream.lab.evaluate.runner import OnVideo, Runner
 from costream.lab.evaluate.sensitivity import Sensitivity
+from costream.video import Decoding
+
+BOTH: tuple[Decoding, Decoding] = ("all", "auto")
+"""What is paired."""
 
 
 class Evaluation:
@@ -42,26 +47,50 @@ class Evaluation:
         self._dataset = dataset
         self._runner = Runner(engine.model, name, dataset, ResultStore(folder), on_video)
 
-    def run(self, policies: Sequence[Policy], *, sensitivity: bool) -> AccuracyReport:
+    def run(
+        self, policies: Sequence[Policy], *, decode: Decoding = "all", sensitivity: bool = False
+    ) -> AccuracyReport:
         """Measures and rates.
 
         Args:
             policies: full recomputation and the default among them.
+            decode: which pictures are decoded, for all but full recomputation, which decodes all.
             sensitivity: vary one setting at a time as well.
 
         Raises:
             SettingsError: no video of the set could be read.
         """
         base = self._engine.settings
-        results = self._runner.run(policies, base)
+        results = self._runner.run(policies, base, decode)
         rows = rate_policies(self._dataset, results, base)
-        if not rows[0].videos:
-            raise SettingsError(f"no video of the set could be read: {self._runner.problems[-1]}")
+        self._check(rows[0].videos)
         points = []
         if sensitivity:
             patch = self._engine.model.temporal_patch
-            points = list(Sensitivity(self._runner, self._dataset, base, patch).points())
-        return AccuracyReport(self._setup(rows[0].videos), rows, points, self._runner.problems)
+            points = list(Sensitivity(self._runner, self._dataset, base, patch, decode).points())
+        setup = self._setup(rows[0].videos, decode)
+        return AccuracyReport(setup, rows, points, self._runner.problems)
+
+    def pair(self, policies: Sequence[Policy]) -> PairedReport:
+        """Measures policies with all pictures decoded and with what changed, and compares both.
+
+        Args:
+            policies: the default among them. Full recomputation is left out: it decodes all.
+
+        Raises:
+            SettingsError: no video of the set could be read.
+        """
+        base = self._engine.settings
+        paired = [policy for policy in policies if not policy.from_scratch]
+        whole, auto = (self._runner.run(paired, base, decode) for decode in BOTH)
+        rows = pair_decodings(self._dataset, whole, auto, base)
+        self._check(rows[0].videos)
+        setup = self._setup(rows[0].videos, ",".join(BOTH))
+        return PairedReport(setup, rows, self._runner.problems)
+
+    def _check(self, videos: int) -> None:
+        if not videos:
+            raise SettingsError(f"no video of the set could be read: {self._runner.problems[-1]}")
 
     def write(self, report: AccuracyReport, folder: Path) -> list[Path]:
         """Writes tables and plots; returns their files.
@@ -75,7 +104,7 @@ class Evaluation:
             files.append(plot_sensitivity(report.points, folder))
         return files
 
-    def _setup(self, videos: int) -> dict[str, Any]:
+    def _setup(self, videos: int, decode: str) -> dict[str, Any]:
         shape = self._engine.model.kv_shape
         return {
             "model": self._name,
@@ -84,6 +113,7 @@ class Evaluation:
             "dtype": str(shape.dtype).removeprefix("torch."),
             "dataset": self._dataset.name,
             "videos": videos,
+            "decode": decode,
             "questions": dict(self._dataset.questions),
             "settings": self._engine.settings.model_dump(),
         }

@@ -7,7 +7,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from costream.engine.result import Result
 from costream.errors import SettingsError
 from costream.lab.evaluate.origin import Origin
 from costream.settings import EngineSettings
+from costream.video import DecodeCount, Decoding
 
 RESULTS = "windows.jsonl"
 
@@ -84,10 +85,12 @@ class VideoResult:
     Attributes:
         rate: the video's frames a second.
         windows: in order.
+        decoding: native frames by why they were decoded, or were not.
     """
 
     rate: float
     windows: tuple[WindowResult, ...]
+    decoding: DecodeCount = field(default_factory=DecodeCount)
 
     @property
     def spans(self) -> list[tuple[float, float]]:
@@ -105,7 +108,7 @@ class VideoResult:
             replace(window, scores=tuple(map(settings.calibrated, asks, window.scores)))
             for window in self.windows
         )
-        return VideoResult(self.rate, windows)
+        return replace(self, windows=windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class Job:
         asks: the questions, in order.
         settings: the engine's.
         from_scratch: whether every window was computed from nothing.
+        decode: which pictures were decoded.
     """
 
     model: str
@@ -125,13 +129,15 @@ class Job:
     asks: tuple[str, ...]
     settings: EngineSettings
     from_scratch: bool
+    decode: Decoding
 
     @property
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
         settings = self.settings.model_dump(exclude={"threshold", "thresholds", "calibration"})
         return json.dumps(
-            [self.model, self.video, self.asks, settings, self.from_scratch], sort_keys=True
+            [self.model, self.video, self.asks, settings, self.from_scratch, self.decode],
+            sort_keys=True,
         )
 
 
@@ -142,6 +148,7 @@ class _Line:
     job: str
     rate: float
     windows: tuple[WindowResult, ...]
+    decoding: DecodeCount = field(default_factory=DecodeCount)
     origin: Origin | None = None
 
     @property
@@ -205,7 +212,7 @@ class ResultStore:
         """
         self._results[job.key] = result
         if self._path is not None:
-            line = _Line(job.key, result.rate, result.windows, self._origin)
+            line = _Line(job.key, result.rate, result.windows, result.decoding, self._origin)
             with self._path.open("ab+") as file:
                 # What an interruption has cut off must not take the next line with it.
                 file.write(b"\n" * _torn(file) + json.dumps(asdict(line)).encode() + b"\n")
@@ -229,7 +236,7 @@ class ResultStore:
             return ""
         why = UNRECORDED if line.origin is None else origin.difference(line.origin)
         if why is None:
-            self._results[line.job] = VideoResult(line.rate, line.windows)
+            self._results[line.job] = VideoResult(line.rate, line.windows, line.decoding)
         return why or ""
 
     def _report(self, path: Path, aside: Counter[str]) -> None:

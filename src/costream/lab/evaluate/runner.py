@@ -1,4 +1,4 @@
-"""Runs policies over the videos of a set: each video is decoded once for all policies in step."""
+"""Runs policies over the videos of a set: each video is read once for all policies in step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from costream.lab.evaluate.policies import DEFAULT, POLICIES, Budget, Policy
 from costream.lab.evaluate.results import Job, ResultStore, VideoResult, WindowResult
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
-from costream.video import Stream
+from costream.video import Decoding, Stream
 
 DEFAULT_RATE = 30.0
 """Frames a second of a video whose container states none: that of UCF-Crime's."""
@@ -59,16 +59,40 @@ class AnewSide:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A policy with the settings that it is run with."""
+    """A policy with what it is run with.
+
+    Attributes:
+        policy: the policy.
+        settings: its settings.
+        decode: which pictures are decoded for it.
+    """
 
     policy: Policy
     settings: EngineSettings
+    decode: Decoding
+
+    @classmethod
+    def of(
+        cls, policy: Policy, base: EngineSettings, budget: Budget | None, decode: Decoding
+    ) -> Task:
+        """Returns what a policy is run with where these pictures are decoded.
+
+        Full recomputation decodes all: it is what others are compared with.
+        """
+        chosen: Decoding = "all" if policy.from_scratch else decode
+        return cls(policy, policy.settings(base, budget), chosen)
 
     @property
-    def decoding(self) -> tuple[float, float, float, bool]:
-        """What the frames and windows depend on: tasks that agree in it share their decoding."""
+    def name(self) -> str:
+        """The policy's name, and what is decoded where that isn't all."""
+        name = self.policy.name
+        return name if self.decode == "all" else f"{name} ({self.decode})"
+
+    @property
+    def reading(self) -> tuple[float, float, float, bool, Decoding]:
+        """What the frames and windows depend on: tasks that agree in it are read for at once."""
         s = self.settings
-        return s.fps, s.window, s.stride, s.uses_motion
+        return s.fps, s.window, s.stride, s.uses_motion, self.decode
 
 
 class Runner:
@@ -104,13 +128,14 @@ class Runner:
         self.problems: list[str] = list(dataset.problems)
 
     def run(
-        self, policies: Sequence[Policy], base: EngineSettings
+        self, policies: Sequence[Policy], base: EngineSettings, decode: Decoding = "all"
     ) -> dict[str, dict[str, VideoResult]]:
         """Measures what is not measured yet.
 
         Args:
             policies: those to run, the default one among them where one has its budget.
             base: settings that the policies start from.
+            decode: which pictures are decoded, for all but full recomputation, which decodes all.
 
         Returns:
             Policy to video's name to result. A video that can't be read is left out, and
@@ -118,12 +143,12 @@ class Runner:
         """
         # What is kept is what the model said: scores are calibrated where they are rated.
         base = base.model_copy(update={"calibration": {}})
-        free = [Task(p, p.settings(base, None)) for p in policies if p.fit is None]
+        free = [Task.of(p, base, None, decode) for p in policies if p.fit is None]
         self._measure(free)
         fitted = [p for p in policies if p.fit is not None]
         if fitted:
-            budget = self._budget(base)
-            tasks = [Task(policy, policy.settings(base, budget)) for policy in fitted]
+            budget = self._budget(base, decode)
+            tasks = [Task.of(policy, base, budget, decode) for policy in fitted]
             self._measure(tasks)
             free += tasks
         done = {task.policy.name: self._results(task) for task in free}
@@ -137,18 +162,17 @@ class Runner:
         videos = self._dataset.videos
         for number, video in enumerate(videos, 1):
             missing = [t for t in tasks if self._job(video, t) not in self._store]
-            ordered = sorted(missing, key=lambda task: task.decoding)
+            ordered = sorted(missing, key=lambda task: task.reading)
             try:
-                for _, group in groupby(ordered, key=lambda task: task.decoding):
+                for _, group in groupby(ordered, key=lambda task: task.reading):
                     self._watch(video, list(group))
             except SourceError as error:
                 self._report(f"{video.name} is left out: {error}")
-            self._on_video(", ".join(task.policy.name for task in tasks), number, len(videos))
+            self._on_video(", ".join(task.name for task in tasks), number, len(videos))
 
     def _watch(self, video: Video, tasks: Sequence[Task]) -> None:
-        # All policies are shown the same pictures: what decoding fewer costs is a question apart.
         motion = tasks[0].settings.uses_motion
-        with Stream(video.path, motion=motion, decode="all") as stream:
+        with Stream(video.path, motion=motion, decode=tasks[0].decode) as stream:
             engines = [Engine(self._model, task.settings) for task in tasks]
             sides = [self._side(t, e, stream) for t, e in zip(tasks, engines, strict=True)]
             found: list[list[WindowResult]] = [[] for _ in tasks]
@@ -159,8 +183,9 @@ class Runner:
             if not found[0]:
                 raise SourceError(f"{stream.info.source} holds no frame")
             rate = stream.info.frame_rate or DEFAULT_RATE
+            decoding = stream.health.decoding
         for task, windows in zip(tasks, found, strict=True):
-            self._store.add(self._job(video, task), VideoResult(rate, tuple(windows)))
+            self._store.add(self._job(video, task), VideoResult(rate, tuple(windows), decoding))
 
     def _side(self, task: Task, engine: Engine, stream: Stream) -> Side:
         if task.policy.from_scratch:
@@ -170,11 +195,12 @@ class Runner:
     def _job(self, video: Video, task: Task) -> Job:
         size = video.path.stat().st_size if video.path.is_file() else 0
         path = f"{video.path.resolve()} ({size} bytes)"
-        return Job(self._origin.model, path, self._asks, task.settings, task.policy.from_scratch)
+        from_scratch, model = task.policy.from_scratch, self._origin.model
+        return Job(model, path, self._asks, task.settings, from_scratch, task.decode)
 
-    def _budget(self, base: EngineSettings) -> Budget:
+    def _budget(self, base: EngineSettings, decode: Decoding) -> Budget:
         """What the default policy spent, from its results."""
-        task = Task(POLICIES[DEFAULT], POLICIES[DEFAULT].settings(base, None))
+        task = Task.of(POLICIES[DEFAULT], base, None, decode)
         engine = Engine(self._model, task.settings)
         windows = [w for result in self._results(task).values() for w in result.windows]
         return Budget(

@@ -12,6 +12,7 @@ from costream.lab.evaluate.datasets import Dataset
 from costream.lab.evaluate.policies import DEFAULT, POLICIES, REFERENCE
 from costream.lab.evaluate.runner import Runner
 from costream.settings import EngineSettings
+from costream.video import Decoding
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 KEEPS = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -66,13 +67,22 @@ class Sensitivity:
         dataset: its set.
         base: the settings of the evaluation.
         patch: frames of a temporal patch: lengths are whole numbers of them.
+        decode: which pictures are decoded.
     """
 
-    def __init__(self, runner: Runner, dataset: Dataset, base: EngineSettings, patch: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        dataset: Dataset,
+        base: EngineSettings,
+        patch: int,
+        decode: Decoding,
+    ) -> None:
         self._runner = runner
         self._dataset = dataset
         self._base = base
         self._grain = patch / base.fps
+        self._decode = decode
 
     def points(self) -> Iterator[SensitivityPoint]:
         """Yields every point, axis by axis."""
@@ -115,7 +125,7 @@ class Sensitivity:
         base = EngineSettings.checked(**{**self._base.model_dump(), **changes})
         default = POLICIES[DEFAULT].with_changes(changes)
         policies = [POLICIES[REFERENCE], default] if both else [default]
-        return dict(self._runner.run(policies, base))
+        return dict(self._runner.run(policies, base, self._decode))
 
     def _rate(
         self, axis: str, value: float, results: Mapping[str, Results]

@@ -30,15 +30,23 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
         steps: of the joint stage from there; what is left of the recipe's where None.
 
     Raises:
-        SettingsError: the checkpoint does not say what it has learnt, or has learnt all of it.
+        SettingsError: the checkpoint does not say what it has learnt, has learnt all of it, or has
+            learnt from frames of another size.
     """
     try:
-        joint = json.loads((Path(checkpoint_path(checkpoint)) / "recipe.json").read_text())["joint"]
-        first = int(joint.get("first", 0)) + int(joint["steps"])
+        told = json.loads((Path(checkpoint_path(checkpoint)) / "recipe.json").read_text())
+        first = int(told["joint"].get("first", 0)) + int(told["joint"]["steps"])
+        width, height = map(int, told["frame_size"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
             f"{checkpoint!r} has no recipe.json of a training: name a model that was trained here"
         ) from error
+    if (width, height) != recipe.frame_size:
+        wanted = "x".join(map(str, recipe.frame_size))
+        raise SettingsError(
+            f"{checkpoint!r} has learnt from frames of {width}x{height}, and its recipe has "
+            f"{wanted} by now: train it from the beginning, without --from"
+        )
     left = recipe.joint.steps - first if steps is None else steps
     if left < 1:
         raise SettingsError(
@@ -58,25 +66,37 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
 def write_beginning(target: Path, recipe: Recipe) -> None:
     """Writes the checkpoint that a run begins from, at once or not at all.
 
-    A run that goes on takes the curves and the head of the earlier one into its own folder, the
-    one above the checkpoint.
+    Stages that are started side by side may each write it: the first that is done counts, and the
+    others take what it has written. A run that goes on takes the curves and the head of the earlier
+    one into its own folder, the one above the checkpoint.
 
     Args:
         target: the directory to write.
         recipe: the run.
+
+    Raises:
+        OSError: it can't be written.
     """
-    aside = target.with_suffix(".part")
-    shutil.rmtree(aside, ignore_errors=True)
+    with TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as folder:
+        aside = Path(folder) / target.name
+        _fill(aside, target.parent, recipe)
+        try:
+            aside.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+
+
+def _fill(aside: Path, run: Path, recipe: Recipe) -> None:
     if recipe.goes_on_from is not None:
         shutil.copytree(checkpoint_path(recipe.goes_on_from), aside)
         for name in (CURVES, HEAD):
             if (aside / name).exists():
-                shutil.copy(aside / name, target.parent)
+                shutil.copy(aside / name, run)
     elif recipe.warm_start is not None:
         _write_warm(aside, recipe, recipe.warm_start)
     else:
         write_untrained(aside, recipe.size, seed=recipe.seed, corpus=all_words())
-    aside.rename(target)
 
 
 def copy_small_files(source: Path, target: Path) -> None:

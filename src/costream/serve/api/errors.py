@@ -16,12 +16,15 @@ from starlette.routing import compile_path
 from costream.errors import (
     ChildError,
     CoStreamError,
+    DeliveryError,
     ForgottenError,
     IntegrityError,
     ModelError,
     PoolExhaustedError,
+    RejectedError,
     SettingsError,
     SourceError,
+    SupersededError,
     TakenError,
     UnknownError,
 )
@@ -32,6 +35,9 @@ _log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[CoStreamError], int], ...] = (
     (UnknownError, 404),
     (ForgottenError, 410),
+    (SupersededError, 410),
+    (RejectedError, 409),
+    (DeliveryError, 503),
     (TakenError, 409),
     (SettingsError, 422),
     (SourceError, 422),

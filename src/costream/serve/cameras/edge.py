@@ -38,7 +38,7 @@ from costream.edge.wire import (
     record,
     records,
 )
-from costream.errors import ForgottenError, RejectedError, SettingsError
+from costream.errors import DeliveryError, ForgottenError, SettingsError, SupersededError
 from costream.video.packet_ring import CodecParameters, StoredPacket
 from costream.video.readiness import await_writable
 
@@ -135,11 +135,12 @@ class EdgePort:
 
         Raises:
             SettingsError: a record is none, or the request does not begin as it has to.
-            RejectedError: another edge has taken its place, or its last request is still under way.
+            SupersededError: another edge has taken its place.
+            DeliveryError: its last request is still under way.
         """
         self._silence.end()
         if not self._taking.acquire(timeout=2 * PATIENCE):
-            raise RejectedError(f"another request of camera {self._camera}'s edge is under way")
+            raise DeliveryError(f"another request of camera {self._camera}'s edge is under way")
         try:
             incoming = records(chunks)
             session = self._begin(next(incoming, None))
@@ -195,7 +196,7 @@ class EdgePort:
             )
         session = Session.decode(first[1])
         if session.session in self._over:
-            raise RejectedError(f"another edge sends camera {self._camera} by now: end this one")
+            raise SupersededError(f"another edge sends camera {self._camera} by now: end this one")
         self._accept()
         if session.session != self._session:
             if self._session:

@@ -201,7 +201,8 @@ class Fleet:
         Raises:
             UnknownError: there is no camera of this id.
             SettingsError: it is no such camera, or was sent what is no record.
-            RejectedError: another edge has taken the place of this one.
+            SupersededError: another edge has taken the place of this one.
+            DeliveryError: its last request is still under way.
         """
         return self._watcher(camera).take_edge(chunks)
 

@@ -180,7 +180,8 @@ class Watcher:
         Raises:
             UnknownError: it was removed.
             SettingsError: it is no such camera, or was sent what is no record.
-            RejectedError: another edge has taken the place of this one.
+            SupersededError: another edge has taken the place of this one.
+            DeliveryError: its last request is still under way.
         """
         return self._edge_port().take(chunks)
 
