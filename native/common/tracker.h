@@ -45,21 +45,14 @@ class Tracker {
       come_to_rest();
       return std::numeric_limits<float>::infinity();
     }
-    float now[kLanes] = {1}, then[kLanes] = {1}, largest[kLanes] = {};
-    in_lanes(seen_.size(), [&](std::size_t at, std::size_t lane) {
-      const bool still = std::abs(seen_[at] - kept_[at]) <= step;
-      now[lane] += still ? seen_[at] : 0;
-      then[lane] += still ? kept_[at] : 0;
-    });
-    const float light = std::accumulate(now, now + kLanes, 0.0f) /
-                        std::accumulate(then, then + kLanes, 0.0f);
-    in_lanes(seen_.size(), [&](std::size_t at, std::size_t lane) {
-      const float kept = kept_[at] * light, by = seen_[at] - rest_[at];
+    const float since_kept = light(kept_, [&](std::size_t at) { return seen_[at] - kept_[at]; });
+    in_lanes(seen_.size(), [&](std::size_t at, std::size_t) {
+      const float kept = kept_[at] * since_kept;
       kept_[at] = std::abs(seen_[at] - kept) > step ? seen_[at] : kept;
-      const float by_now = counted(std::abs(by), rest_from_kept_[at] + by);
-      largest[lane] = largest[lane] < by_now ? by_now : largest[lane];
     });
-    const float change = *std::max_element(largest, largest + kLanes);
+    const float change = largest(
+        rest_, [&](std::size_t at) { return seen_[at] - rest_[at]; },
+        [](std::size_t) { return 0.0f; }, [&](std::size_t at) { return rest_from_kept_[at]; });
     if (change > limit) come_to_rest();
     return change;
   }
@@ -84,11 +77,15 @@ class Tracker {
     }
     take(luma, stride);
     first_ = last_;
+    first_cells_.assign(pending_.size(), 0.0f);
+    for (int row = 0; row < rows_; ++row)
+      for (int column = 0; column < columns_; ++column)
+        first_cells_[cell(column, row)] += first_[index(column, row)];
+    for (std::size_t at = 0; at < shares_.size(); ++at) first_cells_[at] *= shares_[at];
     if (!knows_kept(width, height)) return;
     for (std::size_t at = 0; at < kept_.size(); ++at) {
-      const auto row = static_cast<int>(at / kept_columns_);
-      const auto column = static_cast<int>(at % kept_columns_);
-      pending_[cell(2 * column, 2 * row)] = of_cell(first_, column, row) / 4 - kept_[at];
+      const std::size_t to = whole_cell(at, kept_columns_);
+      pending_[to] = first_cells_[to] - kept_[at];
     }
   }
 
@@ -105,12 +102,14 @@ class Tracker {
   // of the first one's size.
   float change(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) const {
     if (width != width_ || height != height_) return std::numeric_limits<float>::infinity();
-    float largest = 0;
+    std::vector<float> by(first_cells_.size(), 0.0f);
     each_cell(luma, stride, width, height, [&](int column, int row, float mean) {
-      const float by = mean - of_cell(first_, column, row) / 4;
-      largest = std::max(largest, counted(std::abs(by), pending_[cell(2 * column, 2 * row)] + by));
+      const std::size_t at = cell(2 * column, 2 * row);
+      by[at] = mean - first_cells_[at];
     });
-    return largest;
+    return largest(
+        first_cells_, [&](std::size_t at) { return by[at]; }, [](std::size_t) { return 0.0f; },
+        [&](std::size_t at) { return pending_[at]; });
   }
 
   // An intra picture follows that isn't reported, but looks like the one before as far as is known.
@@ -155,19 +154,19 @@ class Tracker {
   void fail() { worst_ = std::numeric_limits<float>::infinity(); }
   bool failed() const { return std::isinf(worst_); }
 
-  // The largest difference of the mean of 8x8 samples from the first picture's, in luma steps,
-  // less what the loop filter may account for: by now, and at the end of any picture since the last
-  // one that was decoded, of blocks that were reported. By now a cell also counts with the step of
-  // see() at least where it has come to differ by more from what was kept of it, and not by a hair.
+  // The largest difference of the mean of 8x8 samples by now from the first picture's, in luma
+  // steps, less what the loop filter may account for. Of what light does to the whole picture four
+  // fifths count. A cell also counts with the step of see() at least where it has come to differ by
+  // more from what was kept of it, and not by a hair.
   float difference() const {
     if (failed()) return worst_;
-    float largest[kLanes] = {};
-    in_lanes(cells_.size(), [&](std::size_t at, std::size_t lane) {
-      const float by = counted(at);
-      largest[lane] = largest[lane] < by ? by : largest[lane];
-    });
-    return *std::max_element(largest, largest + kLanes);
+    return largest(
+        first_cells_, [&](std::size_t at) { return cells_[at] * shares_[at]; },
+        [&](std::size_t at) { return doubts_[at] * shares_[at]; },
+        [&](std::size_t at) { return pending_[at]; });
   }
+  // The same without a word of light, at the end of any picture since the last one that was decoded,
+  // of blocks that were reported.
   float worst() const { return worst_; }
   int columns() const { return columns_; }
   int rows() const { return rows_; }
@@ -268,16 +267,43 @@ class Tracker {
  private:
   // Of a step: what coding noise does to a cell at rest.
   static constexpr float kHair = 0.3f;
-  // What a cell counts that differs by so much from the first picture and, with what was pending
-  // there, from what was kept of it.
-  float counted(float by, float from_kept) const {
-    const bool crossed = (std::abs(from_kept) > step_) & (by > kHair * step_) & (by < step_);
-    return crossed ? step_ : by;
+  // What light does to the whole picture counts by so much: it may add up to what a rule keeps,
+  // where other changes must stay below.
+  static constexpr float kLight = 0.8f;
+  // The factor by which light changed means from what they were, by those that changed by no more
+  // than a step. It is not known where most changed by more, or without a step.
+  template <typename By>
+  float light(const std::vector<float>& were, By by) const {
+    if (std::isinf(step_)) return 1;
+    float changed[kLanes] = {}, sum[kLanes] = {}, still[kLanes] = {};
+    in_lanes(were.size(), [&](std::size_t at, std::size_t lane) {
+      const float much = by(at);
+      const bool counts = std::abs(much) <= step_;
+      changed[lane] += counts ? much : 0;
+      sum[lane] += counts ? were[at] : 0;
+      still[lane] += counts ? 1 : 0;
+    });
+    const float all = std::accumulate(sum, sum + kLanes, 0.0f);
+    const float cells = std::accumulate(still, still + kLanes, 0.0f);
+    if (all <= 0 || 2 * cells < static_cast<float>(were.size())) return 1;
+    return 1 + std::accumulate(changed, changed + kLanes, 0.0f) / all;
   }
-  // Likewise, of a cell as far as it is known by now, less what the loop filter may account for.
-  float counted(std::size_t at) const {
-    const float by = cells_[at] * shares_[at];
-    return counted(std::abs(by) - doubts_[at] * shares_[at], pending_[at] + by);
+  // What the cell counts that differs most from what it was, in the light of now: less what the
+  // loop filter may account for; with the step of see() at least where it has come to differ by
+  // more from what was kept of it, given what was pending.
+  template <typename By, typename Doubt, typename Pending>
+  float largest(const std::vector<float>& were, By by, Doubt doubt, Pending pending) const {
+    const float lit = light(were, by) - 1;
+    float most[kLanes] = {};
+    in_lanes(were.size(), [&](std::size_t at, std::size_t lane) {
+      const float all = by(at), besides = all - were[at] * lit, unsure = doubt(at);
+      const float own = std::abs(besides) - unsure;
+      const bool crossed = (std::abs(pending(at) + besides) > step_) & (own > kHair * step_) &
+                           (own < step_);
+      const float counted = std::max(crossed ? step_ : own, kLight * std::abs(all) - unsure);
+      most[lane] = most[lane] < counted ? counted : most[lane];
+    });
+    return *std::max_element(most, most + kLanes);
   }
   // What was kept of pictures of this size is known.
   bool knows_kept(int width, int height) const {
@@ -290,10 +316,9 @@ class Tracker {
     rest_from_kept_.resize(seen_.size());
     for (std::size_t at = 0; at < seen_.size(); ++at) rest_from_kept_[at] = seen_[at] - kept_[at];
   }
-  // The sum of the four blocks of a cell.
-  float of_cell(const std::vector<float>& blocks, int column, int row) const {
-    const std::size_t upper = index(2 * column, 2 * row), lower = index(2 * column, 2 * row + 1);
-    return blocks[upper] + blocks[upper + 1] + blocks[lower] + blocks[lower + 1];
+  // The cell that is whole and comes at a place among those that are, so many in a row.
+  std::size_t whole_cell(std::size_t at, std::size_t columns) const {
+    return at / columns * static_cast<std::size_t>(cell_columns_) + at % columns;
   }
   // The cell that a block belongs to.
   std::size_t cell(int column, int row) const {
@@ -401,6 +426,7 @@ class Tracker {
   std::vector<std::uint8_t> luma_;  // of the picture that was decoded last
   std::vector<float> last_;         // means of its blocks
   std::vector<float> first_;        // those of the picture that is compared with
+  std::vector<float> first_cells_;  // likewise of cells
   std::vector<float> base_;         // what lies between the two, as far as it is known
   std::vector<float> delta_;        // of the blocks' means since
   std::vector<std::uint8_t> doubt_;  // contrast of the blocks that were intra since

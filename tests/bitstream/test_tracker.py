@@ -225,3 +225,31 @@ def test_flipped_bits_are_survived(codec, seed):
             data[at] ^= (1 << draw.integers(0, 8, len(at))).astype(np.uint8)
             reader.track([data.tobytes()], tracker, NEVER)
         assert tracker.worst >= 0
+
+
+def lit_room(gain, spot=0.0):
+    """An even slope of 64 to 192 in some light, with one cell that is brighter by so much."""
+    room = np.tile(np.linspace(64, 192, 160), (96, 1)) * gain
+    room[40:48, 80:88] += spot
+    return room.round().astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("gain", "spot", "told"),
+    [(1.03, 0, 0.8 * 5.7), (0.97, 0, 0.8 * 5.7), (1.03, 10, 0.8 * 14), (1, 3, 3)],
+)
+def test_light_counts_for_less_than_what_changes_besides(gain, spot, told):
+    tracker, first = _bitstream.Tracker(), lit_room(1)
+    tracker.see(first, 5.0, 4.0)
+    tracker.start(first)
+    later = lit_room(gain, spot)
+    assert tracker.change(later) == pytest.approx(told, abs=0.7)
+    tracker.restart(later)
+    assert tracker.difference == pytest.approx(told, abs=0.7)
+
+
+def test_where_most_of_a_picture_changes_by_much_it_is_no_light():
+    tracker, first = _bitstream.Tracker(), lit_room(1)
+    tracker.see(first, 5.0, 4.0)
+    tracker.start(first)
+    assert tracker.change(lit_room(1.2)) == pytest.approx(0.2 * 192, abs=1)

@@ -76,7 +76,7 @@ def test_pictures_larger_than_any_camera_s(tmp_path, monkeypatch):
     assert "96x64, which are larger than any camera's" in error_of(path)
     # A stream whose headers state no size, or another one.
     monkeypatch.setattr(track, "MOST_PIXELS", 1 << 26)
-    monkeypatch.setattr(decoder, "size_limit", lambda: {"max_pixels": "1000"})
+    monkeypatch.setattr(decoder, "decoder_options", lambda: {"max_pixels": "1000"})
     with pytest.raises(SourceError, match="no picture that can be decoded"), Stream(path) as stream:
         list(stream.samples(5))
 

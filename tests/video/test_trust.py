@@ -26,6 +26,15 @@ def test_key_frames_are_left_alone_for_longer_each_time_that_one_agrees():
     assert gaps[-1] == MAX_AUDIT + 1
 
 
+def test_one_that_changed_by_more_than_was_followed_leaves_the_next_alone_for_no_longer():
+    trust = Trust()
+    for time in range(4):
+        assert trust.audit(float(time), LIMIT, 1.0)
+    assert trust.is_audit_due(3.0 + AUDIT + 0.1)
+    assert trust.audit(4.0, LIMIT, LIMIT)
+    assert not trust.is_audit_due(4.0 + AUDIT + 0.1)
+
+
 @pytest.mark.parametrize("change", [True, False])
 def test_after_a_change_the_next_key_frame_is_decoded(change):
     trust = Trust()

@@ -39,7 +39,7 @@ from costream.video.picture import Picture
 from costream.video.record import DecodedFrame, StreamHealth
 from costream.video.references import Coded
 from costream.video.sample import MotionSource
-from costream.video.track import MOST_PIXELS, size_limit
+from costream.video.track import MOST_PIXELS, decoder_options
 
 LATE = "the line to the edge was too slow"
 
@@ -250,7 +250,7 @@ class _Decoding:
             context = CodecContext.create(parameters.decoder, "r")
             if not isinstance(context, VideoCodecContext):
                 raise SettingsError(f"{parameters.decoder!r} decodes no video")
-            context.options = size_limit()
+            context.options = decoder_options()
             context.extradata = parameters.extradata
             context.codec_tag = parameters.tag
             context.width, context.height = parameters.width, parameters.height

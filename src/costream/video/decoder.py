@@ -36,7 +36,7 @@ from costream.video.source import reason
 from costream.video.strictness import STRICT_OPTIONS, LenientDecoder, is_strict
 from costream.video.timeline import Timeline
 from costream.video.timing import Timing
-from costream.video.track import codec_name, find_video, size_limit, wrap
+from costream.video.track import codec_name, decoder_options, find_video, wrap
 from costream.video.vectors import (
     EXPORT_OPTIONS,
     FrameVectors,
@@ -167,7 +167,7 @@ class Decoder:
         context.copy_opaque = True
         # Without, FFmpeg cuts off less than a stream says to keep rows of samples aligned.
         context.flags |= Flags.unaligned
-        context.options = size_limit()
+        context.options = decoder_options()
         if self.motion == "codec":
             context.options |= EXPORT_OPTIONS
         elif is_strict(self.codec):

@@ -25,6 +25,7 @@ from costream.video.packet_ring import CodecParameters, PacketRing, RingLimits, 
 from costream.video.padded_packet import padded_packet
 from costream.video.picture import Picture
 from costream.video.sample import Sample
+from costream.video.track import decoder_options
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -197,6 +198,7 @@ def _context(parameters: CodecParameters) -> VideoCodecContext:
     context.extradata = parameters.extradata
     context.codec_tag = parameters.tag
     context.width, context.height = parameters.width, parameters.height
+    context.options = decoder_options()
     context.thread_count = 1
     context.copy_opaque = True
     context.flags |= Flags.unaligned

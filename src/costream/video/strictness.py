@@ -9,7 +9,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from costream.video.references import Coded
-from costream.video.track import size_limit
+from costream.video.track import decoder_options
 
 STRICT_OPTIONS = {"err_detect": "explode"}
 """Decoder options that make FFmpeg give up a packet at the first error."""
@@ -40,7 +40,7 @@ class LenientDecoder:
         context.thread_count = 1
         context.copy_opaque = True
         context.flags = strict.flags
-        context.options = size_limit()
+        context.options = decoder_options()
         self._context = context
 
     def decode(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:

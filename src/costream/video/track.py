@@ -62,12 +62,14 @@ def find_video(container: InputContainer, name: str) -> VideoStream:
     return video
 
 
-def size_limit() -> dict[str, str]:
-    """Returns the option that has FFmpeg's decoders refuse pictures above :data:`MOST_PIXELS`.
+def decoder_options() -> dict[str, str]:
+    """Returns options of all of FFmpeg's decoders.
 
-    A stream may change the size of its pictures at any time.
+    Pictures above :data:`MOST_PIXELS` are refused: a stream may change the size of its pictures at
+    any time. MJPEG, MPEG-1, -2 and -4 and H.263 leave open how their transform is rounded, and by
+    default FFmpeg rounds otherwise on aarch64: by this name it is the same on all machines.
     """
-    return {"max_pixels": str(MOST_PIXELS)}
+    return {"max_pixels": str(MOST_PIXELS), "idct": "simple"}
 
 
 def codec_name(video: VideoStream) -> str:

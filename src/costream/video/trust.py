@@ -84,7 +84,9 @@ class Trust:
         """
         self.check(time)
         if change <= LIMIT:
-            self._interval = min(2 * self._interval, MAX_AUDIT) or AUDIT
+            # Where more changed than was followed, such points may change what nobody reads.
+            longer = 2 if change <= max(expected, LIMIT / 2) else 1
+            self._interval = min(longer * self._interval, MAX_AUDIT) or AUDIT
             self.limit = min(self.limit * _RAISE, LIMIT)
         elif change > expected + SURPRISE:
             self._interval = 0.0
