@@ -22,7 +22,7 @@ demo: setup  ## Serve the page with four synthetic cameras
 # A process a core, each with one thread: torch's threads would wait for each other's. In order, since the
 # files of the fewest tests have the longest ones.
 test: setup  ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 10
 
 bounds: setup  ## Try the oldest and newest versions that pyproject.toml admits
 	VENV=$(VENV) scripts/bounds.sh $(CLIP)
