@@ -16,6 +16,7 @@ from costream.lab.train.clips import Clip, Make, open_reel
 from costream.lab.train.code import Code
 from costream.lab.train.labels import is_on, is_shown
 from costream.lab.train.layout import hidden_states, lay_out
+from costream.lab.train.precision import autocast
 from costream.lab.train.progress import Progress
 from costream.lab.train.recipe import Recipe, StageRecipe
 from costream.lab.train.stage import Stage, make_head, mean_points, run_stage
@@ -77,7 +78,7 @@ class Teacher:
         timestamps = draw_timestamps(example, draw, self.recipe, model.temporal_patch)
         dialogues, kinds = draw_dialogues(example, draw)
         layout = lay_out(model, self.geometry, timestamps, dialogues)
-        with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
+        with autocast(model.kv_shape.device):
             hidden = hidden_states(model, layout, visuals)
             logits = model.logits(hidden[layout.sources.to(hidden.device)]).float()
             told = self.head(hidden[layout.ends.to(hidden.device)]).float()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from costream.lab.train.clips import Clip
+from costream.lab.train.precision import autocast
 from costream.lab.train.view import View
 from costream.models import EncodeJob, FrameGeometry, ModelAdapter, VisualTokens
 from costream.video import Picture
@@ -22,7 +23,7 @@ def encode_patches(
     """Encodes temporal patches of clips whole, in one pass: with gradients, where they are on."""
     jobs = [job for clip, numbers, view in viewed
             for job in _read(model, geometry, clip, numbers, view)]  # fmt: skip
-    with torch.autocast(model.kv_shape.device.type, torch.bfloat16):
+    with autocast(model.kv_shape.device):
         return model.encode(jobs)
 
 
