@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ def test_going_on_needs_a_model_that_was_trained_here(
     result = costream("train", "small", "--from", tmp_path, "--out", tmp_path / "out")
     assert result.status == 1
     assert "has no recipe.json of a training" in result.err
-    (tmp_path / "recipe.json").write_text('{"joint": {"steps": 1}}')
+    told = {"joint": {"steps": 1}, "frame_size": SMALL.frame_size}
+    (tmp_path / "recipe.json").write_text(json.dumps(told))
     result = costream("train", "small", "--from", tmp_path, "--out", tmp_path / "out")
     assert result.status == 1
     assert "say by --joint-steps how many more" in result.err
