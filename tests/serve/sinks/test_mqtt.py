@@ -137,6 +137,8 @@ def _die(sink: MqttSink) -> None:
     socket = sink._client.socket()
     assert socket is not None
     socket.close()
+    # The client closes the pair that wakes its thread once nothing holds it, the sink in turn.
+    sink._client = None
 
 
 def test_a_restarted_broker_is_told_all_again(
