@@ -60,6 +60,7 @@ class AuditReport:
             no room.
         share: share of all answers that differ, estimated.
         bounds: of that share.
+        cost: operations of the audits, as a share of those of full recomputation.
         questions: one for each question that was asked, in the order in which they came up.
     """
 
@@ -69,6 +70,7 @@ class AuditReport:
     missed: int
     share: float
     bounds: Interval
+    cost: float
     questions: tuple[QuestionAudit, ...]
 
     def to_dict(self) -> dict[str, Any]:

@@ -160,8 +160,12 @@ class AuditTally:
             for key in window.keys:
                 self._question(key).add(window.probability, window.chosen, answers.get(key))
 
-    def report(self) -> AuditReport:
-        """Returns what it comes to so far."""
+    def report(self, cost: float = 0.0) -> AuditReport:
+        """Returns what it comes to so far.
+
+        Args:
+            cost: see :class:`~costream.audit.report.AuditReport`.
+        """
         return AuditReport(
             target=self.target,
             windows=self._answers.windows,
@@ -169,6 +173,7 @@ class AuditTally:
             missed=int(self._answers.missed),
             share=float(self._answers.mean()),
             bounds=self._answers.interval(),
+            cost=cost,
             questions=tuple(one.report(key) for key, one in self._questions.items()),
         )
 
