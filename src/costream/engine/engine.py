@@ -152,7 +152,7 @@ class Engine:
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
         on_audit: OnAudit | None = None,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Returns a result for each position of the window, until all streams have ended.
 
         The windows of several streams are run together. A stream that fails ends alone: its error
@@ -247,7 +247,7 @@ class Engine:
         finally:
             scheduler.close()
 
-    def _results(self, roster: Roster) -> Iterator[Result]:
+    def _results(self, roster: Roster) -> Generator[Result, None, None]:
         with self._claim.held(get_ident()), closing(self._run(roster)) as results:
             for _, result in results:
                 yield result
