@@ -55,7 +55,7 @@ class EngineSettings(BaseModel):
             and layer; else they are stored in the type that the model computes in.
         audit: share of compute that may go into checking answers, of that of recomputing every
             window in full: about as many windows are run in full as well. It takes a source that
-            keeps its packets: see :func:`~costream.engine.auditor.audit_ring`. 0 checks nothing.
+            keeps its packets: see :func:`~costream.engine.audit_ring.audit_ring`. 0 checks nothing.
         seed: seed of rules that draw at random, and of the windows that are checked.
     """
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from costream.audit import AuditReport, Judgement, cause_of
-from costream.engine.auditor import PENDING, AuditFeed, audit_ring
+from costream.engine import auditor
+from costream.engine.audit_ring import audit_ring
+from costream.engine.auditor import PENDING, AuditFeed
 from costream.engine.bell import Bell
 from costream.engine.engine import Engine
 from costream.engine.feed import PulledFeed
@@ -166,6 +168,17 @@ def test_windows_that_the_pool_has_no_room_for_are_missed(
     assert scores(results) == pytest.approx(steps["cheap"], abs=TOLERANCE)
     assert reports[-1].missed > 0
     assert reports[-1].checked + reports[-1].missed == 8
+
+
+def test_a_window_that_differs_by_much_has_the_stream_computed_anew(
+    model: ModelAdapter, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, _ = watched(model, clip, audit=1.0)
+    assert [result.rebased for result in results] == [True, *[False] * 7]
+    monkeypatch.setattr(auditor, "DISAGREES", TOLERANCE / 10)
+    results, reports = watched(model, clip, audit=1.0)
+    assert all(result.rebased for result in results)
+    assert reports[-1].questions[0].difference > TOLERANCE
 
 
 def test_a_stream_that_keeps_nothing_is_refused(model: ModelAdapter, clip: Path) -> None:

@@ -127,6 +127,10 @@ class ConfidenceSequence:
         self._weighted += weight * low
         self._weights += weight * known
 
+    def skip(self, windows: int = 1) -> None:
+        """Adds windows that were not chosen, to all streams."""
+        self.windows += windows
+
     def mean(self) -> Floats:
         """Returns the weighted mean loss of checked windows: [shape]; 0 where there are none."""
         low, high = self.bounds()

@@ -74,15 +74,19 @@ class _Question:
         self.differences = ConfidenceSequence(floor, level)
         self.causes: dict[Cause, int] = dict.fromkeys(CAUSES, 0)
 
-    def add(self, probability: float, chosen: bool, checked: Checked | None) -> None:
+    def skip(self) -> None:
+        self.flips.skip()
+        self.differences.skip()
+
+    def add(self, probability: float, checked: Checked | None) -> None:
         nan = float("nan")
         flipped, difference = nan, nan
         if checked is not None:
             flipped, difference = float(checked.flipped), checked.difference
             if checked.flipped:
                 self.causes[checked.cause or "unknown"] += 1
-        self.flips.add(probability, chosen, flipped)
-        self.differences.add(probability, chosen, difference)
+        self.flips.add(probability, True, flipped)
+        self.differences.add(probability, True, difference)
 
     def report(self, key: Key) -> QuestionAudit:
         return QuestionAudit(
@@ -153,12 +157,17 @@ class AuditTally:
     def _count(self) -> None:
         while self._waiting and self._waiting[0].settled:
             window = self._waiting.popleft()
+            if not window.chosen:
+                self._answers.skip()
+                for key in window.keys:
+                    self._question(key).skip()
+                continue
             answers = {answer.cheap.key: answer for answer in window.answers or ()}
             flipped = sum(answer.flipped for answer in answers.values())
             share = flipped / len(answers) if answers else float("nan")
-            self._answers.add(window.probability, window.chosen, share)
+            self._answers.add(window.probability, True, share)
             for key in window.keys:
-                self._question(key).add(window.probability, window.chosen, answers.get(key))
+                self._question(key).add(window.probability, answers.get(key))
 
     def report(self, cost: float = 0.0) -> AuditReport:
         """Returns what it comes to so far.

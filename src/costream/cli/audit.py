@@ -46,6 +46,7 @@ from costream.cli.quantities import parse_memory, parse_share
 from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
+from costream.engine.audit_ring import audit_ring
 from costream.engine.view import StreamView
 from costream.printable import printable
 from costream.video import DeferredSource, FrameRecord, StreamInfo, checked_decoding
@@ -118,7 +119,6 @@ def audit(
     from costream.cli.connect import Connect
     from costream.cli.layout import reads_apart, watched_alone
     from costream.cli.loading import load_engine
-    from costream.engine.auditor import audit_ring
 
     def warn(info: StreamInfo) -> None:
         unknown = settings.uncalibrated(asks)

@@ -32,9 +32,7 @@ from costream.engine.questions import Questions
 from costream.engine.result import Result
 from costream.engine.stream_state import StreamState
 from costream.errors import SettingsError
-from costream.settings import EngineSettings
 from costream.video import DeferredSource, SampleSource
-from costream.video.packet_ring import RingLimits
 
 Recall = Callable[[PastWindow], WindowInput]
 """Returns a window of the past with all that is in it, unpruned; it may take seconds."""
@@ -47,11 +45,8 @@ PATIENCE = 16
 """Windows of a live stream after which one that waits to be checked is given up: there is no
 room."""
 
-BEHIND = 8
-"""Strides for which what a window was made of is kept, beside a window's length."""
-
-MAX_BYTES = 256 << 20
-"""Most bytes of packets that are kept for it."""
+DISAGREES = 0.2
+"""Difference of a score from that of full recomputation beyond which the stream is refreshed."""
 
 _CHANGES = frozenset({"cut", "light", "damage"})
 """Why a frame is encoded whole where the picture changed as a whole."""
@@ -122,6 +117,9 @@ class AuditFeed(Feed):
     decoded from the packets that its source keeps, all of them, in a thread of their own, and run
     without pruning or reuse. Where a decision differs, the window is run again with fewer savings
     given up: as it was pruned, without reuse; then with all that was decoded, unpruned.
+
+    Where a score differs by more than :data:`DISAGREES`, keys and values of the stream are computed
+    anew with its next window.
 
     The window of a live stream is run when no other is due, and never makes room for itself in the
     pool. A file waits until its window is checked.
@@ -274,7 +272,10 @@ class AuditFeed(Feed):
 
     def _finish(self, case: _Case) -> None:
         self._cases.popleft()
-        self._tally.settle(case.place, case.checked() if "decoding" in case.answers else None)
+        checked = case.checked() if "decoding" in case.answers else None
+        self._tally.settle(case.place, checked)
+        if any(answer.difference > DISAGREES for answer in checked or ()):
+            self._main.state.rebase_next = True
         self._tell()
         if self._cases:
             self._run(self._cases[0], "decoding")
@@ -302,14 +303,6 @@ def recalling(stream: SampleSource | IngestProcess, recipe: IngestRecipe) -> Rec
         f"{stream.info.source} can't be audited, since it keeps no packets: open it as a "
         "DeferredSource with keep=audit_ring(settings)"
     )
-
-
-def audit_ring(settings: EngineSettings) -> RingLimits:
-    """Returns what a source has to keep so that its windows can be checked.
-
-    A window is had again twice where it differs, while the source goes on.
-    """
-    return RingLimits(2 * settings.window + BEHIND * settings.stride, MAX_BYTES)
 
 
 def _judged(result: Result) -> tuple[Judgement, ...]:
