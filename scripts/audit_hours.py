@@ -1,6 +1,6 @@
 """How long audits take to see what there is to see: hours by the share of windows that differ.
 
-    python scripts/audit_hours.py [--share 0.01] [--stride 8] [--streams 40] [--hours 400]
+    python scripts/audit_hours.py [--share 0.01] [--stride 8] [--streams 20] [--hours 250]
 
 Streams are drawn, not watched: of each window whether its cheap answer differs, and whether it is
 important (one in ten is). Audits then look for it as they do in the engine.
@@ -72,8 +72,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", type=float, default=0.01)
     parser.add_argument("--stride", type=float, default=8.0)
-    parser.add_argument("--streams", type=int, default=40)
-    parser.add_argument("--hours", type=float, default=400.0)
+    parser.add_argument("--streams", type=int, default=20)
+    parser.add_argument("--hours", type=float, default=250.0)
     args = parser.parse_args()
     windows = round(args.hours * 3600 / args.stride)
 

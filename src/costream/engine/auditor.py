@@ -185,8 +185,7 @@ class AuditFeed(Feed):
         return self._waiting
 
     def pop(self) -> None:
-        self._waiting = None
-        self.watch.close()
+        self._let_go()
 
     def record(self, result: Result) -> None:
         """Takes what came of the window that was run."""
@@ -197,13 +196,14 @@ class AuditFeed(Feed):
 
     def fail(self) -> None:
         """Goes on without what the window was to be run for: it can't be had, or has no room."""
-        self._waiting = None
+        self._let_go()
         self._go_on(self._cases[0])
         self._bell.ring()  # A file that waited for it goes on.
 
     def close(self) -> None:
         """Ends it. A window that waits is not counted, nor are those behind it."""
         self._main.on_commit = None
+        self._let_go()
         self._cases.clear()
         self._tell()
 
@@ -217,7 +217,7 @@ class AuditFeed(Feed):
         chosen = self._choice.draw(probability)
         place = self._tally.add([one.key for one in cheap], probability, chosen=chosen)
         if self._cases and result.index - self._cases[0].index > PATIENCE and self.live:
-            self._waiting = None
+            self._let_go()
             self._finish(self._cases[0])
         if not chosen:
             return
@@ -258,6 +258,13 @@ class AuditFeed(Feed):
         state = case.state if case.run == "reuse" else None
         self.watch = self._main.recomputing(case.questions, state)
         self._waiting = window
+
+    def _let_go(self) -> None:
+        """Takes the window that waits away, and frees what it has of the pool."""
+        self._waiting = None
+        if self.watch is not self._main:
+            self.watch.close()
+            self.watch = self._main
 
     def _go_on(self, case: _Case) -> None:
         """Runs a window for the next saving, where there is one to ask about; else counts it."""
