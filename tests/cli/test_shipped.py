@@ -1,56 +1,67 @@
 """The weights that ship, judged on videos that went through an encoder: what the docs say of them.
 
-Measured on this subset: F1 0.91 of full recomputation and of the default, all events found, 0.3% of
-the answers flipped. The bounds are wider: they notice weights, preprocessing or reuse that broke.
+Measured on these videos: F1 0.90 of full recomputation and of the default (two false alarms), all
+events found, frame AUC 0.91, 0.3% of the answers flipped. Most bounds are wider: they notice
+weights, preprocessing or reuse that broke.
 """
 
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from costream.lab.synth.dataset import ANNOTATIONS, LISTS, draw_recipes, write_video
+from costream.lab.evaluate.datasets import synthetic_test_split
+from costream.lab.synth.dataset import ANNOTATIONS, LISTS
 from tests.cli.conftest import Command
 
-VIDEOS = 20
+VIDEOS = 11
+"""As many as it takes until each kind of event has happened once, with two normal ones."""
 
 RESTING = ("Panic2001_x264.mp4", "Normal2002_x265.mp4")
 """Test videos that come to rest, so that not all of their pictures are decoded."""
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A user's cache, which holds nothing at first."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 @pytest.mark.timeout(1200)
-def test_twenty_videos_say_what_the_docs_say(
-    costream: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_a_video_of_each_kind_says_what_the_docs_say(costream: Command, cache: Path) -> None:
     result = costream("evaluate", "--videos", VIDEOS, "--policies", "full,costream", "--json")
     assert result.status == 0
     full, default = json.loads(result.out)
     assert (full["policy"], default["policy"]) == ("full", "costream")
     assert default["default"] and full["videos"] == VIDEOS
-    assert full["auc"] > 0.92
-    assert full["f1"] > 0.86
-    assert min(full["event_recall"], default["event_recall"]) >= 0.9
+    assert full["auc"] > 0.89
+    assert full["f1"] > 0.85
+    assert full["event_recall"] == default["event_recall"] == 1
     assert default["f1"] > full["f1"] - 0.015
-    assert default["flips"] < 0.015
+    assert default["flips"] < 0.01
     assert default["vision_saved"] >= 0.9
     assert default["flops_saved"] >= 0.87
     assert default["video_flops_saved"] >= 0.9
 
 
-def test_what_is_not_decoded_changes_no_answer(costream: Command, tmp_path: Path) -> None:
-    recipes = [r for r in draw_recipes("test", 12, 0) if Path(r.name).name in RESTING]
-    assert len(recipes) == len(RESTING)
-    for recipe in recipes:
-        (tmp_path / recipe.name).parent.mkdir()
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        rows = list(pool.map(write_video, recipes, [tmp_path] * len(recipes)))
-    (tmp_path / LISTS["test"]).write_text("".join(f"{recipe.name}\n" for recipe in recipes))
-    (tmp_path / ANNOTATIONS).write_text("".join(rows))
+def test_what_is_not_decoded_changes_no_answer(
+    costream: Command, cache: Path, tmp_path: Path
+) -> None:
+    split = synthetic_test_split(VIDEOS)
+    for name in (LISTS["test"], ANNOTATIONS):
+        lines = (split / name).read_text().splitlines(keepends=True)
+        rest = [line for line in lines if Path(line.split()[0]).name in RESTING]
+        assert len(rest) == len(RESTING)
+        (tmp_path / name).write_text("".join(rest))
+    for name in (tmp_path / LISTS["test"]).read_text().split():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).hardlink_to(split / name)
     options = ("--policies", "costream", "--decode", "all,auto", "--json")
     result = costream("evaluate", "--dataset", tmp_path, *options)
     assert result.status == 0

@@ -10,10 +10,17 @@ from costream.lab.train import run as run_module
 from costream.lab.train import stage as stage_module
 from tests.cli.conftest import Command
 
-STAGE = StageRecipe(1, 1, 1e-3, pool=2)
+STAGE, NONE = (StageRecipe(steps, 1, 1e-3, pool=2, fresh=0.0) for steps in (1, 0))
 SMALL = Recipe(
-    "test", perception=STAGE, closeups=STAGE, language=STAGE, joint=STAGE, frame_size=(128, 128)
+    "test",
+    perception=STAGE,
+    closeups=NONE,
+    language=NONE,
+    joint=STAGE,
+    window=4.0,
+    frame_size=(128, 128),
 )
+"""Stages whose clips are rendered in processes of their own; each starts one."""
 
 
 def test_train_ends_with_a_model_and_its_curves(

@@ -65,6 +65,7 @@ class Published:
                 pixel_values_videos=pixels,
                 video_grid_thw=torch.tensor([grid]),
                 mm_token_type_ids=(ids == self.model.config.video_token_id).int() * 2,
+                logits_to_keep=1,
             ).logits
         return logits[0, -1]
 

@@ -168,30 +168,27 @@ def _write_weights(path: Path, values: dict[str, Any], wide: bool) -> Path:
     config = AutoConfig.from_pretrained(path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        (_wide_model if wide else _model)(config).save_pretrained(path)
+        _model(config, torch.bfloat16 if wide else torch.float32).save_pretrained(path)
     # Saving rewrites both in the form of this library's version.
     (path / "config.json").write_text(json.dumps(values))
     generation.write_text(kept)
     return path
 
 
-def _model(config: Any) -> Any:
-    return AutoModelForImageTextToText.from_config(config, dtype=torch.float32)
-
-
-def _wide_model(config: Any) -> Any:
+def _model(config: Any, dtype: torch.dtype) -> Any:
     """Fills a model from a few million random numbers: the class takes far longer to draw its own.
 
     The pool's length is a prime, so no two rows of a matrix begin at the same place of it.
     """
     with torch.device("meta"):
-        model = AutoModelForImageTextToText.from_config(config, dtype=torch.bfloat16)
+        model = AutoModelForImageTextToText.from_config(config, dtype=dtype)
     model.to_empty(device="cpu").tie_weights()
-    pool = torch.randn(4_999_999).mul_(0.02).bfloat16()
+    pool = torch.randn(4_999_999).mul_(0.02).to(dtype)
     for name, weights in model.named_parameters():
-        flat, begin = weights.data.view(-1), int(torch.randint(len(pool), ()))
-        repeats = -(-(begin + len(flat)) // len(pool))
-        flat.copy_(pool.repeat(repeats)[begin : begin + len(flat)])
+        begin = int(torch.randint(len(pool), ()))
+        turned, flat = torch.cat([pool[begin:], pool[:begin]]), weights.data.view(-1)
+        for part in flat.split(len(pool)):
+            part.copy_(turned[: len(part)])
         if weights.dim() == 1 and not name.endswith("bias"):
             flat += 1  # A norm's, or the scale of a layer.
     return model

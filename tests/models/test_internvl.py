@@ -56,7 +56,7 @@ class Published:
         video = (video.float() - MEAN * 255) / (STD * 255)
         with torch.inference_mode():
             ids = self.ids(video, ask, first)
-            logits: Tensor = self.model(input_ids=ids, pixel_values=video).logits
+            logits: Tensor = self.model(input_ids=ids, pixel_values=video, logits_to_keep=1).logits
         return logits[0, -1]
 
     def ids(self, video: Tensor, ask: str, first: int = 1) -> Tensor:

@@ -50,7 +50,7 @@ class Published:
         video = (video.float() - 0.5 * 255) / (0.5 * 255)
         with torch.inference_mode():
             logits: Tensor = self.model(
-                input_ids=self.ids(video, ask), pixel_values_videos=video[None]
+                input_ids=self.ids(video, ask), pixel_values_videos=video[None], logits_to_keep=1
             ).logits
         return logits[0, -1]
 

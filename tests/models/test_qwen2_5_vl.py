@@ -60,6 +60,7 @@ class Published:
                 video_grid_thw=torch.tensor([grid]),
                 second_per_grid_ts=torch.tensor([2 / fps]),
                 mm_token_type_ids=self.kinds(ids),
+                logits_to_keep=1,
             ).logits
         return logits[0, -1]
 

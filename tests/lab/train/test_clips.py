@@ -1,13 +1,14 @@
 """Clips of fresh worlds, and the supply of them."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from costream.lab.synth import draw_recipes
-from costream.lab.train import Recipe, StageRecipe
+from costream.lab.train import Recipe, StageRecipe, clips
 from costream.lab.train.clips import (
     FRAMES,
     Reel,
@@ -45,12 +46,16 @@ def test_a_truth_has_no_pictures():
     assert len(clip.truths) == int(VIDEOS[0].seconds * RECIPE.fps)
 
 
-def test_clips_come_and_go_as_steps_pass_and_follow_from_the_step():
-    reel, later = (Reel(partial(make_truth, RECIPE), VIDEOS, 3, 0.5) for _ in range(2))
+def test_clips_come_and_go_as_steps_pass_and_follow_from_the_step(monkeypatch):
+    reel = Reel(partial(make_truth, RECIPE), VIDEOS, 3, 0.5)
+    monkeypatch.setattr(
+        clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
+    )
+    later = Reel(partial(make_truth, RECIPE), VIDEOS, 3, 0.5)
     try:
         # Held on to, so that no clip takes the place of another in memory.
         held = [reel.at(step) for step in range(5)]
-        seen = [[id(clip) for clip in clips] for clips in held]
+        seen = [[id(clip) for clip in found] for found in held]
         assert seen[0] == seen[1]
         assert seen[2][:2] == seen[0][1:]
         assert set(seen[4]).isdisjoint(seen[0][:2])

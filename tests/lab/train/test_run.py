@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS
-from costream.lab.train import Recipe, StageRecipe, beginning, clips, train
+from costream.lab.train import Recipe, StageRecipe, beginning, clips, train, validation
 from costream.lab.train import run as run_module
 from costream.lab.train.beginning import go_on_from
 from costream.lab.train.layout import all_words
@@ -18,23 +18,32 @@ from costream.lab.train.progress import Progress
 from costream.models import load_model, write_untrained
 from costream.models.untrained import SIZES
 
-STAGE = StageRecipe(2, 1, 1e-3, pool=2, fresh=0.5)
+STAGE = StageRecipe(2, 1, 1e-3, pool=2, fresh=0.0)
 RECIPE = Recipe(
-    "test", perception=STAGE, closeups=STAGE, language=STAGE, joint=STAGE, frame_size=(128, 128)
+    "test",
+    perception=STAGE,
+    closeups=STAGE,
+    language=STAGE,
+    joint=STAGE,
+    window=4.0,
+    frame_size=(128, 128),
 )
 
 
 @pytest.fixture(autouse=True)
-def few_clips(monkeypatch):
+def few_and_short_clips(monkeypatch):
+    """Threads make them, which start at once; ``costream train`` is tested with processes."""
     monkeypatch.setattr(run_module, "VALIDATION", 1)
+    monkeypatch.setattr(clips, "FRAMES", 8)
+    for module in (clips, validation):
+        monkeypatch.setattr(
+            module, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
+        )
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Clips come from threads, which start at once, and a trained model is not asked."""
-    monkeypatch.setattr(
-        clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
-    )
+def unasked(monkeypatch):
+    """A trained model is not asked."""
     monkeypatch.setattr(run_module, "judge_validation", lambda *rest: [])
     monkeypatch.setattr(run_module, "choose_even_odds", lambda judged: {})
     monkeypatch.setattr(run_module, "summarise", lambda judged, even: {"full": 1.0})
@@ -64,7 +73,7 @@ def test_stages_learn_apart_and_then_together(tmp_path):
     assert recommended["calibration"].keys() == asked
 
 
-def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch, quick):
+def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch, unasked):
     def stop(*args):
         raise KeyboardInterrupt
 
@@ -78,7 +87,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch, qu
         assert (train(RECIPE, tmp_path) / "model.safetensors").exists()
 
 
-def test_a_run_goes_on_from_the_model_of_another(tmp_path, quick):
+def test_a_run_goes_on_from_the_model_of_another(tmp_path, unasked):
     earlier = write_untrained(tmp_path / "earlier", "test", corpus=all_words())
     weights = load_model(str(earlier), device="cpu").model
     weights.to(torch.float16).save_pretrained(earlier)
@@ -134,7 +143,7 @@ def test_of_two_stages_that_begin_at_once_one_takes_what_the_other_wrote(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["begun"]
 
 
-def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch, quick):
+def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch, unasked):
     size = replace(SIZES["internvl-test"], text="qwen3", rope_theta=5_000_000.0)
     monkeypatch.setitem(SIZES, "internvl-small", size)
     source = write_untrained(tmp_path / "source", "test", corpus=all_words())
@@ -150,7 +159,7 @@ def test_a_run_begins_from_what_another_family_has_learnt(tmp_path, monkeypatch,
         assert torch.equal(own, other)
 
 
-def test_what_a_stage_that_is_left_out_needs_is_taken_up(tmp_path, quick):
+def test_what_a_stage_that_is_left_out_needs_is_taken_up(tmp_path, unasked):
     recipe = replace(RECIPE, closeups=replace(STAGE, steps=0), language=replace(STAGE, steps=0))
     train(recipe, tmp_path, stages=["perception"])
     train(recipe, tmp_path, stages=["joint"])
