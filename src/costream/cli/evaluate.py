@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from costream.cli.app import app
 from costream.cli.checks import check_dtype
 from costream.cli.console import open_console
-from costream.cli.figures import reasons
+from costream.cli.evaluation_display import print_paired, print_report
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
@@ -31,28 +30,15 @@ from costream.cli.options import (
 from costream.embedded import warn_of_embedded
 from costream.errors import SettingsError
 from costream.printable import printable
-from costream.video import DecodeCount, Decoding, checked_decoding
+from costream.video import Decoding, checked_decoding
 
 if TYPE_CHECKING:
-    from costream.lab.evaluate.accuracy import AccuracyRow
-    from costream.lab.evaluate.accuracy_report import AccuracyReport
     from costream.lab.evaluate.datasets import Dataset
     from costream.lab.evaluate.evaluation import Evaluation
-    from costream.lab.evaluate.paired import PairedReport
     from costream.lab.evaluate.policies import Policy
     from costream.lab.evaluate.runner import OnVideo
 
 SHOWN_PROBLEMS = 10
-
-COLUMNS = (
-    "policy", "F1", "AUC", "events\nfound", "delay\ns", "flips", "tokens\nsaved",
-    "FLOPs\nsaved", "on the\nvideo", "windows\n/ s", "de-\ncoded",
-)  # fmt: skip
-
-PAIRED_COLUMNS = (
-    "policy", "flips", "of the\nyes", "F1\nall", "F1\nauto", "events\nall", "events\nauto",
-    "kept\nall", "kept\nauto", "de-\ncoded",
-)  # fmt: skip
 
 VIDEOS = 240
 """Videos of the synthetic test split where the user says nothing: twenty of each kind of event."""
@@ -93,6 +79,18 @@ def evaluate(
             "differ from those with the other, without full recomputation.",
         ),
     ] = "all",
+    savings: Annotated[
+        bool,
+        typer.Option(
+            "--savings",
+            help="Tell as well what the windows' overlap saves, what pruning adds, and what is "
+            "left where windows don't overlap.",
+        ),
+    ] = False,
+    frontier: Annotated[
+        bool,
+        typer.Option("--frontier", help="Vary the budget of every policy as well, and plot it."),
+    ] = False,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Vary one setting at a time as well.")
     ] = False,
@@ -113,7 +111,8 @@ def evaluate(
     Each video is read once for all policies of one --decode, which answer the same questions on
     the same windows of it. What is not given is as the model recommends.
     """
-    decodings = _decodings(decode, sensitivity)
+    more = {"savings": savings, "frontier": frontier, "sensitivity": sensitivity}
+    decodings = _decodings(decode, [name for name, wanted in more.items() if wanted])
     given = {
         "fps": fps,
         "window": window,
@@ -140,18 +139,18 @@ def evaluate(
     if len(decodings) > 1:
         files = _pair(evaluation, chosen, console, out, as_json)
     else:
-        report = evaluation.run(chosen, decode=decodings[0], sensitivity=sensitivity)
+        report = evaluation.run(chosen, decode=decodings[0], **more)
         _complain(console, report.problems)
         if as_json:
             typer.echo(json.dumps([row.to_dict() for row in report.rows]))
         else:
-            _print(report)
+            print_report(report)
         files = [] if out is None else evaluation.write(report, out)
     for path in files:
         console.print(printable(f"written: {path}"), soft_wrap=True)
 
 
-def _decodings(named: str, sensitivity: bool) -> list[Decoding]:
+def _decodings(named: str, more: Sequence[str]) -> list[Decoding]:
     """Returns what is to be decoded: one of two, or both.
 
     Raises:
@@ -160,8 +159,8 @@ def _decodings(named: str, sensitivity: bool) -> list[Decoding]:
     found = [checked_decoding(name) for name in named.split(",")]
     if len(set(found)) < len(found):
         raise SettingsError(f"--decode {named} names the same twice: choose all, auto or all,auto")
-    if len(found) > 1 and sensitivity:
-        raise SettingsError("--sensitivity varies one evaluation: choose --decode all or auto")
+    if len(found) > 1 and more:
+        raise SettingsError(f"--{more[0]} varies one evaluation: choose --decode all or auto")
     return found
 
 
@@ -178,7 +177,7 @@ def _pair(
     if as_json:
         typer.echo(json.dumps(report.to_dict()["rows"]))
     else:
-        _print_paired(report)
+        print_paired(report)
     return [] if out is None else report.write(out)
 
 
@@ -207,71 +206,3 @@ def _complain(console: Console, problems: Sequence[str]) -> None:
         console.print(printable(f"costream: {problem}"), style="yellow", soft_wrap=True)
     if (more := len(problems) - SHOWN_PROBLEMS) > 0:
         console.print(f"costream: and {more} more problems, which --out keeps", style="yellow")
-
-
-def _print(report: AccuracyReport) -> None:
-    setup = report.setup
-    table = _table(COLUMNS)
-    for row in report.rows:
-        table.add_row(*_cells(row), style="bold" if row.default else "")
-    kinds = Table(box=None, pad_edge=False)
-    kinds.add_column("F1 of")
-    chosen = [row for row in report.rows if row.policy == "full" or row.default]
-    for row in chosen:
-        kinds.add_column(row.policy, justify="right")
-    for kind in chosen[0].kinds:
-        kinds.add_row(kind, *(f"{row.kinds[kind]:.3f}" for row in chosen))
-    console = open_console()
-    console.print(table, kinds)
-    console.print(
-        f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
-        f"{len(setup['questions'])} questions a window. Savings are against encoding and "
-        "prefilling every window from nothing; on the video: without the questions' own tokens. "
-        f"Bold: the default. --decode {setup['decode']}; full recomputation decodes all.",
-        style="dim",
-    )
-
-
-def _print_paired(report: PairedReport) -> None:
-    setup, table = report.setup, _table(PAIRED_COLUMNS)
-    for row in report.rows:
-        table.add_row(*row.cells(), style="bold" if row.default else "")
-    console = open_console()
-    console.print(table)
-    for row in report.rows:
-        why = reasons(DecodeCount(**row.decoding))
-        console.print(
-            f"{row.policy}: {row.answers} answers, flips {row.interval} (95%); frames decoded "
-            f"for: {why}"
-        )
-    console.print(
-        f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
-        f"{len(setup['questions'])} questions a window. Each policy with --decode auto beside "
-        "itself with --decode all; flips are between the two, of the yes: of those that are a "
-        "yes on either side. Bold: the default.",
-        style="dim",
-    )
-
-
-def _table(headings: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for heading in headings:
-        left = heading == "policy"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
-    return table
-
-
-def _cells(row: AccuracyRow) -> tuple[str, ...]:
-    return (
-        row.policy,
-        f"{row.f1:.3f}",
-        "-" if row.auc is None else f"{row.auc:.3f}",
-        f"{row.event_recall:.0%}",
-        "-" if row.delay_s is None else f"{row.delay_s:.1f}",
-        f"{row.flips:.1%}",
-        f"{row.tokens_saved:.0%}",
-        f"{row.flops_saved:.0%}",
-        f"{row.video_flops_saved:.0%}",
-        f"{row.windows_per_s:.1f}",
-        f"{row.decoded:.0%}",
-    )

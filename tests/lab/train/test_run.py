@@ -36,7 +36,7 @@ def quick(monkeypatch):
         clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
     )
     monkeypatch.setattr(run_module, "judge_validation", lambda *rest: [])
-    monkeypatch.setattr(run_module, "choose_even_odds", lambda judged: {})
+    monkeypatch.setattr(run_module, "choose_calibration", lambda judged: {})
     monkeypatch.setattr(run_module, "summarise", lambda judged, even: {"full": 1.0})
 
 
