@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
 SHOWN_PROBLEMS = 10
 
-VIDEOS = 240
-"""Videos of the synthetic test split where the user says nothing: twenty of each kind of event."""
+VIDEOS = {"test": 240, "long": 9}
+"""Videos of the synthetic splits that are generated, where the user says nothing: twenty of each
+kind of event, and four."""
 
 
 @app.command()
@@ -54,7 +55,13 @@ def evaluate(
             "split, generated on first use).",
         ),
     ] = None,
-    split: Annotated[str, typer.Option("--split", help="test, validation or train.")] = "test",
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            help="test, validation or train, or long: the synthetic set's videos of ten minutes.",
+        ),
+    ] = "test",
     model: ModelOpt = "costream/tiny",
     policies: Annotated[
         str | None, typer.Option("--policies", help="Names, with commas between (default: all).")
@@ -182,16 +189,25 @@ def _pair(
 
 
 def _load(dataset: Path | None, split: str, videos: int | None, console: Console) -> Dataset:
-    from costream.lab.evaluate.datasets import load_dataset, synthetic_test_split
+    from costream.lab.evaluate.datasets import (
+        load_dataset,
+        synthetic_long_split,
+        synthetic_test_split,
+    )
 
     if dataset is not None:
         annotated = load_dataset(dataset, split)
         return annotated if videos is None else annotated.take(videos)
-    if split != "test":
-        raise SettingsError("only the test split is generated: name another with --dataset")
-    count = videos or VIDEOS
-    console.print(f"the synthetic test split: {count} videos, generated on first use", style="dim")
-    return load_dataset(synthetic_test_split(count))
+    if split not in VIDEOS:
+        raise SettingsError(
+            "only the splits test and long are generated: name another with --dataset"
+        )
+    count = videos or VIDEOS[split]
+    console.print(
+        f"the synthetic {split} split: {count} videos, generated on first use", style="dim"
+    )
+    generated = synthetic_long_split if split == "long" else synthetic_test_split
+    return load_dataset(generated(count), split)
 
 
 def _progress(console: Console) -> OnVideo:

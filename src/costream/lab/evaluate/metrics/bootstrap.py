@@ -5,6 +5,8 @@ Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13: percent
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 ROUNDS = 2000
 
 
+@lru_cache(maxsize=16)
 def draw_weights(videos: int, seed: int = 0) -> Floats:
     """Draws as many videos as there are, with replacement, 2000 times.
 
@@ -24,6 +27,7 @@ def draw_weights(videos: int, seed: int = 0) -> Floats:
     draws = np.random.default_rng(seed).integers(0, max(1, videos), (ROUNDS, videos))
     weights = np.zeros((ROUNDS, videos))
     np.add.at(weights, (np.arange(ROUNDS)[:, None], draws), 1)
+    weights.flags.writeable = False
     return weights
 
 

@@ -124,7 +124,7 @@ class Tally:
         tally.counts = np.mean([one.counts for one in tallies], axis=0)
         return tally
 
-    def only(self, places: npt.NDArray[np.intp]) -> Tally:
+    def only(self, places: Sequence[int] | npt.NDArray[np.intp]) -> Tally:
         """Returns the tally of the videos at some places: integers."""
         tally = Tally([])
         tally.counts = self.counts[places]
