@@ -16,7 +16,9 @@ def test_a_file_is_measured_in_every_mode(costream: Command, camera: Path) -> No
     rows = json.loads(result.out)
     assert {row["source"] for row in rows} == {"camera.mp4"}
     assert rows[0]["mode"] == "all" and rows[1]["mode"] != "all"
-    assert {"setting", "codec", "activity", "cost", "decoded", "recall", "same"} <= set(rows[0])
+    assert {"setting", "codec", "activity", "cost", "total", "decoded", "recall", "same"} <= set(
+        rows[0]
+    )
 
 
 def test_the_table_fits_and_says_the_worst(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from costream.lab.evaluate.decoding import DecodeRow, DecodeSetup
 
 LOST, DEAR = 0.005, 1.05
-"""Recall below that of full decoding, and cost, from which the table marks a row."""
+"""Recall below that of full decoding, and total cost, from which the table marks a row."""
 
 
 @bench.command("decode")
@@ -127,9 +127,10 @@ def _print(rows: Sequence[DecodeRow], seconds: float) -> None:
     others = [row for row in rows if row.mode != WHOLE]
     console.print(_losses(others))
     console.print(
-        "cost: processor time over full decoding's. decoded: share of the frames. recall: of the "
-        "groups that really changed (of files: that full decoding kept), and full decoding's. "
-        "same: of what either keeps, what both keep in the same tick.",
+        "cost: processor time of reading over full decoding's. total: with the pruner's. "
+        "decoded: share of the frames. recall: of the groups that really changed (of files: that "
+        "full decoding kept), and full decoding's. same: of what either keeps, what both keep in "
+        "the same tick.",
         style="dim",
     )
     for mode in dict.fromkeys(row.mode for row in others):
@@ -144,7 +145,7 @@ def _print(rows: Sequence[DecodeRow], seconds: float) -> None:
 def _losses(rows: Sequence[DecodeRow]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("setting", overflow="fold")
-    for name in ("cost", "decoded", "recall", "full", "same"):
+    for name in ("cost", "total", "decoded", "recall", "full", "same"):
         table.add_column(name, justify="right", no_wrap=True)
     for heading, part in _by_heading(rows).items():
         table.add_row(dim(printable(heading)))
@@ -165,7 +166,8 @@ def _by_heading(rows: Sequence[DecodeRow]) -> dict[str, list[DecodeRow]]:
 
 def _figures(row: DecodeRow) -> list[str | Text]:
     return [
-        Text(f"{row.cost:.2f}", style="red" if row.cost > DEAR else ""),
+        f"{row.cost:.2f}",
+        Text(f"{row.total:.2f}", style="red" if row.total > DEAR else ""),
         f"{row.decoded:.2f}",
         Text(f"{row.recall:.3f}", style="red" if row.recall < row.full - LOST else ""),
         f"{row.full:.3f}",
@@ -176,6 +178,7 @@ def _figures(row: DecodeRow) -> list[str | Text]:
 def _means(rows: Sequence[DecodeRow]) -> list[str]:
     return [
         f"{fmean(row.cost for row in rows):.2f}",
+        f"{fmean(row.total for row in rows):.2f}",
         f"{fmean(row.decoded for row in rows):.2f}",
         f"{fmean(row.recall for row in rows):.3f}",
         f"{fmean(row.full for row in rows):.3f}",
@@ -186,13 +189,13 @@ def _means(rows: Sequence[DecodeRow]) -> list[str]:
 def _print_worst(console: Console, rows: Sequence[DecodeRow]) -> None:
     least = min(rows, key=lambda row: row.recall)
     lost = max(rows, key=lambda row: row.full - row.recall)
-    dearest = max(rows, key=lambda row: row.cost)
+    dearest = max(rows, key=lambda row: row.total)
     losing = sum(row.recall < row.full - LOST for row in rows)
     lines = (
         f"{rows[0].mode}: {losing} of {len(rows)} streams lose more than {LOST:.1%} of recall.",
         f"  least recall {least.recall:.3f} (full {least.full:.3f}): {_name(least)}",
         f"  most lost {lost.full - lost.recall:.3f}: {_name(lost)}",
-        f"  dearest {dearest.cost:.2f}: {_name(dearest)}",
+        f"  dearest {dearest.total:.2f}: {_name(dearest)}",
     )
     for line in lines:
         console.print(printable(line))

@@ -13,7 +13,7 @@ from costream.video.decoder import Decoder
 from costream.video.follower import PLANAR, Follower
 from costream.video.record import DecodedFrame, Passed
 from costream.video.sample import TOLD
-from costream.video.trust import CHANGED, LIMIT, Trust
+from costream.video.trust import CHANGED, Trust
 from costream.video.unit_queue import UnitQueue
 
 MAX_STEP = 5.0
@@ -46,9 +46,10 @@ class OnDemand:
     A random access point lets go of what was held before it. Some are decoded as an **audit**, and
     so are those whose size or parameter sets are not the last one's. Where something seems to have
     changed since one that wasn't, it may be that point's coding alone: it is decoded before all
-    else that is held. A picture that was decoded and turns out to be like the one shown last is
-    **passed** all the same: what follows is followed from there, and still compared with the
-    picture shown last, so that slow changes add up.
+    else that is held. One that turns out to be like the picture shown last is **passed** all the
+    same: what follows is followed from there, and still compared with the picture shown last, so
+    that slow changes add up. A tick's picture that was decoded is shown, whatever it shows: how
+    much a stream flickers is told by such pictures.
 
     Decoding is also forced by timestamps that jump and by the bounds on what is held. A stream that
     can't be followed (another codec, more than 8 bits, packets without times) is decoded whole.
@@ -197,20 +198,13 @@ class OnDemand:
                 self._passed.add(unit.coded, picture.kind)
                 picture.skip()
                 continue
-            if unit is not None and sampled and self._is_false_alarm(picture):
-                unit.omitted = "still"
-                self._policy.look(LIMIT, LIMIT)
-                yield from self._pass(unit, sampled)
-                if self._may_follow(unit, time):
-                    self._rest(picture, unit, shown=False)
-                continue
             shown = picture.show()
             self._alarm = shown.record.damaged
             self._trust.check(time)
             if sampled:
                 self._see(picture)
             if unit is not None and sampled and self._may_follow(unit, time):
-                self._rest(picture, unit, shown=True)
+                self._rest(picture, unit)
             yield self._with_passed(shown)
 
     def _is_untold(self, picture: DecodedPicture) -> bool:
@@ -245,19 +239,16 @@ class OnDemand:
             return False
         return self._policy.may_follow() and self._is_past_renewal(unit)
 
-    def _rest(self, picture: DecodedPicture, unit: AccessUnit, *, shown: bool) -> None:
-        """Follows a picture that was decoded."""
+    def _rest(self, picture: DecodedPicture, unit: AccessUnit) -> None:
+        """Follows a picture that was shown."""
         if not self._is_planar(picture):
             return
         assert self._follower is not None
         # Sent, but not displayed yet.
         ahead = [one for one in self._decoder.waiting if one.omitted is None and one is not unit]
         ahead += self._queue.held
-        if shown:
-            self._trust.change(self._follower.change(picture))
-            self._follower.start(picture, ahead)
-        else:
-            self._follower.correct(picture, ahead)
+        self._trust.change(self._follower.change(picture))
+        self._follower.start(picture, ahead)
         self._still.clear()
         self._policy.follow()
         self._due = 0.0
@@ -420,14 +411,6 @@ class OnDemand:
         if self._follower.change(picture) > CHANGED:
             self._trust.miss(self._decoder.clock.time or 0.0)
             self._still.clear()
-
-    def _is_false_alarm(self, picture: DecodedPicture) -> bool:
-        """Whether the picture of the tick that what is held was decoded for shows no change."""
-        policy = self._policy
-        if policy.state is not State.CATCHING_UP or policy.is_urgent or self._decoder.is_damaged:
-            return False
-        assert self._follower is not None
-        return self._follower.change(picture) <= LIMIT
 
     def _end(self) -> Iterator[DecodedFrame]:
         if self._policy.state is State.FOLLOWING:

@@ -59,7 +59,7 @@ def _draw_loss(axes: Axes, rows: Sequence[DecodeRow]) -> None:
         for codec, marker in zip(_codecs(own), "os^v", strict=False):
             part = [row for row in own if row.codec == codec]
             axes.scatter(
-                [row.cost for row in part],
+                [row.total for row in part],
                 [100 * (row.full - row.recall) for row in part],
                 label=f"{codec}, {activity}" if activity else codec,
                 color=colour,

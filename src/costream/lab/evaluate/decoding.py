@@ -57,6 +57,8 @@ class DecodeRow:
         mode: which pictures are decoded.
         cost: processor time of reading and decoding, as a ratio to that of decoding everything:
             both are read tick by tick in turn, and the median over some rounds counts.
+        total: the same with the pruner's decisions, which find in the cache what following looked
+            at, or the other way about.
         decoded: share of the frames that went through the decoder, for whatever reason.
         reasons: shares of the frames by why they were decoded, or why not: see
             :class:`~costream.video.decode_count.DecodeCount`.
@@ -80,6 +82,7 @@ class DecodeRow:
     activity: Activity | None
     mode: Decoding
     cost: float
+    total: float
     decoded: float
     reasons: dict[str, float]
     recall: float
@@ -190,6 +193,11 @@ class _Reader:
         return self._stream.decode_seconds
 
     @property
+    def seconds(self) -> float:
+        """Seconds of reading and pruning."""
+        return self.reading + self.pruning
+
+    @property
     def decoded(self) -> float:
         """Share of the frames that went through the decoder, if a clock ran."""
         return min(1.0, self.stages.calls[DECODE] / self._stream.health.frames)
@@ -224,9 +232,13 @@ class _Runs:
         """Returns the median over the rounds of the time of reading over full decoding's."""
         return median(turn[mode].reading / turn[WHOLE].reading for turn in self.rounds)
 
+    def total(self, mode: Decoding) -> float:
+        """Returns the same of reading and pruning."""
+        return median(turn[mode].seconds / turn[WHOLE].seconds for turn in self.rounds)
+
     def seconds(self, mode: Decoding) -> float:
         """Returns the least time of reading and pruning."""
-        return min(turn[mode].reading + turn[mode].pruning for turn in self.rounds)
+        return min(turn[mode].seconds for turn in self.rounds)
 
 
 def _runs(path: Path, setup: DecodeSetup) -> _Runs:
@@ -265,6 +277,7 @@ def _figures(runs: _Runs) -> Iterator[tuple[Decoding, dict[str, Any]]]:
             {
                 "mode": mode,
                 "cost": runs.cost(mode),
+                "total": runs.total(mode),
                 "decoded": reader.decoded,
                 "reasons": reader.reasons,
                 "same": _same(whole.masks, reader.masks),

@@ -218,12 +218,14 @@ class EdgePort:
             self._drop_reader()
 
     def _drop_reader(self) -> None:
-        if self._reader is not None:
+        # close() comes from another thread than the requests that find a reader gone.
+        reader, self._reader = self._reader, None
+        if reader is not None:
             with suppress(OSError):
                 # Whoever waits to write to it waits no longer.
-                self._reader.shutdown(socket.SHUT_RDWR)
-            self._reader.close()
-        self._reader, self._instance, self._next = None, "", 0
+                reader.shutdown(socket.SHUT_RDWR)
+            reader.close()
+        self._instance, self._next = "", 0
         self._pending = memoryview(b"")
 
     def _hand_on(self, session: Session, incoming: Iterator[Record]) -> bool:
