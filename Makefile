@@ -19,10 +19,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
 demo: setup  ## Serve the page with four synthetic cameras
 	$(BIN)/costream serve --demo
 
-# A process a core, each with one thread: torch's threads would wait for each other's. In order, since the
-# files of the fewest tests have the longest ones.
+# A process a core, each with one thread: torch's threads would wait for each other's. One more, since tests
+# of cameras and services wait. In the order of tests/conftest.py, which has the longest files begin. Bytecode is
+# kept even where the environment says otherwise: tests start many processes, and each would compile the package.
 test: setup  ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 10
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder \
+		--durations 20 --durations-min 10
 
 bounds: setup  ## Try the oldest and newest versions that pyproject.toml admits
 	VENV=$(VENV) scripts/bounds.sh $(CLIP)

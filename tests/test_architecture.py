@@ -16,6 +16,7 @@ STATIONS = (
     "pruning",
     "preprocessing",
     "models",
+    "audit",
     "engine",
     "lab.synth",
     "lab.inspect",

@@ -49,7 +49,9 @@ def test_surface_is_what_it_was_meant_to_be() -> None:
 
 
 def test_stations_without_torch_don_t_import_it() -> None:
-    stations = "costream.cli, costream.video, costream.pruning, costream.preprocessing"
+    stations = (
+        "costream.cli, costream.video, costream.pruning, costream.preprocessing, costream.audit"
+    )
     code = f"import sys, costream, costream.lab.synth, {stations};"
     code += "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -22,6 +22,8 @@ from costream.settings import EngineSettings
 from tests.engine.test_scheduler import Named
 from tests.plugins import install
 
+ROOT = Path(__file__).parents[1]
+
 CODE = """
     import numpy as np
 
@@ -184,19 +186,21 @@ def test_the_command_offers_what_is_installed_and_names_what_is_broken(
     entries = {"costream.pruners": {"checkered": "plugin_rules:Checkered"}}
     install(installed, "plugin_rules", CODE, entries)
     install(installed, "broken", "1 / 0", {"costream.pruners": {"half": "broken:X"}})
-    command = [sys.executable, "-c", "from costream.cli import main; main()"]
-    environment = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
-
-    def run(*args: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [*command, *args], env=environment, capture_output=True, text=True, check=False
-        )
-
-    assert "checkered" in run("run", "--help").stdout
     (tmp_path / "x.mp4").write_bytes(b"no video")
-    wrong = run("run", str(tmp_path / "x.mp4"), "--ask", "Is it?", "--pruner", "half")
-    assert wrong.returncode == 1
-    assert wrong.stderr.count("\n") == 1 and "the pruner 'half' of the package" in wrong.stderr
+    wrong = ["run", str(tmp_path / "x.mp4"), "--ask", "Is it?", "--pruner", "half"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cli.commands"],
+        input=json.dumps([["run", "--help"], wrong]),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    offered, refused = json.loads(done.stdout)
+    assert "checkered" in offered["out"]
+    assert refused["status"] == 1
+    assert refused["err"].count("\n") == 1 and "the pruner 'half' of the package" in refused["err"]
 
 
 def test_what_this_package_registers_twice_is_a_mistake_of_ours() -> None:

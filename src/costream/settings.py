@@ -53,7 +53,10 @@ class EngineSettings(BaseModel):
             keeps a window's keys and values for each answer. It never ran on a GPU.
         kv_dtype: ``int8`` stores keys and values in 8 bits, with a scale for each head of each row
             and layer; else they are stored in the type that the model computes in.
-        seed: seed of rules that draw at random.
+        audit: share of compute that may go into checking answers, of that of recomputing every
+            window in full: about as many windows are run in full as well. It takes a source that
+            keeps its packets: see :func:`~costream.engine.audit_ring.audit_ring`. 0 checks nothing.
+        seed: seed of rules that draw at random, and of the windows that are checked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +85,7 @@ class EngineSettings(BaseModel):
     attention: str = AUTO
     capture: bool = False
     kv_dtype: Literal["int8"] | None = None
+    audit: float = Field(0.0, ge=0, le=1)
     seed: int = 0
 
     @model_validator(mode="after")

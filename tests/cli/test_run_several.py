@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
+from tests.cli.conftest import Command
 from tests.video import encode as small_clips
 
 COMMAND = str(Path(sys.executable).parent / "costream")
@@ -47,10 +48,15 @@ def windows(output: str) -> dict[str, list[dict]]:
     return found
 
 
-def test_workers_and_one_process_and_each_alone_say_the_same(videos: list[Path]) -> None:
+def test_workers_and_one_process_and_each_alone_say_the_same(
+    costream: Command, videos: list[Path]
+) -> None:
     several = windows(run(*videos, "--json", "--workers", 2)[0])
-    together = windows(run(*videos, "--json", "--workers", 1)[0])
-    alone = windows(run(videos[0], "--json")[0])
+    # In this process, which has torch already.
+    one_process = costream("run", *videos, "--ask", ASK, "--json", "--workers", 1)
+    by_itself = costream("run", videos[0], "--ask", ASK, "--json")
+    assert one_process.status == by_itself.status == 0
+    together, alone = windows(one_process.out), windows(by_itself.out)
     assert set(several) == set(together) == set(map(str, videos))
     assert alone.keys() == {str(videos[0])}
     for name, found in several.items():
@@ -78,11 +84,15 @@ def test_a_source_that_fails_ends_alone_and_the_status_says_so(
     assert f"costream: {half} ends before its stated length: it may be cut off\n" in errors
 
 
-def test_a_source_that_is_not_there_is_told_before_anything_is_loaded(videos: list[Path]) -> None:
-    _, errors = run(videos[0], "missing.mp4", status=1)
-    assert errors == "costream: can't open missing.mp4: no such file or directory\n"
-    _, errors = run("-", "-", status=1)
-    assert "standard input, -, can be watched only once" in errors
+def test_a_source_that_is_not_there_is_told_before_anything_is_loaded(
+    costream: Command, videos: list[Path]
+) -> None:
+    missing = costream("run", videos[0], "missing.mp4", "--ask", ASK)
+    assert missing.status == 1
+    assert missing.err == "costream: can't open missing.mp4: no such file or directory\n"
+    twice = costream("run", "-", "-", "--ask", ASK)
+    assert twice.status == 1
+    assert "standard input, -, can be watched only once" in twice.err
 
 
 def test_a_worker_that_is_killed_is_told_of(videos: list[Path]) -> None:

@@ -10,6 +10,8 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import pytest
 
 from costream.engine import ingest_process
 from costream.engine.engine import Engine
-from costream.engine.ingest import Reports, WindowOutline
+from costream.engine.ingest import PastWindow, Reports, WindowOutline
 from costream.engine.ingest_process import IngestProcess, read_apart
 from costream.engine.result import Result
 from costream.engine.source_news import SourceCounts, SourceListener
@@ -243,6 +245,10 @@ def test_past_windows_are_had_from_the_process_that_reads_to_the_bit(
             # It is asked while the process goes on, and after the stream has ended.
             ends.append((start, end, kept_stream.frames_of(start, end)))
         again = kept_stream.frames_of(*ends[0][:2])
+        recipe = replace(engine._recipe(), pruner="none")
+        recalled = kept_stream.recall(recipe, PastWindow(1, 4, 16, every=True))
+        with pytest.raises(ForgottenError, match="ticks 100 to 101 are not kept"):
+            kept_stream.recall(recipe, PastWindow(49, 100, 102, every=True))
         packets = kept_stream.packets_of(12, 16)
         with pytest.raises(ForgottenError, match="ticks 100 to 101 are not kept"):
             kept_stream.frames_of(100, 102)
@@ -255,6 +261,14 @@ def test_past_windows_are_had_from_the_process_that_reads_to_the_bit(
         for frame in frames:
             assert (frame.pixels == samples[frame.tick].picture.rgb()).all()
     assert packets[0].key and packets[0].pts is not None
+    everything = partial(Stream, videos[0], motion=False, decode="all")
+    with closing(DeferredSource(everything, patience=0, backlog=4)) as source:
+        whole = next(iter(recipe.ingest(source).windows(Reports())))
+    assert recalled.index == 1
+    assert [frame.ticks[0] for frame in recalled.frames] == list(range(4, 16, 2))
+    for frame, other in zip(recalled.frames, whole.frames[2:], strict=False):
+        assert frame.ticks == other.ticks and frame.keep.groups.all()
+        assert (frame.patches == other.patches).all()
 
 
 def is_running(process: int) -> bool:

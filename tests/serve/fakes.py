@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import SecretStr
 
 import costream
+from costream.audit import AuditReport, Interval, QuestionAudit
 from costream.errors import SettingsError, TakenError, UnknownError
 from costream.serve.api.app import create_app
 from costream.serve.api.server import serve
@@ -40,6 +41,32 @@ from costream.serve.status import (
 )
 from tests.serve import fake_events, fake_pictures
 from tests.serve.fake_config import HOSTILE, QUESTIONS, config_of
+
+AUDIT = AuditReport(
+    target=0.01,
+    windows=4000,
+    checked=42,
+    missed=1,
+    share=0.004,
+    bounds=Interval(0.001, 0.0171),
+    cost=0.0105,
+    questions=(
+        QuestionAudit(
+            ask="Is a person there?",
+            zone="door",
+            windows=4000,
+            checked=42,
+            missed=1,
+            flips=2,
+            share=0.004,
+            bounds=Interval(0.001, 0.0171),
+            difference=0.004,
+            difference_bounds=Interval(0.0, 0.02),
+            causes={"pruning": 2},
+        ),
+    ),
+)
+"""What came of checking answers, of every camera that was answered."""
 
 
 @dataclass
@@ -216,6 +243,7 @@ class FakeBackend:
                 bytes_jpeg=640_000 * windows,
             ),
             scores={score.question: score for score in window.scores} if window else {},
+            audit=AUDIT if window else None,
         )
 
     def add_camera(self, id: str, config: CameraConfig) -> WatchedCamera:

@@ -14,7 +14,7 @@ from costream.errors import ForgottenError, SettingsError
 from costream.video import DeferredSource, Gap, Sample, Stream, backoff
 from costream.video.packet_ring import RingLimits
 from tests.engine.camera_file import ConnectPaced
-from tests.video.encode import encode, panning, popping, spoilt
+from tests.video.encode import encode, panning, popping, spoilt, texture
 
 AMPLE = RingLimits(seconds=1000, max_bytes=1 << 30)
 
@@ -255,3 +255,34 @@ def test_what_comes_out_otherwise_than_it_was_sampled_is_refused(tmp_path):
     assert_same(source.past.frames(3, 5), between(samples, 3, 5))
     with pytest.raises(ForgottenError, match="frames of ticks 0 to 4 can't be decoded"):
         source.past.frames(0, 5)
+
+
+@pytest.mark.parametrize(("codec", "gop", "b_frames"), [("libx264", 8, 3), ("libx265", 100, 0)])
+def test_windows_are_recalled_as_they_were_sampled(clips, codec, gop, b_frames):
+    source, samples = clips(codec, gop, b_frames)
+    for every in (False, True):
+        # All was decoded at the time: it is the same either way.
+        assert_same(list(source.past.recall(3, 9, every=every)), between(samples, 3, 9))
+
+
+def test_pictures_that_were_not_decoded_are_recalled_as_they_are(tmp_path):
+    """A light that rises too slowly to be noticed, as the followed stream has it and as it is."""
+    base = texture(96, 128).astype(int)
+    frames = [np.clip(base + n // 40, 0, 255).astype(np.uint8) for n in range(400)]
+    clip = encode(tmp_path / "dusk.mp4", frames, options={"crf": "16", "g": "250", "bf": "0"})
+    source, samples = watched(clip)
+    _, decoded = watched(clip, decode="all")
+    assert any(sample.reused for sample, _ in samples)
+    end = samples[-1][0].tick + 1
+    assert_same(list(source.past.recall(0, end, every=False)), samples)
+    assert_same(list(source.past.recall(0, end, every=True)), decoded)
+    assert any((one != other).any() for (_, one), (_, other) in zip(samples, decoded, strict=True))
+
+
+def test_what_can_t_be_recalled_is_refused(tmp_path):
+    clip = encode(tmp_path / "x.mp4", panning(100, (2, 1), size=(96, 128)), options={"g": "10"})
+    source, samples = watched(clip, RingLimits(seconds=1, max_bytes=1 << 30))
+    last = samples[-1][0].tick
+    assert len(list(source.past.recall(last - 4, last + 1, every=True))) == 5
+    with pytest.raises(ForgottenError):
+        list(source.past.recall(0, 4, every=True))

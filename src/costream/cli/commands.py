@@ -1,6 +1,7 @@
 """All commands: importing a command's module adds it to the app."""
 
 from costream.cli import (
+    audit,
     bench,
     bench_bitstream,
     bench_capacity,
@@ -23,6 +24,7 @@ from costream.cli import (
 )
 
 __all__ = [
+    "audit",
     "bench",
     "bench_bitstream",
     "bench_capacity",

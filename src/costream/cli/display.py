@@ -116,6 +116,7 @@ def show_several(
     display: Display = JsonDisplay("")
     if not as_json:
         display = PlainDisplay(open_console(), title, Totals(), calibrated=calibrated, several=True)
+    results: Iterator[Result]
     with ExitStack() as stack:
         if workers == 1:
             engine, streams = stack.enter_context(watched_together(sources, load, here))

@@ -1,4 +1,4 @@
-"""Quantities as users write them: memory and cameras."""
+"""Quantities as users write them: memory, shares and cameras."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _UNITS = {
 }
 
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b)", re.IGNORECASE | re.ASCII)
+
+_SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%?)", re.ASCII)
 
 _CAMERA = re.compile(r"(\d{1,6})x(\d{1,6})@(\d{1,4}(?:\.\d+)?)", re.IGNORECASE | re.ASCII)
 
@@ -48,6 +50,19 @@ def parse_camera(text: str) -> Camera:
             f"source {text!r} is not of the form WIDTHxHEIGHT@FPS, such as 1920x1080@25"
         )
     return camera
+
+
+def parse_share(text: str) -> float:
+    """Reads a share such as ``1%`` or ``0.01``: over 0 and up to 1.
+
+    Raises:
+        SettingsError: it is not of that form, or out of range.
+    """
+    found = _SHARE.fullmatch(text.strip())
+    share = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0 < share <= 1:
+        raise SettingsError(f"share {text!r} is none: write such as 1% or 0.01, up to 100%")
+    return share
 
 
 def binary_size(amount: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from threading import get_ident
 from typing import Any
@@ -12,11 +13,20 @@ import torch
 
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import Ask, zoned_asks
+from costream.engine.auditor import AuditFeed, recalling
 from costream.engine.bell import Bell
 from costream.engine.claim import Claim
 from costream.engine.feed import Feed, PulledFeed, Read, ThreadedFeed
 from costream.engine.handle import WatchHandle
-from costream.engine.ingest import Ingest, OnFrame, OnGap, ReadingCost, Reports, read_windows
+from costream.engine.ingest import (
+    Ingest,
+    OnAudit,
+    OnFrame,
+    OnGap,
+    ReadingCost,
+    Reports,
+    read_windows,
+)
 from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
@@ -141,7 +151,8 @@ class Engine:
         view: StreamView | None = None,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
-    ) -> Iterator[Result]:
+        on_audit: OnAudit | None = None,
+    ) -> Generator[Result, None, None]:
         """Returns a result for each position of the window, until all streams have ended.
 
         The windows of several streams are run together. A stream that fails ends alone: its error
@@ -157,20 +168,25 @@ class Engine:
             on_frame: called with the record of every native frame: see
                 :data:`~costream.engine.ingest.OnFrame`.
             on_gap: called with every gap of a live source, in order with the stream's results.
+            on_audit: called with what a stream's audits came to, where ``settings.audit`` asks for
+                some: see :data:`~costream.engine.ingest.OnAudit`.
 
         Raises:
             SettingsError: at once: there is no question, one is empty or no valid Unicode, or asks
-                about an unknown zone.
+                about an unknown zone; a stream is to be audited that keeps no packets.
             SourceError: at once or while iterating: the stream can't be read.
         """
         roster = self._roster()
-        handle = roster.handle(ask, view or StreamView(), Reports(on_frame, on_gap))
+        handle = roster.handle(
+            ask, view or StreamView(), Reports(on_frame, on_gap, on_audit=on_audit)
+        )
         if isinstance(stream, Sequence | IngestProcess):
             for one in _several(stream):
                 roster.add(one, roster.handle(handle.asks, handle.view, handle.reports))
         else:
             # Opened here: what is wrong with it is told at once, and it is read by this thread.
-            roster.watch(self._pulled(stream, handle), handle)
+            feed = self._audited(self._pulled(stream, handle), stream, handle, roster.bell)
+            roster.watch(feed, handle)
         roster.finish()
         return self._results(roster)
 
@@ -231,7 +247,7 @@ class Engine:
         finally:
             scheduler.close()
 
-    def _results(self, roster: Roster) -> Iterator[Result]:
+    def _results(self, roster: Roster) -> Generator[Result, None, None]:
         with self._claim.held(get_ident()), closing(self._run(roster)) as results:
             for _, result in results:
                 yield result
@@ -263,6 +279,9 @@ class Engine:
         """Begins to read one of several streams, in a thread of its own where it is not a file."""
         if isinstance(handle, VideoHandle):
             return self._video(stream, handle, bell)
+        return self._audited(self._feed(stream, handle, bell), stream, handle, bell)
+
+    def _feed(self, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell) -> Feed:
         if isinstance(stream, IngestProcess):
             watch = self._join(stream, handle)
             read = partial(stream.windows, self._recipe(handle.view))
@@ -271,6 +290,17 @@ class Engine:
             return self._pulled(stream, handle)
         watch = self._join(stream, handle)
         return ThreadedFeed(watch, watch.ingest.windows, handle.reports, bell)
+
+    def _audited(
+        self, feed: Feed, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell
+    ) -> Feed:
+        """Has some of a stream's windows checked, where the settings say so."""
+        share, seed = self.settings.audit, self.settings.seed
+        if share:
+            recipe = replace(self._recipe(handle.view), pruner="none")
+            recall = recalling(stream, recipe)
+            feed.audit = AuditFeed(feed, share, seed, recall, bell, handle.reports.on_audit)
+        return feed
 
     def _video(self, stream: SampleSource | IngestProcess, handle: VideoHandle, bell: Bell) -> Feed:
         """Begins to read a video whose window grows. Nothing of it leaves: nothing is refreshed."""

@@ -7,11 +7,15 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from costream.engine.bell import Bell
 from costream.engine.ingest import Reports, WindowInput, WindowOutline
 from costream.engine.watch import Watch
 from costream.video import FrameRecord, Gap
+
+if TYPE_CHECKING:
+    from costream.engine.auditor import AuditFeed
 
 Read = Callable[[Reports], Iterator[WindowInput]]
 """Returns the windows of a stream, given who is told of frames and gaps while it is read."""
@@ -23,10 +27,14 @@ class Feed(ABC):
     Args:
         watch: the watch.
         windows: its windows.
+
+    Attributes:
+        audit: has some of the windows checked, where that is wanted.
     """
 
     def __init__(self, watch: Watch, windows: Iterator[WindowInput]) -> None:
         self.watch = watch
+        self.audit: AuditFeed | None = None
         self._windows = windows
         self._waiting: WindowInput | None = None
         self._begun = self._read_at = monotonic()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import numpy as np
 import numpy.typing as npt
 
+from costream.audit import AuditReport
 from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.view import GridView
 from costream.preprocessing import FrameGeometry, Preprocessing
 from costream.pruning import KeepMask, Pruner
 from costream.video import ChangeMap, DecodeCount, FrameRecord, Gap, Sample, SampleSource
+from costream.video.past import Past, PastFrame
 
 OnFrame = Callable[[FrameRecord], None]
 """Told of every native frame: as it is decoded, or, where another thread or process reads the
@@ -25,6 +27,10 @@ OnGap = Callable[[Gap], None]
 
 OnWindow = Callable[["WindowOutline"], None]
 """Told of every window before it is run, in the engine's thread, in order with its results."""
+
+OnAudit = Callable[[AuditReport], None]
+"""Told what audits came to so far, in the engine's thread: when a window was checked, and when the
+stream has ended."""
 
 logger = logging.getLogger("costream")
 
@@ -37,11 +43,13 @@ class Reports:
         on_frame: of every native frame.
         on_gap: of every gap of a live source.
         on_window: of every window.
+        on_audit: of what audits come to, in the engine's thread.
     """
 
     on_frame: OnFrame | None = None
     on_gap: OnGap | None = None
     on_window: OnWindow | None = None
+    on_audit: OnAudit | None = None
 
     def tell(self, news: FrameRecord | Gap | WindowOutline) -> None:
         """Tells of a frame, a gap or a window where somebody is to be told."""
@@ -160,6 +168,23 @@ class WindowInput:
         return WindowOutline(self.index, self.start, self.end, frames, self.received)
 
 
+@dataclass(frozen=True, slots=True)
+class PastWindow:
+    """A window that was answered before, and is had again.
+
+    Attributes:
+        index: its number.
+        start: its first tick.
+        end: the first tick behind it.
+        every: as it is when every picture is decoded; else as it was sampled.
+    """
+
+    index: int
+    start: int
+    end: int
+    every: bool
+
+
 class Ingest:
     """Reads one stream and prunes it. One thread uses it.
 
@@ -217,6 +242,21 @@ class Ingest:
             spent,
         )
 
+    def recall(self, window: PastWindow, past: Past) -> WindowInput:
+        """Returns a window of the past, all of it new, as if nothing had been seen before.
+
+        Nothing is known of it but its pictures: the pruner is to be one that keeps all.
+
+        Raises:
+            ForgottenError: what it was made of is not kept, or not any more.
+        """
+        begun = thread_time()
+        frames = past.recall(window.start, window.end, every=window.every)
+        tubelets = self._schedule.tubelets(map(_sample_of, frames))
+        cut = tuple(self._frame(tubelet) for tubelet in tubelets if isinstance(tubelet, Tubelet))
+        cost = ReadingCost(thread_time() - begun)
+        return WindowInput(window.index, window.start, window.end, cut, None, cost, 0.0)
+
     def _pass_over(self, tubelet: Tubelet) -> None:
         """Notes what the bitstream says of frames that no window shows.
 
@@ -251,6 +291,12 @@ class Ingest:
             encoded=keep.kept,
             damaged=sum(sample.change.damaged for sample in samples),
         )
+
+
+def _sample_of(frame: PastFrame) -> Sample:
+    picture = frame.picture
+    change = ChangeMap.unknown(picture.height, picture.width)
+    return Sample(frame.tick, frame.time, picture, change)
 
 
 def read_windows(

@@ -7,6 +7,7 @@ before a model is loaded: it opens its cameras, and begins to read one when it i
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -21,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from costream.engine.child import Child, End, Line
-from costream.engine.ingest import Ingest, Reports, WindowInput
+from costream.engine.ingest import Ingest, PastWindow, Reports, WindowInput
 from costream.engine.schedule import Schedule
 from costream.engine.source_news import SourceListener, SourceNews
 from costream.engine.view import StreamView
-from costream.errors import CoStreamError, SourceError
+from costream.errors import ChildError, CoStreamError, SourceError
 from costream.preprocessing import Preprocessing
 from costream.pruning import PRUNERS, PrunerSettings
 from costream.video import DeferredSource, FrameRecord, Gap, StreamInfo
@@ -37,12 +38,16 @@ TELL_EVERY = 0.25
 comes before: a message a frame would cost more than it tells."""
 
 
-_LINES = 3
+_LINES = 4
 """Lines between the process and its parent for each camera."""
 
 AHEAD = 3
 """Windows of a file that are prepared before they are asked for, at most. Of a live source it is
 one, the next while the engine is at work: what is prepared early is old when its turn comes."""
+
+
+_PATIENT = 10
+"""Niceness of a thread that decodes windows of the past while a live source is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,14 @@ class IngestRecipe:
         settings = view.told(self.pruner_settings, geometry)
         pruner = PRUNERS[self.pruner](geometry.grid, settings)
         return Ingest(source, pruner, self.preprocessing, geometry, self.schedule, view)
+
+    def recall(self, source: DeferredSource, past: PastWindow) -> WindowInput:
+        """Returns a window of the past with all that is in it new, as the recipe's pruner has it.
+
+        Raises:
+            ForgottenError: what it was made of is not kept, or not any more.
+        """
+        return self.ingest(source).recall(past, source.past)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +140,19 @@ class _AskNewest:
 
 
 @dataclass(frozen=True, slots=True)
+class _AskWindow:
+    """Asks for a window of the past, pruned and cut.
+
+    Attributes:
+        recipe: what is done with it.
+        past: the window.
+    """
+
+    recipe: IngestRecipe
+    past: PastWindow
+
+
+@dataclass(frozen=True, slots=True)
 class PastPixels:
     """A sampled frame of the past, as it came from another process.
 
@@ -168,7 +194,8 @@ class IngestWorker:
         )
         heard = list(listeners) or [None] * len(sources)
         recipes = [None if listener is None else listener.recipe for listener in heard]
-        # Each camera has lines for what it reads, for what is asked of the past, and for news.
+        # Each camera has lines for what it reads, for what is asked of the past, for news, and for
+        # windows of the past, which take seconds.
         self.child = Child(_serve, (list(sources), recipes), what, lines=_LINES * len(sources))
         for number, listener in enumerate(heard):
             if listener is not None:
@@ -201,7 +228,8 @@ class IngestProcess:
         self._worker = worker
         self._number = number
         self._line, self._past_line = _LINES * number, _LINES * number + 1
-        self._asking = threading.Lock()
+        self._window_line = _LINES * number + 3
+        self._asking, self._recalling = threading.Lock(), threading.Lock()
         self._info: StreamInfo | None = None
         self._end: End | None = None
 
@@ -290,14 +318,30 @@ class IngestProcess:
         packets: list[StoredPacket] = self._ask(_AskNewest(moment, number))
         return packets
 
+    def recall(self, recipe: IngestRecipe, past: PastWindow) -> WindowInput:
+        """Returns a window of the past: see :meth:`IngestRecipe.recall`.
+
+        Any thread may ask; the stream is read meanwhile, and what else is asked is answered.
+
+        Raises:
+            ForgottenError: what it was made of is not kept, or not any more.
+            ChildError: the process died.
+        """
+        with self._recalling:
+            window: WindowInput = self._answer(_AskWindow(recipe, past), self._window_line)
+        return window
+
     def _ask(self, ask: _Ask | _AskNewest) -> Any:
         with self._asking:
-            self._child.send(ask, self._past_line)
-            answer = self._child.receive(self._past_line)
+            return self._answer(ask, self._past_line)
+
+    def _answer(self, ask: _Ask | _AskNewest | _AskWindow, line: int) -> Any:
+        self._child.send(ask, line)
+        answer = self._child.receive(line)
         if isinstance(answer, End):
             assert answer.error is not None
             raise answer.error
-        if isinstance(answer, CoStreamError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -336,9 +380,9 @@ def _serve(
     _go_first()
     cameras = []
     for number, (source, recipe) in enumerate(zip(sources, recipes, strict=True)):
-        line, past_line, news_line = lines[_LINES * number : _LINES * (number + 1)]
+        line, past_line, news_line, window_line = lines[_LINES * number : _LINES * (number + 1)]
         news = None if recipe is None else SourceNews(news_line, source, recipe)
-        cameras.append(_Camera(line, past_line, source, news))
+        cameras.append(_Camera(line, past_line, window_line, source, news))
     by_connection = {camera.line.connection: camera for camera in cameras}
     for camera in cameras:
         camera.start()
@@ -347,6 +391,12 @@ def _serve(
             assert isinstance(ready, Connection)
             camera = by_connection[ready]
             camera.take(camera.line.receive())
+
+
+def _go_behind() -> None:
+    """Has the kernel run this thread behind those that read the present."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PATIENT)
 
 
 def _go_first() -> None:
@@ -362,11 +412,17 @@ class _Camera(threading.Thread):
     """Reads one camera in the process."""
 
     def __init__(
-        self, line: Line, past_line: Line, source: DeferredSource, news: SourceNews | None
+        self,
+        line: Line,
+        past_line: Line,
+        window_line: Line,
+        source: DeferredSource,
+        news: SourceNews | None,
     ) -> None:
         super().__init__(name="costream-camera", daemon=True)
         self.line = line
         self._past_line = past_line
+        self._window_line = window_line
         self._source = source
         self._news = news
         self._begin = SimpleQueue[_Begin | None]()
@@ -395,6 +451,7 @@ class _Camera(threading.Thread):
     def run(self) -> None:
         """Opens the camera, waits to be told how it is read, and reads it to its end."""
         threading.Thread(target=self._answer, name="costream-past", daemon=True).start()
+        threading.Thread(target=self._answer_windows, name="costream-window", daemon=True).start()
         error: Exception | None = None
         if self._news is not None:
             self._news.start()
@@ -417,6 +474,19 @@ class _Camera(threading.Thread):
         """Answers what is asked of the past, for as long as somebody is there to ask."""
         while True:
             self._past_line.send(self._recalled(self._past_line.receive()))
+
+    def _answer_windows(self) -> None:
+        """Gives windows of the past."""
+        while True:
+            self._window_line.send(self._recalled_window(self._window_line.receive()))
+
+    def _recalled_window(self, ask: _AskWindow) -> WindowInput | Exception:
+        try:
+            if self._source.info.live:
+                _go_behind()
+            return ask.recipe.recall(self._source, ask.past)
+        except Exception as error:  # raised where it was asked
+            return ChildError.of(error)
 
     def _recalled(self, ask: _Ask | _AskNewest) -> list[Any] | CoStreamError:
         try:

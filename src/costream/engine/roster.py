@@ -46,6 +46,7 @@ class Roster:
 
     Attributes:
         wakeup: wakes who waits for results.
+        bell: wakes the engine.
         error: what ended the first stream that did not end by itself.
     """
 
@@ -58,7 +59,7 @@ class Roster:
         self._ask = ask
         self._replies = replies
         self._lasting = lasting
-        self._bell = Bell()
+        self.bell = Bell()
         self._rings = 0
         self._complete = self._stopped = False
         self._joining: dict[WatchHandle, Joining] = {}
@@ -73,12 +74,12 @@ class Roster:
             SettingsError: something is wrong with a question: see :func:`zoned_asks`.
         """
         asked = zoned_asks(asks, view.zones)
-        return WatchHandle(asked, view, reports, self._bell, self.wakeup, limit, self._inquire)
+        return WatchHandle(asked, view, reports, self.bell, self.wakeup, limit, self._inquire)
 
     def video(self) -> VideoHandle:
         """Makes the handle of a video that is kept."""
         return VideoHandle(
-            [Ask(PRIMER)], StreamView(), Reports(), self._bell, self.wakeup, 1, self._inquire
+            [Ask(PRIMER)], StreamView(), Reports(), self.bell, self.wakeup, 1, self._inquire
         )
 
     def add(self, stream: SampleSource | IngestProcess, handle: WatchHandle) -> None:
@@ -90,8 +91,8 @@ class Roster:
         with self.wakeup.lock:
             if self._complete or self._stopped:
                 raise SettingsError("this session takes no further streams: open another one")
-            self._joining[handle] = Joining([stream], self._bell)
-        self._bell.ring()
+            self._joining[handle] = Joining([stream], self.bell)
+        self.bell.ring()
 
     def watch(self, feed: Feed, handle: WatchHandle) -> None:
         """Watches a stream that is read already; the engine's thread calls it."""
@@ -101,12 +102,12 @@ class Roster:
     def finish(self) -> None:
         """Takes no further streams: the engine stops when those that there are have ended."""
         self._complete = True
-        self._bell.ring()
+        self.bell.ring()
 
     def stop(self) -> None:
         """Stops the engine before its next batch."""
         self._stopped = True
-        self._bell.ring()
+        self.bell.ring()
 
     def close(self, error: Exception | None = None) -> None:
         """Ends all handles: the engine has stopped, because of ``error`` if there is one."""
@@ -129,7 +130,7 @@ class Roster:
 
     def update(self, scheduler: Scheduler) -> bool:
         """Lets streams join, leave and be asked other questions; says whether to go on."""
-        self._rings = self._bell.rings
+        self._rings = self.bell.rings
         self._settle(scheduler)
         for handle, joining in self._absent():
             self._let_in(handle, joining)
@@ -146,7 +147,7 @@ class Roster:
     def wait(self, scheduler: Scheduler) -> None:
         """Waits for something to do, where nothing is due."""
         if not scheduler.left:
-            self._bell.wait(self._rings)
+            self.bell.wait(self._rings)
 
     def write(self, scheduler: Scheduler) -> bool:
         """Writes replies for a moment; says whether there is more to write."""
@@ -171,7 +172,7 @@ class Roster:
             if self._stopped:
                 raise SettingsError("this session was closed: open another one")
             self._replies.add(handle, reply, segment)
-        self._bell.ring()
+        self.bell.ring()
 
     def _absent(self) -> list[tuple[WatchHandle, Joining]]:
         with self.wakeup.lock:
@@ -187,7 +188,7 @@ class Roster:
             try:
                 if error is not None:
                     raise error
-                self.watch(self._admit(stream, handle, self._bell), handle)
+                self.watch(self._admit(stream, handle, self.bell), handle)
                 with self.wakeup.lock:
                     del self._joining[handle]
             except Exception as reason:  # this stream's alone

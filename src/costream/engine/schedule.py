@@ -139,7 +139,7 @@ class Schedule:
         before.
         """
         course = _Course(self)
-        for item in self._tubelets(items):
+        for item in self.tubelets(items):
             if isinstance(item, Tubelet):
                 yield from course.add(item)
             elif item.kind == "lost":
@@ -148,7 +148,8 @@ class Schedule:
                 course.severed = True
         yield from course.end()
 
-    def _tubelets(self, items: Iterable[Sample | Gap]) -> Iterator[Tubelet | Gap]:
+    def tubelets(self, items: Iterable[Sample | Gap]) -> Iterator[Tubelet | Gap]:
+        """Yields the temporal patches that samples make, and gaps where they are."""
         waiting: list[Sample] = []
         for item in items:
             if waiting and (isinstance(item, Gap) or not self._shares_patch(item, waiting[0])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from costream.engine.auditor import AuditFeed
 from costream.engine.batch import Batch
 from costream.engine.feed import Feed
 from costream.engine.ingest import WindowInput
@@ -54,12 +55,17 @@ class Scheduler:
         self.feeds.remove(feed)
         feed.close()
         feed.watch.close()
+        if feed.audit is not None:
+            feed.audit.close()
         self.left.append((feed, error))
 
     def take(self) -> Batch | None:
-        """Returns the windows to run now, or None where none is due. Streams that ended go."""
+        """Returns the windows to run now, or None where none is due. Streams that ended go.
+
+        Where none is due, a window that is to be checked is run, if there is one.
+        """
         due = sorted(self._due(), key=lambda pair: pair[1].deadline(pair[0]))
-        return self._plan(due) if due else None
+        return self._plan(due or list(self._unhurried())[:1])
 
     def commit(self, outputs: Sequence[Output]) -> Iterator[tuple[Feed, Result]]:
         """Moves the streams of the last batch on and yields each with what came of it."""
@@ -67,7 +73,10 @@ class Scheduler:
             feed, plan = self._taken.pop(0)
             result = feed.watch.commit(plan, output)
             feed.pop()
-            yield feed, result
+            if isinstance(feed, AuditFeed):
+                feed.record(result)
+            else:
+                yield feed, result
 
     def close(self) -> None:
         """Ends all streams, those of a batch that was not committed as well."""
@@ -80,6 +89,10 @@ class Scheduler:
     def _due(self) -> Iterator[tuple[WindowInput, Feed]]:
         wanted = [feed for feed in self.feeds if self._has_room(feed)]
         for feed in sorted(wanted, key=lambda feed: not feed.live):
+            if feed.audit is not None and feed.audit.holds:
+                # Nobody waits for a file: it goes on once its window was checked.
+                yield from _waiting(feed.audit)
+                continue
             try:
                 window = feed.peek()
             except Exception as error:  # this stream's alone
@@ -89,6 +102,12 @@ class Scheduler:
                 yield window, feed
             elif feed.ended:
                 self.remove(feed)
+
+    def _unhurried(self) -> Iterator[tuple[WindowInput, Feed]]:
+        """Yields the windows of live streams that are to be checked."""
+        for feed in self.feeds:
+            if feed.audit is not None and feed.audit.live:
+                yield from _waiting(feed.audit)
 
     def _plan(self, due: Sequence[tuple[WindowInput, Feed]]) -> Batch | None:
         """Plans windows in order, as many as budget and pool have room for."""
@@ -100,7 +119,10 @@ class Scheduler:
                 looked, features = feed.watch.look(window)
                 plan = self._planned(feed, looked)
             except Exception as error:  # this stream's alone
-                self.remove(feed, error)
+                if isinstance(feed, AuditFeed):
+                    feed.fail()
+                else:
+                    self.remove(feed, error)
                 continue
             if plan is None:
                 # What is planned already goes first: it may free what this window takes.
@@ -121,7 +143,8 @@ class Scheduler:
             try:
                 return feed.watch.plan(window)
             except PoolExhaustedError as error:
-                if self._make_room(feed):
+                # What nobody waits for takes no room from others.
+                if not isinstance(feed, AuditFeed) and self._make_room(feed):
                     continue
                 if self._taken:
                     return None
@@ -146,3 +169,10 @@ class Scheduler:
         last.watch.state.swap_out(keys=saved < self._host_bytes)
         self.swaps += 1
         return True
+
+
+def _waiting(audit: AuditFeed) -> Iterator[tuple[WindowInput, Feed]]:
+    """Yields the window that is to be checked next, if it is there."""
+    window = audit.peek()
+    if window is not None:
+        yield window, audit

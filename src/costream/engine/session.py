@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from costream.engine.asks import Ask
 from costream.engine.handle import WatchHandle
-from costream.engine.ingest import OnFrame, OnGap, OnWindow, Reports
+from costream.engine.ingest import OnAudit, OnFrame, OnGap, OnWindow, Reports
 from costream.engine.ingest_process import IngestProcess
 from costream.engine.result import Result
 from costream.engine.roster import Roster
@@ -64,6 +64,7 @@ class Session:
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
         on_window: OnWindow | None = None,
+        on_audit: OnAudit | None = None,
     ) -> WatchHandle:
         """Begins to watch a stream beside the others. It is opened in a thread of its own.
 
@@ -74,12 +75,13 @@ class Session:
             on_frame: called with the record of every native frame, by the thread that reads it.
             on_gap: called with every gap of a live source, by the thread that reads it.
             on_window: called with the outline of every window before it is run.
+            on_audit: called with what the stream's audits came to, by the engine's thread.
 
         Raises:
             SettingsError: a question is empty or no valid Unicode or about an unknown zone, or the
                 session is at its end.
         """
-        reports = Reports(on_frame, on_gap, on_window)
+        reports = Reports(on_frame, on_gap, on_window, on_audit)
         handle = self._roster.handle(ask, view or StreamView(), reports, self._waiting)
         with self._roster.wakeup.lock:
             self._roster.add(stream, handle)

@@ -166,6 +166,18 @@ class StreamState:
             self.window = self.window.mapped(lambda rows: np.searchsorted(held, rows))
         self._saved = saved
 
+    def copy(self) -> StreamState:
+        """Returns the window as it is, its features in host memory and none of its rows.
+
+        It can be computed from nothing whatever becomes of this one.
+        """
+        held = np.unique(np.concatenate(self.window.referred))
+        copy = StreamState(self.stream, self._pool)
+        copy.window = self.window.mapped(lambda rows: np.searchsorted(held, rows))
+        copy._saved = self._pool.save_features(self._pool.slots(held))
+        copy.rebase_next = True
+        return copy
+
     def swap_in(self, *, keys: bool = True) -> None:
         """Moves its rows back into the pool.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from time import monotonic, perf_counter
@@ -15,7 +15,7 @@ from costream.engine.ingest import Ingest, ReadingCost, WindowInput
 from costream.engine.overlap import Overlap
 from costream.engine.plan import Plan, Stream
 from costream.engine.questions import Questions
-from costream.engine.refresh import RefreshPolicy
+from costream.engine.refresh import REFRESH, RefreshPolicy, RefreshSettings
 from costream.engine.result import FlopCount, Result, StageSeconds, TokenCount, iso_time
 from costream.engine.runner import ModelRunner, Output
 from costream.engine.schedule import Schedule, Window
@@ -23,7 +23,7 @@ from costream.engine.stream_state import StreamState
 from costream.engine.view import GridView
 from costream.errors import IntegrityError
 from costream.models import FrameGeometry, VisualTokens
-from costream.pruning import Pruner
+from costream.pruning import PRUNERS, Pruner
 from costream.settings import EngineSettings
 from costream.video import StreamInfo
 
@@ -50,6 +50,7 @@ class Watch:
         keeps_whole: whether a window stays whole until the next one is planned or there is need of
             its rows, so that all of it can be asked about; else what leaves with the next one is
             freed when it is answered.
+        on_commit: told of every window once it is answered, while all of it is there.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Watch:
         self.info = info
         self.questions = questions
         self.keeps_whole = False
+        self.on_commit: Callable[[Plan, Result], None] | None = None
         # A window that grows recomputes nothing for as long as it fits the model's context.
         spare = runner.model.context if schedule.grows else 0
         self._ingest = ingest
@@ -172,6 +174,8 @@ class Watch:
         self._looked = None
         self._received = plan.window.received or self._received
         result = self._result(plan, output, scores, written, seconds)
+        if self.on_commit is not None:
+            self.on_commit(plan, result)
         schedule = self.stream.schedule
         # Of a window that grows it may be the last, which is kept whole.
         if not schedule.grows:
@@ -179,6 +183,34 @@ class Watch:
         if not self.keeps_whole:
             self.state.free_retired()
         return result
+
+    def recomputing(self, questions: Questions, state: StreamState | None = None) -> Watch:
+        """Returns a watch of the same stream that prunes and reuses nothing.
+
+        It is handed whole windows, writes nothing in words, and has a state and a memory of its
+        own: the stream goes on meanwhile.
+
+        Args:
+            questions: what it asks.
+            state: what it holds, which is its own from then on; nothing where not given.
+        """
+        stream = self.stream
+        other = Watch(
+            self.info,
+            None,
+            stream.geometry,
+            stream.view,
+            stream.schedule,
+            PRUNERS["none"](stream.geometry.grid, self.pruner.settings),
+            questions,
+            REFRESH["full"](RefreshSettings()),
+            self._runner,
+            self._settings.model_copy(update={"text": False, "text_above": None}),
+        )
+        if state is not None:
+            state.stream = other.stream
+            other.state = state
+        return other
 
     @property
     def resident(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from costream.audit import AuditReport
 from costream.serve.events.event import EventMessage
 
 CameraState = Literal["starting", "watching", "lost", "paused", "resting", "failed"]
@@ -134,6 +135,9 @@ class CameraStatus:
         queued: windows and results that wait.
         savings: what was spent and saved.
         scores: the last score of each question by its id.
+        audit: what came of checking answers against full recomputation since the camera was last
+            read anew, where ``audit`` of the engine's settings asks for it; None before the first
+            check.
     """
 
     id: str
@@ -158,6 +162,7 @@ class CameraStatus:
     queued: int = 0
     savings: Savings = Savings()
     scores: dict[str, Score] = field(default_factory=dict)
+    audit: AuditReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

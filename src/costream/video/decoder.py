@@ -477,7 +477,13 @@ class Decoder:
         self._frames += 1
         self._damaged += damaged
         return DecodedFrame(
-            record, frame, rows, summary, display=self._display, corner=self._reading.corner
+            record,
+            frame,
+            rows,
+            summary,
+            display=self._display,
+            corner=self._reading.corner,
+            stored=coded.stored if coded else None,
         )
 
     def _motion_of(

@@ -100,6 +100,11 @@ class DeferredSource:
             yield item
 
     @property
+    def keeps(self) -> bool:
+        """Whether packets are kept."""
+        return self._past is not None
+
+    @property
     def past(self) -> Past:
         """What was sampled and can be had again. It outlives the source's end, and its closing.
 

@@ -58,6 +58,7 @@ class _Note:
     tick: int
     time: float
     stored: int
+    own: int
     display: Display
     digest: int
 
@@ -86,6 +87,8 @@ class Past:
             sample.tick,
             sample.time,
             sample.stored,
+            # Where the tick's own frame is nowhere to be had, what was sampled stands for it.
+            sample.stored if sample.own is None else sample.own,
             sample.picture.display,
             sample.picture.digest(),
         )
@@ -115,6 +118,23 @@ class Past:
                 "what some need is not kept any more, or was damaged"
             )
         return [PastFrame(note.tick, note.time, pictures[note.stored]) for note in notes]
+
+    def recall(self, start: int, end: int, *, every: bool) -> Iterator[PastFrame]:
+        """Yields the frames of a window, in order, decoded again, one picture at a time.
+
+        Args:
+            start: its first tick.
+            end: the first tick behind it.
+            every: as they are when every picture is decoded. At ticks whose frame was not decoded
+                at the time, a picture of before was sampled: here it is the tick's own. Of a source
+                that leaves such frames out, as an edge does, there is none but what was sampled.
+
+        Raises:
+            ForgottenError: at once or while iterating: one of them is not kept any more, or can't
+                be decoded again, or not as it was sampled.
+        """
+        notes = self._noted(start, end)
+        return _recalled(self.ring.groups(), notes, every=every)
 
     def packets(self, start: int, end: int) -> list[StoredPacket]:
         """Returns the packets of a window, from the key frame at or before its first sample on.
@@ -167,6 +187,49 @@ def _decoded(groups: Sequence[Group], wanted: Mapping[int, _Note]) -> dict[int, 
             packets = [packet for group in run[begin:] for packet in group]
             found |= _matching(_decode(parameters, packets, missing), wanted)
     return found
+
+
+def _recalled(
+    groups: Sequence[Group], notes: Sequence[_Note], *, every: bool
+) -> Iterator[PastFrame]:
+    numbers = [note.own if every else note.stored for note in notes]
+    frames = _in_order(groups, set(numbers))
+    shown, picture = -1, None
+    for note, number in zip(notes, numbers, strict=True):
+        while shown != number:
+            shown, frame = next(frames, (number, None))
+            picture = None if frame is None else Picture(frame, note.display)
+        sampled = number == note.stored
+        if picture is None or (sampled and picture.digest() != note.digest):
+            raise ForgottenError(
+                f"the frame of tick {note.tick} can't be decoded again: what it needs is not kept "
+                "any more, or was damaged"
+            )
+        yield PastFrame(note.tick, note.time, picture)
+
+
+def _in_order(
+    groups: Sequence[Group], wanted: Collection[int]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yields the pictures of packets in display order, but for those that may be damaged."""
+    for parameters, connection in groupby(groups, lambda group: group[0].parameters):
+        run = list(connection)
+        mine = {number for number in wanted if run[0][0].number <= number <= run[-1][-1].number}
+        begins = [n for n, group in enumerate(run) if mine and group[0].number <= min(mine)]
+        if not begins:
+            continue
+        # The group before it as well: pictures shown before their key frame may need it.
+        begin = max(0, begins[-1] - 1)
+        packets = [packet for group in run[begin:] for packet in group]
+        safe = mine - _leading(run[0])
+        frames = _decode(parameters, packets, safe)
+        yield from ((number, frame) for number, frame in frames if not frame.is_corrupt)
+
+
+def _leading(group: Group) -> set[int]:
+    """Returns the packets shown before a group's key frame: what they need may be gone."""
+    shown = group[0].pts
+    return {p.number for p in group if shown is not None and p.pts is not None and p.pts < shown}
 
 
 def _matching(

@@ -122,6 +122,8 @@ class DecodedFrame:
         display: how the frame is shown; of one that was not decoded, how the last one was.
         corner: samples of the coded picture left of and above the frame, which were cropped off, as
             far as ``vectors`` lie in the coded picture.
+        stored: number of its packet in the ring that the stream fills, decoded or not; None where
+            there is none.
     """
 
     record: FrameRecord
@@ -131,3 +133,4 @@ class DecodedFrame:
     passed: Passed | None = None
     display: Display = AS_CODED
     corner: tuple[int, int] = (0, 0)
+    stored: int | None = None

@@ -123,6 +123,26 @@ class ChangeMap:
     packet_bytes: int
     damaged: bool
 
+    @classmethod
+    def unknown(cls, height: int, width: int) -> ChangeMap:
+        """Returns the map of a picture of which nothing is known but itself."""
+        still = np.zeros(grid(height, width), np.float32)
+        unsaid = np.full_like(still, np.nan)
+        return cls(
+            motion="none",
+            peak=still,
+            drift=np.zeros((*still.shape, 2), np.float32),
+            path=still,
+            activity=still,
+            intra=np.zeros(still.shape, np.bool_),
+            qp=unsaid,
+            residual=unsaid,
+            frames=1,
+            keyframes=0,
+            packet_bytes=0,
+            damaged=False,
+        )
+
     def after(self, earlier: ChangeMap) -> ChangeMap:
         """Returns what happened in the interval before this map's and in its own, together.
 
@@ -194,6 +214,8 @@ class Sample:
             ``time.monotonic``. None where the source is no live one.
         stored: number of the packet that ``picture`` was decoded from in the ring that the stream
             fills. None where it fills none: see :class:`~costream.video.packet_ring.PacketRing`.
+        own: number of the packet of the tick's own frame there, decoded or not. None where there is
+            none, or where the frame was left out by an edge.
     """
 
     tick: int
@@ -203,6 +225,7 @@ class Sample:
     reused: bool = False
     received: float | None = None
     stored: int | None = None
+    own: int | None = None
 
 
 class SampleSource(Protocol):

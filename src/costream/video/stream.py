@@ -381,8 +381,15 @@ class Stream:
             if tick is not None:
                 reused = decoded.frame is None
                 change = evidence.emit()
-                picture, stored = latest.picture(), latest.stored
-                yield Sample(tick, decoded.record.time, picture, change, reused, stored=stored)
+                yield Sample(
+                    tick,
+                    decoded.record.time,
+                    latest.picture(),
+                    change,
+                    reused,
+                    stored=latest.stored,
+                    own=decoded.stored,
+                )
 
     @property
     def _evidence(self) -> MotionSource:

@@ -45,6 +45,17 @@ def test_cameras_are_measured(metrics: dict[str, Metric]) -> None:
     assert value(metrics, "costream_camera_state", camera="camera-2", state="watching") == 0
 
 
+def test_what_came_of_checking_answers_is_measured(metrics: dict[str, Metric]) -> None:
+    camera = {"camera": "camera-1"}
+    for name, expected in (("windows", 4000), ("checked", 42), ("missed", 1)):
+        assert value(metrics, f"costream_camera_audit_{name}", **camera) == expected
+    question = {**camera, "ask": "Is a person there?", "zone": "door"}
+    assert value(metrics, "costream_camera_audit_flips", **question) == 2
+    assert value(metrics, "costream_camera_audit_low", **question) == 0.001
+    assert value(metrics, "costream_camera_audit_high", **question) == 0.0171
+    assert value(metrics, "costream_camera_audit_difference", **question) == 0.004
+
+
 def test_the_service_is_measured(metrics: dict[str, Metric]) -> None:
     assert value(metrics, "costream_ready") == 1
     assert value(metrics, "costream_pool_rows_used") == 5120

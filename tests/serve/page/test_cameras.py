@@ -105,6 +105,9 @@ def test_one_camera_has_its_facts_and_a_way_back(service: Service, enter: Enter)
     expect(facts).to_contain_text("H.264, 1280 × 720, 25 frames a second")
     expect(facts).to_contain_text("rtsp://viewer:***@")
     expect(facts).to_contain_text("4.0% of its pictures were decoded")
+    expect(facts).to_contain_text(
+        "42 windows, 0.1 to 1.8% of answers differ; 1 could not be checked"
+    )
     page.go_back()
     expect(tile(page, "camera-3").get_by_role("link")).to_be_focused()
 

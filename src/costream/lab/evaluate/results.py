@@ -134,7 +134,9 @@ class Job:
     @property
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
-        settings = self.settings.model_dump(exclude={"threshold", "thresholds", "calibration"})
+        settings = self.settings.model_dump(
+            exclude={"threshold", "thresholds", "calibration", "audit"}
+        )
         return json.dumps(
             [self.model, self.video, self.asks, settings, self.from_scratch, self.decode],
             sort_keys=True,

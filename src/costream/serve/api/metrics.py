@@ -109,6 +109,7 @@ class _Service(Collector):
         yield from _progress(statuses)
         yield from _savings(statuses)
         yield from _scores(statuses)
+        yield from _audits(statuses)
 
     def _health(self) -> Iterator[Metric]:
         health = self.backend.health()
@@ -241,6 +242,36 @@ def _scores(statuses: list[CameraStatus]) -> Iterator[Metric]:
                 scores.add_metric([status.id, question], score.score)
     yield scores
     yield thresholds
+
+
+def _audits(statuses: list[CameraStatus]) -> Iterator[Metric]:
+    """Yields what came of checking answers, of cameras of which some were."""
+    audits = {status.id: status.audit for status in statuses if status.audit is not None}
+    counts = {
+        "windows": "Windows whose answers might have been checked.",
+        "checked": "Windows that were run in full as well.",
+        "missed": "Windows that were to be, and could not.",
+    }
+    for name, text in counts.items():
+        yield _gauge(f"audit_{name}", text, {c: getattr(a, name) for c, a in audits.items()})
+    labels = ["camera", "ask", "zone"]
+    flips, low, high, difference = (
+        GaugeMetricFamily(f"costream_camera_audit_{name}", text, labels=labels)
+        for name, text in (
+            ("flips", "Checked windows whose decision differs from that of full recomputation."),
+            ("low", "Share of windows whose decision differs: lower bound of its interval."),
+            ("high", "Share of windows whose decision differs: upper bound of its interval."),
+            ("difference", "Mean absolute difference of the scores, estimated."),
+        )
+    )
+    for camera, audit in audits.items():
+        for question in audit.questions:
+            names = [camera, question.ask, question.zone or ""]
+            flips.add_metric(names, question.flips)
+            low.add_metric(names, question.bounds.low)
+            high.add_metric(names, question.bounds.high)
+            difference.add_metric(names, question.difference)
+    yield from (flips, low, high, difference)
 
 
 def _gauge(name: str, text: str, values: dict[str, float | None]) -> Metric:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from costream.engine.audit_ring import audit_seconds
 from costream.engine.result import Result
 from costream.engine.session import Session
 from costream.serve.config.watched import WatchedCamera
@@ -55,4 +56,5 @@ class Parts:
         """Returns how much of a camera's bitstream is kept: for stills, and for clips to begin."""
         rules = [question.rule for question in camera.questions]
         reach = max((rule.before + rule.hold for rule in rules), default=0.0)
-        return self.settings.window + 2 * self.settings.stride + reach + SLACK
+        stills = self.settings.window + 2 * self.settings.stride + reach + SLACK
+        return max(stills, audit_seconds(self.settings) if self.settings.audit else 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 
+from costream.audit import AuditReport
 from costream.engine.ingest import WindowOutline
 from costream.engine.result import Result
 from costream.engine.source_news import SourceCounts
@@ -94,6 +95,11 @@ class Tally:
         """Notes that the camera was lost and is there again."""
         with self._lock:
             self._status = replace(self._status, reconnects=self._status.reconnects + 1)
+
+    def audit(self, report: AuditReport) -> None:
+        """Notes what came of checking answers."""
+        with self._lock:
+            self._status = replace(self._status, audit=report)
 
     def window(self, result: Result, outlines: Sequence[WindowOutline], news: WindowNews) -> None:
         """Notes a window that was answered, and what was new in it."""

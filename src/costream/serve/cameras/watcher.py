@@ -370,6 +370,7 @@ class Watcher:
                 view=view_of(self._camera),
                 on_gap=self._gap,
                 on_window=self._outlines.append,
+                on_audit=self._tally.audit,
             )
         for result in handle:
             self._take(result)

@@ -42,6 +42,7 @@
  * @property {number} queued
  * @property {Savings} savings
  * @property {Record<string, Score>} scores
+ * @property {{windows: number, checked: number, missed: number, bounds: {low: number, high: number}} | null} audit
  *
  * @typedef {object} AskedQuestion
  * @property {string} id

@@ -215,6 +215,7 @@ function factsOf({ status, id }) {
       "Computing saved",
       savings.flops_full ? percent(savedShare(savings.flops_spent, savings.flops_full)) : null,
     ],
+    ["Checked in full", auditWords(status.audit)],
     ["Losses", lossWords(status)],
     ["Time of the last window", stageWords(status.stage_seconds)],
     ["Short name", id],
@@ -241,6 +242,18 @@ const motionWords = (motion) =>
     none: "brightness: this codec tells none",
     unused: "nowhere: it is not needed",
   })[motion ?? ""] ?? null;
+
+/** @param {import("../types.js").CameraStatus["audit"]} audit */
+export function auditWords(audit) {
+  if (!audit || !audit.windows) return null;
+  const { checked, missed, bounds } = audit;
+  // Rounded outwards: what is said holds.
+  const low = Number((Math.floor(bounds.low * 1000) / 10).toFixed(1));
+  const high = Number((Math.ceil(bounds.high * 1000 - 1e-9) / 10).toFixed(1));
+  const windows = checked === 1 ? "1 window" : `${checked} windows`;
+  const unchecked = missed ? `; ${missed} could not be checked` : "";
+  return `${windows}, ${low} to ${high}% of answers differ${unchecked}`;
+}
 
 /** @param {Record<string, number>} frames by why they were decoded, or were not */
 function decodingWords(frames) {
