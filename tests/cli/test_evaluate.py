@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from costream.lab.evaluate.cross_fit import CALIBRATIONS
 from tests.cli.conftest import Command
 from tests.lab.evaluate.conftest import annotated
 
@@ -41,13 +42,23 @@ def test_tables_and_plots_are_written(
     costream: Command, annotated: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     options = ("--model", checkpoint, "--policies", "full", "--videos", 2, "--out", tmp_path)
-    result = costream("evaluate", "--dataset", annotated, *options, *SMALL)
+    more = ("--savings", "--frontier")
+    result = costream("evaluate", "--dataset", annotated, *options, *more, *SMALL)
     assert result.status == 0
-    assert "costream" in result.out and "Fighting" in result.out
+    assert "costream" in result.out and "Fighting" in result.out and "…" not in result.out
     report = json.loads((tmp_path / "accuracy.json").read_text())
     assert report["setup"]["videos"] == 2 and report["setup"]["settings"]["window"] == 6
-    names = {"accuracy.md", "accuracy.csv", "kinds.md", "accuracy.png", "kinds.png"}
-    assert names <= {path.name for path in tmp_path.iterdir()}
+    assert {row["calibration"] for row in report["calibrations"]} == set(CALIBRATIONS)
+    assert [row["stride"] for row in report["savings"]] == [2, 2, 2, 2, 6, 6]
+    budgets = [(point["policy"], point["value"]) for point in report["frontier"]]
+    assert {("full", None), ("costream", None), ("costream", 0.05)} <= set(budgets)
+    assert report["levels"] == [], "two videos are no thirds"
+    assert [row["quarter"] for row in report["quarters"]] == [1, 2, 3, 4]
+    tables = {"accuracy", "kinds", "calibration", "quarters", "savings", "frontier"}
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {f"{name}.md" for name in tables} <= written
+    plots = {"accuracy.png", "kinds.png", "frontier.png"}
+    assert {"accuracy.csv", "frontier.csv", *plots} <= written
     again = costream("evaluate", "--dataset", annotated, *options, *SMALL)
     assert again.status == 0
 
@@ -86,11 +97,12 @@ def test_answers_are_paired_with_those_of_everything_decoded(
     [
         (("--dataset", "."), "no annotated set"),
         (("--policies", "best"), "unknown policy 'best'"),
-        (("--split", "train"), "only the test split is generated"),
+        (("--split", "train"), "only the splits test and long are generated"),
         (("--frame-size", "large"), "frame size 'large'"),
         (("--decode", "some"), "can't decode 'some': choose auto or all"),
         (("--decode", "auto,auto"), "--decode auto,auto names the same twice"),
         (("--decode", "all,auto", "--sensitivity"), "--sensitivity varies one evaluation"),
+        (("--decode", "all,auto", "--frontier"), "--frontier varies one evaluation"),
     ],
 )
 def test_mistakes_are_one_sentence(

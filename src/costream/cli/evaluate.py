@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from costream.cli.app import app
 from costream.cli.checks import check_dtype
 from costream.cli.console import open_console
-from costream.cli.figures import reasons
+from costream.cli.evaluation_display import print_paired, print_report
 from costream.cli.options import (
     AnchorOpt,
     DeviceOpt,
@@ -31,31 +30,19 @@ from costream.cli.options import (
 from costream.embedded import warn_of_embedded
 from costream.errors import SettingsError
 from costream.printable import printable
-from costream.video import DecodeCount, Decoding, checked_decoding
+from costream.video import Decoding, checked_decoding
 
 if TYPE_CHECKING:
-    from costream.lab.evaluate.accuracy import AccuracyRow
-    from costream.lab.evaluate.accuracy_report import AccuracyReport
     from costream.lab.evaluate.datasets import Dataset
     from costream.lab.evaluate.evaluation import Evaluation
-    from costream.lab.evaluate.paired import PairedReport
     from costream.lab.evaluate.policies import Policy
     from costream.lab.evaluate.runner import OnVideo
 
 SHOWN_PROBLEMS = 10
 
-COLUMNS = (
-    "policy", "F1", "AUC", "events\nfound", "delay\ns", "flips", "tokens\nsaved",
-    "FLOPs\nsaved", "on the\nvideo", "windows\n/ s", "de-\ncoded",
-)  # fmt: skip
-
-PAIRED_COLUMNS = (
-    "policy", "flips", "of the\nyes", "F1\nall", "F1\nauto", "events\nall", "events\nauto",
-    "kept\nall", "kept\nauto", "de-\ncoded",
-)  # fmt: skip
-
-VIDEOS = 240
-"""Videos of the synthetic test split where the user says nothing: twenty of each kind of event."""
+VIDEOS = {"test": 240, "long": 9}
+"""Videos of the synthetic splits that are generated, where the user says nothing: twenty of each
+kind of event, and four."""
 
 
 @app.command()
@@ -68,7 +55,13 @@ def evaluate(
             "split, generated on first use).",
         ),
     ] = None,
-    split: Annotated[str, typer.Option("--split", help="test, validation or train.")] = "test",
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            help="test, validation or train, or long: the synthetic set's videos of ten minutes.",
+        ),
+    ] = "test",
     model: ModelOpt = "costream/tiny",
     policies: Annotated[
         str | None, typer.Option("--policies", help="Names, with commas between (default: all).")
@@ -93,6 +86,18 @@ def evaluate(
             "differ from those with the other, without full recomputation.",
         ),
     ] = "all",
+    savings: Annotated[
+        bool,
+        typer.Option(
+            "--savings",
+            help="Tell as well what the windows' overlap saves, what pruning adds, and what is "
+            "left where windows don't overlap.",
+        ),
+    ] = False,
+    frontier: Annotated[
+        bool,
+        typer.Option("--frontier", help="Vary the budget of every policy as well, and plot it."),
+    ] = False,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Vary one setting at a time as well.")
     ] = False,
@@ -113,7 +118,8 @@ def evaluate(
     Each video is read once for all policies of one --decode, which answer the same questions on
     the same windows of it. What is not given is as the model recommends.
     """
-    decodings = _decodings(decode, sensitivity)
+    more = {"savings": savings, "frontier": frontier, "sensitivity": sensitivity}
+    decodings = _decodings(decode, [name for name, wanted in more.items() if wanted])
     given = {
         "fps": fps,
         "window": window,
@@ -140,18 +146,18 @@ def evaluate(
     if len(decodings) > 1:
         files = _pair(evaluation, chosen, console, out, as_json)
     else:
-        report = evaluation.run(chosen, decode=decodings[0], sensitivity=sensitivity)
+        report = evaluation.run(chosen, decode=decodings[0], **more)
         _complain(console, report.problems)
         if as_json:
             typer.echo(json.dumps([row.to_dict() for row in report.rows]))
         else:
-            _print(report)
+            print_report(report)
         files = [] if out is None else evaluation.write(report, out)
     for path in files:
         console.print(printable(f"written: {path}"), soft_wrap=True)
 
 
-def _decodings(named: str, sensitivity: bool) -> list[Decoding]:
+def _decodings(named: str, more: Sequence[str]) -> list[Decoding]:
     """Returns what is to be decoded: one of two, or both.
 
     Raises:
@@ -160,8 +166,8 @@ def _decodings(named: str, sensitivity: bool) -> list[Decoding]:
     found = [checked_decoding(name) for name in named.split(",")]
     if len(set(found)) < len(found):
         raise SettingsError(f"--decode {named} names the same twice: choose all, auto or all,auto")
-    if len(found) > 1 and sensitivity:
-        raise SettingsError("--sensitivity varies one evaluation: choose --decode all or auto")
+    if len(found) > 1 and more:
+        raise SettingsError(f"--{more[0]} varies one evaluation: choose --decode all or auto")
     return found
 
 
@@ -178,21 +184,30 @@ def _pair(
     if as_json:
         typer.echo(json.dumps(report.to_dict()["rows"]))
     else:
-        _print_paired(report)
+        print_paired(report)
     return [] if out is None else report.write(out)
 
 
 def _load(dataset: Path | None, split: str, videos: int | None, console: Console) -> Dataset:
-    from costream.lab.evaluate.datasets import load_dataset, synthetic_test_split
+    from costream.lab.evaluate.datasets import (
+        load_dataset,
+        synthetic_long_split,
+        synthetic_test_split,
+    )
 
     if dataset is not None:
         annotated = load_dataset(dataset, split)
         return annotated if videos is None else annotated.take(videos)
-    if split != "test":
-        raise SettingsError("only the test split is generated: name another with --dataset")
-    count = videos or VIDEOS
-    console.print(f"the synthetic test split: {count} videos, generated on first use", style="dim")
-    return load_dataset(synthetic_test_split(count))
+    if split not in VIDEOS:
+        raise SettingsError(
+            "only the splits test and long are generated: name another with --dataset"
+        )
+    count = videos or VIDEOS[split]
+    console.print(
+        f"the synthetic {split} split: {count} videos, generated on first use", style="dim"
+    )
+    generated = synthetic_long_split if split == "long" else synthetic_test_split
+    return load_dataset(generated(count), split)
 
 
 def _progress(console: Console) -> OnVideo:
@@ -207,71 +222,3 @@ def _complain(console: Console, problems: Sequence[str]) -> None:
         console.print(printable(f"costream: {problem}"), style="yellow", soft_wrap=True)
     if (more := len(problems) - SHOWN_PROBLEMS) > 0:
         console.print(f"costream: and {more} more problems, which --out keeps", style="yellow")
-
-
-def _print(report: AccuracyReport) -> None:
-    setup = report.setup
-    table = _table(COLUMNS)
-    for row in report.rows:
-        table.add_row(*_cells(row), style="bold" if row.default else "")
-    kinds = Table(box=None, pad_edge=False)
-    kinds.add_column("F1 of")
-    chosen = [row for row in report.rows if row.policy == "full" or row.default]
-    for row in chosen:
-        kinds.add_column(row.policy, justify="right")
-    for kind in chosen[0].kinds:
-        kinds.add_row(kind, *(f"{row.kinds[kind]:.3f}" for row in chosen))
-    console = open_console()
-    console.print(table, kinds)
-    console.print(
-        f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
-        f"{len(setup['questions'])} questions a window. Savings are against encoding and "
-        "prefilling every window from nothing; on the video: without the questions' own tokens. "
-        f"Bold: the default. --decode {setup['decode']}; full recomputation decodes all.",
-        style="dim",
-    )
-
-
-def _print_paired(report: PairedReport) -> None:
-    setup, table = report.setup, _table(PAIRED_COLUMNS)
-    for row in report.rows:
-        table.add_row(*row.cells(), style="bold" if row.default else "")
-    console = open_console()
-    console.print(table)
-    for row in report.rows:
-        why = reasons(DecodeCount(**row.decoding))
-        console.print(
-            f"{row.policy}: {row.answers} answers, flips {row.interval} (95%); frames decoded "
-            f"for: {why}"
-        )
-    console.print(
-        f"{setup['model']} on {setup['videos']} videos of {setup['dataset']}, "
-        f"{len(setup['questions'])} questions a window. Each policy with --decode auto beside "
-        "itself with --decode all; flips are between the two, of the yes: of those that are a "
-        "yes on either side. Bold: the default.",
-        style="dim",
-    )
-
-
-def _table(headings: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for heading in headings:
-        left = heading == "policy"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
-    return table
-
-
-def _cells(row: AccuracyRow) -> tuple[str, ...]:
-    return (
-        row.policy,
-        f"{row.f1:.3f}",
-        "-" if row.auc is None else f"{row.auc:.3f}",
-        f"{row.event_recall:.0%}",
-        "-" if row.delay_s is None else f"{row.delay_s:.1f}",
-        f"{row.flips:.1%}",
-        f"{row.tokens_saved:.0%}",
-        f"{row.flops_saved:.0%}",
-        f"{row.video_flops_saved:.0%}",
-        f"{row.windows_per_s:.1f}",
-        f"{row.decoded:.0%}",
-    )

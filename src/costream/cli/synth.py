@@ -43,7 +43,12 @@ def synth(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option("--split", help="The data set's split: train, validation or test.")
+        str,
+        typer.Option(
+            "--split",
+            help="The data set's split: train, validation or test, of clips, or "
+            "long: ten minutes a video, sparse events, light that changes, cameras that shake.",
+        ),
     ] = "test",
     videos: Annotated[int, typer.Option("--videos", help="Videos of the data set.")] = 20,
     processes: Annotated[
@@ -88,16 +93,20 @@ def _write_file(
 def _write_dataset(
     folder: Path, split: str, videos: int, seed: int, size: str | None, processes: int
 ) -> None:
-    from costream.lab.synth import write_dataset
+    from costream.lab.synth import write_dataset, write_long_set
     from costream.lab.synth.dataset import SIZE, Split
 
-    made = write_dataset(
-        folder,
-        split=cast("Split", split),
-        videos=videos,
-        seed=seed,
-        size=parse_size(size) or SIZE,
-        processes=processes,
-    )
+    shape = parse_size(size) or SIZE
+    if split == "long":
+        made = write_long_set(folder, videos=videos, seed=seed, size=shape, processes=processes)
+    else:
+        made = write_dataset(
+            folder,
+            split=cast("Split", split),
+            videos=videos,
+            seed=seed,
+            size=shape,
+            processes=processes,
+        )
     for recipe in made:
         typer.echo(folder / recipe.name)

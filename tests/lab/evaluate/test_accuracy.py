@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from costream.lab.evaluate.accuracy import AccuracyRow, rate_policies
-from costream.lab.evaluate.datasets import Dataset, Video
+from costream.lab.evaluate.datasets import Dataset, Event, Video
 from costream.lab.evaluate.policies import DEFAULT, REFERENCE
 from costream.lab.evaluate.results import VideoResult, WindowResult
 from costream.settings import EngineSettings
@@ -55,3 +55,45 @@ def test_a_score_that_is_not_a_number_is_no_yes() -> None:
     row = rated([(0.9, nan)], [(nan, nan)], EngineSettings(threshold=0.0))
     assert row.recall == 0
     assert row.flips == pytest.approx(1 / 2)
+
+
+def test_a_row_says_how_sure_it_is() -> None:
+    videos = tuple(Video(f"{n}", Path(f"{n}.mp4"), frozenset({"Fire"}), None) for n in range(9))
+    hit, miss = ((0.1, 0.9),), ((0.1, 0.1),)
+
+    def result(right: int) -> dict[str, VideoResult]:
+        return {
+            f"{n}": VideoResult(
+                25.0,
+                (WindowResult(0, 0.0, 4.0, *(hit if n < right else miss), 9, 9, 9, 9, 9, 1, 1.0),),
+            )
+            for n in range(9)
+        }
+
+    dataset = Dataset("made up", videos, SET.questions, ())
+    results = {REFERENCE: result(8), DEFAULT: result(7)}
+    full, ours = rate_policies(dataset, results, EngineSettings())
+    assert ours.f1_low < ours.f1 < ours.f1_high
+    assert ours.f1_change == pytest.approx(ours.f1 - full.f1)
+    assert ours.f1_change_low < ours.f1_change < ours.f1_change_high == 0
+    assert full.f1_change_low == full.f1_change_high == 0
+    assert ours.false_alarms is None, "nobody has annotated the times"
+
+
+def test_false_alarms_are_counted_by_the_hour() -> None:
+    events = (Event("Smoke", 0, 49),)
+    dataset = Dataset(
+        "made up",
+        (Video("x", Path("x.mp4"), frozenset({"Smoke"}), events),),
+        {"Smoke": "Smoke?", "Fire": "Fire?"},
+        (),
+    )
+    scores = [(0.9, 0.1), (0.1, 0.9), (0.1, 0.1), (0.9, 0.1)]
+    windows = tuple(
+        WindowResult(n, 5.0 * n, 5.0 * n + 5, pair, 9, 9, 9, 9, 9, 1, 1.0)
+        for n, pair in enumerate(scores)
+    )
+    results = {REFERENCE: {"x": VideoResult(25.0, windows)}}
+    (row,) = rate_policies(dataset, results, EngineSettings())
+    assert row.false_alarms == pytest.approx(2 * 3600 / 20)
+    assert (row.event_recall, row.event_precision) == (1, pytest.approx(1 / 3))

@@ -45,7 +45,7 @@ def few_and_short_clips(monkeypatch):
 def unasked(monkeypatch):
     """A trained model is not asked."""
     monkeypatch.setattr(run_module, "judge_validation", lambda *rest: [])
-    monkeypatch.setattr(run_module, "choose_even_odds", lambda judged: {})
+    monkeypatch.setattr(run_module, "choose_calibration", lambda judged: {})
     monkeypatch.setattr(run_module, "summarise", lambda judged, even: {"full": 1.0})
 
 

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from costream.lab.evaluate.answers import Decisions, Examiner, Results, decide
 from costream.lab.evaluate.datasets import Dataset, Video
 from costream.lab.evaluate.metrics import (
     Counts,
-    EventScore,
-    Flips,
     area_under_roc,
-    count_flips,
     count_videos,
-    find_events,
+    event_f1,
+    f1,
+    false_alarms,
     frame_scores,
 )
 from costream.lab.evaluate.policies import DEFAULT, REFERENCE
-from costream.lab.evaluate.results import VideoResult, WindowResult
+from costream.lab.evaluate.results import WindowResult
+from costream.lab.evaluate.spending import Spending, saved
 from costream.settings import EngineSettings
 from costream.video import DecodeCount
-
-Results = Mapping[str, VideoResult]
-"""Video's name to what one policy made of it."""
-
-Answers = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class AccuracyRow:
     """One policy on a whole set. Savings are shares of what the reference spends.
 
-    The reference is full recomputation, unless another was named.
+    The reference is full recomputation, unless another was named. ``low`` and ``high`` are the
+    bounds of 95% intervals over videos.
 
     Attributes:
         policy: its name.
@@ -44,16 +41,30 @@ class AccuracyRow:
         answers: how many (window, question) pairs.
         f1: of (video, category) pairs, where a video is positive for a category when any window
             says yes to its question.
+        f1_low: lower bound.
+        f1_high: upper bound.
+        f1_change: by how much F1 is above the reference's.
+        f1_change_low: lower bound, both policies on the same drawn videos.
+        f1_change_high: upper bound.
         precision: of the same.
         recall: of the same.
         auc: area under the ROC curve over frames: a frame's score is the highest over all questions
             of the mean over the windows that hold it, and a frame is positive within any event.
             None where there are only frames of one kind.
         event_precision: share of alerts that overlap an event of their category.
+        event_precision_low: lower bound.
+        event_precision_high: upper bound.
         event_recall: share of events that an alert of their category overlaps.
+        event_recall_low: lower bound.
+        event_recall_high: upper bound.
+        event_f1: harmonic mean of both.
+        false_alarms: alerts that overlap no event of their category, an hour of annotated video;
+            None without any.
+        false_alarms_low: lower bound.
+        false_alarms_high: upper bound.
         delay_s: mean seconds from an event's start to the first alert, or None.
         flips: share of the (window, question) pairs answered otherwise than by the reference.
-        flips_low: lower bound of its 95% interval.
+        flips_low: lower bound.
         flips_high: upper bound.
         yes_flips: share of the pairs that are a yes on either side and a no on the other: most
             answers are a no on both sides, which nobody doubts. 0 without any yes.
@@ -75,11 +86,24 @@ class AccuracyRow:
     videos: int
     answers: int
     f1: float
+    f1_low: float
+    f1_high: float
+    f1_change: float
+    f1_change_low: float
+    f1_change_high: float
     precision: float
     recall: float
     auc: float | None
     event_precision: float
+    event_precision_low: float
+    event_precision_high: float
     event_recall: float
+    event_recall_low: float
+    event_recall_high: float
+    event_f1: float
+    false_alarms: float | None
+    false_alarms_low: float | None
+    false_alarms_high: float | None
     delay_s: float | None
     flips: float
     flips_low: float
@@ -115,17 +139,21 @@ def rate_policies(
         settings: how answers are scored, and from which score on they count as a yes.
         reference: what flips and savings are against.
     """
-    common = set.intersection(*(set(result) for result in results.values()))
-    videos = [video for video in dataset.videos if video.name in common]
+    videos = common_videos(dataset, results)
     asks = tuple(dataset.questions.values())
     scored = {
         policy: {v.name: result[v.name].calibrated(asks, settings) for v in videos}
         for policy, result in results.items()
     }
-    categories = tuple(dataset.questions)
     thresholds = np.array([settings.threshold_for(ask) for ask in asks])
-    rating = _Rating(videos, categories, scored[reference], thresholds)
+    rating = _Rating(videos, tuple(dataset.questions), scored[reference], thresholds)
     return [rating.row(policy, result) for policy, result in scored.items()]
+
+
+def common_videos(dataset: Dataset, results: Mapping[str, Results]) -> list[Video]:
+    """Returns the videos that all policies were run on, in the set's order."""
+    common = set.intersection(*(set(result) for result in results.values()))
+    return [video for video in dataset.videos if video.name in common]
 
 
 class _Rating:
@@ -142,37 +170,58 @@ class _Rating:
         self._categories = categories
         self._reference = reference
         self._thresholds = thresholds
+        self._examiner = Examiner(videos, categories)
+        theirs = decide(reference, thresholds)
+        self._theirs = theirs
+        self._known = self._examiner.tally(reference, theirs, reference, theirs)
 
     def row(self, policy: str, results: Results) -> AccuracyRow:
-        kinds = self._count(results)
+        ours = decide(results, self._thresholds)
+        tally = self._examiner.tally(results, ours, self._reference, self._theirs)
+        score, change = tally.estimate(f1), tally.change(f1, self._known)
+        alarms = tally.estimate(false_alarms) if tally.total("seconds") else None
+        recall, precision = tally.share("event_recall"), tally.share("event_precision")
+        flips = tally.share("flips")
+        kinds = self._count(ours)
         total = sum(kinds.values(), Counts())
-        events = sum(self._find(results), EventScore())
-        flips = self._flips(results)
-        spent = _Spending.of(self._windows(results))
-        full = _Spending.of(self._windows(self._reference))
+        spent = Spending.of(self._windows(results))
+        full = Spending.of(self._windows(self._reference))
         decoding = sum((results[v.name].decoding for v in self._videos), DecodeCount())
         return AccuracyRow(
             policy=policy,
             default=policy == DEFAULT,
             videos=len(self._videos),
-            answers=flips.pairs,
-            f1=total.f1,
+            answers=int(flips.of),
+            f1=score.value,
+            f1_low=score.low,
+            f1_high=score.high,
+            f1_change=change.value,
+            f1_change_low=change.low,
+            f1_change_high=change.high,
             precision=total.precision,
             recall=total.recall,
             auc=self._auc(results),
-            event_precision=events.precision,
-            event_recall=events.recall,
-            delay_s=events.delay,
-            flips=flips.share,
+            event_precision=precision.value,
+            event_precision_low=precision.low,
+            event_precision_high=precision.high,
+            event_recall=recall.value,
+            event_recall_low=recall.low,
+            event_recall_high=recall.high,
+            event_f1=tally.value(event_f1),
+            false_alarms=None if alarms is None else alarms.value,
+            false_alarms_low=None if alarms is None else alarms.low,
+            false_alarms_high=None if alarms is None else alarms.high,
+            delay_s=self._examiner.events(results, ours).delay,
+            flips=flips.value,
             flips_low=flips.low,
             flips_high=flips.high,
-            yes_flips=self._yes_flips(results),
+            yes_flips=tally.share("yes_flips").value,
             kept=spent.kept / max(1, spent.full),
-            tokens_saved=_saved(spent.encoded + spent.prefilled, full.encoded + full.prefilled),
-            vision_saved=_saved(spent.encoded, full.encoded),
-            prefill_saved=_saved(spent.prefilled, full.prefilled),
-            flops_saved=_saved(spent.flops, full.flops),
-            video_flops_saved=_saved(spent.flops - spent.asking, full.flops - full.asking),
+            tokens_saved=saved(spent.tokens, full.tokens),
+            vision_saved=saved(spent.encoded, full.encoded),
+            prefill_saved=saved(spent.prefilled, full.prefilled),
+            flops_saved=saved(spent.flops, full.flops),
+            video_flops_saved=saved(spent.video_flops, full.video_flops),
             windows_per_s=spent.windows / max(spent.seconds, 1e-9),
             decoded=decoding.share,
             decoding=decoding.to_dict(),
@@ -182,49 +231,8 @@ class _Rating:
     def _windows(self, results: Results) -> list[WindowResult]:
         return [window for video in self._videos for window in results[video.name].windows]
 
-    def _count(self, results: Results) -> dict[str, Counts]:
-        said = []
-        for video in self._videos:
-            yes = results[video.name].scores >= self._thresholds
-            answers = {self._categories[n] for n in np.flatnonzero(yes.any(axis=0)).tolist()}
-            said.append((video.categories, answers))
-        return count_videos(said, self._categories)
-
-    def _find(self, results: Results) -> Iterator[EventScore]:
-        for video in self._videos:
-            result = results[video.name]
-            yes = result.scores >= self._thresholds
-            for column, category in enumerate(self._categories):
-                if video.events is not None:
-                    events = [
-                        event.seconds(result.rate)
-                        for event in video.events
-                        if event.category == category
-                    ]
-                    yield find_events(result.spans, yes[:, column].tolist(), events)
-
-    def _flips(self, results: Results) -> Flips:
-        return count_flips(
-            [self._compare(results[v.name], self._reference[v.name]) for v in self._videos]
-        )
-
-    def _compare(self, result: VideoResult, reference: VideoResult) -> tuple[int, int]:
-        ours, theirs = self._sides(result, reference)
-        return int((ours != theirs).sum()), ours.size
-
-    def _yes_flips(self, results: Results) -> float:
-        flips = yes = 0
-        for video in self._videos:
-            ours, theirs = self._sides(results[video.name], self._reference[video.name])
-            flips += int((ours != theirs).sum())
-            yes += int((ours | theirs).sum())
-        return flips / max(1, yes)
-
-    def _sides(self, result: VideoResult, reference: VideoResult) -> tuple[Answers, Answers]:
-        """Returns which answers are a yes, and which of the reference's: [windows, questions]."""
-        before = {window.index: window.scores for window in reference.windows}
-        known = np.array([before[window.index] for window in result.windows])
-        return result.scores >= self._thresholds, known >= self._thresholds
+    def _count(self, ours: Decisions) -> dict[str, Counts]:
+        return count_videos(self._examiner.said(ours), self._categories)
 
     def _auc(self, results: Results) -> float | None:
         scores, labels = [np.empty(0)], [np.empty(0, np.bool_)]
@@ -240,31 +248,6 @@ class _Rating:
         return area_under_roc(np.concatenate(scores), np.concatenate(labels))
 
 
-@dataclass(frozen=True, slots=True)
-class _Spending:
-    windows: int
-    full: int
-    kept: int
-    encoded: int
-    prefilled: int
-    flops: int
-    asking: int
-    seconds: float
-
-    @classmethod
-    def of(cls, windows: Sequence[WindowResult]) -> _Spending:
-        return cls(
-            windows=len(windows),
-            full=sum(window.full for window in windows),
-            kept=sum(window.kept for window in windows),
-            encoded=sum(window.encoded for window in windows),
-            prefilled=sum(window.prefilled for window in windows),
-            flops=sum(window.flops for window in windows),
-            asking=sum(window.asking for window in windows),
-            seconds=sum(window.seconds for window in windows),
-        )
-
-
 def _within(
     times: npt.NDArray[np.float64], spans: Sequence[tuple[float, float]]
 ) -> npt.NDArray[np.bool_]:
@@ -272,7 +255,3 @@ def _within(
     for start, end in spans:
         inside |= (times >= start) & (times < end)
     return inside
-
-
-def _saved(spent: int, full: int) -> float:
-    return 1 - spent / max(full, 1)

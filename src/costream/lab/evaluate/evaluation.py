@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,17 @@ from costream.errors import SettingsError
 from costream.lab.evaluate.accuracy import rate_policies
 from costream.lab.evaluate.accuracy_plots import plot_accuracy, plot_sensitivity
 from costream.lab.evaluate.accuracy_report import AccuracyReport
+from costream.lab.evaluate.cross_fit import CrossFit
 from costream.lab.evaluate.datasets import Dataset
+from costream.lab.evaluate.frontier import trace_frontier
+from costream.lab.evaluate.frontier_plot import plot_frontier
+from costream.lab.evaluate.levels import rate_levels
 from costream.lab.evaluate.paired import PairedReport, pair_decodings
 from costream.lab.evaluate.policies import Policy
+from costream.lab.evaluate.quarters import rate_quarters
 from costream.lab.evaluate.results import ResultStore
 from costream.lab.evaluate.runner import OnVideo, Runner
+from costream.lab.evaluate.savings import split_savings
 from costream.lab.evaluate.sensitivity import Sensitivity
 from costream.video import Decoding
 
@@ -48,13 +55,21 @@ class Evaluation:
         self._runner = Runner(engine.model, name, dataset, ResultStore(folder), on_video)
 
     def run(
-        self, policies: Sequence[Policy], *, decode: Decoding = "all", sensitivity: bool = False
+        self,
+        policies: Sequence[Policy],
+        *,
+        decode: Decoding = "all",
+        savings: bool = False,
+        frontier: bool = False,
+        sensitivity: bool = False,
     ) -> AccuracyReport:
         """Measures and rates.
 
         Args:
             policies: full recomputation and the default among them.
             decode: which pictures are decoded, for all but full recomputation, which decodes all.
+            savings: tell as well what overlap saves and what pruning does.
+            frontier: vary the budget of every policy as well.
             sensitivity: vary one setting at a time as well.
 
         Raises:
@@ -64,12 +79,23 @@ class Evaluation:
         results = self._runner.run(policies, base, decode)
         rows = rate_policies(self._dataset, results, base)
         self._check(rows[0].videos)
-        points = []
+        report = AccuracyReport(
+            setup=self._setup(rows[0].videos, decode),
+            rows=rows,
+            calibrations=CrossFit(self._dataset, results, base).rows(),
+            levels=rate_levels(self._dataset, results, base),
+            quarters=rate_quarters(self._dataset, results, base),
+            problems=self._runner.problems,
+        )
+        given = self._runner, self._dataset, base
+        if savings:
+            report = replace(report, savings=split_savings(*given, decode))
+        if frontier:
+            report = replace(report, frontier=trace_frontier(*given, decode, results))
         if sensitivity:
-            patch = self._engine.model.temporal_patch
-            points = list(Sensitivity(self._runner, self._dataset, base, patch, decode).points())
-        setup = self._setup(rows[0].videos, decode)
-        return AccuracyReport(setup, rows, points, self._runner.problems)
+            points = Sensitivity(*given, self._engine.model.temporal_patch, decode).points()
+            report = replace(report, points=list(points))
+        return report
 
     def pair(self, policies: Sequence[Policy]) -> PairedReport:
         """Measures policies with all pictures decoded and with what changed, and compares both.
@@ -100,6 +126,8 @@ class Evaluation:
             OSError: the folder can't be written to.
         """
         files = report.write(folder) + plot_accuracy(report.rows, folder)
+        if report.frontier:
+            files.append(plot_frontier(report.frontier, folder))
         if report.points:
             files.append(plot_sensitivity(report.points, folder))
         return files

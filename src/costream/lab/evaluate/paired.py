@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from costream.lab.evaluate.accuracy import Results, rate_policies
-from costream.lab.evaluate.accuracy_report import markdown_table, write_csv
+from costream.lab.evaluate.accuracy import rate_policies
+from costream.lab.evaluate.answers import Results
 from costream.lab.evaluate.datasets import Dataset
 from costream.lab.evaluate.policies import DEFAULT
+from costream.lab.evaluate.tables import markdown_table, write_csv
 from costream.settings import EngineSettings
 from costream.video import DecodeCount
 

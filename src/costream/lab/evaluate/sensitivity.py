@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from costream.engine.schedule import HELD_WINDOWS
-from costream.lab.evaluate.accuracy import AccuracyRow, Results, rate_policies
+from costream.lab.evaluate.accuracy import AccuracyRow, rate_policies
+from costream.lab.evaluate.answers import Results
 from costream.lab.evaluate.datasets import Dataset
 from costream.lab.evaluate.policies import DEFAULT, POLICIES, REFERENCE
 from costream.lab.evaluate.runner import Runner
@@ -41,6 +42,7 @@ class SensitivityPoint:
         base: it is the value of the evaluation itself.
         f1: video-level F1.
         flips: share of answers that differ from full recomputation at the same value.
+        yes_flips: the same among answers that are a yes on either side.
         tokens_saved: share of full recomputation's visual tokens.
         flops_saved: share of its operations.
     """
@@ -51,6 +53,7 @@ class SensitivityPoint:
     base: bool
     f1: float
     flips: float
+    yes_flips: float
     tokens_saved: float
     flops_saved: float
 
@@ -146,6 +149,7 @@ class Sensitivity:
             base=axis != "keep" and abs(value - base) < 1e-9,
             f1=row.f1,
             flips=row.flips,
+            yes_flips=row.yes_flips,
             tokens_saved=row.tokens_saved,
             flops_saved=row.flops_saved,
         )

@@ -6,6 +6,7 @@ from costream.lab.synth.encoder import Encoder, EncoderSettings, encode
 from costream.lab.synth.events import EVENT_KINDS, EVENTS, EventKind
 from costream.lab.synth.light import LightChange
 from costream.lab.synth.live import LiveCamera
+from costream.lab.synth.long import draw_long_recipes, write_long_set
 from costream.lab.synth.site import SCENE_KINDS, SceneKind
 from costream.lab.synth.truth import Box, Event, Truth
 from costream.lab.synth.world import WorldCamera
@@ -26,7 +27,9 @@ __all__ = [
     "SyntheticCamera",
     "Truth",
     "WorldCamera",
+    "draw_long_recipes",
     "draw_recipes",
     "encode",
     "write_dataset",
+    "write_long_set",
 ]

@@ -15,6 +15,7 @@ import numpy as np
 from costream.errors import SettingsError
 from costream.lab.synth.encoder import EncoderSettings, encode
 from costream.lab.synth.events import EVENT_KINDS, EVENTS, NORMAL, EventKind
+from costream.lab.synth.light import LightChange
 from costream.lab.synth.site import SceneKind, scenes_for
 from costream.lab.synth.world import WorldCamera
 
@@ -51,23 +52,30 @@ class Recipe:
         name: path within the data set's folder, such as ``Fall/Fall001_x264.mp4``.
         category: name of the class.
         seed: the camera's; those of two splits never meet.
-        event: what happens, or None.
+        event: what happens, or None; several happen one after the other, in chapters of one length
+            each, among which None is one without.
         scene: kind of place.
         pretend: kinds of event that something harmless resembles; None leaves it to the seed.
         seconds: length.
         settings: how it is encoded.
         size: width and height in pixels.
+        fps: frames a second.
+        shake: of the camera's mount, in pixels; None leaves it to the seed.
+        lights: changes of the light; None leaves them to the seed.
     """
 
     name: str
     category: str
     seed: int
-    event: EventKind | None
+    event: EventKind | tuple[EventKind | None, ...] | None
     scene: SceneKind
     pretend: tuple[EventKind, ...] | None
     seconds: float
     settings: EncoderSettings
     size: tuple[int, int] = SIZE
+    fps: float = 25.0
+    shake: float | None = None
+    lights: tuple[LightChange, ...] | None = None
 
     def camera(self) -> WorldCamera:
         """Returns the camera that shows it."""
@@ -79,6 +87,9 @@ class Recipe:
             seconds=self.seconds,
             width=self.size[0],
             height=self.size[1],
+            fps=self.fps,
+            shake=self.shake,
+            lights=self.lights,
         )
 
 
@@ -147,25 +158,44 @@ def write_dataset(
     """
     recipes = draw_recipes(split, videos, seed, size=size)
     root = Path(folder)
-    for category in {recipe.category for recipe in recipes}:
-        (root / category).mkdir(parents=True, exist_ok=True)
-    names = [f"{recipe.name}\n" for recipe in recipes]
-    (root / LISTS[split]).write_text("".join(names), encoding="utf-8")
-    if processes > 1:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            rows = list(pool.map(write_video, recipes, [root] * videos))
-    else:
-        rows = [write_video(recipe, root) for recipe in recipes]
+    rows = write_videos(recipes, root, LISTS[split], processes)
     if split == "test":
         (root / ANNOTATIONS).write_text("".join(rows), encoding="utf-8")
     return recipes
+
+
+def write_videos(
+    recipes: Sequence[Recipe], root: Path, listing: str, processes: int = 1
+) -> list[str]:
+    """Renders and encodes videos, and lists them in a file.
+
+    Args:
+        recipes: what is made.
+        root: the data set's folder, made if it isn't there.
+        listing: name of the file.
+        processes: how many videos are made at a time.
+
+    Returns:
+        Each video's rows of the annotations.
+
+    Raises:
+        OSError: a file can't be written.
+    """
+    for category in {recipe.category for recipe in recipes}:
+        (root / category).mkdir(parents=True, exist_ok=True)
+    names = [f"{recipe.name}\n" for recipe in recipes]
+    (root / listing).write_text("".join(names), encoding="utf-8")
+    if processes == 1:
+        return [write_video(recipe, root) for recipe in recipes]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(write_video, recipes, [root] * len(recipes)))
 
 
 def write_video(recipe: Recipe, root: Path) -> str:
     """Renders and encodes one video and notes its truth in a JSON file beside it.
 
     Returns:
-        The video's row of the annotations.
+        The video's rows of the annotations.
     """
     camera = recipe.camera()
     path = root / recipe.name
@@ -181,14 +211,25 @@ def write_video(recipe: Recipe, root: Path) -> str:
 
 
 def annotation(recipe: Recipe, camera: WorldCamera) -> str:
-    """A video's row: name, class, and first and last frame of at most two events, else -1."""
-    frames = [
-        str(number)
-        for event in camera.events[:2]
-        for number in (round(event.start * camera.fps), round(event.end * camera.fps))
+    """A video's rows: name, class, and first and last frame of at most two events, else -1.
+
+    A video with one event or none has one row; one that shows several has as many as its events
+    take, by class.
+    """
+    frames: dict[str, list[str]] = {}
+    for event in camera.events:
+        bounds = (round(event.start * camera.fps), round(event.end * camera.fps))
+        frames.setdefault(EVENTS[event.kind].category, []).extend(map(str, bounds))
+    name = Path(recipe.name).name
+    rows = [
+        (category, numbers[first : first + 4])
+        for category, numbers in frames.items()
+        for first in range(0, len(numbers), 4)
     ]
-    fields = [Path(recipe.name).name, recipe.category, *frames, *["-1"] * (4 - len(frames))]
-    return "  ".join(fields) + "  \n"
+    return "".join(
+        "  ".join((name, category, *numbers, *["-1"] * (4 - len(numbers)))) + "  \n"
+        for category, numbers in rows or [(NORMAL, [])]
+    )
 
 
 def _draw_recipe(
@@ -197,7 +238,7 @@ def _draw_recipe(
     draw = np.random.default_rng((seed, SPLITS.index(split), index))
     scenes = scenes_for((event,))
     round_, turn = divmod(index, len(CYCLE))
-    settings = _draw_settings(draw)
+    settings = draw_settings(draw)
     codec = settings.codec.removeprefix("lib")
     return Recipe(
         # Splits number their videos apart, so that one folder holds them all.
@@ -218,7 +259,8 @@ def _negatives(normal: int) -> Iterator[EventKind]:
         yield EVENT_KINDS[(3 * normal + place + normal // 3) % len(EVENT_KINDS)]
 
 
-def _draw_settings(draw: np.random.Generator) -> EncoderSettings:
+def draw_settings(draw: np.random.Generator) -> EncoderSettings:
+    """Draws how a video is encoded."""
     return EncoderSettings(
         codec="libx264" if draw.random() < 0.7 else "libx265",
         gop=int(draw.choice((25, 50, 100, 250))),

@@ -33,7 +33,7 @@ class WorldCamera:
         seed: picks the place, the cast and all chance. Not negative.
         scene: kind of place, one of :data:`~costream.lab.synth.site.SCENE_KINDS`; by default drawn.
         event: what happens: one of :data:`~costream.lab.synth.events.EVENT_KINDS`, or several, one
-            after the other, or None.
+            after the other, or None. Among several, None is a stretch without an event.
         pretend: kinds of event of which something similar but harmless happens, for every event;
             by default drawn.
         lasting: seconds that every event lasts, of those kinds that may last long:
@@ -45,6 +45,8 @@ class WorldCamera:
         noise: standard deviation of the sensor's noise in steps of 255; by default the place's.
         shake: largest shift of the picture by a loose mount, in pixels; by default 0, or a few
             pixels in one of seven videos.
+        lights: changes of the light, on top of slow waves; by default none, or one that passes in
+            three of ten videos.
         passers: people pass by, and vehicles, that belong to nothing that happens.
 
     Raises:
@@ -56,7 +58,7 @@ class WorldCamera:
         seed: int,
         *,
         scene: SceneKind | None = None,
-        event: EventKind | Sequence[EventKind] | None = None,
+        event: EventKind | Sequence[EventKind | None] | None = None,
         pretend: tuple[EventKind, ...] | None = None,
         lasting: float | None = None,
         seconds: float = 40.0,
@@ -65,6 +67,7 @@ class WorldCamera:
         fps: float = 25.0,
         noise: float | None = None,
         shake: float | None = None,
+        lights: Sequence[LightChange] | None = None,
         passers: bool = True,
     ) -> None:
         _check(seed, event, seconds, width, height, fps)
@@ -82,7 +85,8 @@ class WorldCamera:
         self.shake = loose if shake is None else shake
         self.noise = site.noise if noise is None else noise
         self._drift = float(draw.uniform(0.01, 0.04))
-        self._lights = _draw_lights(draw, seconds)
+        drawn_lights = _draw_lights(draw, seconds)
+        self._lights = drawn_lights if lights is None else tuple(lights)
         self._grain = Grain(seed, (width, height), self.noise)
         plot = Plot(
             Ground(width, height), site, seconds, np.random.default_rng((seed, 13)), lasting
@@ -159,7 +163,7 @@ def _draw_lights(draw: np.random.Generator, seconds: float) -> tuple[LightChange
 
 def _check(
     seed: int,
-    event: EventKind | Sequence[EventKind] | None,
+    event: EventKind | Sequence[EventKind | None] | None,
     seconds: float,
     width: int,
     height: int,
@@ -175,7 +179,7 @@ def _check(
             f"a video takes a second or more, and {CHAPTER:g} seconds or more for every event"
         )
     for kind in kinds:
-        if kind not in EVENT_KINDS:
+        if kind is not None and kind not in EVENT_KINDS:
             raise SettingsError(f"unknown event {kind!r}: use one of {', '.join(EVENT_KINDS)}")
 
 

@@ -24,7 +24,7 @@ from costream.lab.train.perception import PerceptionStage
 from costream.lab.train.progress import CURVES, HEAD, Progress
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.stage import Stage
-from costream.lab.train.validation import choose_even_odds, judge_validation, summarise
+from costream.lab.train.validation import choose_calibration, judge_validation, summarise
 from costream.models import FrameGeometry, ModelAdapter, load_model
 
 STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
@@ -91,7 +91,7 @@ def train(
     progress.resume(["joint"], model.model)
     target = _export(model, recipe, folder)
     judged = judge_validation(target, recipe, validation or VALIDATION, folder / JUDGED)
-    even = choose_even_odds(judged)
+    even = choose_calibration(judged)
     progress.note("end", 0, summarise(judged, even))
     _recommend(recipe, even, target)
     shutil.copy(folder / CURVES, target)

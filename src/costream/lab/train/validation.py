@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from costream.engine.engine import Engine
+from costream.lab.evaluate.calibration import choose_even_odds
 from costream.lab.evaluate.metrics import Counts, count_videos
 from costream.lab.evaluate.origin import Origin
 from costream.lab.evaluate.policies import DEFAULT, POLICIES, REFERENCE
@@ -30,12 +30,6 @@ COMPARED = (REFERENCE, DEFAULT)
 """The policies under which a model is judged."""
 
 WORKERS = 2
-
-OFFERED = torch.arange(-3.0, 8.0, 0.1)
-"""Log odds of a yes to choose from: those that a model is sure of are far apart."""
-
-BLUR = 0.2
-"""How far the log odds of an answer sway: F1 is averaged over it. Best in cross-validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +72,11 @@ def judge_validation(model: Path, recipe: Recipe, count: int, kept: Path) -> lis
     return [known[number] for number in range(count)]
 
 
-def choose_even_odds(judged: Sequence[Judged]) -> dict[EventKind, float]:
+def choose_calibration(judged: Sequence[Judged]) -> dict[EventKind, float]:
     """Returns for each kind the log odds from which a yes is best taken for one.
 
-    One window of many is enough for a yes, and what a model seldom makes out it tells with less
-    confidence than what it never misses. The best log odds have the highest F1 over videos, of both
-    policies together.
+    They are chosen for both policies together: see
+    :func:`~costream.lab.evaluate.calibration.choose_even_odds`.
     """
     return {kind: _choose(judged, kind) for kind in EVENT_KINDS}
 
@@ -129,17 +122,7 @@ def _judge(folder: Path, recipe: Recipe, count: int, number: int) -> Judged:
 def _choose(judged: Sequence[Judged], kind: EventKind) -> float:
     happened = torch.tensor([kind in one.happened for one in judged])
     odds = [torch.tensor([one.highest[policy][kind] for one in judged]) for policy in COMPARED]
-    reached = torch.stack([_blurred_f1(happened, one) for one in odds]).mean(dim=0)
-    best = torch.nonzero(reached >= reached.max() - 1e-6).flatten().tolist()
-    return round(float(OFFERED[best[len(best) // 2]]), 2)
-
-
-def _blurred_f1(happened: Tensor, odds: Tensor) -> Tensor:
-    """Returns F1 for each of :data:`OFFERED`; where nothing happened, how seldom it is told."""
-    told: Tensor = torch.special.ndtr((odds - OFFERED[:, None]) / BLUR)
-    if not happened.any():
-        return 1 - told.mean(dim=1)
-    return 2 * told[:, happened].sum(dim=1) / (told.sum(dim=1) + happened.sum())
+    return choose_even_odds(happened, odds)
 
 
 def _count(

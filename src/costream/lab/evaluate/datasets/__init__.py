@@ -2,6 +2,15 @@
 
 from costream.lab.evaluate.datasets.base import NORMAL, Dataset, Event, Video
 from costream.lab.evaluate.datasets.load import SPLITS, load_dataset
-from costream.lab.evaluate.datasets.synthetic import synthetic_test_split
+from costream.lab.evaluate.datasets.synthetic import synthetic_long_split, synthetic_test_split
 
-__all__ = ["NORMAL", "SPLITS", "Dataset", "Event", "Video", "load_dataset", "synthetic_test_split"]
+__all__ = [
+    "NORMAL",
+    "SPLITS",
+    "Dataset",
+    "Event",
+    "Video",
+    "load_dataset",
+    "synthetic_long_split",
+    "synthetic_test_split",
+]

@@ -8,7 +8,7 @@ from costream.errors import SettingsError
 from costream.lab.evaluate.datasets import ucf_crime, xd_violence
 from costream.lab.evaluate.datasets.base import Dataset
 
-SPLITS = ("test", "validation", "train")
+SPLITS = ("test", "validation", "train", "long")
 
 
 def load_dataset(folder: Path, split: str = "test") -> Dataset:
@@ -18,7 +18,8 @@ def load_dataset(folder: Path, split: str = "test") -> Dataset:
 
     Args:
         folder: with annotations and videos.
-        split: one of :data:`SPLITS`; XD-Violence has annotations for its test split only.
+        split: one of :data:`SPLITS`; XD-Violence has annotations for its test split only, and only
+            the synthetic set has long videos.
 
     Raises:
         SettingsError: it has no annotation file, no such split, or no video that can be used.

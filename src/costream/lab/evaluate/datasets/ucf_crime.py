@@ -6,7 +6,9 @@
     Anomaly_Test.txt, Anomaly_Train.txt, ...             Category/Name_x264.mp4
     Category/Name_x264.mp4                               or deeper: files are found by their name
 
-Frames count at the video's rate; -1 stands for no event.
+Frames count at the video's rate; -1 stands for no event. A video that shows events of several
+categories, or more than two of one, has several lines. The synthetic set's long videos are listed
+and annotated in files of their own (``..._for_Long_Videos.txt``).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from costream.lab.evaluate.datasets.base import NORMAL, Dataset, Event, Video, f
 from costream.lab.evaluate.datasets.categories import questions_for
 
 ANNOTATION = "Temporal_Anomaly_Annotation_for_Testing_Videos.txt"
+LONG_ANNOTATION = "Temporal_Anomaly_Annotation_for_Long_Videos.txt"
 
 
 def has_layout(folder: Path) -> bool:
@@ -29,10 +32,10 @@ def has_layout(folder: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the temporal annotation."""
+    """What the temporal annotation says of a video."""
 
     name: str
-    category: str
+    categories: frozenset[str]
     events: tuple[Event, ...]
 
 
@@ -41,15 +44,20 @@ def load_ucf_crime(folder: Path, split: str) -> Dataset:
 
     Args:
         folder: with the annotation files and, at any depth, the videos.
-        split: ``test``, ``train`` or ``validation``.
+        split: ``test``, ``train``, ``validation`` or ``long``.
 
     Raises:
         SettingsError: the split has no list of videos.
     """
     problems: list[str] = []
-    rows = {row.name: row for row in _read_rows(folder / ANNOTATION, problems)}
+    annotation = folder / (LONG_ANNOTATION if split == "long" else ANNOTATION)
+    rows: dict[str, Row] = {}
+    for row in _read_rows(annotation, problems):
+        rows[row.name] = _joined(rows[row.name], row) if row.name in rows else row
     listed = list(_read_list(folder / f"Anomaly_{split.title()}.txt", rows))
-    name, questions = questions_for(_category(entry, rows) for entry in listed)
+    name, questions = questions_for(
+        category for entry in listed for category in _categories(entry, rows) or {NORMAL}
+    )
     files = find_files(folder)
     videos = []
     for entry in listed:
@@ -71,21 +79,25 @@ def _problem(video: Video, entry: str, questions: Mapping[str, str]) -> str | No
 
 def _video(folder: Path, entry: str, rows: dict[str, Row], files: dict[str, Path]) -> Video:
     name = Path(entry).name
-    category = _category(entry, rows)
     exact = folder / entry
     return Video(
         name=name,
         path=exact if exact.is_file() else files.get(name, exact),
-        categories=frozenset({category} - {NORMAL}),
+        categories=_categories(entry, rows),
         events=rows[name].events if name in rows else None,
     )
 
 
-def _category(entry: str, rows: dict[str, Row]) -> str:
+def _joined(one: Row, other: Row) -> Row:
+    return Row(one.name, one.categories | other.categories, one.events + other.events)
+
+
+def _categories(entry: str, rows: dict[str, Row]) -> frozenset[str]:
+    """Returns what a video shows: by its lines, else by the folder that it is listed in."""
     path = Path(entry)
     if path.name in rows:
-        return rows[path.name].category
-    return NORMAL if NORMAL in path.parent.name else path.parent.name
+        return rows[path.name].categories
+    return frozenset() if NORMAL in path.parent.name else frozenset({path.parent.name})
 
 
 def _read_list(path: Path, rows: dict[str, Row]) -> Iterator[str]:
@@ -94,7 +106,8 @@ def _read_list(path: Path, rows: dict[str, Row]) -> Iterator[str]:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         yield from (line.strip() for line in lines if line.strip())
     elif "Test" in path.name:
-        yield from (f"{row.category}/{row.name}" for row in rows.values())
+        for row in rows.values():
+            yield f"{min(row.categories, default=NORMAL)}/{row.name}"
     else:
         raise SettingsError(f"the set has no list of that split: {path} is missing")
 
@@ -122,7 +135,7 @@ def _parse(fields: list[str]) -> Row:
     for event in events:
         if not 0 <= event.first <= event.last:
             raise ValueError(f"an event from frame {event.first} to {event.last}")
-    return Row(name, category, events)
+    return Row(name, frozenset({category} - {NORMAL}), events)
 
 
 def _frame(text: str) -> int:

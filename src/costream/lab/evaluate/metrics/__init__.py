@@ -2,16 +2,30 @@
 
 from costream.lab.evaluate.metrics.counts import Counts, count_videos
 from costream.lab.evaluate.metrics.events import EventScore, find_events
-from costream.lab.evaluate.metrics.flips import Flips, count_flips
 from costream.lab.evaluate.metrics.ranking import area_under_roc, frame_scores
+from costream.lab.evaluate.metrics.share import Share, share_of
+from costream.lab.evaluate.metrics.tally import (
+    Estimate,
+    Tally,
+    VideoTally,
+    event_f1,
+    f1,
+    false_alarms,
+)
 
 __all__ = [
     "Counts",
+    "Estimate",
     "EventScore",
-    "Flips",
+    "Share",
+    "Tally",
+    "VideoTally",
     "area_under_roc",
-    "count_flips",
     "count_videos",
+    "event_f1",
+    "f1",
+    "false_alarms",
     "find_events",
     "frame_scores",
+    "share_of",
 ]
