@@ -22,9 +22,11 @@ demo: setup  ## Serve the page with four synthetic cameras
 # A process a core, each with one thread: torch's threads would wait for each other's. One more, since tests
 # of cameras and services wait. In the order of tests/conftest.py, which has the longest files begin. Bytecode is
 # kept even where the environment says otherwise: tests start many processes, and each would compile the package.
+# Large pages: a virtual machine that hands memory back to its host takes microseconds for each page that is
+# touched anew, and torch asks for fresh memory with every product.
 test: setup  ## Run the tests
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder \
-		--durations 20 --durations-min 10
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= GLIBC_TUNABLES=glibc.malloc.hugetlb=1 \
+		$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 10
 
 bounds: setup  ## Try the oldest and newest versions that pyproject.toml admits
 	VENV=$(VENV) scripts/bounds.sh $(CLIP)

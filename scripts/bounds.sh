@@ -59,7 +59,7 @@ try() {
 
 clip=${1:+$(realpath "$1")}
 prepare
-export OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= GLIBC_TUNABLES=glibc.malloc.hugetlb=1  # as make test
 declare -A running
 for end in oldest newest; do
   (try "$end" "$clip") >"$work/$end.out" 2>&1 &
