@@ -286,3 +286,15 @@ def test_what_can_t_be_recalled_is_refused(tmp_path):
     assert len(list(source.past.recall(last - 4, last + 1, every=True))) == 5
     with pytest.raises(ForgottenError):
         list(source.past.recall(0, 4, every=True))
+
+
+def test_a_picture_that_is_freed_takes_nothing_from_a_decoder_beside(clips):
+    """PyAV keeps what goes with a packet under its address: one number is one object to all."""
+    source, samples = clips("libx264", 12, 2)
+    frames = source.past.recall(0, len(samples), every=True)
+    found = [next(frames)]
+    # The first decoder has pictures that are still to come while these are made and freed.
+    for _ in source.past.recall(0, len(samples), every=True):
+        pass
+    found += frames
+    assert_same(found, samples)

@@ -63,6 +63,17 @@ class _Note:
     digest: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a decoder hands on with a packet's picture, anew for each packet that it is given.
+
+    PyAV files what it hands on under its address, and strikes it off with the first picture that is
+    freed: a number, of which Python keeps one, was lost to a decoder beside that had it as well.
+    """
+
+    number: int
+
+
 class Past:
     """Remembers what was sampled of one source. Any thread may ask, one notes.
 
@@ -250,9 +261,9 @@ def _decode(
     for packet in [*needed, None] if needed else []:
         with suppress(av.FFmpegError):  # damaged, as it was at the time: what comes out is compared
             for frame in context.decode(packet):
-                number = frame.opaque
-                if isinstance(number, int) and number in wanted:
-                    yield number, frame
+                sent = frame.opaque
+                if isinstance(sent, _Sent) and sent.number in wanted:
+                    yield sent.number, frame
 
 
 def _context(parameters: CodecParameters) -> VideoCodecContext:
@@ -272,5 +283,5 @@ def _packet(stored: StoredPacket) -> VideoPacket:
     packet = padded_packet(stored.data)
     packet.pts, packet.dts = stored.pts, stored.dts
     packet.time_base, packet.is_keyframe = stored.parameters.time_base, stored.key
-    packet.opaque = stored.number
+    packet.opaque = _Sent(stored.number)
     return packet
