@@ -206,10 +206,11 @@ def cause_of(cheap: Judgement, steps: Mapping[Cause, Judgement]) -> Cause:
         The saving with which the decision changes; where it changes back and forth, the one that
         moves the score most.
     """
-    before, found, moved = cheap, "unknown", -1.0
+    found: Cause = "unknown"
+    before, moved = cheap, -1.0
     for name, after in steps.items():
         step = Checked(before, after)
         if step.flipped and step.difference > moved:
             found, moved = name, step.difference
         before = after
-    return found  # type: ignore[return-value]  # a key, or "unknown"
+    return found

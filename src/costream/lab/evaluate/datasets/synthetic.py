@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from costream.lab.evaluate.cache import cached_folder
@@ -23,26 +25,17 @@ def synthetic_test_split(videos: int, *, processes: int | None = None) -> Path:
         SettingsError: there are none.
         OSError: the cache can't be written.
     """
-    count = processes or os.cpu_count() or 1
-    return cached_folder(
-        f"synthetic-test-{videos}-{_SET_VERSION}",
-        lambda folder: write_dataset(folder, split="test", videos=videos, processes=count),
-    )
+    return _kept("test", partial(write_dataset, split="test"), videos, processes)
 
 
 def synthetic_long_split(videos: int, *, processes: int | None = None) -> Path:
-    """Returns the folder of the long videos, written to the cache where it is not there yet.
+    """Returns the folder of the long videos, as :func:`synthetic_test_split` does the clips'."""
+    return _kept("long", write_long_set, videos, processes)
 
-    Args:
-        videos: how many; a smaller set is the beginning of a larger one.
-        processes: how many are made at a time; by default one for each core.
 
-    Raises:
-        SettingsError: there are none.
-        OSError: the cache can't be written.
-    """
+def _kept(name: str, write: Callable[..., object], videos: int, processes: int | None) -> Path:
     count = processes or os.cpu_count() or 1
     return cached_folder(
-        f"synthetic-long-{videos}-{_SET_VERSION}",
-        lambda folder: write_long_set(folder, videos=videos, processes=count),
+        f"synthetic-{name}-{videos}-{_SET_VERSION}",
+        lambda folder: write(folder, videos=videos, processes=count),
     )
