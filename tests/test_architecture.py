@@ -17,6 +17,7 @@ STATIONS = (
     "preprocessing",
     "models",
     "audit",
+    "control",
     "engine",
     "lab.synth",
     "lab.inspect",

@@ -56,6 +56,12 @@ class EngineSettings(BaseModel):
         audit: share of compute that may go into checking answers, of that of recomputing every
             window in full: about as many windows are run in full as well. It takes a source that
             keeps its packets: see :func:`~costream.engine.audit_ring.audit_ring`. 0 checks nothing.
+        max_disagreement: share of answers that may differ from those of full recomputation. Every
+            stream is held under it at least cost, by what checking says, so that it takes
+            ``audit``: see :class:`~costream.control.DisagreementController`.
+        budget: cost of a stream as a share of full recomputation's, checks included. Every stream
+            is treated with as much care as it leaves room for: see
+            :class:`~costream.control.BudgetController`.
         seed: seed of rules that draw at random, and of the windows that are checked.
     """
 
@@ -86,6 +92,8 @@ class EngineSettings(BaseModel):
     capture: bool = False
     kv_dtype: Literal["int8"] | None = None
     audit: float = Field(0.0, ge=0, le=1)
+    max_disagreement: float | None = Field(None, gt=0, lt=1)
+    budget: float | None = Field(None, gt=0, le=1)
     seed: int = 0
 
     @model_validator(mode="after")
@@ -97,9 +105,31 @@ class EngineSettings(BaseModel):
             raise SettingsError(
                 f"the window of {self.window:g} s is shorter than its stride of {self.stride:g} s"
             )
+        self._check_steering()
         _check_meanings("calibration", self.calibration)
         _check_meanings("thresholds", self.thresholds)
         return self
+
+    def _check_steering(self) -> None:
+        if not self.is_steered:
+            return
+        if self.max_disagreement is not None and self.budget is not None:
+            raise SettingsError(
+                "a stream is held under max_disagreement at least cost, or under a budget at least "
+                "disagreement: choose one of them"
+            )
+        if self.max_disagreement is not None and not self.audit:
+            raise SettingsError("max_disagreement is seen by checks alone: set audit to 0.01, say")
+        if not PRUNERS[self.pruner].steerable:
+            raise SettingsError(
+                f"the pruner {self.pruner} can't be set while its stream runs: max_disagreement "
+                "and budget need another one"
+            )
+
+    @property
+    def is_steered(self) -> bool:
+        """Whether a controller moves every stream between operating points."""
+        return self.max_disagreement is not None or self.budget is not None
 
     @property
     def uses_motion(self) -> bool:

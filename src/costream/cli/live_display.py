@@ -60,7 +60,7 @@ class LiveDisplay:
         self._time = self._drawn = 0.0
         self._ended = False
         self._results: deque[Result] = deque(maxlen=HISTORY)
-        self._gap = ""
+        self._gap = self._move = ""
         self.totals = totals
 
     def advance(self, record: FrameRecord) -> None:
@@ -73,6 +73,8 @@ class LiveDisplay:
         """Adds a result to the panel."""
         self.totals.add(result)
         self._results.append(result)
+        for move in result.moves:
+            self._move = one_line(str(move))
         self.draw()
 
     def note(self, gap: Gap) -> None:
@@ -124,8 +126,8 @@ class LiveDisplay:
         """Returns the lines under the windows, each in at most two rows of a tall screen."""
         rows = []
         summary = Text(self.totals.summary(ended=self._ended), style="bold")
-        gap = [Text(self._gap, style="yellow")] if self._gap else []
-        for line in (summary, *gap, self._progress()):
+        news = [Text(line, style="yellow") for line in (self._gap, self._move) if line]
+        for line in (summary, *news, self._progress()):
             if height < TALL:
                 line.truncate(width, overflow="ellipsis")
             rows += line.wrap(console, width)[:2]

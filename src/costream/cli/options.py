@@ -52,6 +52,30 @@ RefreshShareOpt = Annotated[
     float | None,
     typer.Option("--refresh-share", help="Share recomputed by policies that take one."),
 ]
+AuditOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--audit",
+        help="Share of compute that checking answers may take: as many windows are run in full "
+        "as well. What it comes to: costream audit.",
+    ),
+]
+MaxDisagreementOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--max-disagreement",
+        help="Hold the share of answers that differ from full recomputation's under this, such as "
+        "1%, at least cost; by checking 1% of windows, where --audit says nothing else.",
+    ),
+]
+BudgetOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        help="Hold the cost of each source under this share of full recomputation's, with as much "
+        "care as it leaves room for.",
+    ),
+]
 RecentOpt = Annotated[
     float | None,
     typer.Option(

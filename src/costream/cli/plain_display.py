@@ -47,6 +47,8 @@ class PlainDisplay:
         if not self.totals.windows:
             self._print(self._title)
         self.totals.add(result)
+        for move in result.moves:
+            self._print(f"{self._name(result.stream)}{move}")
         for answer in result.answers:
             self._print(self._line(result, answer))
 

@@ -7,6 +7,9 @@ import re
 from costream.engine.camera import Camera
 from costream.errors import SettingsError
 
+DEFAULT_AUDIT = "1%"
+"""What is checked where a bound of disagreement is asked for, and nothing is said of checking."""
+
 _UNITS = {
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)},
     **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
@@ -63,6 +66,19 @@ def parse_share(text: str) -> float:
     if not 0 < share <= 1:
         raise SettingsError(f"share {text!r} is none: write such as 1% or 0.01, up to 100%")
     return share
+
+
+def parse_steering(
+    audit: str | None, max_disagreement: str | None, budget: str | None
+) -> dict[str, float | None]:
+    """Reads what says how much care streams are treated with, as settings of the engine.
+
+    Raises:
+        SettingsError: one of them is no share.
+    """
+    share = audit or (DEFAULT_AUDIT if max_disagreement else None)
+    given = {"audit": share, "max_disagreement": max_disagreement, "budget": budget}
+    return {name: None if text is None else parse_share(text) for name, text in given.items()}
 
 
 def binary_size(amount: float) -> str:

@@ -17,6 +17,8 @@ from costream.cli.options import (
     AnchorOpt,
     AskOpt,
     AttentionOpt,
+    AuditOpt,
+    BudgetOpt,
     DecodeOpt,
     DeviceOpt,
     DtypeOpt,
@@ -26,6 +28,7 @@ from costream.cli.options import (
     KVDtypeOpt,
     KVMemoryOpt,
     MaskOpt,
+    MaxDisagreementOpt,
     ModelFpsOpt,
     ModelOpt,
     PrunerOpt,
@@ -43,10 +46,11 @@ from costream.cli.options import (
     parse_size,
     settings_for,
 )
-from costream.cli.quantities import parse_memory
+from costream.cli.quantities import parse_memory, parse_steering
 from costream.cli.thresholds import parse_thresholds
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import checked_asks
+from costream.engine.audit_ring import audit_ring
 from costream.engine.view import StreamView
 from costream.video import DeferredSource, checked_decoding
 from costream.video.naming import masked
@@ -78,6 +82,9 @@ def run(
     refresh_share: RefreshShareOpt = None,
     anchor_every: AnchorOpt = None,
     frame_size: SizeOpt = None,
+    audit: AuditOpt = None,
+    max_disagreement: MaxDisagreementOpt = None,
+    budget: BudgetOpt = None,
     mask: MaskOpt = None,
     decode: DecodeOpt = "auto",
     reconnect: ReconnectOpt = 300.0,
@@ -120,6 +127,7 @@ def run(
         "refresh_share": refresh_share,
         "anchor_every": anchor_every,
         "frame_size": parse_size(frame_size),
+        **parse_steering(audit, max_disagreement, budget),
         "text": text,
         "text_above": text_above,
         "max_text_tokens": max_text_tokens,
@@ -142,7 +150,8 @@ def run(
         Connect(source, settings.uses_motion, decoding, reach)
         for source, reach in zip(sources, reached, strict=True)
     ]
-    waiting = [DeferredSource(c, patience=reconnect, backlog=backlog) for c in connects]
+    keep = audit_ring(settings) if settings.audit else None
+    waiting = [DeferredSource(c, patience=reconnect, backlog=backlog, keep=keep) for c in connects]
     watch = _Watch(sources, waiting, asks, model, settings, view, as_json)
     load = partial(load_engine, model, settings, device, dtype, kv_memory=memory)
     if len(waiting) > 1:

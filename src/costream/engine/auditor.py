@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from zlib import crc32
@@ -33,6 +33,10 @@ from costream.engine.result import Result
 from costream.engine.stream_state import StreamState
 from costream.errors import SettingsError
 from costream.video import DeferredSource, SampleSource
+
+OnChecked = Callable[[int, float, Mapping[Cause, float]], None]
+"""Told of a window that was checked: its number, its weight among checked windows, and by cause the
+share of its answers that differ. See :meth:`~costream.control.Controller.checked`."""
 
 Recall = Callable[[PastWindow], WindowInput]
 """Returns a window of the past with all that is in it, unpruned; it may take seconds."""
@@ -131,6 +135,9 @@ class AuditFeed(Feed):
         recall: returns a window of the past.
         bell: rung when one is there.
         on_audit: told what it comes to.
+
+    Attributes:
+        on_checked: told of every window that was checked.
     """
 
     def __init__(
@@ -152,7 +159,8 @@ class AuditFeed(Feed):
         self._cases = deque[_Case]()
         self._recalled = deque[tuple[_Case, Cause, WindowInput | None]]()
         self._spent = self._full = 0
-        feed.watch.on_commit = self._consider
+        self.on_checked: OnChecked | None = None
+        feed.watch.observers.append(self._consider)
 
     @property
     def live(self) -> bool:
@@ -167,6 +175,11 @@ class AuditFeed(Feed):
     @property
     def ended(self) -> bool:
         return False
+
+    @property
+    def spent(self) -> int:
+        """Operations that checks have taken."""
+        return self._spent
 
     def report(self) -> AuditReport:
         """Returns what it came to so far."""
@@ -202,7 +215,7 @@ class AuditFeed(Feed):
 
     def close(self) -> None:
         """Ends it. A window that waits is not counted, nor are those behind it."""
-        self._main.on_commit = None
+        self._main.observers.remove(self._consider)
         self._let_go()
         self._cases.clear()
         self._tell()
@@ -284,6 +297,9 @@ class AuditFeed(Feed):
         if any(answer.difference > DISAGREES for answer in checked or ()):
             self._main.state.rebase_next = True
         self._tell()
+        if checked and self.on_checked is not None:
+            weight = self._choice.floor / case.place.probability
+            self.on_checked(case.index, weight, _flips(checked))
         if self._cases:
             self._run(self._cases[0], "decoding")
 
@@ -317,6 +333,12 @@ def _judged(result: Result) -> tuple[Judgement, ...]:
         Judgement(answer.ask, answer.zone, answer.score, answer.decision)
         for answer in result.answers
     )
+
+
+def _flips(checked: Sequence[Checked]) -> dict[Cause, float]:
+    """Returns the share of the answers that differ, by cause."""
+    causes = Counter(answer.cause or "unknown" for answer in checked if answer.flipped)
+    return {cause: number / len(checked) for cause, number in causes.items()}
 
 
 def _has_changed(patch: CachedPatch) -> bool:

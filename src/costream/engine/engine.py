@@ -28,6 +28,7 @@ from costream.engine.ingest import (
     read_windows,
 )
 from costream.engine.ingest_process import IngestProcess, IngestRecipe
+from costream.engine.overload import OverloadGuard
 from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
 from costream.engine.refresh import DEFAULT_REFRESH, REFRESH, RefreshPolicy, RefreshSettings
@@ -38,6 +39,7 @@ from costream.engine.runner import ModelRunner
 from costream.engine.schedule import HELD_WINDOWS, Schedule, Window
 from costream.engine.scheduler import Scheduler
 from costream.engine.session import WAITING, Session
+from costream.engine.steering import Steering, controller_of
 from costream.engine.view import StreamView
 from costream.engine.watch import Watch
 from costream.engine.whole_video import VideoFeed, VideoHandle, whole_schedule
@@ -185,7 +187,7 @@ class Engine:
                 roster.add(one, roster.handle(handle.asks, handle.view, handle.reports))
         else:
             # Opened here: what is wrong with it is told at once, and it is read by this thread.
-            feed = self._audited(self._pulled(stream, handle), stream, handle, roster.bell)
+            feed = self._watched(self._pulled(stream, handle), stream, handle, roster.bell)
             roster.watch(feed, handle)
         roster.finish()
         return self._results(roster)
@@ -236,14 +238,16 @@ class Engine:
         self._scheduler = scheduler = Scheduler(
             self.settings.batch, self._host_bytes, roster.has_room
         )
+        guard = OverloadGuard()
         try:
             while roster.update(scheduler):  # streams join, leave and are asked other questions
                 batch = scheduler.take()
                 if batch is not None:
                     outputs = self.runner.run(batch)
-                    yield from roster.deliver(scheduler.commit(outputs))
+                    yield from roster.deliver(guard.noting(scheduler.commit(outputs)))
                 if not roster.write(scheduler) and batch is None:
-                    roster.wait(scheduler)
+                    guard.rest(partial(roster.wait, scheduler))
+                guard.look(scheduler.feeds)
         finally:
             scheduler.close()
 
@@ -279,7 +283,7 @@ class Engine:
         """Begins to read one of several streams, in a thread of its own where it is not a file."""
         if isinstance(handle, VideoHandle):
             return self._video(stream, handle, bell)
-        return self._audited(self._feed(stream, handle, bell), stream, handle, bell)
+        return self._watched(self._feed(stream, handle, bell), stream, handle, bell)
 
     def _feed(self, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell) -> Feed:
         if isinstance(stream, IngestProcess):
@@ -291,15 +295,19 @@ class Engine:
         watch = self._join(stream, handle)
         return ThreadedFeed(watch, watch.ingest.windows, handle.reports, bell)
 
-    def _audited(
+    def _watched(
         self, feed: Feed, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell
     ) -> Feed:
-        """Has some of a stream's windows checked, where the settings say so."""
+        """Has some of a stream's windows checked, and it steered, where the settings say so."""
         share, seed = self.settings.audit, self.settings.seed
         if share:
             recipe = replace(self._recipe(handle.view), pruner="none")
             recall = recalling(stream, recipe)
             feed.audit = AuditFeed(feed, share, seed, recall, bell, handle.reports.on_audit)
+        if self._pruner.steerable:
+            reader = stream if isinstance(stream, IngestProcess) else feed.watch.ingest
+            controller = controller_of(self.settings, self.schedule)
+            feed.steering = Steering(feed, reader.steer, controller, hold=self.settings.hold)
         return feed
 
     def _video(self, stream: SampleSource | IngestProcess, handle: VideoHandle, bell: Bell) -> Feed:

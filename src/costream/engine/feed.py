@@ -16,6 +16,7 @@ from costream.video import FrameRecord, Gap
 
 if TYPE_CHECKING:
     from costream.engine.auditor import AuditFeed
+    from costream.engine.steering import Steering
 
 Read = Callable[[Reports], Iterator[WindowInput]]
 """Returns the windows of a stream, given who is told of frames and gaps while it is read."""
@@ -30,11 +31,16 @@ class Feed(ABC):
 
     Attributes:
         audit: has some of the windows checked, where that is wanted.
+        steering: moves the stream between operating points, where its pruner can be set.
+        stretch: strides by which its window moves on. What is new in positions that are left out
+            is in the next one.
     """
 
     def __init__(self, watch: Watch, windows: Iterator[WindowInput]) -> None:
         self.watch = watch
         self.audit: AuditFeed | None = None
+        self.steering: Steering | None = None
+        self.stretch = 1
         self._windows = windows
         self._waiting: WindowInput | None = None
         self._begun = self._read_at = monotonic()
@@ -143,6 +149,7 @@ class ThreadedFeed(Feed):
         self._items: deque[WindowInput | FrameRecord | Gap | WindowOutline] = deque()
         self._room = threading.Semaphore(1)
         self._error: Exception | None = None
+        self._left_out: WindowInput | None = None
         self._done = self._closed = False
         threading.Thread(target=self._read, name="costream-ingest", daemon=True).start()
 
@@ -154,13 +161,23 @@ class ThreadedFeed(Feed):
         while self._waiting is None and self._items:
             item = self._items.popleft()
             if isinstance(item, WindowInput):
-                self._waiting = item
+                self._waiting = self._stretched(item)
             else:
                 self._reports.tell(item)
         if self._waiting is None and self._error is not None and not self._items:
             error, self._error = self._error, None
             raise error
         return self._waiting
+
+    def _stretched(self, window: WindowInput) -> WindowInput | None:
+        """Returns a window with what was left out before it; None where it is left out itself."""
+        joined = window if self._left_out is None else self._left_out.joined(window)
+        if window.index % self.stretch:
+            self._left_out = joined
+            self._room.release()
+            return None
+        self._left_out = None
+        return joined
 
     def pop(self) -> None:
         self._waiting = None

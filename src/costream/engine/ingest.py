@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter, thread_time
 
@@ -15,7 +15,16 @@ from costream.engine.schedule import Schedule, Tubelet, Window
 from costream.engine.view import GridView
 from costream.preprocessing import FrameGeometry, Preprocessing
 from costream.pruning import KeepMask, Pruner
-from costream.video import ChangeMap, DecodeCount, FrameRecord, Gap, Sample, SampleSource
+from costream.video import (
+    ChangeMap,
+    DecodeCount,
+    DeferredSource,
+    FrameRecord,
+    Gap,
+    Sample,
+    SampleSource,
+    Stream,
+)
 from costream.video.past import Past, PastFrame
 
 OnFrame = Callable[[FrameRecord], None]
@@ -61,6 +70,23 @@ class Reports:
                 self.on_window(news)
         elif self.on_frame is not None:
             self.on_frame(news)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingKnobs:
+    """How a stream is read from its next window on.
+
+    Attributes:
+        threshold: see :meth:`~costream.pruning.Pruner.steer`.
+        anchors: likewise.
+        decode_all: every picture is decoded.
+        thin: of so many temporal patches the first is shown.
+    """
+
+    threshold: float = 1.0
+    anchors: float = 1.0
+    decode_all: bool = False
+    thin: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +160,10 @@ class ReadingCost:
     seconds: float = 0.0
     decoding: DecodeCount = field(default_factory=DecodeCount)
 
+    def __add__(self, other: ReadingCost) -> ReadingCost:
+        """Returns what both cost."""
+        return ReadingCost(self.seconds + other.seconds, self.decoding + other.decoding)
+
     def __sub__(self, earlier: ReadingCost) -> ReadingCost:
         """Returns what it cost since."""
         return ReadingCost(self.seconds - earlier.seconds, self.decoding - earlier.decoding)
@@ -161,6 +191,16 @@ class WindowInput:
     received: float | None
     reading: ReadingCost
     prune_seconds: float
+
+    def joined(self, later: WindowInput) -> WindowInput:
+        """Returns a later window that holds what is new in this one as well."""
+        frames = (*self.frames, *later.frames)
+        return replace(
+            later,
+            frames=tuple(frame for frame in frames if frame.ticks[0] >= later.start),
+            reading=self.reading + later.reading,
+            prune_seconds=self.prune_seconds + later.prune_seconds,
+        )
 
     def outline(self) -> WindowOutline:
         """Returns what is told of it."""
@@ -213,6 +253,7 @@ class Ingest:
         self._schedule = schedule
         self._cover = None if view is None else view.cover()
         self._unseen: ChangeMap | None = None
+        self._thin = 1
 
     def windows(self, reports: Reports) -> Iterator[WindowInput]:
         """Yields the windows of the stream until it ends."""
@@ -224,13 +265,24 @@ class Ingest:
             source = self.stream.info.source
             logger.warning("%s ends before its stated length: it may be cut off", source)
 
+    def steer(self, knobs: ReadingKnobs) -> None:
+        """Reads on otherwise; any thread may say so.
+
+        Raises:
+            SettingsError: the pruner can't be set while its stream runs.
+        """
+        self._thin = knobs.thin
+        self._pruner.steer(knobs.threshold, knobs.anchors)
+        if isinstance(self.stream, Stream | DeferredSource):
+            self.stream.wish.all = knobs.decode_all
+
     def prepare(self, window: Window, reading: ReadingCost | None = None) -> WindowInput:
         """Prunes what is new in a window and cuts out what is kept."""
         begun = perf_counter()
         arrivals, window = window.arrivals, window.last(self._schedule.recent)
         for tubelet in arrivals[: len(arrivals) - len(window.arrivals)]:
             self._pass_over(tubelet)
-        frames = tuple(self._frame(self._reaching_back(tubelet)) for tubelet in window.arrivals)
+        frames = tuple(self._shown(window.arrivals))
         spent = perf_counter() - begun
         return WindowInput(
             window.index,
@@ -256,6 +308,14 @@ class Ingest:
         cut = tuple(self._frame(tubelet) for tubelet in tubelets if isinstance(tubelet, Tubelet))
         cost = ReadingCost(thread_time() - begun)
         return WindowInput(window.index, window.start, window.end, cut, None, cost, 0.0)
+
+    def _shown(self, tubelets: Sequence[Tubelet]) -> Iterator[FrameInput]:
+        """Prunes those of some temporal patches that are shown."""
+        for tubelet in tubelets:
+            if tubelet.tick // self._schedule.patch % self._thin:
+                self._pass_over(tubelet)
+            else:
+                yield self._frame(self._reaching_back(tubelet))
 
     def _pass_over(self, tubelet: Tubelet) -> None:
         """Notes what the bitstream says of frames that no window shows.

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costream.engine.child import Child, End, Line
-from costream.engine.ingest import Ingest, PastWindow, Reports, WindowInput
+from costream.engine.ingest import Ingest, PastWindow, ReadingKnobs, Reports, WindowInput
 from costream.engine.schedule import Schedule
 from costream.engine.source_news import SourceListener, SourceNews
 from costream.engine.view import StreamView
@@ -103,8 +103,15 @@ class _Begin:
     frames: bool
 
 
+@dataclass(frozen=True, slots=True)
 class _Next:
-    """Asks for one more window."""
+    """Asks for one more window.
+
+    Attributes:
+        knobs: how the stream is read from now on.
+    """
+
+    knobs: ReadingKnobs
 
 
 class _Leave:
@@ -232,6 +239,7 @@ class IngestProcess:
         self._asking, self._recalling = threading.Lock(), threading.Lock()
         self._info: StreamInfo | None = None
         self._end: End | None = None
+        self._knobs = ReadingKnobs()
 
     @classmethod
     def of(cls, source: DeferredSource, listener: SourceListener | None = None) -> IngestProcess:
@@ -268,7 +276,7 @@ class IngestProcess:
             if isinstance(message, WindowInput):
                 reports.tell(message.outline())
                 yield message
-                self._child.send(_Next(), self._line)
+                self._child.send(_Next(self._knobs), self._line)
             elif isinstance(message, Gap):
                 reports.tell(message)
             else:
@@ -276,6 +284,10 @@ class IngestProcess:
                     reports.tell(record)
         if message.error is not None:
             raise message.error
+
+    def steer(self, knobs: ReadingKnobs) -> None:
+        """Has the process read on otherwise, once it is asked for a further window."""
+        self._knobs = knobs
 
     def frames_of(self, start: int, end: int) -> list[PastPixels]:
         """Returns the sampled frames of a window of the past, whole, as they were sampled.
@@ -427,6 +439,7 @@ class _Camera(threading.Thread):
         self._news = news
         self._begin = SimpleQueue[_Begin | None]()
         self._wanted = threading.Semaphore(0)
+        self._knobs = ReadingKnobs()
         self._left = False
         self._records = list[FrameRecord]()
         self._told = monotonic()
@@ -439,6 +452,7 @@ class _Camera(threading.Thread):
             # Closing a camera may take a second, in which the others are not kept waiting.
             threading.Thread(target=self.leave, name="costream-leave", daemon=True).start()
         else:
+            self._knobs = message.knobs
             self._wanted.release()
 
     def leave(self) -> None:
@@ -506,9 +520,13 @@ class _Camera(threading.Thread):
     def _read(self, begin: _Begin) -> None:
         reports = Reports(self._note if begin.frames else None, self._send)
         self._wanted.release(1 if self._source.info.live else AHEAD)
-        windows = begin.recipe.ingest(self._source).windows(reports)
+        ingest, knobs = begin.recipe.ingest(self._source), self._knobs
+        windows = ingest.windows(reports)
         try:
             while self._wanted.acquire() and not self._left:
+                if self._knobs != knobs:
+                    knobs = self._knobs
+                    ingest.steer(knobs)
                 window = next(windows, None)
                 if window is None:
                     break

@@ -8,6 +8,7 @@ from math import isnan
 from time import monotonic, time
 from typing import Any, Literal
 
+from costream.control import Move
 from costream.video import DecodeCount
 
 Decision = Literal["yes", "no"]
@@ -145,6 +146,10 @@ class Result:
             are still of use.
         rebased: whether nothing was reused: positions and timestamps began again with this window,
             as they do with a stream's first.
+        point: the operating point that the stream was at, in words; empty where no controller
+            moves it.
+        moves: what a controller changed since the window before, in order: see
+            :class:`~costream.control.Move`.
     """
 
     stream: str
@@ -165,11 +170,14 @@ class Result:
     rebased: bool = False
     asked_since: int = 0
     decoding: DecodeCount = field(default_factory=DecodeCount)
+    point: str = ""
+    moves: tuple[Move, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-ready values; seconds are rounded to microseconds."""
         values = asdict(self)
         values["answers"] = [answer.to_dict() for answer in self.answers]
+        values["moves"] = [move.to_dict() for move in self.moves]
         values["decoding"] = self.decoding.to_dict()
         values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
         if self.lag is not None:

@@ -10,6 +10,7 @@ from time import monotonic, perf_counter
 import torch
 from torch import Tensor
 
+from costream.control import Move
 from costream.engine.batch import Batch
 from costream.engine.ingest import Ingest, ReadingCost, WindowInput
 from costream.engine.overlap import Overlap
@@ -50,7 +51,9 @@ class Watch:
         keeps_whole: whether a window stays whole until the next one is planned or there is need of
             its rows, so that all of it can be asked about; else what leaves with the next one is
             freed when it is answered.
-        on_commit: told of every window once it is answered, while all of it is there.
+        observers: told of every window once it is answered, while all of it is there, in order.
+        recompute_every: windows after which all keys and values are recomputed, or None for never.
+        point: the operating point, as results tell it.
     """
 
     def __init__(
@@ -69,7 +72,11 @@ class Watch:
         self.info = info
         self.questions = questions
         self.keeps_whole = False
-        self.on_commit: Callable[[Plan, Result], None] | None = None
+        self.observers: list[Callable[[Plan, Result], None]] = []
+        self.recompute_every: int | None = None
+        self.point = ""
+        self._moves: list[Move] = []
+        self._since_rebase = 0
         # A window that grows recomputes nothing for as long as it fits the model's context.
         spare = runner.model.context if schedule.grows else 0
         self._ingest = ingest
@@ -153,6 +160,8 @@ class Watch:
             self._survey_flops = self._runner.survey_flops(survey)
             return self._refresh.select(overlap, self._runner.deviations(survey))
 
+        if self.recompute_every is not None and self._since_rebase + 1 >= self.recompute_every:
+            self.state.rebase_next = True
         plan = self.state.plan(window, self.questions, select, exact=self._refresh.rebase)
         self._plan_seconds = perf_counter() - begun
         return plan
@@ -174,8 +183,9 @@ class Watch:
         self._looked = None
         self._received = plan.window.received or self._received
         result = self._result(plan, output, scores, written, seconds)
-        if self.on_commit is not None:
-            self.on_commit(plan, result)
+        self._since_rebase = 0 if plan.rebased else self._since_rebase + 1
+        for observer in list(self.observers):
+            observer(plan, result)
         schedule = self.stream.schedule
         # Of a window that grows it may be the last, which is kept whole.
         if not schedule.grows:
@@ -183,6 +193,11 @@ class Watch:
         if not self.keeps_whole:
             self.state.free_retired()
         return result
+
+    def move(self, move: Move) -> None:
+        """Goes to another operating point, which the next result tells of."""
+        self.point, self.recompute_every = str(move.after), move.after.recompute_every
+        self._moves.append(move)
 
     def recomputing(self, questions: Questions, state: StreamState | None = None) -> Watch:
         """Returns a watch of the same stream that prunes and reuses nothing.
@@ -257,6 +272,7 @@ class Watch:
         patches, fps, window = plan.state.patches, self.stream.schedule.fps, plan.window
         if self._asked_since is None:
             self._asked_since = window.index
+        moves, self._moves = tuple(self._moves), []
         texts = {number: self._runner.model.decode(ids) for number, ids in written.items()}
         return Result(
             stream=self.info.source,
@@ -281,6 +297,8 @@ class Watch:
             lag=None if self._received is None else monotonic() - self._received,
             rows=self.state.rows,
             rebased=plan.rebased,
+            point=self.point,
+            moves=moves,
         )
 
     def _asking_flops(self, plan: Plan) -> int:

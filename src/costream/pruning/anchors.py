@@ -15,10 +15,13 @@ class AnchorSchedule:
     patch at hand. So anchors are never more than ``every`` ticks apart, whatever the number of
     frames in a temporal patch; after a gap in the stream the next patch is an anchor if its turn
     came within the gap.
+
+    Attributes:
+        every: ticks from one anchor to the next, at most. It can be set while the stream runs.
     """
 
     def __init__(self, every: int) -> None:
-        self._every = every
+        self.every = every
         self._last: int | None = None
 
     def due(self, samples: Sequence[Sample]) -> AnchorReason | None:
@@ -33,7 +36,7 @@ class AnchorSchedule:
             return "first"
         if any(sample.change.damaged for sample in samples):
             return "damage"
-        return "age" if samples[-1].tick - self._last >= self._every else None
+        return "age" if samples[-1].tick - self._last >= self.every else None
 
     def place(self, samples: Sequence[Sample]) -> None:
         """Notes that the temporal patch was encoded whole as an anchor."""

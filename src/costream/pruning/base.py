@@ -138,6 +138,7 @@ class Pruner(ABC):
         name: what the rule is registered as.
         vectors: the rule looks at the codec's motion vectors. For one that doesn't, the stream can
             be opened with ``motion=False``, which makes reading it cheaper.
+        steerable: the rule can be told to keep more or less while its stream runs: :meth:`steer`.
         after_vision: the rule looks at what the vision encoder makes of a patch, so that it saves
             nothing of the encoder's work: what :meth:`decide` keeps is encoded, and :meth:`thin`
             says what is left of it.
@@ -145,6 +146,7 @@ class Pruner(ABC):
 
     name: ClassVar[str]
     vectors: ClassVar[bool] = False
+    steerable: ClassVar[bool] = False
     after_vision: ClassVar[bool] = False
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
@@ -165,6 +167,18 @@ class Pruner(ABC):
         Raises:
             ValueError: ``samples`` is empty.
         """
+
+    def steer(self, threshold: float, anchors: float) -> None:
+        """Has the rule keep more or less, from the next temporal patch on. Any thread may.
+
+        Args:
+            threshold: factor of how much a group must change to be kept.
+            anchors: factor of ``settings.anchor_every``; 0 encodes every frame whole.
+
+        Raises:
+            SettingsError: the rule is not :attr:`steerable`.
+        """
+        raise SettingsError(f"the pruner {self.name} can't be set while its stream runs")
 
     def thin(
         self, masks: Sequence[KeepMask], features: Sequence[npt.NDArray[np.float32]]

@@ -51,6 +51,7 @@ class BudgetLastKept(LastKept):
     """
 
     name = "last-kept-budget"
+    steerable = False
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
         super().__init__(grid, settings, controller=ShareController(settings.keep))

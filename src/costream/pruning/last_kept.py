@@ -96,6 +96,7 @@ class LastKept(Pruner):
     """
 
     name = "last-kept"
+    steerable = True
 
     def __init__(
         self,
@@ -120,6 +121,11 @@ class LastKept(Pruner):
         self._unsettled: Mask | None = None
         self._stood = False  # the last sample's picture stood for another moment
         self._armed = True
+
+    def steer(self, threshold: float, anchors: float) -> None:
+        """Sets the threshold's factor and the distance of anchors; see :meth:`Pruner.steer`."""
+        self.threshold.factor = threshold
+        self._schedule.every = max(1, round(anchors * self.settings.anchor_every))
 
     def decide(self, samples: Sequence[Sample]) -> KeepMask:
         """Keeps what differs from what was last kept; see :meth:`Pruner.decide`."""

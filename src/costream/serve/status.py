@@ -138,6 +138,10 @@ class CameraStatus:
         audit: what came of checking answers against full recomputation since the camera was last
             read anew, where ``audit`` of the engine's settings asks for it; None before the first
             check.
+        point: the operating point of the last window, in words: ``usual``, or what a controller or
+            overload has changed; empty before the first window, or where the pruner can't be set.
+        moves: how often it was changed since the camera was first watched.
+        moved_because: why it was last.
     """
 
     id: str
@@ -163,6 +167,9 @@ class CameraStatus:
     savings: Savings = Savings()
     scores: dict[str, Score] = field(default_factory=dict)
     audit: AuditReport | None = None
+    point: str = ""
+    moves: int = 0
+    moved_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,17 @@ FIRST_CREDIT, MAX_CREDIT = 4.0, 32.0
 """Credit at first and at most, in units decoded."""
 
 
+class DecodeWish:
+    """What whoever watches a source wants of its decoding. Any thread may set it at any time.
+
+    Attributes:
+        all: every picture, until it is false again, whatever the bitstream says of it.
+    """
+
+    def __init__(self) -> None:
+        self.all = False
+
+
 class State(Enum):
     """What is done with a unit that arrives."""
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from costream.errors import ForgottenError, SourceError
 from costream.video.backoff import checked_patience
+from costream.video.decode_policy import DecodeWish
 from costream.video.gap import Gap
 from costream.video.live import Connect, LiveStream, OnSample, open_source
 from costream.video.packet_ring import RingLimits
@@ -31,6 +32,7 @@ class DeferredSource:
     Attributes:
         on_sample: told of every sample as soon as it was read; set before it is.
         failure: why a live source is away, while it is.
+        wish: whether every picture is decoded for now, across all connections.
 
     Raises:
         SettingsError: ``patience`` is negative.
@@ -50,6 +52,7 @@ class DeferredSource:
         self._keep = keep
         self.on_sample: OnSample | None = None
         self.failure: SourceError | None = None
+        self.wish = DecodeWish()
         self._past: Past | None = None if keep is None else Past(keep)
         self._stream: Stream | LiveStream | None = None
         self._lock = threading.Lock()
@@ -165,6 +168,7 @@ class DeferredSource:
     def _kept(self) -> Stream:
         """Returns a new connection, whose packets are kept where any are."""
         stream = self._connect()
+        stream.wish = self.wish
         if self._past is not None:
             stream.ring = self._past.ring
         return stream

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from costream.video.access_unit import AccessUnit, DecodedPicture
 from costream.video.clock import TickGrid
 from costream.video.decode_count import Reason
-from costream.video.decode_policy import Policy, State
+from costream.video.decode_policy import DecodeWish, Policy, State
 from costream.video.decoder import Decoder
 from costream.video.follower import PLANAR, Follower
 from costream.video.record import DecodedFrame, Passed
@@ -55,11 +55,14 @@ class OnDemand:
     can't be followed (another codec, more than 8 bits, packets without times) is decoded whole.
     """
 
-    def __init__(self, decoder: Decoder, after: OnDemand | None = None) -> None:
+    def __init__(
+        self, decoder: Decoder, wish: DecodeWish, after: OnDemand | None = None
+    ) -> None:
         """Takes over a decoder, of any stream, that nothing was read from.
 
         Args:
             decoder: what decodes.
+            wish: whether everything is to be decoded for now.
             after: what read the recording before, in a file of several.
         """
         self.grid: TickGrid | None = after.grid if after else None
@@ -67,6 +70,7 @@ class OnDemand:
         self.each: bool = after.each if after else True
         """Whether every frame that is passed is told of, or only the sampled ones."""
         self._decoder = decoder
+        self._wish = wish
         self._policy = Policy()
         self._trust = Trust()
         self._queue = UnitQueue()
@@ -234,6 +238,9 @@ class OnDemand:
     def _may_follow(self, unit: AccessUnit, time: float) -> bool:
         if self.grid is None or self._alarm or self._policy.state is State.FOLLOWING:
             return False
+        if self._wish.all:
+            self._policy.reason = "all"
+            return False
         if self._trust.is_doubted(time):
             self._policy.reason = "doubt"
             return False
@@ -287,6 +294,9 @@ class OnDemand:
                     yield from self._audit(head, time)
                     continue
             sampled = grid.opens(time)
+            if self._wish.all:
+                yield from self._wake("all")
+                return
             if self._alarm:
                 yield from self._wake("unknown")
                 return

@@ -16,6 +16,7 @@ from av.container import InputContainer
 from costream.errors import SettingsError, SourceError
 from costream.video.clock import TickGrid
 from costream.video.credentials import Credentials
+from costream.video.decode_policy import DecodeWish
 from costream.video.decoder import PATIENCE, Decoder
 from costream.video.decoder_input import DecoderInput
 from costream.video.evidence import Evidence
@@ -176,6 +177,8 @@ class Stream:
         """Set before the source is opened, it keeps the packets."""
         self.given: DecoderInput | None = None
         """Set before the source is opened, it notes what the decoder is given."""
+        self.wish = DecodeWish()
+        """Whether every picture is decoded for now, whatever the bitstream says of it."""
         self.away: float | None = None
         """Seconds for which the source was away before, where it knows that itself."""
         self.on_gap: Callable[[Gap], None] | None = None
@@ -233,7 +236,7 @@ class Stream:
             given=self.given,
         )
         if self._decode == "auto":
-            self._on_demand = OnDemand(self._decoder, after=self._on_demand)
+            self._on_demand = OnDemand(self._decoder, self.wish, after=self._on_demand)
         return (self._on_demand or self._decoder).frames()
 
     def _open_next(self) -> bool:

@@ -34,6 +34,7 @@ _COUNTS = {
     "skipped": "Sampled frames that were left out to keep up.",
     "reconnects": "How often a camera was lost and came back.",
     "damaged": "Sampled frames in whose interval the decoder met errors.",
+    "moves": "Changes of a camera's operating point.",
 }
 _SPENT = {
     "windows": "Windows that were answered.",

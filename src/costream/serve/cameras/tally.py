@@ -122,6 +122,9 @@ class Tally:
                 rows=result.rows,
                 savings=_saved(status.savings, result, outlines),
                 scores={score.question: score for score in news.scores},
+                point=result.point,
+                moves=status.moves + len(result.moves),
+                moved_because=result.moves[-1].reason if result.moves else status.moved_because,
             )
 
     def queue(self, waiting: int) -> None:

@@ -43,6 +43,9 @@
  * @property {Savings} savings
  * @property {Record<string, Score>} scores
  * @property {{windows: number, checked: number, missed: number, bounds: {low: number, high: number}} | null} audit
+ * @property {string} point
+ * @property {number} moves
+ * @property {string | null} moved_because
  *
  * @typedef {object} AskedQuestion
  * @property {string} id

@@ -216,6 +216,7 @@ function factsOf({ status, id }) {
       savings.flops_full ? percent(savedShare(savings.flops_spent, savings.flops_full)) : null,
     ],
     ["Checked in full", auditWords(status.audit)],
+    ["Care", careWords(status)],
     ["Losses", lossWords(status)],
     ["Time of the last window", stageWords(status.stage_seconds)],
     ["Short name", id],
@@ -253,6 +254,12 @@ export function auditWords(audit) {
   const windows = checked === 1 ? "1 window" : `${checked} windows`;
   const unchecked = missed ? `; ${missed} could not be checked` : "";
   return `${windows}, ${low} to ${high}% of answers differ${unchecked}`;
+}
+
+/** @param {import("../types.js").CameraStatus} status */
+export function careWords({ point, moved_because: reason }) {
+  if (!point) return null;
+  return reason ? `${point} (${reason})` : point;
 }
 
 /** @param {Record<string, number>} frames by why they were decoded, or were not */
