@@ -41,6 +41,15 @@ WRONG = [
     ((*RUN, "--frame-size", "0x0"), "holds no pixel"),
     ((*RUN, "--dtype", "nope"), "unknown dtype 'nope'"),
     ((*RUN, "--decode", "nope"), "choose auto or all"),
+    (("run", "{camera}", "--ask", "x", "--budget", "0"), "share '0' is none: write such as 1%"),
+    (
+        ("run", "{camera}", "--ask", "x", "--budget", "10%", "--max-disagreement", "1%"),
+        "choose one of them",
+    ),
+    (
+        ("run", "{camera}", "--ask", "x", "--budget", "10%", "--pruner", "evs"),
+        "the pruner evs can't be set while its stream runs",
+    ),
     (("audit", "missing.mp4", "--ask", "x"), "can't open missing.mp4: no such file"),
     (("audit", "{camera}", "--ask", " "), "a question is empty"),
     (("audit", "{camera}", "--ask", "x", "--share", "0"), "share '0' is none: write such as 1%"),

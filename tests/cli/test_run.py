@@ -36,6 +36,8 @@ KEYS = {
     "rows",
     "rebased",
     "asked_since",
+    "point",
+    "moves",
 }
 SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"
@@ -112,6 +114,32 @@ def test_text_is_written_on_request(costream: Command, camera: Path, checkpoint:
 
 
 @pytest.mark.parametrize("limit", [1, 5])
+BRIEF = ("--fps", 4, "--window", 1, "--stride", 0.5, "--frame-size", "128x96")
+
+
+def test_what_a_budget_changes_is_told_with_its_reason(
+    costream: Command, camera: Path, checkpoint: Path
+) -> None:
+    options = ("--ask", "Is it?", "--model", checkpoint, *BRIEF, "--budget", "100%")
+    lines = results(costream("run", camera, *options, "--json").out)
+    moves = [move for line in lines for move in line["moves"]]
+    assert moves
+    assert lines[0]["point"] == moves[0]["before"]["text"] == "usual"
+    assert lines[-1]["point"] == moves[-1]["after"]["text"] != "usual"
+    assert "of full recomputation" in moves[0]["reason"]
+    plain = costream("run", camera, *options).out
+    assert f"usual -> {moves[0]['after']['text']}: {moves[0]['reason']}" in plain
+
+
+def test_a_bound_of_disagreement_has_windows_checked(
+    costream: Command, camera: Path, checkpoint: Path
+) -> None:
+    options = ("--ask", "Is it?", "--model", checkpoint, *BRIEF, "--json")
+    done = costream("run", camera, *options, "--max-disagreement", "2%", "--audit", "100%")
+    assert (done.status, done.err) == (0, "")
+    assert len(results(done.out)) == 23
+
+
 def test_written_text_is_cut_off_where_told(
     costream: Command,
     camera: Path,
