@@ -113,7 +113,6 @@ def test_text_is_written_on_request(costream: Command, camera: Path, checkpoint:
     assert all(v["seconds"]["generate"] > 0 for v in results(spoken.out))
 
 
-@pytest.mark.parametrize("limit", [1, 5])
 BRIEF = ("--fps", 4, "--window", 1, "--stride", 0.5, "--frame-size", "128x96")
 
 
@@ -140,6 +139,7 @@ def test_a_bound_of_disagreement_has_windows_checked(
     assert len(results(done.out)) == 23
 
 
+@pytest.mark.parametrize("limit", [1, 5])
 def test_written_text_is_cut_off_where_told(
     costream: Command,
     camera: Path,

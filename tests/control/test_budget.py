@@ -6,6 +6,7 @@ import pytest
 
 from costream.control import USUAL, BudgetController
 from costream.control.budget import LADDER
+import itertools
 
 SETTLING = 5
 COSTS = [0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0]
@@ -55,7 +56,7 @@ def test_a_rung_that_was_too_dear_is_left_alone_for_long() -> None:
 
 def test_it_begins_as_usual_and_the_ladder_grows_in_care() -> None:
     assert BudgetController(0.5, SETTLING).point == USUAL
-    for below, above in zip(LADDER, LADDER[1:], strict=False):
+    for below, above in itertools.pairwise(LADDER):
         assert above.pruning >= below.pruning
         assert above.recomputing >= below.recomputing
         assert above != below

@@ -10,6 +10,7 @@ import pytest
 
 from costream.audit import AuditChoice, Cause, Importance
 from costream.control import PRUNING, USUAL, DisagreementController, Move, OperatingPoint
+import itertools
 
 SETTLING = 8
 TARGET = 0.05
@@ -99,7 +100,7 @@ def test_a_point_that_was_wrong_is_tried_again_ever_more_rarely() -> None:
     tries = [move.window for move in course.moves if move.after.pruning == 0]
     assert len(tries) >= 3
     pauses = np.diff(tries)
-    assert all(later > 1.5 * earlier for earlier, later in zip(pauses, pauses[1:], strict=False))
+    assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(pauses))
     assert np.mean(course.differs) <= TARGET
 
 

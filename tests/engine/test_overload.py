@@ -44,7 +44,9 @@ class FakeSteering:
 
 def feed_of(*, live: bool = True) -> SimpleNamespace:
     schedule = SimpleNamespace(stride=4, fps=2.0)
-    watch = SimpleNamespace(info=SimpleNamespace(live=live), stream=SimpleNamespace(schedule=schedule))
+    watch = SimpleNamespace(
+        info=SimpleNamespace(live=live), stream=SimpleNamespace(schedule=schedule)
+    )
     return SimpleNamespace(watch=watch, steering=FakeSteering())
 
 
@@ -81,7 +83,9 @@ def test_levels_rise_one_by_one_while_windows_are_late_and_the_engine_is_busy() 
 
 
 @pytest.mark.parametrize(("busy", "late"), [(0.5, 3.0), (1.0, 0.9), (0.95, 0.0)])
-def test_late_windows_alone_or_a_busy_engine_alone_are_no_overload(busy: float, late: float) -> None:
+def test_late_windows_alone_or_a_busy_engine_alone_are_no_overload(
+    busy: float, late: float
+) -> None:
     load = Load()
     assert [load.look(busy, late) for _ in range(10)] == [0] * 10
 
@@ -143,7 +147,10 @@ class Camera(FakeStream):
             (sample,) = samples_of([pictures[tick % 8]], [tick], fps)
             yield replace(sample, received=now)
             # Whoever reads late skips what came meanwhile, as live sources do.
-            tick = max(tick + 1, int((time.monotonic() - begun) * fps))
+            present = int((time.monotonic() - begun) * fps)
+            if present > tick + 1:
+                yield Gap("skipped", tick / fps, present / fps, "late", present - tick - 1)
+            tick = max(tick + 1, present)
 
 
 def test_an_overloaded_engine_stays_near_the_present_and_recovers(

@@ -244,6 +244,9 @@ class FakeBackend:
             ),
             scores={score.question: score for score in window.scores} if window else {},
             audit=AUDIT if window else None,
+            point="threshold x0.75, anchors x0.5 apart" if window else "",
+            moves=1 if window else 0,
+            moved_because="0.2 of the answers of 10 checked windows differ" if window else None,
         )
 
     def add_camera(self, id: str, config: CameraConfig) -> WatchedCamera:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -61,7 +60,7 @@ class DisagreementController(Controller):
         self._seen += 1
         self._lost += loss
         for cause, share in flips.items():
-            self._causes[cause] += share * weight
+            self._causes[cause] = self._causes.get(cause, 0.0) + share * weight
         if self._excess.evidence >= ALARM:
             return self._raise(index)
         easier = self._easier()
@@ -86,7 +85,7 @@ class DisagreementController(Controller):
             "reuse": point.with_recomputing(1),
             "decoding": point.with_decoding(),
         }
-        named = [cause for cause, _ in self._causes.most_common()]
+        named = sorted(self._causes, key=lambda cause: -self._causes[cause])
         for cause in (*named, *steps):
             after = steps.get(cause)
             if after is not None:
@@ -111,7 +110,9 @@ class DisagreementController(Controller):
         return replace(point, decode_all=False) if point.decode_all else point.with_pruning(-1)
 
     def _differing(self) -> str:
-        return f"{self._lost / self._seen:.3g} of the answers of {self._seen} checked windows differ"
+        return (
+            f"{self._lost / self._seen:.3g} of the answers of {self._seen} checked windows differ"
+        )
 
     def _move(self, index: int, point: OperatingPoint, reason: str) -> Move:
         move = self._go(index, point, reason)
@@ -121,5 +122,5 @@ class DisagreementController(Controller):
     def _begin(self) -> None:
         """Forgets what was seen: it is of another point."""
         self._excess, self._assurance = RateDetector(self.target), RateTest(self.target)
-        self._causes = Counter[Cause]()
+        self._causes: dict[Cause, float] = {}
         self._seen, self._lost = 0, 0.0

@@ -50,9 +50,9 @@ class RateDetector:
 class RateTest:
     """Gathers evidence that losses stay under a rate.
 
-    A weighted mean of e-processes over several stakes, which is one: while the losses' mean is ``rate`` or
-    more, :attr:`evidence` ever reaches a bar ``b`` with a probability of ``1 / b`` at most
-    (Ville's inequality; Waudby-Smith and Ramdas, arXiv 2010.09686).
+    A weighted mean of e-processes over several stakes, which is one: while the losses' mean is
+    ``rate`` or more, :attr:`evidence` ever reaches a bar ``b`` with a probability of ``1 / b`` at
+    most (Ville's inequality; Waudby-Smith and Ramdas, arXiv 2010.09686).
 
     Args:
         rate: the rate, in 0..1 and below 1.

@@ -58,6 +58,7 @@ class OverloadGuard:
         self._rested = self._latest = 0.0
         self._calm, self._needed = 0, CALM
         self._returned = False
+        self._reason = ""
 
     def rest(self, wait: Callable[[], None]) -> None:
         """Waits for something to do."""
@@ -82,22 +83,21 @@ class OverloadGuard:
             return
         busy, late = 1 - self._rested / elapsed, self._latest
         self._since, self._rested, self._latest = now, 0.0, 0.0
-        reason = self._judge(busy, late)
+        self._judge(busy, late)
         for feed in feeds:
             steering = feed.steering
             if steering is not None and feed.watch.info.live and steering.level != self.level:
-                steering.degrade(self.level, reason)
+                steering.degrade(self.level, self._reason)
 
-    def _judge(self, busy: float, late: float) -> str:
-        """Sets the level; returns why it is what it is."""
+    def _judge(self, busy: float, late: float) -> None:
+        """Sets the level."""
         if late > LATE and busy >= BUSY:
             if self._returned:
                 self._needed = min(2 * self._needed, MAX_CALM)
             self._calm, self._returned = 0, False
-            told = f"overload: answers {late:.1f} strides late, busy {busy:.0%} of the time"
-            self._go(min(self.level + 1, LEVELS - 1), told)
-            return told
-        if not self.level:
+            reason = f"overload: answers {late:.1f} strides late, busy {busy:.0%} of the time"
+            self._go(min(self.level + 1, LEVELS - 1), reason)
+        elif not self.level:
             self._calm += 1
             if self._calm >= FORGET:
                 self._returned, self._needed = False, CALM
@@ -108,9 +108,8 @@ class OverloadGuard:
                 self._go(self.level - 1, f"overload ends: busy {busy:.0%} of the time")
         else:
             self._calm = 0
-        return f"overload: busy {busy:.0%} of the time"
 
     def _go(self, level: int, reason: str) -> None:
         if level != self.level:
-            self.level = level
-            logger.warning("overload, level %d of %d: %s", level, LEVELS - 1, reason)
+            self.level, self._reason = level, reason
+            logger.warning("level %d of %d: %s", level, LEVELS - 1, reason)

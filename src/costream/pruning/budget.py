@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp
 
-from costream.pruning.base import PRUNERS, PatchGrid, PrunerSettings
+from costream.pruning.base import PRUNERS, PatchGrid, Pruner, PrunerSettings
 from costream.pruning.last_kept import LastKept
 from costream.pruning.threshold import Outcome
 
@@ -55,3 +55,7 @@ class BudgetLastKept(LastKept):
 
     def __init__(self, grid: PatchGrid, settings: PrunerSettings) -> None:
         super().__init__(grid, settings, controller=ShareController(settings.keep))
+
+    def steer(self, threshold: float, anchors: float) -> None:
+        """Refuses: its share sets the threshold; see :meth:`Pruner.steer`."""
+        Pruner.steer(self, threshold, anchors)

@@ -55,9 +55,7 @@ class OnDemand:
     can't be followed (another codec, more than 8 bits, packets without times) is decoded whole.
     """
 
-    def __init__(
-        self, decoder: Decoder, wish: DecodeWish, after: OnDemand | None = None
-    ) -> None:
+    def __init__(self, decoder: Decoder, wish: DecodeWish, after: OnDemand | None = None) -> None:
         """Takes over a decoder, of any stream, that nothing was read from.
 
         Args:

@@ -40,6 +40,7 @@ def test_cameras_are_measured(metrics: dict[str, Metric]) -> None:
     assert value(metrics, "costream_camera_skipped", **camera) == 2
     assert value(metrics, "costream_camera_reconnects", **camera) == 1
     assert value(metrics, "costream_camera_queued", **camera) == 1
+    assert value(metrics, "costream_camera_moves", **camera) == 1
     assert value(metrics, "costream_camera_score", **camera, question="person") <= 1
     assert value(metrics, "costream_camera_state", camera="camera-2", state="lost") == 1
     assert value(metrics, "costream_camera_state", camera="camera-2", state="watching") == 0
