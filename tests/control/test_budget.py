@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from costream.control import USUAL, BudgetController
 from costream.control.budget import LADDER
-import itertools
 
 SETTLING = 5
 COSTS = [0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0]

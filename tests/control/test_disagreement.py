@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +11,6 @@ import pytest
 
 from costream.audit import AuditChoice, Cause, Importance
 from costream.control import PRUNING, USUAL, DisagreementController, Move, OperatingPoint
-import itertools
 
 SETTLING = 8
 TARGET = 0.05
