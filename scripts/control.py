@@ -1,6 +1,6 @@
 """What controllers make of a stream on which the default is wrong, and of one on which it is not.
 
-    python scripts/control.py [--streams wrong,quiet] [--minutes 20] [--audit 0.2] [--target 0.05]
+    python scripts/control.py [--streams wrong,quiet] [--minutes 30] [--audit 1] [--target 0.01]
                               [--out out/control]
 
 Streams of the synthetic world are rendered and encoded, and watched three times: as by default,
@@ -8,8 +8,8 @@ under a bound of disagreement, and recomputed in full. Of each it is told how of
 from those of full recomputation before and after the first move, when that came, and what windows
 cost at the beginning and in the end.
 
-``wrong``: dim light that drifts, a coarse quantiser, and people far away who hardly stand out.
-``quiet``: an even picture in which nothing happens.
+``wrong``: a hall in dim light that drifts, in which people hardly stand out, by a coarse quantiser.
+``quiet``: a corridor in even light in which nobody passes.
 """
 
 from __future__ import annotations
@@ -19,28 +19,36 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from costream.engine.audit_ring import audit_ring
 from costream.engine.engine import Engine
 from costream.engine.result import Result
-from costream.lab.synth import EncoderSettings, encode
+from costream.lab.synth import EncoderSettings, EventKind, encode
 from costream.lab.synth.light import LightChange
 from costream.lab.synth.world import WorldCamera
 from costream.video import DeferredSource, Stream
+from costream.video.stream import Decoding
 
 FPS = 12.5
-ASKS = ("Is someone stealing?", "Is someone loitering?", "Has someone fallen?", "Is there smoke?")
+ASKS = (
+    "Has an object been stolen?",
+    "Does a person keep wandering back and forth?",
+    "Has a person fallen to the floor?",
+    "Are people hitting each other?",
+)
+KINDS: tuple[EventKind, ...] = ("fall", "loitering", "stealing", "fighting")
 
 
 def main() -> None:
     """Renders, watches and compares."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--streams", default="wrong,quiet")
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--audit", type=float, default=0.2)
-    parser.add_argument("--target", type=float, default=0.05)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--audit", type=float, default=1.0)
+    parser.add_argument("--target", type=float, default=0.01)
     parser.add_argument("--out", type=Path, default=Path("out/control"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -57,21 +65,21 @@ def render(name: str, seconds: float, path: Path) -> None:
     """Renders and encodes a stream."""
     if name == "wrong":
         chapters = round(seconds / 30)
-        light = [LightChange(0.0, 0.0, 0.45)]
+        light = [LightChange(0.0, 0.0, 0.6)]
         for turn in range(int(seconds / 60)):
             light.append(LightChange(60.0 * turn, 25.0, 0.8))
             light.append(LightChange(60.0 * turn + 30, 25.0, 1.25))
         camera = WorldCamera(
-            5,
+            25,
             scene="hall",
-            event=tuple([None, "stealing", "fall", "loitering"][n % 4] for n in range(chapters)),
+            event=tuple(KINDS[n % len(KINDS)] for n in range(chapters)),
             seconds=seconds,
             fps=FPS,
             noise=0.5,
             shake=0.0,
             lights=light,
         )
-        settings = EncoderSettings(crf=38.0, gop=250)
+        settings = EncoderSettings(crf=30.0, gop=250)
     else:
         camera = WorldCamera(
             3, scene="corridor", seconds=seconds, fps=FPS, shake=0.0, lights=(), passers=False
@@ -81,10 +89,10 @@ def render(name: str, seconds: float, path: Path) -> None:
     encode(pictures, path, fps=FPS, settings=settings)
 
 
-def watch(clip: Path, **settings: object) -> list[Result]:
+def watch(clip: Path, **settings: Any) -> list[Result]:
     """Returns what the embedded model says of a clip under some settings."""
     engine = Engine.from_pretrained(device="cpu", **settings)
-    decode = "all" if settings.get("refresh") == "full" else "auto"
+    decode: Decoding = "all" if settings.get("refresh") == "full" else "auto"
     source = DeferredSource(
         partial(Stream, clip, motion=False, decode=decode),
         patience=0,

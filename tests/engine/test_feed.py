@@ -7,14 +7,17 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from costream.engine.bell import Bell
 from costream.engine.engine import Engine
+from costream.engine.feed import ThreadedFeed
+from costream.engine.ingest import ReadingCost, Reports, WindowInput
 from costream.engine.result import Result
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
@@ -149,3 +152,68 @@ def test_a_file_that_is_cut_off_is_told_of_among_several_too(
     with caplog.at_level(logging.WARNING), closing(engine.ingest(source)) as stream:
         assert list(engine.watch([stream], ASKS))
     assert [record.getMessage() for record in caplog.records] == [cut, cut]
+
+
+class Stretched:
+    """A stream of prepared windows whose window moves on by several strides."""
+
+    def __init__(self, model: ModelAdapter, items: Sequence[int | str], stretch: int) -> None:
+        samples = samples_of(noise_pictures(1) * 4)
+        engine = engine_of(model)
+        self.watch = engine.open(FakeStream(samples), ASKS)
+        (window, _), *_ = engine.windows(FakeStream(samples))
+        self._frame = self.watch.ingest.prepare(window).frames[0]
+        self.told: list[int | str] = []
+        reports = Reports(on_gap=lambda gap: self.told.append(gap.cause))
+
+        def read(noted: Reports) -> Iterator[WindowInput]:
+            for item in items:
+                if isinstance(item, str):
+                    noted.tell(Gap("skipped", 0.0, 1.0, item))
+                else:
+                    yield self.window(item)
+
+        self.feed = ThreadedFeed(self.watch, read, reports, Bell())
+        self.feed.stretch = stretch
+
+    def window(self, index: int) -> WindowInput:
+        ticks = (4 * index, 4 * index + 3)
+        frame = replace(self._frame, ticks=ticks)
+        return WindowInput(index, 4 * index, 4 * index + 8, (frame,), 0.0, ReadingCost(1.0), 0.5)
+
+    def run(self) -> list[list[int]]:
+        """Returns the windows that are due: each with the indices of the frames new in it."""
+        found = []
+        while not self.feed.ended:
+            window = self.feed.peek()
+            if window is None:
+                time.sleep(0.001)
+                continue
+            found.append([window.index, *(frame.ticks[0] // 4 for frame in window.frames)])
+            self.told.append(window.index)
+            self.feed.pop()
+        return found
+
+
+@pytest.mark.parametrize(
+    ("items", "stretch", "due", "told"),
+    [
+        ([0, 1, 2, 3, 4], 1, [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4]], [0, 1, 2, 3, 4]),
+        ([0, 1, 2, 3, 4], 2, [[0, 0], [2, 1, 2], [4, 3, 4]], [0, 2, 4]),
+        # What is left at the end is answered.
+        ([0, 1, 2, 3], 4, [[0, 0], [3, 1, 2, 3]], [0, 3]),
+        # No window reaches over a gap, told or not.
+        ([0, 1, "gap", 5, 6], 2, [[0, 0], [1, 1], [6, 5, 6]], [0, 1, "gap", 6]),
+        ([0, 1, 5, 6], 2, [[0, 0], [1, 1], [6, 5, 6]], [0, 1, 6]),
+    ],
+)
+def test_a_window_that_moves_on_by_several_strides_holds_all_that_is_new(
+    model: ModelAdapter,
+    items: list[int | str],
+    stretch: int,
+    due: list[list[int]],
+    told: list[int | str],
+) -> None:
+    stretched = Stretched(model, items, stretch)
+    assert stretched.run() == due
+    assert stretched.told == told

@@ -150,6 +150,7 @@ class ThreadedFeed(Feed):
         self._room = threading.Semaphore(1)
         self._error: Exception | None = None
         self._left_out: WindowInput | None = None
+        self._reads_on = False  # the thread was let go on when the window that waits was left out
         self._done = self._closed = False
         threading.Thread(target=self._read, name="costream-ingest", daemon=True).start()
 
@@ -160,14 +161,27 @@ class ThreadedFeed(Feed):
     def peek(self) -> WindowInput | None:
         while self._waiting is None and self._items:
             item = self._items.popleft()
-            if isinstance(item, WindowInput):
+            if self._is_behind_gap(item):
+                # A window doesn't reach over a gap for what was left out before it.
+                self._items.appendleft(item)
+                self._take_left_out()
+            elif isinstance(item, WindowInput):
                 self._waiting = self._stretched(item)
             else:
                 self._reports.tell(item)
+        if self._waiting is None and self._done and self._left_out is not None and not self._items:
+            self._take_left_out()
         if self._waiting is None and self._error is not None and not self._items:
             error, self._error = self._error, None
             raise error
         return self._waiting
+
+    def _is_behind_gap(self, item: WindowInput | FrameRecord | Gap | WindowOutline) -> bool:
+        """Whether a gap lies between the window that was left out, if there is one, and an item."""
+        if self._left_out is None:
+            return False
+        later = isinstance(item, WindowInput) and item.index > self._left_out.index + 1
+        return later or isinstance(item, Gap)
 
     def _stretched(self, window: WindowInput) -> WindowInput | None:
         """Returns a window with what was left out before it; None where it is left out itself."""
@@ -176,16 +190,21 @@ class ThreadedFeed(Feed):
             self._left_out = joined
             self._room.release()
             return None
-        self._left_out = None
+        self._left_out, self._reads_on = None, False
         return joined
+
+    def _take_left_out(self) -> None:
+        self._waiting, self._left_out, self._reads_on = self._left_out, None, True
 
     def pop(self) -> None:
         self._waiting = None
-        self._room.release()
+        if not self._reads_on:
+            self._room.release()
 
     @property
     def ended(self) -> bool:
-        return self._done and not (self._waiting or self._items or self._error)
+        left = (self._waiting, self._items, self._error, self._left_out)
+        return self._done and not any(left)
 
     def close(self) -> None:
         self._closed = True

@@ -194,10 +194,9 @@ class WindowInput:
 
     def joined(self, later: WindowInput) -> WindowInput:
         """Returns a later window that holds what is new in this one as well."""
-        frames = (*self.frames, *later.frames)
         return replace(
             later,
-            frames=tuple(frame for frame in frames if frame.ticks[0] >= later.start),
+            frames=(*self.frames, *later.frames),
             reading=self.reading + later.reading,
             prune_seconds=self.prune_seconds + later.prune_seconds,
         )
