@@ -184,6 +184,24 @@ def test_recomputing_an_anchor_leaves_those_that_refer_to_it_the_old_row(
         assert torch.equal(_rows(before, patch.tick), _rows(after, patch.tick))
 
 
+def test_recomputing_what_is_stale_takes_those_with_it_that_refer_to_it(
+    model: ModelAdapter,
+) -> None:
+    watch, windows = watch_of(
+        model, shares=(1.0, 0.0, 0.0), refresh="stale", refresh_share=1.0, pictures=CHANGING
+    )
+    before, _ = run(watch, windows[0])
+    after, _ = run(watch, windows[1])
+    shared = [patch.tick for patch in after.state.patches if patch.tick in _ticks(before)]
+    assert len(shared) > 1
+    old = torch.cat([_rows(before, tick) for tick in shared])
+    new = torch.cat([_rows(after, tick) for tick in shared])
+    assert not set(old.tolist()) & set(new.tolist())
+    # Each row is recomputed once, however many tokens refer to it.
+    assert len(new.unique()) == len(old.unique()) < len(old)
+    check_integrity([watch])
+
+
 def _ticks(plan) -> set[int]:
     return {patch.tick for patch in plan.state.patches}
 

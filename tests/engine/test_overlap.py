@@ -63,7 +63,7 @@ def select(
 
 def planned(watch: Watch, window: Window, mask: torch.Tensor) -> Plan:
     """A window in which the tokens of a mask are refreshed."""
-    watch._refresh = type("Chosen", (), {"rebase": False, "looks": False})()
+    watch._refresh = type("Chosen", (), {"rebase": False, "looks": False, "lead": False})()
     watch._refresh.select = lambda overlap, looked: mask
     return run(watch, window)[0]
 
@@ -175,5 +175,18 @@ def test_random_draws_depend_on_seed_and_window(model: ModelAdapter, seed: int) 
 
 @pytest.mark.parametrize("name", list(REFRESH))
 def test_an_overlap_without_tokens_is_no_case_of_its_own(model: ModelAdapter, name: str) -> None:
-    overlap = Overlap((), PageTable(5, np.empty(0, np.int64), np.empty(0, np.int64)), 0)
+    nothing = np.empty(0, np.int64)
+    overlap = Overlap((), PageTable(5, nothing, nothing), 0, nothing)
     assert not select(name, overlap, looked=torch.empty(0)).any()
+
+
+def test_what_is_stale_is_what_saw_most_of_what_has_left(model: ModelAdapter) -> None:
+    watch, window, overlap = slid(model)
+    # A window holds 10 ticks and moves on by 2: what the first one held saw 4 that have gone.
+    assert overlap.staleness().max() == pytest.approx(4 / 10)
+    assert select("stale", overlap, 1.0).all()
+    some = select("stale", overlap, 0.1)
+    assert int(some.sum()) == round(0.1 * overlap.tokens)
+    assert overlap.staleness()[some].min() >= overlap.staleness()[~some].max()
+    planned(watch, window, torch.ones(overlap.tokens, dtype=torch.bool))
+    assert not overlap_of(watch, window).staleness().any()

@@ -40,6 +40,7 @@ class Draft:
         exact: whether groups that are carried over are computed as well.
         slots: names the slots of features of rows of the window before, where the pool doesn't
             know them any more: int64 [rows] to int64 [rows].
+        start: the window's first tick.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Draft:
         rebase: bool,
         exact: bool,
         slots: Slots | None = None,
+        start: int = 0,
     ) -> None:
         self._stream = stream
         self._pool = pool
@@ -60,6 +62,7 @@ class Draft:
         self._rebase = rebase
         self._exact = exact
         self._slots_before = slots or pool.slots
+        self._start = start
         self.taken: list[Ints] = []
         self._pieces: list[Piece] = []
         self._encode: list[Ints] = []
@@ -89,9 +92,14 @@ class Draft:
                 features[patch.shown.numpy()] = self._slots_before(visual)
             self._place(patch, features)
 
-    def refresh(self, chosen: Tensor) -> None:
-        """Recomputes tokens of the overlap where they are: bool [tokens of the overlap]."""
-        mask = chosen.cpu().numpy()
+    def refresh(self, chosen: Tensor, *, lead: bool) -> None:
+        """Recomputes tokens of the overlap where they are.
+
+        Args:
+            chosen: bool [tokens of the overlap].
+            lead: those behind them that referred to the same row refer to the new one.
+        """
+        mask, before = chosen.cpu().numpy(), self._table
         shown = [patch for patch in self._patches if patch.segment is not None]
         for patch in shown:
             begin = patch.slot - self._table.first
@@ -102,6 +110,8 @@ class Draft:
                     patch.slot, *self._compute(patch, part, rows, distances, self._pool.slots(rows))
                 )
         if shown and mask.any():
+            if lead:
+                self._table = self._table.following(before, mask)
             self._follow(shown[-1])
 
     def arrive(self, frame: FrameInput) -> None:
@@ -287,6 +297,7 @@ class Draft:
 
     def _take(self, rows: int) -> Ints:
         taken = self._pool.allocate(rows)
+        self._pool.contexts[taken] = self._start
         self.taken.append(taken)
         return taken
 

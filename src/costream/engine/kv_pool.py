@@ -34,11 +34,13 @@ class HostRows:
         keys_values: of each row, or None where only features were saved.
         features: [features, 1 + levels, hidden].
         places: int64 [rows], which of the features are a row's; ``NO_SLOT`` where it has none.
+        contexts: see :attr:`KVPool.contexts`; none where only features were saved.
     """
 
     keys_values: StoredRows | None
     features: Tensor
     places: Rows
+    contexts: Rows
 
     def __len__(self) -> int:
         return len(self.places)
@@ -61,6 +63,10 @@ class KVPool:
         limit: most rows that it may grow to; None for as many as there is memory for.
         packed: store keys and values in 8 bits.
 
+    Attributes:
+        contexts: int64 [rows], the first tick that the window held when a row was computed, as
+            whoever took it noted.
+
     Raises:
         PoolExhaustedError: the device has no memory for it.
     """
@@ -80,6 +86,7 @@ class KVPool:
         self._pages = FeaturePages(self.row, self.allocate, self.release)
         self._counts = np.zeros(0, np.int64)
         self._slots = np.zeros(0, np.int64)
+        self.contexts = np.zeros(0, np.int64)
         self._free: list[int] = []
         at_once = rows if shape.device.type == "cpu" else limit or rows
         self._grow(at_once if limit is None else min(at_once, limit))
@@ -215,11 +222,15 @@ class KVPool:
 
     def save(self, rows: Rows) -> HostRows:
         """Copies rows and their features to host memory."""
-        return HostRows(self._memory.save(self._placed(rows)), *self._saved(self._slots[rows]))
+        keys_values, features = (
+            self._memory.save(self._placed(rows)),
+            self._saved(self._slots[rows]),
+        )
+        return HostRows(keys_values, *features, self.contexts[rows])
 
     def save_features(self, slots: Rows) -> HostRows:
         """Copies features alone to host memory, those of rows that had these slots."""
-        return HostRows(None, *self._saved(slots))
+        return HostRows(None, *self._saved(slots), np.zeros(0, np.int64))
 
     def restore(self, saved: HostRows) -> Rows:
         """Takes rows and copies what was saved back into them.
@@ -240,6 +251,7 @@ class KVPool:
             raise
         known = saved.places != NO_SLOT
         self.bind(rows[known], slots[known])
+        self.contexts[rows] = saved.contexts
         self._memory.restore(self._placed(rows), saved.keys_values)
         return rows
 
@@ -321,4 +333,5 @@ class KVPool:
         self._memory.grow(rows)
         self._counts = np.concatenate([self._counts, np.zeros(rows - before, np.int64)])
         self._slots = np.concatenate([self._slots, np.full(rows - before, NO_SLOT)])
+        self.contexts = np.concatenate([self.contexts, np.zeros(rows - before, np.int64)])
         self._free = [*range(rows - 1, before - 1, -1), *self._free]

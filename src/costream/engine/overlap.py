@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from costream.engine.cached_patch import CachedPatch
-from costream.engine.page_table import PageTable
+from costream.engine.page_table import Ints, PageTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,16 @@ class Overlap:
         patches: in order.
         table: the rows of their tokens.
         start: the window's first tick.
+        contexts: int64 [tokens], the first tick that the window held when each token's row was
+            computed; None where they are not in the pool.
+        span: ticks of a window.
     """
 
     patches: tuple[CachedPatch, ...]
     table: PageTable
     start: int
+    contexts: Ints | None = None
+    span: int = 1
 
     @property
     def tokens(self) -> int:
@@ -57,6 +62,20 @@ class Overlap:
         segments = [patch.segment for patch in self.patches if patch.segment is not None]
         masks = [_first(segment.visual, share) for segment in segments]
         return torch.cat([torch.empty(0, dtype=torch.bool), *masks])
+
+    def staleness(self) -> Tensor:
+        """Returns how much would be put right by recomputing each token: float64 [tokens].
+
+        It is the share of a window by which the window has moved on since the token's row was
+        computed, at most 1, times how many tokens refer to that row: they follow. Where several
+        do, it is the first one's, and 0 the others'.
+        """
+        assert self.contexts is not None
+        gone = np.clip((self.start - self.contexts) / self.span, 0.0, 1.0)
+        _, first, counts = np.unique(self.table.rows, return_index=True, return_counts=True)
+        stale = np.zeros(self.tokens)
+        stale[first] = gone[first] * counts
+        return torch.from_numpy(stale)
 
     def draws(self, seed: int) -> Tensor:
         """Returns random numbers that depend on the seed and the window alone: [tokens]."""

@@ -63,3 +63,24 @@ class PageTable:
         new.rows[begin : begin + len(rows)] = rows
         new.distances[begin : begin + len(rows)] = distances
         return new
+
+    def following(self, before: PageTable, chosen: npt.NDArray[np.bool_]) -> PageTable:
+        """Returns the table with others following the tokens that were recomputed in place.
+
+        Whatever stands behind a recomputed token and referred to the same row refers to the new one
+        from now on, from where that token stands.
+
+        Args:
+            before: the table before they were.
+            chosen: bool [slots], the recomputed ones.
+        """
+        order = np.lexsort((np.arange(len(chosen)), before.rows))
+        places = np.where(chosen[order], np.arange(len(order)), -1)
+        last = np.maximum.accumulate(places)
+        by_row = before.rows[order]
+        follows = (last >= 0) & (by_row[last] == by_row) & ~chosen[order]
+        leaders, followers = order[last[follows]], order[follows]
+        rows, distances = self.rows.copy(), self.distances.copy()
+        rows[followers] = rows[leaders]
+        distances[followers] = before.distances[followers] - before.distances[leaders]
+        return PageTable(self.first, rows, distances)

@@ -43,6 +43,9 @@ class RefreshPolicy(ABC):
     looks: ClassVar[bool] = False
     """True where the choice needs fresh keys: what is run for them before a window is planned."""
 
+    lead: ClassVar[bool] = False
+    """True where tokens behind a recomputed one that referred to its row refer to the new row."""
+
     def __init__(self, settings: RefreshSettings) -> None:
         self.settings = settings
 
@@ -125,6 +128,22 @@ class VLCacheRefresh(RefreshPolicy):
 
     def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
         return overlap.leading(self.settings.share)
+
+
+@REFRESH.register("stale")
+class StaleRefresh(RefreshPolicy):
+    """The tokens whose rows saw most of what has left the window, and which most others refer to.
+
+    Where pruned groups are carried over, one row stands for a group in many frames. Recomputing it
+    at the first of them puts all of them right for the price of one token. See
+    :meth:`~costream.engine.overlap.Overlap.staleness`.
+    """
+
+    lead = True
+
+    def select(self, overlap: Overlap, deviations: Tensor | None) -> Tensor:
+        stale = overlap.staleness()
+        return overlap.highest(stale, self.settings.share) & (stale > 0)
 
 
 @REFRESH.register("random")

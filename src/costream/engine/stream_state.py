@@ -94,7 +94,13 @@ class StreamState:
         return Survey(tuple(pieces), keys)
 
     def plan(
-        self, window: WindowInput, questions: Questions, select: Select, *, exact: bool = False
+        self,
+        window: WindowInput,
+        questions: Questions,
+        select: Select,
+        *,
+        exact: bool = False,
+        lead: bool = False,
     ) -> Plan:
         """Plans a window. The state stays what it is until the plan is committed.
 
@@ -106,6 +112,7 @@ class StreamState:
             questions: what is asked.
             select: names what is recomputed of the overlap.
             exact: begin positions again and compute every token.
+            lead: see :attr:`~costream.engine.refresh.RefreshPolicy.lead`.
 
         Raises:
             PoolExhaustedError: the pool has too few rows; none is taken then.
@@ -113,12 +120,12 @@ class StreamState:
         self.free_retired()
         rebase = exact or self.rebases(window)
         try:
-            return self._plan(window, questions, select, rebase=rebase, exact=exact)
+            return self._plan(window, questions, select, rebase=rebase, exact=exact, lead=lead)
         except PoolExhaustedError:
             if not rebase or not self.resident or self._kept is not None:
                 raise
         self.drop()
-        return self._plan(window, questions, select, rebase=rebase, exact=exact)
+        return self._plan(window, questions, select, rebase=rebase, exact=exact, lead=lead)
 
     @property
     def saved(self) -> HostRows | None:
@@ -277,6 +284,7 @@ class StreamState:
         *,
         rebase: bool,
         exact: bool,
+        lead: bool,
     ) -> Plan:
         self.swap_in(keys=not rebase)
         overlap, kept = self._since(window.start), self._kept
@@ -288,13 +296,14 @@ class StreamState:
             rebase=rebase,
             exact=exact,
             slots=None if kept is None else lambda rows: kept[rows],
+            start=window.start,
         )
         try:
             if rebase:
                 ticks = [patch.tick for patch in overlap.patches]
                 draft.begin_again([*ticks, *(f.ticks[0] for f in window.frames), window.start][0])
             else:
-                draft.refresh(select(overlap))
+                draft.refresh(select(overlap), lead=lead)
             for frame in window.frames:
                 draft.arrive(frame)
             return draft.finish(window, questions)
@@ -317,4 +326,6 @@ class StreamState:
         before = self.window
         patches = tuple(patch for patch in before.patches if patch.tick >= start)
         first = patches[0].slot if patches else before.table.end
-        return Overlap(patches, before.table.since(first), start)
+        table = before.table.since(first)
+        contexts = self._pool.contexts[table.rows] if self.cached else None
+        return Overlap(patches, table, start, contexts, self.stream.schedule.recent)

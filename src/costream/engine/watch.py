@@ -162,7 +162,13 @@ class Watch:
 
         if self.recompute_every is not None and self._since_rebase + 1 >= self.recompute_every:
             self.state.rebase_next = True
-        plan = self.state.plan(window, self.questions, select, exact=self._refresh.rebase)
+        plan = self.state.plan(
+            window,
+            self.questions,
+            select,
+            exact=self._refresh.rebase,
+            lead=self._refresh.lead,
+        )
         self._plan_seconds = perf_counter() - begun
         return plan
 

@@ -41,6 +41,7 @@ class Knob:
         return replace(policy, name=name, changes=changes, fit=None)
 
 
+_REFRESHED = Knob("refresh_share", (0.02, 0.05, 0.5), {})
 _HELD = Knob("keep", (0.02, 0.05, 0.1, 0.2), {"pruner": HELD_TO})
 
 KNOBS: Mapping[str, Knob] = {
@@ -53,6 +54,10 @@ KNOBS: Mapping[str, Knob] = {
     "evs": Knob("keep", (0.1, 0.2, 0.5), {}),
     "cacheblend": Knob("refresh_share", (0.05, 0.5), {}),
     "vlcache": Knob("refresh_share", (0.05, 0.5), {}),
+    "stale": _REFRESHED,
+    "held-cacheblend": _REFRESHED,
+    "held-vlcache": _REFRESHED,
+    "held-random": _REFRESHED,
 }
 """By policy; those that are not named have one budget."""
 

@@ -106,6 +106,10 @@ _ALL = (
     Policy(DEFAULT, _settings(DEFAULT_PRUNER, DEFAULT_REFRESH)),
     Policy("anchors", _settings(DEFAULT_PRUNER, "anchors")),
     Policy("prefix", _settings(DEFAULT_PRUNER, "prefix")),
+    Policy("stale", _settings(DEFAULT_PRUNER, "stale")),
+    Policy("held-cacheblend", _settings(DEFAULT_PRUNER, "cacheblend")),
+    Policy("held-vlcache", _settings(DEFAULT_PRUNER, "vlcache")),
+    Policy("held-random", _settings(DEFAULT_PRUNER, "random")),
     # Direct reuse, whatever the default's refresh is: today the same.
     Policy("none", _settings(DEFAULT_PRUNER, "none")),
     Policy("random", _settings("random", DEFAULT_REFRESH), _keep_beside_held_anchors),
