@@ -140,6 +140,8 @@ class AuditFeed(Feed):
         on_checked: told of every window that was checked.
     """
 
+    makes_room = False
+
     def __init__(
         self,
         feed: Feed,
@@ -200,12 +202,18 @@ class AuditFeed(Feed):
     def pop(self) -> None:
         self._let_go()
 
-    def record(self, result: Result) -> None:
-        """Takes what came of the window that was run."""
+    def take(self, result: Result) -> bool:
+        """Takes what came of the window that was run, of which nobody else is told."""
         case = self._cases[0]
         self._spent += result.flops.spent
         case.answers[case.run] = _judged(result)
         self._go_on(case)
+        return False
+
+    def outlives(self, error: Exception) -> bool:
+        """Goes on without a window that can't be run: it counts as missed."""
+        self.fail()
+        return True
 
     def fail(self) -> None:
         """Goes on without what the window was to be run for: it can't be had, or has no room."""

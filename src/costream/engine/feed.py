@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from costream.engine.bell import Bell
 from costream.engine.ingest import Reports, WindowInput, WindowOutline
+from costream.engine.result import Result
 from costream.engine.watch import Watch
 from costream.video import FrameRecord, Gap
 
@@ -35,6 +36,9 @@ class Feed(ABC):
         stretch: strides by which its window moves on. What is new in positions that are left out
             is in the next one.
     """
+
+    makes_room: ClassVar[bool] = True
+    """Whether others are moved out of the pool where a window of it has no room."""
 
     def __init__(self, watch: Watch, windows: Iterator[WindowInput]) -> None:
         self.watch = watch
@@ -61,6 +65,14 @@ class Feed(ABC):
     @abstractmethod
     def pop(self) -> None:
         """Takes the window that waits away."""
+
+    def take(self, result: Result) -> bool:
+        """Takes what came of the window that was run; returns whether it is told to others."""
+        return True
+
+    def outlives(self, error: Exception) -> bool:
+        """Goes on without a window that can't be run, if it can; returns whether it does."""
+        return False
 
     @property
     @abstractmethod

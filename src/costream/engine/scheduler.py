@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from costream.engine.auditor import AuditFeed
 from costream.engine.batch import Batch
 from costream.engine.feed import Feed
 from costream.engine.ingest import WindowInput
@@ -73,9 +72,7 @@ class Scheduler:
             feed, plan = self._taken.pop(0)
             result = feed.watch.commit(plan, output)
             feed.pop()
-            if isinstance(feed, AuditFeed):
-                feed.record(result)
-            else:
+            if feed.take(result):
                 yield feed, result
 
     def close(self) -> None:
@@ -119,9 +116,7 @@ class Scheduler:
                 looked, features = feed.watch.look(window)
                 plan = self._planned(feed, looked)
             except Exception as error:  # this stream's alone
-                if isinstance(feed, AuditFeed):
-                    feed.fail()
-                else:
+                if not feed.outlives(error):
                     self.remove(feed, error)
                 continue
             if plan is None:
@@ -143,8 +138,7 @@ class Scheduler:
             try:
                 return feed.watch.plan(window)
             except PoolExhaustedError as error:
-                # What nobody waits for takes no room from others.
-                if not isinstance(feed, AuditFeed) and self._make_room(feed):
+                if feed.makes_room and self._make_room(feed):
                     continue
                 if self._taken:
                     return None
@@ -171,7 +165,7 @@ class Scheduler:
         return True
 
 
-def _waiting(audit: AuditFeed) -> Iterator[tuple[WindowInput, Feed]]:
+def _waiting(audit: Feed) -> Iterator[tuple[WindowInput, Feed]]:
     """Yields the window that is to be checked next, if it is there."""
     window = audit.peek()
     if window is not None:
