@@ -35,6 +35,7 @@ class Feed(ABC):
         steering: moves the stream between operating points, where its pruner can be set.
         stretch: strides by which its window moves on. What is new in positions that are left out
             is in the next one.
+        offset: which of so many positions are left out: streams take turns.
     """
 
     makes_room: ClassVar[bool] = True
@@ -44,7 +45,7 @@ class Feed(ABC):
         self.watch = watch
         self.audit: AuditFeed | None = None
         self.steering: Steering | None = None
-        self.stretch = 1
+        self.stretch, self.offset = 1, 0
         self._windows = windows
         self._waiting: WindowInput | None = None
         self._begun = self._read_at = monotonic()
@@ -198,7 +199,7 @@ class ThreadedFeed(Feed):
     def _stretched(self, window: WindowInput) -> WindowInput | None:
         """Returns a window with what was left out before it; None where it is left out itself."""
         joined = window if self._left_out is None else self._left_out.joined(window)
-        if window.index % self.stretch:
+        if (window.index + self.offset) % self.stretch:
             self._left_out = joined
             self._room.release()
             return None

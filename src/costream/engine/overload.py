@@ -25,6 +25,9 @@ FREE = 0.5
 CALM, MAX_CALM = 2, 4
 """Looks in a row that find it so before it is; at most, where a trial failed lately."""
 
+IDLE = 0.15
+"""Share of the time that the engine is at work under which one look is enough."""
+
 FORGET = 20
 """Looks in a row without overload after which failed trials are forgotten."""
 
@@ -39,8 +42,8 @@ class OverloadGuard:
     further: they are pruned harder, then their strides are lengthened, then the sampled rate is
     lowered (:meth:`~costream.control.OperatingPoint.degraded`). Behind the last level frames are
     skipped by who reads them. Once no window was late and the engine had half of the time left in
-    :data:`CALM` looks, they come back by one level; twice as many looks where that had failed. So
-    from the last level it takes :data:`LEVELS` - 1 times 6 to 12 s.
+    :data:`CALM` looks, they come back by one level; twice as many looks where that had failed, one
+    where the engine hardly works at all. So from the last level it takes 12 to 48 s.
 
     Files are left alone: nobody waits for them.
 
@@ -103,7 +106,7 @@ class OverloadGuard:
                 self._returned, self._needed = False, CALM
         elif busy <= FREE and late <= LATE:
             self._calm += 1
-            if self._calm >= self._needed:
+            if self._calm >= self._needed or busy <= IDLE:
                 self._calm, self._returned = 0, True
                 self._go(self.level - 1, f"overload ends: busy {busy:.0%} of the time")
         else:

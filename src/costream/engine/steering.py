@@ -48,6 +48,7 @@ class Steering:
         self.level = self._index = 0
         self._audited = 0
         self._point = USUAL
+        feed.offset = feed.watch.stream.key
         feed.watch.point = str(USUAL)
         feed.watch.observers.append(self._answered)
         if feed.audit is not None:
