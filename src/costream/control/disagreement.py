@@ -75,7 +75,7 @@ class DisagreementController(Controller):
             self._begin()  # All is recomputed already: nothing is left to give up.
             return None
         self._bars[self.point] = min(self._bar(self.point) ** 2, MOST_ASSURANCE)
-        reason = f"{self._differing()}, surely more than {self.target:.3g}; most by {cause}"
+        reason = f"{self._differing()}, lately surely more than {self.target:.3g}; most by {cause}"
         return self._move(index, careful, reason)
 
     def _more_careful(self) -> tuple[OperatingPoint | None, str]:
