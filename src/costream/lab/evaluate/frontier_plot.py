@@ -43,12 +43,15 @@ def plot_frontier(points: Sequence[FrontierPoint], folder: Path) -> Path:
         OSError: the folder can't be written to.
     """
     figure = new_figure(13, 5)
+    from matplotlib.ticker import PercentFormatter  # there, or there would be no figure
+
     for axes, (measure, label) in zip(figure.subplots(1, 3), MEASURES.items(), strict=True):
         _draw_lines(axes, points, measure)
         axes.set(xlabel="FLOPs saved on the video", ylabel=label)
-        axes.xaxis.set_major_formatter("{x:.0%}")
+        # As many decimals as tell ticks apart.
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         if measure != "own_f1":
-            axes.yaxis.set_major_formatter("{x:.0%}")
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
