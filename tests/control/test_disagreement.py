@@ -59,7 +59,7 @@ def test_a_stream_on_which_nothing_is_lost_ends_at_the_floor() -> None:
     course = simulate(lambda point: {}, windows=3000)
     assert course.points[-1] == OperatingPoint(pruning=0)
     assert [move.after.pruning for move in course.moves] == [1, 0]
-    assert "surely less than 0.05" in course.moves[0].reason
+    assert "surely less than 5%" in course.moves[0].reason
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -88,7 +88,7 @@ def test_a_stream_whose_answers_differ_is_treated_with_more_care(
     )
     moves = [move for result in results for move in result.moves]
     assert moves
-    assert "lately surely more than 0.02" in moves[0].reason
+    assert "lately surely more than 2%" in moves[0].reason
     assert moves[0].window < 20
 
 

@@ -246,7 +246,7 @@ class FakeBackend:
             audit=AUDIT if window else None,
             point="threshold x0.75, anchors x0.5 apart" if window else "",
             moves=1 if window else 0,
-            moved_because="0.2 of the answers of 10 checked windows differ" if window else None,
+            moved_because="20% of the answers of 10 checked windows differ" if window else None,
         )
 
     def add_camera(self, id: str, config: CameraConfig) -> WatchedCamera:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costream.control.controller import Controller, Move
+from costream.control.controller import Controller, Move, percent
 from costream.control.point import OperatingPoint
 
 LADDER = (
@@ -53,7 +53,7 @@ class BudgetController(Controller):
         self._windows = 0
 
     def describe(self) -> str:
-        return f"costs at most {self.budget:.3g} of full recomputation"
+        return f"costs at most {percent(self.budget)} of full recomputation"
 
     def window(self, index: int, spent: float, full: float) -> Move | None:
         """Takes a window that was answered: see :meth:`Controller.window`."""
@@ -70,9 +70,9 @@ class BudgetController(Controller):
         self._spans += 1
         self._costs[self._rung] = cost, self._spans
         if cost > self.budget:
-            return self._climb(index, -1, f"costs {cost:.3g} of full recomputation")
+            return self._climb(index, -1, f"costs {percent(cost)} of full recomputation")
         if self._expected(cost) <= MARGIN * self.budget:
-            return self._climb(index, 1, f"costs {cost:.3g} of full recomputation")
+            return self._climb(index, 1, f"costs {percent(cost)} of full recomputation")
         return None
 
     def _expected(self, cost: float) -> float:
@@ -87,4 +87,4 @@ class BudgetController(Controller):
         if not 0 <= rung < len(LADDER):
             return None
         self._rung = rung
-        return self._go(index, LADDER[rung], f"{reason}, of {self.budget:.3g} that it may")
+        return self._go(index, LADDER[rung], f"{reason}, of {percent(self.budget)} that it may")

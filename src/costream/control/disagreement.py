@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from costream.audit import Cause
-from costream.control.controller import Controller, Move
+from costream.control.controller import Controller, Move, percent
 from costream.control.evidence import RateDetector, RateTest
 from costream.control.point import USUAL, OperatingPoint
 
@@ -48,7 +48,7 @@ class DisagreementController(Controller):
         self._begin()
 
     def describe(self) -> str:
-        return f"at most {self.target:.3g} of all answers differ"
+        return f"at most {percent(self.target)} of all answers differ"
 
     def checked(self, index: int, weight: float, flips: Mapping[Cause, float]) -> Move | None:
         """Takes a window that was answered in full as well: see :meth:`Controller.checked`."""
@@ -65,7 +65,7 @@ class DisagreementController(Controller):
             return self._raise(index)
         easier = self._easier()
         if easier is not None and self._assurance.evidence >= self._bar(easier):
-            reason = f"{self._differing()}, surely less than {self.target:.3g}"
+            reason = f"{self._differing()}, surely less than {percent(self.target)}"
             return self._move(index, easier, reason)
         return None
 
@@ -75,7 +75,8 @@ class DisagreementController(Controller):
             self._begin()  # All is recomputed already: nothing is left to give up.
             return None
         self._bars[self.point] = min(self._bar(self.point) ** 2, MOST_ASSURANCE)
-        reason = f"{self._differing()}, lately surely more than {self.target:.3g}; most by {cause}"
+        target = percent(self.target)
+        reason = f"{self._differing()}, lately surely more than {target}; most by {cause}"
         return self._move(index, careful, reason)
 
     def _more_careful(self) -> tuple[OperatingPoint | None, str]:

@@ -109,7 +109,7 @@ def test_one_camera_has_its_facts_and_a_way_back(service: Service, enter: Enter)
         "42 windows, 0.1 to 1.8% of answers differ; 1 could not be checked"
     )
     expect(facts).to_contain_text(
-        "threshold x0.75, anchors x0.5 apart (0.2 of the answers of 10 checked windows differ)"
+        "threshold x0.75, anchors x0.5 apart (20% of the answers of 10 checked windows differ)"
     )
     page.go_back()
     expect(tile(page, "camera-3").get_by_role("link")).to_be_focused()
