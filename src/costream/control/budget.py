@@ -52,9 +52,6 @@ class BudgetController(Controller):
         self._spent = self._full = 0.0
         self._windows = 0
 
-    def describe(self) -> str:
-        return f"costs at most {percent(self.budget)} of full recomputation"
-
     def window(self, index: int, spent: float, full: float) -> Move | None:
         """Takes a window that was answered: see :meth:`Controller.window`."""
         if not self._counts(index):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -44,7 +43,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-class Controller(ABC):
+class Controller:
     """Moves one stream from operating point to operating point.
 
     What it is told of windows whose frames were read at an earlier point says nothing of the
@@ -93,10 +92,6 @@ class Controller(ABC):
         The stream was treated otherwise than at its point for a while.
         """
         self._counts_from = max(self._counts_from, index + 1 + self._settling)
-
-    @abstractmethod
-    def describe(self) -> str:
-        """Says what it aims at."""
 
     def _counts(self, index: int) -> bool:
         return index >= self._counts_from

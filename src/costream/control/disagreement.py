@@ -47,9 +47,6 @@ class DisagreementController(Controller):
         self._bars: dict[OperatingPoint, float] = {}
         self._begin()
 
-    def describe(self) -> str:
-        return f"at most {percent(self.target)} of all answers differ"
-
     def checked(self, index: int, weight: float, flips: Mapping[Cause, float]) -> Move | None:
         """Takes a window that was answered in full as well: see :meth:`Controller.checked`."""
         if not self._counts(index):
