@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 
 from costream.engine.engine import Engine
+from costream.engine.handle import WatchHandle
 from costream.engine.ingest_process import read_apart
 from costream.lab.synth import EncoderSettings, encode
 from costream.lab.synth.world import WorldCamera
@@ -82,7 +83,7 @@ def play(clip: Path, cameras: int, more: int, seconds: float) -> dict[str, objec
     loaded, ended = WARM_UP, WARM_UP + seconds
     with engine.session() as session:
 
-        def add(some: slice) -> list[object]:
+        def add(some: slice) -> list[WatchHandle]:
             return [
                 session.add(s, ASKS, on_gap=lambda gap: skipped.append(gap.frames))
                 for s in streams[some]
@@ -93,7 +94,7 @@ def play(clip: Path, cameras: int, more: int, seconds: float) -> dict[str, objec
             guests = add(slice(cameras, None))
             time.sleep(seconds)
             for guest in guests:
-                guest.cancel()  # type: ignore[attr-defined]
+                guest.cancel()
 
         add(slice(0, cameras))
         threading.Thread(target=come_and_go, daemon=True).start()

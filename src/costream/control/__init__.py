@@ -1,7 +1,7 @@
 """How careful each stream is treated: operating points, and controllers that move between them."""
 
 from costream.control.budget import BudgetController
-from costream.control.controller import Controller, Move
+from costream.control.controller import Move, PointController
 from costream.control.disagreement import DisagreementController
 from costream.control.evidence import RateDetector, RateTest
 from costream.control.point import (
@@ -19,10 +19,10 @@ __all__ = [
     "RECOMPUTING",
     "USUAL",
     "BudgetController",
-    "Controller",
     "DisagreementController",
     "Move",
     "OperatingPoint",
+    "PointController",
     "PruningKnobs",
     "RateDetector",
     "RateTest",

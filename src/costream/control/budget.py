@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costream.control.controller import Controller, Move, percent
+from costream.control.controller import Move, PointController, percent
 from costream.control.point import OperatingPoint
 
 LADDER = (
@@ -30,7 +30,7 @@ MEMORY = 20
 """Spans for which what a rung cost is remembered; after that it may be tried again."""
 
 
-class BudgetController(Controller):
+class BudgetController(PointController):
     """Climbs from rung to rung of :data:`LADDER` as far as a budget reaches.
 
     The mean cost of a span of windows is compared with the budget: above it the stream goes a rung
@@ -40,7 +40,7 @@ class BudgetController(Controller):
 
     Args:
         budget: cost as a share of full recomputation's, above 0.
-        settling: see :class:`~.controller.Controller`; also the windows of a span.
+        settling: see :class:`~.controller.PointController`; also the windows of a span.
     """
 
     def __init__(self, budget: float, settling: int) -> None:
@@ -53,7 +53,7 @@ class BudgetController(Controller):
         self._windows = 0
 
     def window(self, index: int, spent: float, full: float) -> Move | None:
-        """Takes a window that was answered: see :meth:`Controller.window`."""
+        """Takes a window that was answered: see :meth:`PointController.window`."""
         if not self._counts(index):
             return None
         self._spent += spent

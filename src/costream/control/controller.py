@@ -43,7 +43,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-class Controller:
+class PointController:
     """Moves one stream from operating point to operating point.
 
     What it is told of windows whose frames were read at an earlier point says nothing of the
@@ -54,12 +54,10 @@ class Controller:
 
     Attributes:
         point: where the stream is.
-        moves: how often it was moved.
     """
 
     def __init__(self, settling: int) -> None:
         self.point = USUAL
-        self.moves = 0
         self._settling = settling
         self._counts_from = settling
 
@@ -99,6 +97,5 @@ class Controller:
     def _go(self, index: int, point: OperatingPoint, reason: str) -> Move:
         move = Move(index, self.point, point, reason)
         self.point = point
-        self.moves += 1
         self.interrupt(index)
         return move

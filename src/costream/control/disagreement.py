@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from costream.audit import Cause
-from costream.control.controller import Controller, Move, percent
+from costream.control.controller import Move, PointController, percent
 from costream.control.evidence import RateDetector, RateTest
 from costream.control.point import USUAL, OperatingPoint
 
@@ -21,7 +21,7 @@ MOST_ASSURANCE = 1e300
 """The most that is asked for, of a point that was left again and again."""
 
 
-class DisagreementController(Controller):
+class DisagreementController(PointController):
     """Holds the share of answers that differ under a target, by what checks say.
 
     **More care.** Checked windows are observations of the share of answers that differ. Once a
@@ -38,7 +38,7 @@ class DisagreementController(Controller):
 
     Args:
         target: share of answers that may differ, in 0..1, both ends excluded.
-        settling: see :class:`~.controller.Controller`.
+        settling: see :class:`~.controller.PointController`.
     """
 
     def __init__(self, target: float, settling: int) -> None:
@@ -48,7 +48,7 @@ class DisagreementController(Controller):
         self._begin()
 
     def checked(self, index: int, weight: float, flips: Mapping[Cause, float]) -> Move | None:
-        """Takes a window that was answered in full as well: see :meth:`Controller.checked`."""
+        """Takes a window that was answered in full as well: see :meth:`PointController.checked`."""
         if not self._counts(index):
             return None
         loss = sum(flips.values())

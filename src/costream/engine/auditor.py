@@ -36,7 +36,7 @@ from costream.video import DeferredSource, SampleSource
 
 OnChecked = Callable[[int, float, Mapping[Cause, float]], None]
 """Told of a window that was checked: its number, its weight among checked windows, and by cause the
-share of its answers that differ. See :meth:`~costream.control.Controller.checked`."""
+share of its answers that differ. See :meth:`~costream.control.PointController.checked`."""
 
 Recall = Callable[[PastWindow], WindowInput]
 """Returns a window of the past with all that is in it, unpruned; it may take seconds."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from costream.audit import Cause
-from costream.control import USUAL, BudgetController, Controller, DisagreementController, Move
+from costream.control import USUAL, BudgetController, DisagreementController, Move, PointController
 from costream.engine.feed import Feed
 from costream.engine.ingest import ReadingKnobs
 from costream.engine.ingest_process import AHEAD
@@ -39,7 +39,7 @@ class Steering:
     """
 
     def __init__(
-        self, feed: Feed, steer: Steer, controller: Controller | None, *, hold: bool
+        self, feed: Feed, steer: Steer, controller: PointController | None, *, hold: bool
     ) -> None:
         self._feed = feed
         self._steer = steer
@@ -97,7 +97,7 @@ class Steering:
         logger.info("%s: %s", watch.info.source, move)
 
 
-def controller_of(settings: EngineSettings, schedule: Schedule) -> Controller | None:
+def controller_of(settings: EngineSettings, schedule: Schedule) -> PointController | None:
     """Returns a new stream's controller, or None where the settings ask for none."""
     # What is read ahead was read at the point before.
     settling = -(-schedule.recent // schedule.stride) + AHEAD
