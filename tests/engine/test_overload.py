@@ -20,7 +20,6 @@ from costream.settings import EngineSettings
 from costream.video import Gap, Sample
 from tests.fakes import FakeStream, noise_pictures, samples_of
 
-
 SLACK = 3.0
 """Seconds that a busy machine may add to how late an answer is."""
 
