@@ -188,30 +188,18 @@ class Cabac {
     return context == detail::kCabacTables.variables[kLast << 1 | 1];
   }
   // Decodes pairs of a context's more probable symbol, where its state is the last one, and of
-  // terminate() that gives false, as many as need no renormalisation, `limit` at most. Returns how
-  // many. A run of skipped macroblocks is little else.
+  // terminate() that gives false, `limit` at most. Returns how many. A run of skipped macroblocks is
+  // little else.
   int run(const ContextVariable& context, int limit) {
-    constexpr auto& kSteps = detail::kRangeTabLps[kLast];
-    constexpr int kInverse[4] = {65536 / (kSteps[0] + 2) + 1, 65536 / (kSteps[1] + 2) + 1,
-                                 65536 / (kSteps[2] + 2) + 1, 65536 / (kSteps[3] + 2) + 1};
     if (!may_run(context)) return 0;
+    Cabac engine = *this;
     int count = 0;
-    const auto offset = static_cast<int>(value_ >> bits_);
-    const int lowest = offset < 256 ? 256 : offset + 1;
     while (count < limit) {
-      // Within a quarter of codIRange's values each pair takes the same from it.
-      const auto range = static_cast<int>(range_);
-      const int part = range >> 6 & 3;
-      const int step = kSteps[part] + 2;
-      // Divided by the step, exactly so below 512: divisions would be most of a run's time.
-      const int inverse = kInverse[part];
-      const auto steps = [inverse](int length) { return length * inverse >> 16; };
-      const int beginning = steps(range & 63) + 1;
-      const int within = range < lowest ? 0 : steps(range - lowest);
-      const int taken = std::min({beginning, within, limit - count});
-      if (taken == 0) break;
-      range_ -= static_cast<std::uint32_t>(taken * step);
-      count += taken;
+      count += engine.run_plainly(limit - count);
+      *this = engine;
+      if (count == limit || !engine.decode_pair()) break;
+      ++count;
+      *this = engine;
     }
     return count;
   }
@@ -286,6 +274,42 @@ class Cabac {
 
  private:
   static constexpr unsigned kLast = 62;  // the last pStateIdx that context variables reach
+  static constexpr auto& kSteps = detail::kRangeTabLps[kLast];
+
+  // As run(), as many as need no renormalisation.
+  [[gnu::always_inline]] int run_plainly(int limit) {
+    constexpr int kInverse[4] = {65536 / (kSteps[0] + 2) + 1, 65536 / (kSteps[1] + 2) + 1,
+                                 65536 / (kSteps[2] + 2) + 1, 65536 / (kSteps[3] + 2) + 1};
+    int count = 0;
+    const auto offset = static_cast<int>(value_ >> bits_);
+    const int lowest = offset < 256 ? 256 : offset + 1;
+    while (count < limit) {
+      // Within a quarter of codIRange's values each pair takes the same from it.
+      const auto range = static_cast<int>(range_);
+      const int part = range >> 6 & 3;
+      const int step = kSteps[part] + 2;
+      // Divided by the step, exactly so below 512: divisions would be most of a run's time.
+      const int inverse = kInverse[part];
+      const auto steps = [inverse](int length) { return length * inverse >> 16; };
+      const int beginning = steps(range & 63) + 1;
+      const int within = range < lowest ? 0 : steps(range - lowest);
+      const int taken = std::min({beginning, within, limit - count});
+      if (taken == 0) break;
+      range_ -= static_cast<std::uint32_t>(taken * step);
+      count += taken;
+    }
+    return count;
+  }
+  // As run(), one pair; false: it is another one, and what was read is of no use any more.
+  [[gnu::always_inline]] bool decode_pair() {
+    const std::uint32_t mps = range_ - kSteps[range_ >> 6 & 3];
+    if (value_ >= std::uint64_t{mps} << bits_) return false;
+    const std::uint32_t shift = mps >> 8 ^ 1;
+    range_ = mps << shift;
+    bits_ -= static_cast<int>(shift);
+    if (bits_ < 0) refill<6>();
+    return !terminate();
+  }
 
   // The next bypass bins, up to 16, of as many bits in the window.
   std::uint32_t quotient(int count) const {

@@ -117,17 +117,25 @@ class Tracker {
   // the means of 32x32 samples, in which it cancels, are carried on.
   void carry() {
     constexpr int kSide = 8;
-    for (int top = 0; top < rows_; top += kSide) {
-      for (int left = 0; left < columns_; left += kSide) {
-        const int bottom = std::min(top + kSide, rows_), right = std::min(left + kSide, columns_);
-        for (std::vector<float>* plane : {&base_, &delta_}) {
-          float sum = 0;
-          for (int row = top; row < bottom; ++row)
-            for (int column = left; column < right; ++column) sum += (*plane)[index(column, row)];
-          const float mean = sum / static_cast<float>((bottom - top) * (right - left));
-          for (int row = top; row < bottom; ++row)
-            std::fill_n(plane->begin() + static_cast<std::ptrdiff_t>(index(left, row)),
-                        right - left, mean);
+    std::vector<float> sums(static_cast<std::size_t>(columns_));
+    for (std::vector<float>* plane : {&base_, &delta_}) {
+      for (int top = 0; top < rows_; top += kSide) {
+        const int bottom = std::min(top + kSide, rows_);
+        // Columns first: compilers make vectors of this.
+        std::fill(sums.begin(), sums.end(), 0.0f);
+        for (int row = top; row < bottom; ++row) {
+          const float* const line = plane->data() + index(0, row);
+          for (std::size_t column = 0; column < sums.size(); ++column) sums[column] += line[column];
+        }
+        for (int left = 0; left < columns_; left += kSide) {
+          const auto first = sums.begin() + left;
+          const int width = std::min(kSide, columns_ - left);
+          const float sum = std::accumulate(first, first + width, 0.0f);
+          std::fill_n(first, width, sum / static_cast<float>((bottom - top) * width));
+        }
+        for (int row = top; row < bottom; ++row) {
+          const auto to = static_cast<std::ptrdiff_t>(index(0, row));
+          std::copy(sums.begin(), sums.end(), plane->begin() + to);
         }
       }
     }
@@ -328,9 +336,13 @@ class Tracker {
   // Says of cells what is known of their blocks.
   void add_up() {
     std::fill(cells_.begin(), cells_.end(), 0.0f);
-    for (int row = 0; row < rows_; ++row)
+    for (int row = 0; row < rows_; ++row) {
+      float* const cells = cells_.data() + cell(0, row);
+      const float* const base = base_.data() + index(0, row);
+      const float* const delta = delta_.data() + index(0, row);
       for (int column = 0; column < columns_; ++column)
-        cells_[cell(column, row)] += base_[index(column, row)] + delta_[index(column, row)];
+        cells[column / 2] += base[column] + delta[column];
+    }
   }
   // Calls `use` with each of so many indices and the lane of a sum or maximum that it adds to:
   // compilers make vectors of lanes side by side.

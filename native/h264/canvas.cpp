@@ -8,6 +8,7 @@ void Canvas::resize(const Sps& sps) {
   const auto columns = static_cast<std::size_t>(width);
   const auto rows = static_cast<std::size_t>(height);
   macroblocks.assign((columns + 1) * (rows + 1) + 1, Macroblock());
+  is_coded.resize(columns * rows);
   totals.resize(columns * rows);
   mvds.resize(columns);
   intra_modes.resize(columns * rows);
@@ -16,7 +17,7 @@ void Canvas::resize(const Sps& sps) {
 void Canvas::begin(Picture& target) {
   picture = &target;
   first = slice + 1;
-  covered = 0;
+  covered = reached = 0;
   filled = false;
 }
 

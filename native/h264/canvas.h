@@ -39,6 +39,9 @@ struct Canvas {
   std::uint32_t slice = 0;    // number of the last slice
   std::uint32_t first = 0;    // number that the picture's first slice has
   std::uint32_t covered = 0;  // macroblocks of slices that were read
+  std::uint32_t reached = 0;  // the address behind the last one of them
+  // By address: whether the macroblock is not skipped, as the slice at hand has it.
+  std::vector<std::uint8_t> is_coded;
 
   Picture* picture = nullptr;
   // Set: blocks are reported to it, and of the picture's planes only the motion is written.

@@ -31,7 +31,14 @@ class SliceReader {
         direct_(state_),
         partitions_(state_, syntax_, motion_, direct_),
         tracking_(state_),
-        residual_(state_, syntax_, tracking_) {}
+        residual_(state_, syntax_, tracking_) {
+    Macroblock still;
+    still.slice = state_.number;
+    still.flags = Macroblock::kSkip;
+    still.still = true;
+    std::memset(still.reference[1], kUnused, 4);
+    std::fill_n(stills_, 2, still);
+  }
 
   bool read();
 
@@ -40,6 +47,7 @@ class SliceReader {
 
   bool read_macroblocks();
   std::uint32_t run_still(std::uint32_t address);
+  int may_be_skipped(std::uint32_t address, int count) const;
   void skip();
   bool read_macroblock();
   bool read_direct();
@@ -60,12 +68,15 @@ class SliceReader {
   PartitionReader<Syntax> partitions_;
   MacroblockTracking tracking_;
   ResidualReader<Syntax> residual_;
+  Macroblock stills_[2];  // skipped macroblocks of the slice that stand still, to be copied
 };
 
 template <bool kCabac>
 bool SliceReader<kCabac>::read() {
   if (read_macroblocks()) {
-    state_.canvas.covered += state_.address + 1 - state_.slice.header->first;
+    Canvas& canvas = state_.canvas;
+    canvas.covered += state_.address + 1 - state_.slice.header->first;
+    canvas.reached = std::max(canvas.reached, state_.address + 1);
     return true;
   }
   take_back();
@@ -150,36 +161,42 @@ std::uint32_t SliceReader<kCabac>::run_still(std::uint32_t address) {
   const Macroblock& left = first[-1];
   if (left.slice == state_.number && !(left.still && (left.flags & Macroblock::kSkip) != 0))
     return 0;
-  // Renormalisation ends a run after 25 macroblocks at most.
-  constexpr int kLongest = 25;
-  int free = 0;
-  while (free < kLongest && x + free < canvas.width && first[free].slice < canvas.first) {
-    const Macroblock& above = first[free - (canvas.width + 1)];
-    if (above.slice == state_.number && (above.flags & Macroblock::kSkip) == 0) break;
-    ++free;
-  }
-  const int count = syntax_.skip_run(free);
+  const int count = syntax_.skip_run(may_be_skipped(address, canvas.width - x));
   if (count == 0) return 0;
-  Macroblock still;
-  still.slice = state_.number;
-  still.flags = Macroblock::kSkip;
-  still.still = true;
-  std::memset(still.reference[1], kUnused, 4);
-  std::fill_n(first, count, still);
+  int filled = 0;
+  for (; filled + 2 <= count; filled += 2) std::memcpy(first + filled, stills_, sizeof(stills_));
+  if (filled < count) first[filled] = stills_[0];
+  std::memset(&canvas.is_coded[address], 0, static_cast<std::size_t>(count));
   syntax_.no_qp_delta();
   state_.x = x + count - 1;
   state_.y = y;
   state_.address = address + static_cast<std::uint32_t>(count) - 1;
   state_.current = first + count - 1;
-  std::fill_n(picture.left_out_qp.begin() + address, count,
-              static_cast<std::int8_t>(state_.qp));
+  std::memset(&picture.left_out_qp[address], state_.qp, static_cast<std::size_t>(count));
   return static_cast<std::uint32_t>(count);
+}
+
+// How many macroblocks from `address` on, of `count` to the row's end, lie below skipped ones or the
+// slice's border: where those before them are skipped, mb_skip_flag has its first context. None where
+// another slice may have them already.
+template <bool kCabac>
+int SliceReader<kCabac>::may_be_skipped(std::uint32_t address, int count) const {
+  const Canvas& canvas = state_.canvas;
+  if (address < canvas.reached) return 0;
+  const auto above = static_cast<std::ptrdiff_t>(address) - canvas.width;
+  const std::ptrdiff_t begin = std::max<std::ptrdiff_t>(above, state_.slice.header->first);
+  if (begin >= above + count) return count;
+  const std::uint8_t* const from = canvas.is_coded.data();
+  const void* const coded =
+      std::memchr(from + begin, 1, static_cast<std::size_t>(above + count - begin));
+  return coded ? static_cast<int>(static_cast<const std::uint8_t*>(coded) - from - above) : count;
 }
 
 // P_Skip (8.4.1.1) or B_Skip (8.4.1.2).
 template <bool kCabac>
 void SliceReader<kCabac>::skip() {
   syntax_.no_qp_delta();
+  state_.canvas.is_coded[state_.address] = 0;
   const Macroblock& left = *state_.left;
   const Macroblock& above = *state_.above;
   if (state_.b_slice) {
@@ -206,6 +223,7 @@ void SliceReader<kCabac>::skip() {
 template <bool kCabac>
 bool SliceReader<kCabac>::read_macroblock() {
   const int type = syntax_.mb_type();
+  state_.canvas.is_coded[state_.address] = 1;
   claim();
   tracking_.begin();
   switch (state_.slice.header->type) {

@@ -32,7 +32,7 @@ class CabacSyntax {
   }
 
   // Slice data (7.3.4). skip_run() reads skipped macroblocks of P slices, `limit` at most, and
-  // end_of_slice_flag behind each, as far as that takes no renormalisation.
+  // end_of_slice_flag behind each, but for the slice's last one.
   bool may_skip_run() const { return Cabac::may_run(states_[kSkipP]); }
   int skip_run(int limit) { return cabac_.run(states_[kSkipP], limit); }
   void begin_macroblock() { cabac_.fill(); }

@@ -49,6 +49,20 @@ const Motion* SliceDecoder::candidate(int x, int y) const {
   return motion_ + y4 * columns_ + x4;
 }
 
+// Of a skipped coding unit that stands, for a tracker: what is asked of it later on, which is its
+// last column and row, by its neighbours, and the corners of 16x16 blocks, by later pictures. All of
+// it would be most of what a quiet picture writes.
+void SliceDecoder::outline_motion(int x, int y, int size, const Motion& motion) {
+  Motion* row = motion_ + (y >> 2) * columns_ + (x >> 2);
+  const int last = (size >> 2) - 1;
+  for (int i = 0; i < last; ++i, row += columns_) {
+    row[last] = motion;
+    if ((i & 3) == 0)
+      for (int j = 0; j < last; j += 4) row[j] = motion;
+  }
+  for (int j = 0; j <= last; ++j) row[j] = motion;
+}
+
 void SliceDecoder::fill_motion(int x, int y, int width, int height, const Motion& motion) {
   Motion* row = motion_ + (y >> 2) * columns_ + (x >> 2);
   const int width4 = width >> 2, height4 = height >> 2;
@@ -127,7 +141,10 @@ bool SliceDecoder::prediction_unit(const CodingUnit& cu, const PredictionBlock& 
       motion.reference[1] = -1;
       motion.vector[1][0] = motion.vector[1][1] = 0;
     }
-    fill_motion(pb.x, pb.y, pb.width, pb.height, motion);
+    if (skip && tracker_ != nullptr && stands(motion))
+      outline_motion(pb.x, pb.y, pb.width, motion);
+    else
+      fill_motion(pb.x, pb.y, pb.width, pb.height, motion);
     return true;
   }
 

@@ -554,21 +554,34 @@ void SliceDecoder::finish(Frame* frame) {
   frame->rows = (rows_ + 3) / 4;
   frame->motion.resize(static_cast<std::size_t>(frame->columns) *
                        static_cast<std::size_t>(frame->rows));
+  // Most blocks have that of the one before.
   StoredMotion* stored = frame->motion.data();
+  Motion last = kNoMotion;
+  StoredMotion kept = stored_motion(last);
   for (int y = 0; y < rows_; y += 4) {
     for (int x = 0; x < columns_; x += 4, ++stored) {
       const Motion& motion = motion_[y * columns_ + x];
-      for (int list = 0; list < 2; ++list) {
-        const int id = motion.reference[list];
-        stored->predicted[list] = id >= 0;
-        if (id < 0) continue;
-        stored->vector[list][0] = motion.vector[list][0];
-        stored->vector[list][1] = motion.vector[list][1];
-        stored->poc[list] = reference_[id].poc;
-        stored->long_term[list] = reference_[id].long_term;
+      if (std::memcmp(&last, &motion, sizeof motion) != 0) {
+        last = motion;
+        kept = stored_motion(motion);
       }
+      *stored = kept;
     }
   }
+}
+
+StoredMotion SliceDecoder::stored_motion(const Motion& motion) const {
+  StoredMotion stored{};
+  for (int list = 0; list < 2; ++list) {
+    const int id = motion.reference[list];
+    stored.predicted[list] = id >= 0;
+    if (id < 0) continue;
+    stored.vector[list][0] = motion.vector[list][0];
+    stored.vector[list][1] = motion.vector[list][1];
+    stored.poc[list] = reference_[id].poc;
+    stored.long_term[list] = reference_[id].long_term;
+  }
+  return stored;
 }
 
 }  // namespace costream::h265

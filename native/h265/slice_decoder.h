@@ -107,6 +107,8 @@ class SliceDecoder {
   bool temporal(const PredictionBlock& pb, int list, int reference, Vector& out) const;
   bool temporal_at(int x, int y, int list, int reference, Vector& out) const;
   void fill_motion(int x, int y, int width, int height, const Motion& motion);
+  void outline_motion(int x, int y, int size, const Motion& motion);
+  StoredMotion stored_motion(const Motion& motion) const;
 
   // For the tracker (tracking.cpp).
   void track_bands(std::int32_t address);

@@ -85,7 +85,9 @@ class StreamClock:
         return time if time > self.time else expected
 
     def _is_reset(self, step: float) -> bool:
-        return step < -MAX_STEP_BACK or step > max(self._max_gap, 10 * self.interval)
+        if -MAX_STEP_BACK <= step <= self._max_gap:
+            return False
+        return step < 0 or step > 10 * self.interval
 
 
 class TickGrid:

@@ -44,9 +44,10 @@ class Extent:
         end = begin + (packet.duration or 0) * self._tick
         if self._first is None:
             self._first, self._end = begin, end
-        self._step = max(0.0, end - self._end) or self._step
-        self._first = min(self._first, begin)
-        self._end = max(self._end, end)
+        if end > self._end:
+            self._step, self._end = end - self._end, end
+        if begin < self._first:
+            self._first = begin
 
     def is_short(self) -> bool:
         """Whether less was read than the container states. It states none: never."""

@@ -48,6 +48,7 @@ class Follower:
         self._fresh: list[AccessUnit] = []  # the tracker was not told of, in decoding order
         self._scale = 1.0  # steps of 255 for each step of the samples
         self._parameters = b""
+        self._brightness = 0.0  # of the picture that is followed, in steps of its samples
         self._blind = 0  # times in a row that nothing could be told
         self._last = b""  # what was read last
 
@@ -120,6 +121,7 @@ class Follower:
             ahead: units that arrived and are displayed later, in decoding order.
         """
         self._scale = self._of(picture)
+        self._brightness = _brightness(picture)
         self._tracker.start(picture.luma())
         self._begin(ahead)
 
@@ -158,6 +160,10 @@ class Follower:
         """Returns by how much a decoded picture differs: nothing of it is an estimate."""
         return self._tracker.change(picture.luma()) * self._scale
 
+    def light(self, picture: DecodedPicture) -> float:
+        """Returns by how much the mean of a decoded picture differs, whatever its places do."""
+        return abs(_brightness(picture) - self._brightness) * self._scale
+
     def _tell(self, limit: float, before: AccessUnit | None) -> None:
         """Tells the tracker what is new."""
         fresh, self._fresh = self._fresh, []
@@ -186,3 +192,8 @@ class Follower:
         pictures = self._reader.read(self._last, 0)
         reasons = [why for picture in pictures for why in picture.unsupported]
         return ", ".join(reasons) if names_feature(reasons) else ""
+
+
+def _brightness(picture: DecodedPicture) -> float:
+    """Returns the mean of a picture's luma samples: of enough to tell a tenth of a step."""
+    return float(picture.luma()[::8, ::8].mean())

@@ -22,9 +22,6 @@ MAX_STEP = 5.0
 MAX_AGE = 60.0
 """Seconds for which a picture is followed at most, without another that is decoded."""
 
-KEY_MARGIN = 0.1
-"""Share by which a random access point's size may differ from the last one's if nothing changed."""
-
 logger = logging.getLogger("costream")
 
 
@@ -86,7 +83,6 @@ class OnDemand:
         self._reorders = False  # frames are not displayed in decoding order
         self._alarm = False  # what comes next has to be decoded
         self._renewed = 0  # packet from which our reader's parameter sets hold
-        self._key_size = 0
         self._still: list[AccessUnit] = []  # ticks passed since a picture was last decoded
         self._passed = Passed()
 
@@ -166,7 +162,6 @@ class OnDemand:
         """Decodes a unit; returns the pictures that come out."""
         if unit.restart and self._follower is not None:
             self._follower.note_restart(unit)
-            self._key_size = unit.coded.size
         restart, self._queue.is_broken = self._queue.is_broken, False
         return unit.decode(reason, restart=restart)
 
@@ -264,8 +259,12 @@ class OnDemand:
         What should have been decoded by then is lost: the decoder gave no picture of it.
         """
         for other in self._queue.display_up_to(unit):
-            if other.omitted is not None and not other.is_displayed:
-                yield from self._pass(other)
+            if other.omitted is None or other.is_displayed:
+                continue
+            if self._tells_each:
+                yield self._with_passed(other.pass_over())
+            else:
+                self._skip(other)
 
     # Following
 
@@ -291,7 +290,6 @@ class OnDemand:
                 if self._suspects(head, time):
                     yield from self._audit(head, time)
                     continue
-            sampled = grid.opens(time)
             if self._wish.all:
                 yield from self._wake("all")
                 return
@@ -301,6 +299,7 @@ class OnDemand:
             if self._queue.is_full or self._trust.age(time) > MAX_AGE:
                 yield from self._wake("bound")
                 return
+            sampled = grid.opens(time)
             if sampled and not self._stands_still():
                 yield from self._wake("change")
                 return
@@ -308,16 +307,17 @@ class OnDemand:
                 self._still.append(head)
             self._queue.display_head()
             head.omitted = "still"
-            yield from self._pass(head, sampled)
+            if sampled or self._tells_each:
+                yield self._with_passed(head.pass_over())
+            else:
+                self._skip(head)
         if policy.state is State.FOLLOWING:
             self._due = clock.raw(grid.next_time) / self._base - 1
 
     def _suspects(self, key: AccessUnit, time: float) -> bool:
         """Whether a random access point has to be decoded."""
         assert self._follower is not None
-        size, last = key.coded.size, self._key_size
-        self._key_size = size
-        if abs(size - last) > KEY_MARGIN * last or self._trust.is_audit_due(time):
+        if self._trust.is_audit_due(time, key.coded.size):
             return True
         return self._follower.has_other_parameters(key)
 
@@ -347,8 +347,9 @@ class OnDemand:
         if picture is None:
             self._alarm = True
             return
-        change = self._follower.change(picture)
-        if self._trust.audit(time, change, expected) and change <= self._trust.limit:
+        change, light = self._follower.change(picture), self._follower.light(picture)
+        agreed = self._trust.audit(time, key.coded.size, change, expected, light)
+        if agreed and change <= self._trust.limit:
             self._correct(picture, key)
             return
         self._queue.display_head()
@@ -365,8 +366,9 @@ class OnDemand:
         picture = self._alone(key)
         if picture is None:
             return False
-        time, change = self._decoder.clock.time or 0.0, self._follower.change(picture)
-        agreed = self._trust.audit(time, change, self._trust.limit)
+        time, limit = self._decoder.clock.time or 0.0, self._trust.limit
+        change, light = self._follower.change(picture), self._follower.light(picture)
+        agreed = self._trust.audit(time, key.coded.size, change, limit, light)
         self._correct(picture, key)
         return agreed
 
@@ -429,14 +431,14 @@ class OnDemand:
 
     # Either way
 
-    def _pass(self, unit: AccessUnit, sampled: bool = False) -> Iterator[DecodedFrame]:
-        if self.each or self._decoder.motion == "bitstream":
-            yield unit.pass_over()
-        elif sampled:
-            yield self._with_passed(unit.pass_over())
-        else:
-            self._passed.add(unit.coded, unit.kind)
-            unit.skip()
+    @property
+    def _tells_each(self) -> bool:
+        """Whether somebody is told of frames that are neither decoded nor sampled."""
+        return self.each or self._decoder.motion == "bitstream"
+
+    def _skip(self, unit: AccessUnit) -> None:
+        self._passed.add(unit.coded, unit.kind)
+        unit.skip()
 
     def _with_passed(self, shown: DecodedFrame) -> DecodedFrame:
         if self._passed.frames:

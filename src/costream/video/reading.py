@@ -32,6 +32,9 @@ class Read(NamedTuple):
     damaged: bool = False
 
 
+_UNASKED = Read()
+
+
 class Reading:
     """Reads packets in decoding order. What can't be read is never given as evidence."""
 
@@ -68,7 +71,7 @@ class Reading:
         a kind that the reader can't read.
         """
         if self._reader is None:
-            return Read()
+            return _UNASKED
         extradata = self._extradata.renew(packet)
         if extradata is not None:
             self._reader.configure(extradata)

@@ -39,8 +39,12 @@ class Extradata:
     def renew(self, packet: Packet[VideoStream]) -> bytes | None:
         """Returns the parameter sets that hold from a packet on, or None where they go on."""
         # Most packets have none: to look there takes a third of the time of asking for one kind.
-        if not any(one.data_type == "new_extradata" for one in packet.iter_sidedata()):
-            return None
+        for one in packet.iter_sidedata():
+            if one.data_type == "new_extradata":
+                return self._take(packet)
+        return None
+
+    def _take(self, packet: Packet[VideoStream]) -> bytes | None:
         extradata = bytes(memoryview(packet.get_sidedata("new_extradata")))
         if extradata == self._extradata:
             return None

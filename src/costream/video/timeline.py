@@ -101,11 +101,13 @@ class Timeline:
         """
         try:
             for packet in packets:
-                if packet is not None:
+                if packet is None:
+                    yield from self._end()
+                    yield None
+                elif self._goes_on(packet):
+                    yield packet
+                else:
                     yield from self._take(packet)
-                    continue
-                yield from self._end()
-                yield None
         except SourceError:
             yield from self._end()
             raise
@@ -118,6 +120,23 @@ class Timeline:
     @property
     def _suspect(self) -> float:
         return max(SUSPECT, _SUSPECT_INTERVALS * self._interval)
+
+    def _goes_on(self, packet: VideoPacket) -> bool:
+        """Takes a packet that nothing has to be judged or corrected of, as nearly all are.
+
+        What :meth:`_take` would make of it is the same and takes five times as long.
+        """
+        pts, dts = packet.pts, packet.dts
+        if pts is None or dts is None or self._doubtful or self._shift or self._first is None:
+            return False
+        delay, stamp = pts - dts, dts * self._tick
+        step = stamp - self._last
+        if not 0 < step <= SUSPECT or abs(delay) * self._tick > _MAX_DELAY:
+            return False
+        self._steps.append(step)
+        self._delays.append(delay)
+        self._last, self._seen = stamp, self._now()
+        return True
 
     def _take(self, packet: VideoPacket) -> Iterator[VideoPacket]:
         if self._doubtful:

@@ -6,6 +6,10 @@ LIMIT = 4.0
 """Luma steps, of 255, by which the mean of no 8 x 8 samples may have changed since the picture that
 stands for others: what counts as change differs by five at least."""
 
+MOST_LIMIT = 4.5
+"""The same at most, where all that was decoded to compare agreed: an encoder's noise in one of ten
+thousand places comes to 4, and would look like change again and again."""
+
 LEAST_LIMIT = 2.0
 """The same where changes were seen late: below, an encoder's noise alone looks like change."""
 
@@ -15,12 +19,18 @@ CHANGED = 5.0
 KEPT = 5.0
 """Luma steps from which on a rule may keep a place for what it kept of it before."""
 
+SIZE_MARGIN = 0.1
+"""Share by which a random access point's size may differ from those that agreed."""
+
 AUDIT = 1.0
 """Seconds after which the next random access point is decoded to compare, once the first one after
 a change agreed: each that agrees doubles them."""
 
 MAX_AUDIT = 30.0
 """Seconds at most from one random access point that is decoded to the next."""
+
+EVEN = 0.5
+"""Luma steps by which the whole picture's mean may have changed where nothing changed but noise."""
 
 SURPRISE = 2.5
 """Luma steps by which a random access point's own coding may add to what was followed."""
@@ -57,12 +67,21 @@ class Trust:
     def __init__(self) -> None:
         self.limit = LIMIT
         self._interval = 0.0
+        self._sizes = (0, 0)  # bytes of the smallest and the largest access point that agreed
         self._checked_at = 0.0
         self._hold_off = 0.0
         self._doubted_until = 0.0
 
-    def is_audit_due(self, time: float) -> bool:
-        """Whether a random access point is to be decoded, at a stream time in seconds."""
+    def is_audit_due(self, time: float, size: int) -> bool:
+        """Whether a random access point is to be decoded.
+
+        Args:
+            time: its stream time in seconds.
+            size: its bytes: one that shows what others did not has more, or fewer.
+        """
+        least, most = self._sizes
+        if not (1 - SIZE_MARGIN) * least <= size <= (1 + SIZE_MARGIN) * most:
+            return True
         return self.age(time) > self._interval
 
     def age(self, time: float) -> float:
@@ -73,21 +92,25 @@ class Trust:
         """Notes that all of a picture was known at a time."""
         self._checked_at = time
 
-    def audit(self, time: float, change: float, expected: float) -> bool:
+    def audit(self, time: float, size: int, change: float, expected: float, light: float) -> bool:
         """Notes that a random access point was decoded; returns whether it agreed.
 
         Args:
             time: its stream time in seconds.
+            size: its bytes.
             change: luma steps of 255 by which it differs from the picture shown last.
             expected: the same by what was followed. Where it is nearly as much, what changes is
                 light, and was seen to come.
+            light: the same of the whole picture's mean.
         """
         self.check(time)
         if change <= LIMIT:
-            # Where more changed than was followed, such points may change what nobody reads.
-            longer = 2 if change <= max(expected, LIMIT / 2) else 1
-            self._interval = min(longer * self._interval, MAX_AUDIT) or AUDIT
-            self.limit = min(self.limit * _RAISE, LIMIT)
+            # Light that was not followed: such points change what nobody reads.
+            unread = light > EVEN and change > max(expected, LIMIT / 2)
+            self._interval = min((1 if unread else 2) * self._interval, MAX_AUDIT) or AUDIT
+            self.limit = min(self.limit * _RAISE, MOST_LIMIT)
+            least, most = self._sizes
+            self._sizes = (min(least, size) or size, max(most, size))
         elif change > expected + SURPRISE:
             self._interval = 0.0
         return change < KEPT
@@ -97,7 +120,11 @@ class Trust:
 
         Where it is little more than the limit it is light that adds up, and nothing that moves.
         """
-        self._interval = 0.0 if by > 2 * LIMIT else self._interval / 2
+        if by <= 2 * LIMIT:
+            self._interval /= 2
+            return
+        self._interval = 0.0
+        self._sizes = (0, 0)
 
     def miss(self, time: float) -> None:
         """Notes that a change was there at an earlier tick than followed means told."""

@@ -35,8 +35,9 @@ class UnitQueue:
 
     def file(self, unit: AccessUnit) -> None:
         """Takes a unit that arrived, which has a presentation time."""
-        display = self._display
-        if not display or _time(display[-1]) <= _time(unit):
+        display, time = self._display, unit.coded.pts
+        assert time is not None
+        if not display or _time(display[-1]) <= time:
             display.append(unit)
         else:
             bisect.insort(display, unit, key=_time)
