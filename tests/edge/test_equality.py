@@ -58,7 +58,8 @@ def test_every_tick_is_what_it_is_at_the_camera(tmp_path: Path, name: str) -> No
     pictures = hall(16, busy=((6, 7.5), (11.2, 12)))
     path = encode(tmp_path / "a.mkv", pictures, rate=10, **STREAMS[name])
     account = assert_same(path)
-    if name.startswith("x26"):
+    # Refreshed rows are many bytes of so small a picture: to follow them takes as long as decoding.
+    if name.startswith("x26") and "refresh" not in name:
         assert account.shown < account.ticks
 
 

@@ -6,7 +6,8 @@ from costream.video.decode_policy import (
     EARNED,
     FIRST,
     FIRST_CREDIT,
-    FOLLOWED,
+    FOLLOWED_BYTE,
+    FOLLOWED_PICTURE,
     MAX_CREDIT,
     Policy,
     State,
@@ -15,9 +16,13 @@ from costream.video.trust import LIMIT
 
 STILL, MOVING = 1.0, LIMIT + 1
 
+MACROBLOCKS, SIZE = 1000.0, 100
+DECODED = 1 + SIZE / MACROBLOCKS
+FOLLOWED = FOLLOWED_PICTURE + FOLLOWED_BYTE * SIZE / MACROBLOCKS
+
 
 def watched():
-    policy = Policy()
+    policy = Policy(MACROBLOCKS)
     for _ in range(FIRST):
         assert not policy.may_follow()
         policy.look(STILL, LIMIT)
@@ -29,7 +34,7 @@ def waste(policy, units):
     policy.follow()
     policy.wake("change", urgent=False)
     for _ in range(units):
-        policy.waste()
+        policy.waste(SIZE)
     policy.caught_up()
 
 
@@ -37,13 +42,13 @@ def until_followed(policy):
     """Counts the units that are decoded until others may be followed again."""
     units = 0
     while not policy.may_follow():
-        policy.earn()
+        policy.earn(SIZE)
         units += 1
     return units
 
 
 def test_a_stream_is_watched_before_it_is_followed():
-    policy = Policy()
+    policy = Policy(MACROBLOCKS)
     assert (policy.state, policy.reason) == (State.DECODING, "start")
     policy = watched()
     assert policy.may_follow()
@@ -73,7 +78,7 @@ def test_what_is_followed_in_vain_has_to_be_earned_by_decoding():
     policy = watched()
     waste(policy, 100)
     owed = 100 * FOLLOWED - FIRST_CREDIT
-    assert until_followed(policy) == pytest.approx(owed / EARNED, abs=1)
+    assert until_followed(policy) == pytest.approx(owed / EARNED / DECODED, abs=1)
 
 
 @pytest.mark.parametrize("length", [1, 12, 250, 1024])
@@ -83,14 +88,14 @@ def test_however_often_it_is_in_vain_it_costs_hardly_more_than_decoding(length):
         waste(policy, length)
         wasted += length
         decoded += until_followed(policy)
-    cost = 1 + FOLLOWED * wasted / (decoded + wasted)
-    assert 1.02 < cost <= 1 + EARNED + (FIRST_CREDIT + FOLLOWED * length) / 200_000
+    cost = 1 + FOLLOWED * wasted / DECODED / (decoded + wasted)
+    assert 1.02 < cost <= 1 + EARNED + (FIRST_CREDIT + FOLLOWED * length) / DECODED / 200_000
 
 
 def test_what_is_saved_may_be_spent_up_to_a_bound():
     policy = watched()
     policy.follow()
-    policy.save(100_000)
+    policy.save(100_000, 100_000 * SIZE)
     waste(policy, int(MAX_CREDIT / FOLLOWED) - 1)
     assert policy.may_follow()
     waste(policy, 2)
@@ -101,8 +106,29 @@ def test_a_picture_that_is_decoded_twice_is_all_in_vain():
     once, twice = watched(), watched()
     waste(once, 100)
     waste(twice, 99)
-    twice.waste(again=True)
+    twice.waste(SIZE, again=True)
     assert until_followed(twice) == pytest.approx(until_followed(once) + 1 / EARNED, abs=1)
+
+
+def test_bytes_are_what_following_costs():
+    few, many = watched(), watched()
+    for policy, size in ((few, 10), (many, 3000)):
+        policy.follow()
+        policy.wake("change", urgent=False)
+        for _ in range(20):
+            policy.waste(size)
+        policy.caught_up()
+    assert few.may_follow()
+    assert until_followed(many) > 20 * FOLLOWED_BYTE / EARNED
+
+
+def test_what_takes_as_long_to_follow_as_to_decode_saves_nothing():
+    policy = watched()
+    waste(policy, 100)
+    owed = until_followed(policy)
+    waste(policy, 100)
+    policy.save(1000, 1000 * round(2 * MACROBLOCKS))
+    assert until_followed(policy) >= owed
 
 
 def test_where_all_has_to_be_decoded_it_is_not_followed_in_the_midst():

@@ -208,7 +208,7 @@ def test_a_key_frame_lets_go_of_what_was_held_before(stream_of, monkeypatch):
 
 def test_a_false_alarm_after_a_key_frame_costs_that_frame_alone(tmp_path, monkeypatch):
     """Coding noise of key frames that were not decoded looks like change in what follows."""
-    path = make(tmp_path / "quiet.mp4", hall(300, noise=1.7), gop=25, crf="23")
+    path = make(tmp_path / "quiet.mp4", hall(600, noise=1.7), gop=25, crf="23")
     full, found, health = read(path)
     assert_alike(full, found)
     monkeypatch.setattr(OnDemand, "_check", lambda self, key: False)

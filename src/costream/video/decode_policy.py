@@ -10,14 +10,16 @@ FIRST = 6
 """Ticks that are decoded before a stream is followed at all: how much a stream flickers is told by
 pictures one after the other."""
 
-FOLLOWED = 0.3
-"""What following a unit costs, in units decoded: less, but for small pictures of many bits."""
+FOLLOWED_PICTURE, FOLLOWED_BYTE = 0.05, 1.5
+"""What following a unit costs: for its picture, and for each byte a macroblock. Decoding it costs 1
+for either. So bits are what following costs, and where there are many it takes as long as decoding:
+a byte a macroblock takes 1.0 (H.265) to 1.6 times as long to read as decoding takes for its samples."""
 
 EARNED = 0.025
-"""What following may cost in vain, in units decoded, for each unit that is decoded as it comes."""
+"""What following may cost in vain, as a share of what is decoded as it comes."""
 
 FIRST_CREDIT, MAX_CREDIT = 4.0, 32.0
-"""Credit at first and at most, in units decoded."""
+"""Credit at first and at most, in pictures decoded."""
 
 
 class DecodeWish:
@@ -60,9 +62,9 @@ class Policy:
 
     Following a unit that has to be decoded all the same is in vain, and has a **budget**: a unit
     that is decoded as it comes earns a little credit, one that is followed in vain spends some, one
-    that is never decoded earns what it saves. Following begins at a tick whose picture is still,
-    while there is credit. So whatever a stream shows, following costs at most :data:`EARNED` of
-    decoding all of it, and once what is held at one time.
+    that is never decoded earns what it saves. What a unit costs follows from its size. Following
+    begins at a tick whose picture is still, while there is credit. So whatever a stream shows,
+    following costs at most :data:`EARNED` of decoding all of it, and once what is held at one time.
 
     Attributes:
         state: the state.
@@ -71,30 +73,46 @@ class Policy:
         is_urgent: in CATCHING_UP, all that is held has to be decoded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, macroblocks: float) -> None:
+        """Starts with a stream.
+
+        Args:
+            macroblocks: of a picture, of 16 x 16 samples each.
+        """
         self.state = State.DECODING
         self.reason: Reason = "start"
         self.why_whole = ""
         self.is_urgent = False
+        self._macroblocks = macroblocks
         self._credit = FIRST_CREDIT
         self._seen = 0  # ticks with a picture
         self._rests = False  # little moved at the last one
 
-    def earn(self) -> None:
-        """Notes that a unit was decoded as it came."""
-        self._credit = min(self._credit + EARNED, MAX_CREDIT)
+    def earn(self, size: int) -> None:
+        """Notes that a unit of so many bytes was decoded as it came."""
+        self._add(EARNED * self._decoding(1, size))
 
-    def save(self, units: int) -> None:
-        """Notes that so many units that were followed will never be decoded."""
-        self._credit = min(self._credit + (1 - FOLLOWED) * units, MAX_CREDIT)
+    def save(self, units: int, size: int) -> None:
+        """Notes that so many units, of so many bytes together, were followed and never decoded."""
+        self._add(max(0.0, self._decoding(units, size) - self._following(units, size)))
 
-    def waste(self, *, again: bool = False) -> None:
+    def waste(self, size: int, *, again: bool = False) -> None:
         """Notes that a unit that was followed is decoded all the same.
 
         Args:
+            size: its bytes.
             again: it was decoded before.
         """
-        self._credit -= FOLLOWED + again
+        self._add(-self._following(1, size) - again * self._decoding(1, size))
+
+    def _decoding(self, units: int, size: int) -> float:
+        return units + size / self._macroblocks
+
+    def _following(self, units: int, size: int) -> float:
+        return FOLLOWED_PICTURE * units + FOLLOWED_BYTE * size / self._macroblocks
+
+    def _add(self, credit: float) -> None:
+        self._credit = min(self._credit + credit, MAX_CREDIT)
 
     def look(self, change: float, limit: float) -> None:
         """Notes that a tick's picture was decoded.

@@ -66,7 +66,8 @@ class OnDemand:
         """Whether every frame that is passed is told of, or only the sampled ones."""
         self._decoder = decoder
         self._wish = wish
-        self._policy = Policy()
+        context = decoder.stream.codec_context
+        self._policy = Policy(max(context.width * context.height / 256, 1.0))
         self._trust = Trust()
         self._queue = UnitQueue()
         video = decoder.stream
@@ -107,7 +108,7 @@ class OnDemand:
             elif self._is_omitted(unit):
                 unit.omitted = "unreferenced"
             else:
-                self._policy.earn()
+                self._policy.earn(unit.coded.size)
                 yield from self._show(self._sent(unit, self._policy.reason))
 
     # Arrival
@@ -286,7 +287,7 @@ class OnDemand:
                 break
             time = clock.peek(head.seconds)
             if head.restart and head.omitted is None and not head.is_sent:
-                policy.save(self._queue.drop_before(head))
+                policy.save(*self._queue.drop_before(head))
                 if self._suspects(head, time):
                     yield from self._audit(head, time)
                     continue
@@ -409,9 +410,9 @@ class OnDemand:
             if unit.is_sent and not self._queue.is_broken:
                 continue
             if unit.omitted and self._reorders and not self._follower.is_reference(unit):
-                self._policy.save(1)
+                self._policy.save(1, unit.coded.size)
                 continue
-            self._policy.waste(again=unit.is_sent)
+            self._policy.waste(unit.coded.size, again=unit.is_sent)
             yield from self._show(self._sent(unit, self._policy.reason))
 
     def _look_back(self, picture: DecodedPicture) -> None:

@@ -91,20 +91,20 @@ class UnitQueue:
         self._bytes -= unit.coded.size
         return unit
 
-    def drop_before(self, restart: AccessUnit) -> int:
+    def drop_before(self, restart: AccessUnit) -> tuple[int, int]:
         """Drops what was held before a random access point that is about to be displayed.
 
         Pictures that follow it in decoding order but not in display order may refer to what is
-        dropped, and were displayed: they go as well. Returns how many there were.
+        dropped, and were displayed: they go as well. Returns how many there were, and their bytes.
         """
         if self._held and self._held[0] is restart:
-            return 0
+            return 0, 0
         kept = deque(unit for unit in self._held if _time(unit) >= _time(restart))
-        dropped = len(self._held) - len(kept)
-        self.is_broken |= dropped > 0
+        dropped = len(self._held) - len(kept), self._bytes
+        self.is_broken |= dropped[0] > 0
         self._held = kept
         self._bytes = sum(unit.coded.size for unit in kept)
-        return dropped
+        return dropped[0], dropped[1] - self._bytes
 
 
 def _time(unit: AccessUnit) -> int:
