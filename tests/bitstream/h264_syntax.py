@@ -180,6 +180,21 @@ def weighted_b_slices(packet: bytes, sequence: Sequence, picture: PictureSet) ->
     return rewrite(packet, (SLICE, PPS), change)
 
 
+def long_term_key_frames(packet: bytes, sequence: Sequence, picture: PictureSet) -> bytes:
+    """The packet with its key frame, if it is one, marked as a long-term reference.
+
+    What was predicted from the oldest of several references is predicted from the key frame then.
+    """
+
+    def change(bits: Bits) -> None:
+        SliceHeader.read(bits, sequence, picture)
+        bits.read(1)  # no_output_of_prior_pics_flag
+        assert bits.bits[bits.at] == "0"  # long_term_reference_flag
+        bits.flip()
+
+    return rewrite(packet, (IDR,), change)
+
+
 def _data_position(bits: Bits, picture: PictureSet) -> int:
     """Goes on from the weights of a B slice that is no reference to its data."""
     assert bits.header >> 5 & 3 == 0  # no reference: no dec_ref_pic_marking

@@ -22,6 +22,7 @@ from .h264_syntax import (
     PictureSet,
     Sequence,
     SliceHeader,
+    long_term_key_frames,
     read_weights,
     rewrite,
     units,
@@ -269,6 +270,30 @@ def test_explicit_weights_of_b_slices(direct, cabac):
         assert (picture.energy == expected[frame.pts].energy).all()
         darker = streams.luma_of(frame).mean() < 0.9 * unweighted.mean()
         assert darker == (picture.type == "B")
+
+
+@pytest.mark.parametrize("direct", ["spatial", "temporal"])
+@pytest.mark.parametrize("bframes", [0, 3])
+def test_long_term_references(direct, bframes):
+    """No encoder at hand makes any: the key frames of a stream are marked as such."""
+    plain = x264(
+        frames=14, direct=direct, ref=3, bframes=bframes, b_adapt=0, b_pyramid="none", weightp=0,
+        weightb=0, keyint=9, **{"8x8dct": 0},
+    )  # fmt: skip
+    sets = parameter_sets(plain)
+    packets = [long_term_key_frames(packet, *sets) for packet in plain.packets]
+    stream = streams.Stream("h264", packets, b"")
+    pictures, expected = read(stream), read(plain)
+    others = vectors = 0
+    for frame, before in zip(decode(stream), plain.luma(), strict=True):
+        picture = pictures[frame.pts]
+        assert picture.unsupported == []
+        vectors += assert_equal_vectors(frame, picture)
+        others += not (streams.luma_of(frame) == before).all()
+    assert vectors > 1000
+    # They are predicted from others than before, and told so.
+    assert others > 3
+    assert [p.references for p in pictures] != [p.references for p in expected]
 
 
 def test_field_pictures_are_recognised():

@@ -13,7 +13,16 @@ from costream.video.decode_policy import FIRST
 from costream.video.follower import BLIND
 from costream.video.nal import UNKNOWN, Standing, UnitReader
 from costream.video.on_demand import OnDemand
-from tests.video.encode import encode, filtered, panning, texture
+from tests.bitstream.h264_syntax import (
+    PPS,
+    SPS,
+    Bits,
+    PictureSet,
+    Sequence,
+    long_term_key_frames,
+)
+from tests.bitstream.h264_syntax import units as nal_units
+from tests.video.encode import encode, filtered, panning, spoilt, texture
 
 pytest.importorskip("costream._bitstream", reason="built without the bitstream readers")
 
@@ -382,6 +391,28 @@ def test_somebody_who_stands_and_what_is_left_behind_are_shown(tmp_path, codec):
     full, found, health = read(make(tmp_path / "stands.mp4", pictures, codec, 25))
     assert_alike(full, found)
     assert health.undecoded > 50
+
+
+def test_long_term_references_are_followed(tmp_path):
+    """No encoder at hand makes any: key frames are marked as such in a stream of several."""
+    options = {"profile": "main", "refs": "3", "x264-params": "weightp=0"}
+    pictures = hall(300, ((80, 110), (200, 230)))
+    plain = make(tmp_path / "plain.ts", pictures, gop=50, **options)
+    parts = [Bits(unit) for unit in nal_units(first_packet(plain))]
+    (sequence,) = (Sequence.read(bits) for bits in parts if bits.kind == SPS)
+    (picture,) = (PictureSet.read(bits) for bits in parts if bits.kind == PPS)
+    path = tmp_path / "long.ts"
+    spoilt(plain, path, lambda packet: long_term_key_frames(packet, sequence, picture), every=1)
+    assert first_packet(path) != first_packet(plain)
+    full, found, health = read(path)
+    assert health.errors == health.damaged == 0
+    assert_alike(full, found)
+    assert health.undecoded > 50
+
+
+def first_packet(path):
+    with av.open(str(path)) as source:
+        return bytes(next(source.demux(video=0)))
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

@@ -221,7 +221,14 @@ class LiveStream:
         # What passed since the source was opened, such as the loading of a model, is not its fault.
         self._backoff.note_frame()
         self._reader = _Reader(
-            self._connect, self._first(), self._backoff, queue, grid, on_sample, self._on_failure
+            self._connect,
+            self._first(),
+            self._backoff,
+            queue,
+            grid,
+            on_sample,
+            self._on_failure,
+            tells_each=on_frame is not None,
         )
         # Whoever forgets to close has the camera let go all the same.
         weakref.finalize(self, self._reader.leave)
@@ -297,6 +304,8 @@ class _Reader(threading.Thread):
         grid: TickGrid,
         on_sample: OnSample | None,
         on_failure: OnFailure | None,
+        *,
+        tells_each: bool,
     ) -> None:
         super().__init__(name="costream-live", daemon=True)
         self._connect = connect
@@ -306,6 +315,7 @@ class _Reader(threading.Thread):
         self._grid = grid
         self._on_sample = on_sample
         self._on_failure = on_failure
+        self._tells_each = tells_each  # somebody asked for the record of every frame
         self._stopped = threading.Event()
         self._tick = -1
         self._time = 0.0
@@ -359,7 +369,8 @@ class _Reader(threading.Thread):
         records: list[FrameRecord] = []
         stream.on_gap = lambda gap: self._queue.tell(self._moved(gap, offset or 0))
         begun = thread_time()
-        for sample in stream.samples(self._grid.fps, on_frame=records.append):
+        note = records.append if self._tells_each else None
+        for sample in stream.samples(self._grid.fps, on_frame=note):
             if self._stopped.is_set():
                 return
             now = monotonic()

@@ -23,7 +23,8 @@ class Arrival:
 
     Attributes:
         sample: the sample.
-        records: the native frames since the last sample, its own included.
+        records: the native frames since the last sample, its own included, where they are asked
+            for.
         seconds: processor time spent on reading and decoding them.
     """
 
