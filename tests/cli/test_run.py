@@ -133,10 +133,16 @@ def test_what_a_budget_changes_is_told_with_its_reason(
 def test_a_bound_of_disagreement_has_windows_checked(
     costream: Command, camera: Path, checkpoint: Path
 ) -> None:
-    options = ("--ask", "Is it?", "--model", checkpoint, *BRIEF, "--json")
-    done = costream("run", camera, *options, "--max-disagreement", "2%", "--audit", "100%")
+    options = ("--ask", "Is it?", "--model", checkpoint, *BRIEF, "--audit", "100%")
+    done = costream("run", camera, *options, "--max-disagreement", "2%", "--json")
     assert (done.status, done.err) == (0, "")
-    assert len(results(done.out)) == 23
+    lines = results(done.out)
+    reports = [line["audit"] for line in lines if "audit" in line]
+    assert len(lines) - len(reports) == 23
+    assert reports[-1]["checked"] == reports[-1]["windows"] == 23
+    plain = costream("run", camera, *options).out
+    assert "23 of 23 windows run in full as well: " in plain
+    assert "of all answers differ from those of full recomputation (95% sure)" in plain
 
 
 @pytest.mark.parametrize("limit", [1, 5])

@@ -79,17 +79,22 @@ class AuditTable:
         if report is None or not report.windows:
             yield self._progress or "no window was answered"
             return
-        checked = f"{report.checked} of {count(report.windows, 'window')} run in full as well"
-        yield f"{checked}: {report.cost:.1%} of what running all would take"
-        if report.missed:
-            yield f"{count(report.missed, 'window')} could not be checked: they may differ"
-        if report.checked:
-            share = percents(report.bounds)
-            yield f"{share} of all answers differ from those of full recomputation (95% sure)"
-        else:
+        yield from audit_sentences(report)
+        if not report.checked:
             yield "nothing was checked yet: raise --share, or watch for longer"
         if self._progress:
             yield self._progress
+
+
+def audit_sentences(report: AuditReport) -> Iterator[str]:
+    """Yields what audits came to, of all questions together."""
+    checked = f"{report.checked} of {count(report.windows, 'window')} run in full as well"
+    yield f"{checked}: {report.cost:.1%} of what running all would take"
+    if report.missed:
+        yield f"{count(report.missed, 'window')} could not be checked: they may differ"
+    if report.checked:
+        share = percents(report.bounds)
+        yield f"{share} of all answers differ from those of full recomputation (95% sure)"
 
 
 def percents(interval: Interval) -> str:

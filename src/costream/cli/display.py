@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.live import Live
 
+from costream.audit import AuditReport
 from costream.cli.console import open_console
 from costream.cli.json_display import JsonDisplay
 from costream.cli.layout import watched_together
@@ -38,6 +39,9 @@ class Display(Protocol):
 
     def note(self, gap: Gap) -> None:
         """Shows a gap of a live source."""
+
+    def check(self, report: AuditReport) -> None:
+        """Shows what audits came to so far."""
 
     def finish(self) -> None:
         """Shows what it came to: the stream has ended."""
@@ -70,7 +74,12 @@ def show_results(
     """
     with _open_display(stream.info, model, engine.settings, as_json=as_json) as display:
         results = engine.watch(
-            stream, ask, view=view, on_frame=display.advance, on_gap=display.note
+            stream,
+            ask,
+            view=view,
+            on_frame=display.advance,
+            on_gap=display.note,
+            on_audit=display.check,
         )
         try:
             for result in results:

@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import Any
 
+from costream.audit import AuditReport
 from costream.cli.gaps import describe_gap, gap_values
 from costream.engine.result import Result
 from costream.video import FrameRecord, Gap
@@ -39,6 +40,10 @@ class JsonDisplay:
             return
         self._warned_of_skips |= gap.kind == "skipped"
         logger.warning("%s: %s", gap.stream or self._source, describe_gap(gap))
+
+    def check(self, report: AuditReport) -> None:
+        """Prints a line of what audits came to so far."""
+        _print_line({"stream": self._source, "audit": report.to_dict()})
 
     def finish(self) -> None:
         """Shows nothing: the last line is the last result."""

@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from costream.audit import AuditReport
+from costream.cli.audit_table import audit_sentences
 from costream.cli.gaps import describe_gap
 from costream.cli.totals import Totals
 from costream.cli.window_block import WindowBlock
@@ -61,6 +63,7 @@ class LiveDisplay:
         self._ended = False
         self._results: deque[Result] = deque(maxlen=HISTORY)
         self._gap = self._move = ""
+        self._audited: AuditReport | None = None
         self.totals = totals
 
     def advance(self, record: FrameRecord) -> None:
@@ -81,6 +84,11 @@ class LiveDisplay:
         """Shows the last gap under the windows."""
         self.totals.note(gap)
         self._gap = describe_gap(gap)
+        self.draw()
+
+    def check(self, report: AuditReport) -> None:
+        """Shows under the windows what audits came to so far."""
+        self._audited = report
         self.draw()
 
     def finish(self) -> None:
@@ -127,7 +135,9 @@ class LiveDisplay:
         rows = []
         summary = Text(self.totals.summary(ended=self._ended), style="bold")
         news = [Text(line, style="yellow") for line in (self._gap, self._move) if line]
-        for line in (summary, *news, self._progress()):
+        told = audit_sentences(self._audited) if self._audited else ()
+        audits = [Text(line) for line in told]
+        for line in (summary, *audits, *news, self._progress()):
             if height < TALL:
                 line.truncate(width, overflow="ellipsis")
             rows += line.wrap(console, width)[:2]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from costream.audit import AuditReport
+from costream.cli.audit_table import audit_sentences
 from costream.cli.figures import decision, evidence, score, span
 from costream.cli.gaps import describe_gap
 from costream.cli.totals import Totals
@@ -37,6 +39,7 @@ class PlainDisplay:
         self._title = title
         self._calibrated = calibrated
         self._several = several
+        self._audited: AuditReport | None = None
         self.totals = totals
 
     def advance(self, record: FrameRecord) -> None:
@@ -57,9 +60,15 @@ class PlainDisplay:
         self.totals.note(gap)
         self._print(f"{self._name(gap.stream)}{describe_gap(gap)}")
 
+    def check(self, report: AuditReport) -> None:
+        """Keeps what audits came to, for the end."""
+        self._audited = report
+
     def finish(self) -> None:
-        """Prints what was saved."""
+        """Prints what was saved, and what audits say of it."""
         self._print(self.totals.summary(ended=True))
+        for line in audit_sentences(self._audited) if self._audited else ():
+            self._print(line)
 
     def _line(self, result: Result, answer: Answer) -> str:
         mark = "  (not calibrated)" if self._calibrated and not answer.calibrated else ""

@@ -200,6 +200,7 @@ class Engine:
         view: StreamView | None = None,
         on_frame: OnFrame | None = None,
         on_gap: OnGap | None = None,
+        on_audit: OnAudit | None = None,
         waiting: int = WAITING,
     ) -> AsyncGenerator[Result, None]:
         """Returns what :meth:`watch` does, for ``async for``: the engine has a thread of its own.
@@ -216,7 +217,8 @@ class Engine:
         """
         view = view or StreamView()
         asks = zoned_asks(ask, view.zones)
-        return self._results_async(_several(stream), asks, view, on_frame, on_gap, waiting)
+        reports = Reports(on_frame, on_gap, on_audit=on_audit)
+        return self._results_async(_several(stream), asks, view, reports, waiting)
 
     def session(self, *, waiting: int = WAITING) -> Session:
         """Runs this engine in a thread of its own, for streams that come and go.
@@ -263,13 +265,19 @@ class Engine:
         streams: Sequence[SampleSource | IngestProcess],
         asks: Sequence[Ask],
         view: StreamView,
-        on_frame: OnFrame | None,
-        on_gap: OnGap | None,
+        reports: Reports,
         waiting: int,
     ) -> AsyncGenerator[Result, None]:
         async with self.session(waiting=waiting) as session:
             for stream in streams:
-                session.add(stream, asks, view=view, on_frame=on_frame, on_gap=on_gap)
+                session.add(
+                    stream,
+                    asks,
+                    view=view,
+                    on_frame=reports.on_frame,
+                    on_gap=reports.on_gap,
+                    on_audit=reports.on_audit,
+                )
             session.finish()
             async for _, result in session:
                 yield result

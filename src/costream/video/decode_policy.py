@@ -12,8 +12,8 @@ pictures one after the other."""
 
 FOLLOWED_PICTURE, FOLLOWED_BYTE = 0.05, 1.5
 """What following a unit costs: for its picture, and for each byte a macroblock. Decoding it costs 1
-for either. So bits are what following costs, and where there are many it takes as long as decoding:
-a byte a macroblock takes 1.0 (H.265) to 1.6 times as long to read as decoding takes for its samples."""
+for either. So bits are what following costs, and where there are many it takes as long as decoding.
+A byte takes 1.0 (H.265) to 1.6 times as long to read as decoding takes for a macroblock."""
 
 EARNED = 0.025
 """What following may cost in vain, as a share of what is decoded as it comes."""
