@@ -65,7 +65,7 @@ def render(name: str, seconds: float, path: Path) -> None:
     """Renders and encodes a stream."""
     if name == "wrong":
         chapters = round(seconds / 30)
-        light = [LightChange(0.0, 0.0, 0.6)]
+        light = [LightChange(0.0, 0.0, 0.45)]
         for turn in range(int(seconds / 60)):
             light.append(LightChange(60.0 * turn, 25.0, 0.8))
             light.append(LightChange(60.0 * turn + 30, 25.0, 1.25))
@@ -79,7 +79,7 @@ def render(name: str, seconds: float, path: Path) -> None:
             shake=0.0,
             lights=light,
         )
-        settings = EncoderSettings(crf=30.0, gop=250)
+        settings = EncoderSettings(crf=36.0, gop=250)
     else:
         camera = WorldCamera(
             3, scene="corridor", seconds=seconds, fps=FPS, shake=0.0, lights=(), passers=False

@@ -109,7 +109,7 @@ RECIPES = {
         # A close-up would stretch the learned positions of patches, which stand for distances here.
         closeups=StageRecipe(0, 64, 1.2e-3),
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(4000, 8, 6e-4, fresh=1.5, often=HARD),
+        joint=StageRecipe(4000, 8, 2.5e-4, fresh=1.5, often=HARD),
         fps=1.0,
         frame_size=(360, 360),
         warm_start="costream/tiny",
