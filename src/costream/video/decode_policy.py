@@ -15,7 +15,7 @@ FOLLOWED_PICTURE, FOLLOWED_BYTE = 0.05, 1.5
 for either. So bits are what following costs, and where there are many it takes as long as decoding.
 A byte takes 1.0 (H.265) to 1.6 times as long to read as decoding takes for a macroblock."""
 
-EARNED = 0.025
+EARNED = 0.015
 """What following may cost in vain, as a share of what is decoded as it comes."""
 
 FIRST_CREDIT, MAX_CREDIT = 4.0, 32.0
