@@ -8,29 +8,25 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from time import monotonic, time
-from typing import TYPE_CHECKING, Any, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
 
 import costream
-from costream.errors import NoWindowError, UnknownError
+from costream.errors import NoWindowError
 from costream.serve.api.camera_url import camera_reach
-from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
+from costream.serve.backend import Health, SinkStatus
 from costream.serve.cameras.clip import clip_of
 from costream.serve.cameras.edge import EdgeReply
 from costream.serve.cameras.media import MediaFolder
 from costream.serve.config.clock import service_zone
-from costream.serve.config.engine_check import unfit_for
-from costream.serve.config.model import CameraConfig, QuestionConfig, ServiceConfig
+from costream.serve.config.model import ServiceConfig
 from costream.serve.config.watched import WatchedCamera
-from costream.serve.configured import Configured
 from costream.serve.events.alerts import Alerts
-from costream.serve.events.event import Event
+from costream.serve.front_end import FrontEnd
 from costream.serve.health import cameras_fit, is_stuck
-from costream.serve.hub import Hub
 from costream.serve.reporter import Reporter
-from costream.serve.sinks.outlet import Outlet, make_outlet
+from costream.serve.sinks.outlet import Outlet
 from costream.serve.status import CameraStatus
-from costream.serve.store.store import Store
 from costream.settings import EngineSettings
 from costream.video.reach import Reach
 
@@ -51,7 +47,7 @@ STRETCH_WITHIN = 20.0
 logger = logging.getLogger("costream")
 
 
-class Service:
+class Service(FrontEnd):
     """Watches cameras, makes events of what the model says of them, and tells whoever is to know.
 
     The model is loaded in a thread while the API answers already. Any thread may use it.
@@ -76,22 +72,13 @@ class Service:
         file: Path | None = None,
         on_failure: Callable[[Exception], None],
     ) -> None:
-        self.hub = Hub()
-        self.settings = settings
-        self.folder = Path(config.data)
-        self.max_upload = config.server.max_upload
+        super().__init__(config, settings, file=file)
         self._load = load
         self._on_failure = on_failure
-        self._begun = monotonic()
         self._zone = service_zone(config.timezone)
-        self._store = Store.open(config.store, self.folder)
-        self._configured = Configured(config, self._store, file, self._on_change)
-        self._unfit = unfit_for(self._configured.config)
-        outlets = {
-            name: make_outlet(sink, self._store_still) for name, sink in config.sinks.items()
-        }
+        outlets = self._outlets_of(config)
         self._alerts = Alerts(self._store, outlets, on_message=self.hub.publish)
-        self._lock, self._reloading = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._fleet: Fleet | None = None
         self._engine: Engine | None = None
@@ -172,14 +159,13 @@ class Service:
             wanted = self._configured.cameras
             self._fleet.want(wanted)
 
-    def _on_change(self, cameras: tuple[WatchedCamera, ...]) -> None:
-        self._unfit = unfit_for(self._configured.config)
+    def _want(self, cameras: tuple[WatchedCamera, ...]) -> None:
         self._alerts.changed(cameras)
         if self._fleet is not None:
             self._fleet.want(cameras)
-        self.hub.keep(
-            {(camera.id, question.id) for camera in cameras for question in camera.questions}
-        )
+
+    def _change_sinks(self, changed: Mapping[str, Outlet | None]) -> None:
+        self._alerts.change_sinks(changed)
 
     def _reach(self, camera: WatchedCamera) -> Reach:
         """Returns what a camera's URL may be: checked each time, since names lead elsewhere."""
@@ -193,10 +179,6 @@ class Service:
         return None if handle is None else describe(handle, ask, model=self.model)
 
     # What the API asks.
-
-    def config(self) -> ServiceConfig:
-        """Returns the file's configuration with the changes."""
-        return self._configured.config
 
     def health(self) -> Health:
         """Returns how the service is doing."""
@@ -228,93 +210,12 @@ class Service:
         """Returns how each sink is doing."""
         return self._alerts.sinks()
 
-    def cameras(self) -> Sequence[WatchedCamera]:
-        """Returns all cameras, paused ones as well."""
-        return self._configured.cameras
-
-    def camera(self, id: str) -> WatchedCamera:
-        """Returns a camera."""
-        for camera in self._configured.cameras:
-            if camera.id == id:
-                return camera
-        raise UnknownError(f"there is no camera {id!r}")
-
     def status(self, id: str) -> CameraStatus:
         """Returns how a camera is doing."""
         camera = self.camera(id)
         if self._fleet is None:
             return CameraStatus(id, "paused" if camera.paused else "starting", self._started)
         return self._fleet.status(id)
-
-    def add_camera(self, id: str, config: CameraConfig) -> WatchedCamera:
-        """Adds a camera and begins to watch it."""
-        self._configured.change(lambda file, overlay: overlay.with_camera(file, id, config))
-        return self.camera(id)
-
-    def change_camera(self, id: str, changes: Mapping[str, Any]) -> WatchedCamera:
-        """Changes fields of a camera."""
-        self._configured.change(lambda file, overlay: overlay.with_changes(file, id, changes))
-        return self.camera(id)
-
-    def pause_camera(self, id: str, paused: bool) -> WatchedCamera:
-        """Pauses a camera or goes on with it."""
-        self._configured.change(lambda file, overlay: overlay.with_paused(file, id, paused))
-        return self.camera(id)
-
-    def remove_camera(self, id: str) -> None:
-        """Removes a camera; its events stay."""
-        self._configured.change(lambda file, overlay: overlay.without_camera(file, id))
-
-    def questions(self) -> Mapping[str, QuestionConfig]:
-        """Returns all questions by name."""
-        return self._configured.config.questions
-
-    def put_question(self, id: str, config: QuestionConfig) -> None:
-        """Adds a question, or puts it in another's place."""
-        self._configured.change(lambda file, overlay: overlay.with_question(file, id, config))
-
-    def remove_question(self, id: str) -> None:
-        """Removes a question."""
-        self._configured.change(lambda file, overlay: overlay.without_question(file, id))
-
-    def reload(self) -> Sequence[str]:
-        """Reads the file again; returns in sentences what changed."""
-        with self._reloading:
-            sentences, outlets = self._configured.reload(self._outlets)
-            self._alerts.change_sinks(outlets)
-        return sentences
-
-    def events(self, query: EventQuery) -> EventPage:
-        """Returns events, the newest first."""
-        return self._store.query(query)
-
-    def event(self, id: str) -> Event:
-        """Returns an event."""
-        return self._store.event(id)
-
-    def event_curve(self, id: str) -> Sequence[tuple[float, float]]:
-        """Returns the scores of an event."""
-        return self._store.curve(id)
-
-    def event_still(self, id: str) -> Path:
-        """Returns the file of an event's still."""
-        return self._store_still(id)
-
-    def event_clip(self, id: str) -> Path:
-        """Returns the file of an event's clip."""
-        return self._store.file(id, "clip")
-
-    def remove_event(self, id: str) -> None:
-        """Removes an event with its still and clip."""
-        self._store.remove(id)
-
-    def still(self, camera: str) -> bytes:
-        """Returns a camera's last sampled frame as JPEG."""
-        self.camera(camera)
-        preview = self.hub.preview(camera)
-        if preview is None:
-            raise UnknownError(f"there is no picture of camera {camera!r} yet")
-        return preview.jpeg
 
     def push(self, camera: str, chunks: Iterator[bytes], *, framed: bool = False) -> int:
         """Takes a camera's own stream until it ends; returns its bytes."""
@@ -332,11 +233,6 @@ class Service:
         return clip_of(self.fleet.stretch(camera, seconds, STRETCH_WITHIN))
 
     # What is asked in free form.
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return self._configured.file_config.model
 
     @property
     def engine(self) -> Engine:
@@ -361,10 +257,6 @@ class Service:
         """The engine's session."""
         return self.fleet.session()
 
-    def camera_ids(self) -> Sequence[str]:
-        """Returns the ids of all cameras."""
-        return [camera.id for camera in self._configured.cameras]
-
     def handle(self, id: str) -> WatchHandle:
         """Returns what a camera is watched by."""
         handle = self.fleet.handle(self.camera(id).id)
@@ -372,24 +264,8 @@ class Service:
             raise NoWindowError(f"camera {id!r} is not being watched now")
         return handle
 
-    @property
-    def _started(self) -> float:
-        """When it began, seconds since 1970 by the clock as it is set now, to milliseconds."""
-        return round(time() - (monotonic() - self._begun), 3)
-
     def _statuses(self) -> list[CameraStatus]:
         return [] if self._fleet is None else self._fleet.statuses()
-
-    def _outlets(self, config: ServiceConfig, sinks: Sequence[str]) -> dict[str, Outlet | None]:
-        """Returns the sinks of these names, None for one that the configuration does not have."""
-        configured = {name: config.sinks.get(name) for name in sinks}
-        return {
-            name: None if sink is None else make_outlet(sink, self._store_still)
-            for name, sink in configured.items()
-        }
-
-    def _store_still(self, id: str) -> Path:
-        return self._store.file(id, "still")
 
 
 def _loaded(part: Part | None) -> Part:

@@ -89,6 +89,25 @@ class Incident:
         incident.last = incident._seen = incident._told = last
         return incident
 
+    @classmethod
+    def rising(cls, span: Span, seen: float, received: float) -> Incident:
+        """Returns one that somebody else has seen rise, and that may count soon.
+
+        Args:
+            span: of the incident, as :attr:`risen` had it.
+            seen: the end of the last window that was seen, seconds since 1970.
+            received: the same moment on the clock of ``time.monotonic``.
+        """
+        incident = cls()
+        incident._rising = span
+        incident._seen, incident._received = seen, received
+        return incident
+
+    @property
+    def risen(self) -> Span | None:
+        """What may become an incident, if it stays at the threshold for long enough."""
+        return self._rising
+
     @property
     def lasting(self) -> bool:
         """Whether an incident is going on, as far as known."""

@@ -46,6 +46,21 @@ class Track:
         track._curve.resume(event.id, part)
         return track
 
+    @classmethod
+    def rising(
+        cls, camera: str, question: WatchedQuestion, span: Span, seen: float, received: float
+    ) -> Track:
+        """Returns one that somebody else has seen rise: see :meth:`Incident.rising`."""
+        track = cls(camera, question.id)
+        track.question = question
+        track._incident = Incident.rising(span, seen, received)
+        return track
+
+    @property
+    def risen(self) -> Span | None:
+        """What may become an incident: see :attr:`Incident.risen`."""
+        return self._incident.risen
+
     def observe(self, window: ScoredWindow, question: WatchedQuestion) -> list[Step]:
         """Takes a window's score."""
         self.question = question

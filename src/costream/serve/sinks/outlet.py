@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from costream.serve.config.model import CommandConfig, Filter, SinkConfig, WebhookConfig
-from costream.serve.events.event import EventMessage
+from costream.serve.sinks.audience import Audience
 from costream.serve.sinks.base import Sink
 from costream.serve.sinks.command import CommandSink
 from costream.serve.sinks.mqtt import MqttSink
@@ -31,14 +31,11 @@ class Outlet:
     sink: Sink
     filter: Filter
 
-    def wants(self, message: EventMessage) -> bool:
-        """Whether the sink is told of a message."""
-        event, chosen = message.event, self.filter
-        return (
-            (self.sink.prompt or message.change in chosen.changes)
-            and (chosen.cameras is None or event.camera in chosen.cameras)
-            and (chosen.questions is None or event.question in chosen.questions)
-        )
+    @property
+    def audience(self) -> Audience:
+        """What the sink is told of, without its secrets."""
+        chosen = {name: getattr(self.filter, name) for name in Filter.model_fields}
+        return Audience(Filter(**chosen), self.sink.prompt)
 
 
 def make_outlet(config: SinkConfig, still: StillOf) -> Outlet:

@@ -28,6 +28,7 @@ from costream.serve.store.record import Record
 from costream.serve.store.schema import EVENTS, MEDIA, OUTBOX, SCORES
 
 _RENAMED = {"start": "started", "end": "ended"}
+_FLAGS = ("still", "clip")
 
 
 def put(
@@ -40,11 +41,25 @@ def put(
 
 
 def put_record(connection: Connection, record: Record) -> None:
-    """Writes an event as it is now."""
+    """Writes an event as it is now. A file that it has stays, whether or not the record knows."""
     values = {_RENAMED.get(name, name): value for name, value in asdict(record.event).items()}
-    key = {"id": values.pop("id")}
     state = {n: getattr(record, n) for n in ("last", "cooldown", "announced", "closed")}
-    put(connection, EVENTS, key, {**values, **state})
+    values.update(state)
+    known = {name: value for name, value in values.items() if name not in _FLAGS or value}
+    there = EVENTS.c.id == values["id"]
+    if not connection.execute(update(EVENTS).where(there).values(known)).rowcount:
+        connection.execute(insert(EVENTS).values(values))
+
+
+def flag(connection: Connection, id: str, kind: str) -> bool:
+    """Notes that an event has a file of a kind; returns whether there is such an event."""
+    there = update(EVENTS).where(EVENTS.c.id == id).values({kind: True})
+    return bool(connection.execute(there).rowcount)
+
+
+def camera_of(connection: Connection, id: str) -> str | None:
+    """Returns the camera of an event; None where there is no such event."""
+    return connection.scalar(select(EVENTS.c.camera).where(EVENTS.c.id == id))
 
 
 def put_part(connection: Connection, part: CurvePart) -> None:
@@ -59,11 +74,18 @@ def record(connection: Connection, id: str) -> Record | None:
     return None if row is None else _record(row)
 
 
-def open_records(connection: Connection) -> list[tuple[Record, int]]:
-    """Returns the events that were not ended, oldest first, and the next part of their curves."""
+def open_records(connection: Connection, camera: str | None = None) -> list[tuple[Record, int]]:
+    """Returns the events that were not ended, oldest first, and the next part of their curves.
+
+    Args:
+        connection: to read by.
+        camera: whose events; None for all.
+    """
     number = func.coalesce(func.max(SCORES.c.number), -1)
     parts = select(number).where(SCORES.c.event == EVENTS.c.id).scalar_subquery()
     found = select(EVENTS, parts.label("part")).where(EVENTS.c.closed.is_(False))
+    if camera is not None:
+        found = found.where(EVENTS.c.camera == camera)
     rows = connection.execute(found.order_by(EVENTS.c.id))
     return [(_record(row), row.part + 1) for row in rows]
 

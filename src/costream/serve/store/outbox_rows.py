@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from costream.serve.events.event import EventMessage
 from costream.serve.store.record import Outgoing, from_json, to_json
-from costream.serve.store.schema import OUTBOX
+from costream.serve.store.schema import META, OUTBOX
 
 
 def add(connection: Connection, sink: str, message: EventMessage) -> None:
@@ -21,6 +21,15 @@ def add(connection: Connection, sink: str, message: EventMessage) -> None:
     if connection.scalar(select(OUTBOX.c.number).where(*same)) is None:
         values = {"payload": to_json(message), "attempts": 0, "due": 0.0}
         connection.execute(insert(OUTBOX).values({**key, **values}))
+
+
+def wait_for_turn(connection: Connection) -> None:
+    """Has others who add messages wait until this transaction is over.
+
+    Numbers are given when rows are written and not when transactions end: without this a message
+    could appear behind one of a higher number, which a dispatcher has delivered by then.
+    """
+    connection.execute(select(META.c.value).where(META.c.name == "schema").with_for_update())
 
 
 def head(connection: Connection, sink: str, after: int) -> Outgoing | None:

@@ -31,6 +31,9 @@ FLUSH = 1.0
 
 Value = TypeVar("Value")
 
+Permit = Callable[[Connection, str], bool]
+"""Says, within the transaction of a write, whether events of a camera may be written here."""
+
 
 class Store:
     """The events of a service, in a database; any thread may use it.
@@ -38,9 +41,21 @@ class Store:
     What is written of events (:meth:`put` and the outbox) goes through a queue in memory: nobody
     waits for the database, and while it is away or full the queue keeps what comes, in order. All
     else is done at once, in the caller's thread. Reads see the writes that were asked for before.
+
+    Attributes:
+        refused: writes of events that were left out, as their cameras are no more ours.
     """
 
-    def __init__(self, engine: Engine, config: StoreConfig, data: Path, claim: FolderClaim) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        config: StoreConfig,
+        data: Path,
+        claim: FolderClaim,
+        permit: Permit | None = None,
+    ) -> None:
+        self.refused = 0
+        self._permit = permit
         self._engine = engine
         self._claim = claim
         self._config = config
@@ -48,8 +63,13 @@ class Store:
         self._queue = WriteQueue(engine)
 
     @classmethod
-    def open(cls, config: StoreConfig, data: Path) -> Store:
+    def open(cls, config: StoreConfig, data: Path, permit: Permit | None = None) -> Store:
         """Opens the database, and makes its tables and the data folder where they are missing.
+
+        Args:
+            config: of the database.
+            data: the data folder.
+            permit: is asked before each write of an event, where others write to the database too.
 
         Raises:
             SettingsError: the database can't be used as configured, or the folder not, or another
@@ -62,7 +82,7 @@ class Store:
             raise SettingsError(f"the folder {data} can't be made: {error.strerror}") from None
         claim = FolderClaim(data)
         try:
-            return cls(_prepared(config, data), config, data, claim)
+            return cls(_prepared(config, data), config, data, claim, permit)
         except CoStreamError:
             claim.release()
             raise
@@ -114,16 +134,27 @@ class Store:
             media: files of the event that are new.
             then: is called once all of it is in the database.
         """
+        made = False
 
         def work(connection: Connection) -> None:
+            nonlocal made
+            made = self._may_write(connection, record.event.camera)
+            if not made:
+                return
             event_rows.put_record(connection, record)
             for file in media:
                 self._files.put(connection, record.event.id, file)
+            if messages and self._permit is not None:
+                outbox_rows.wait_for_turn(connection)
             for sink, message in messages:
                 outbox_rows.add(connection, sink, message)
 
+        def tell() -> None:
+            if made and then is not None:
+                then()
+
         plain = not messages and not media and then is None
-        self._queue.add(work, key=("event", record.event.id) if plain else None, then=then)
+        self._queue.add(work, key=("event", record.event.id) if plain else None, then=tell)
 
     def amend(
         self,
@@ -148,6 +179,8 @@ class Store:
             if found is None:
                 logger.warning("there is no event %s any more: what was made of it is left out", id)
                 return
+            if not self._may_write(connection, found.event.camera):
+                return
             amended.append(change(found))
             event_rows.put_record(connection, amended[0])
             for file in media:
@@ -161,8 +194,37 @@ class Store:
 
     def put_part(self, part: CurvePart) -> None:
         """Writes a part of an event's curve."""
-        key = ("curve", part.event, part.number)
-        self._queue.add(lambda connection: event_rows.put_part(connection, part), key=key)
+
+        def work(connection: Connection) -> None:
+            if self._permit is not None:
+                camera = event_rows.camera_of(connection, part.event)
+                if camera is None or not self._may_write(connection, camera):
+                    return
+            event_rows.put_part(connection, part)
+
+        self._queue.add(work, key=("curve", part.event, part.number))
+
+    def add_media(self, id: str, media: Media, then: Callable[[Record], None]) -> None:
+        """Writes a file of an event, whoever makes the event.
+
+        Args:
+            id: the event's; where there is none any more, nothing is written.
+            media: the file.
+            then: is called with the event once the file is in the database.
+        """
+        added: list[Record] = []
+
+        def work(connection: Connection) -> None:
+            added.clear()
+            if event_rows.flag(connection, id, media.kind):
+                self._files.put(connection, id, media)
+                added.extend(filter(None, [event_rows.record(connection, id)]))
+
+        def tell() -> None:
+            for record in added:
+                then(record)
+
+        self._queue.add(work, then=tell)
 
     def describe(self, kind: Literal["still", "clip"], file: Path) -> Media:
         """Returns a file as :meth:`put` takes it.
@@ -172,9 +234,13 @@ class Store:
         """
         return self._files.describe(kind, file)
 
-    def open_records(self) -> list[tuple[Record, int]]:
-        """Returns the events that did not end, oldest first, and the next part of their curves."""
-        return self._read(event_rows.open_records)
+    def open_records(self, camera: str | None = None) -> list[tuple[Record, int]]:
+        """Returns the events that did not end, oldest first, and the next part of their curves.
+
+        Args:
+            camera: whose events; None for all.
+        """
+        return self._read(lambda c: event_rows.open_records(c, camera))
 
     def record(self, id: str) -> Record:
         """Returns an event with its state.
@@ -310,6 +376,11 @@ class Store:
     def flush(self, timeout: float = FLUSH) -> bool:
         """Waits for the writes that were asked for by now; returns whether they were made."""
         return self._queue.flush(timeout)
+
+    def _may_write(self, connection: Connection, camera: str) -> bool:
+        allowed = self._permit is None or self._permit(connection, camera)
+        self.refused += not allowed
+        return allowed
 
     def _read(self, work: Callable[[Connection], Value]) -> Value:
         self.flush()
