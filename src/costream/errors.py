@@ -20,6 +20,7 @@
     ├── DeliveryError             a sink did not take a message: it is tried again
     │   └── RejectedError         it never will take it
     │       └── SupersededError   somebody else sends in our place by now
+    ├── ClusterError              a cluster can't be reached, or a node of it is gone
     └── ChildError                something unforeseen ended a process of ours
 
 Every message is one sentence that says what is wrong and, where it helps, what to do next.
@@ -111,6 +112,10 @@ class RejectedError(DeliveryError):
 
 class SupersededError(RejectedError):
     """Somebody newer sends in our place, and is the one who is heard."""
+
+
+class ClusterError(CoStreamError):
+    """A cluster can't be reached, or a node of it is gone: what is asked of it may work later."""
 
 
 class ChildError(CoStreamError):

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,17 @@ class Running:
         folder: for the configuration, the data and the log.
         config: the configuration; its data folder and its server are chosen here.
         environment: of its process, beside what this one has.
+        options: of the command.
     """
 
     def __init__(
-        self, folder: Path, config: Mapping[str, Any], environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
+        self._options = list(options)
         self.folder = folder
         self.file = folder / "cameras.yaml"
         self.log = folder / "serve.log"
@@ -51,7 +57,7 @@ class Running:
         self.log.write_bytes(b"")
         if self.client is not None:
             self.client.close()
-        command = [sys.executable, "-m", "costream", "serve", str(self.file)]
+        command = [sys.executable, "-m", "costream", "serve", str(self.file), *self._options]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
         try:

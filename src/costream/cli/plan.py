@@ -25,14 +25,11 @@ from costream.cli.options import (
     settings_for,
 )
 from costream.cli.quantities import binary_size, parse_camera, parse_memory
-from costream.engine.camera import SHARES
+from costream.engine.camera import DECODE_FPS, SHARES
 from costream.printable import printable
 
 if TYPE_CHECKING:
     from costream.engine.estimate import Estimate
-
-DECODE_FPS = 160.0
-"""Frames of 1920x1080 that a core decodes a second: measured, H.265 on one core of x86."""
 
 
 @app.command()

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +21,10 @@ from costream.cli.options import settings_for
 from costream.errors import CoStreamError, SettingsError
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from costream.serve.config.model import ServiceConfig
-    from costream.serve.service import Service
+    from costream.serve.front_end import FrontEnd
     from costream.serve.systemd import Notifier
     from costream.serve.watchdog import Watchdog
     from costream.settings import EngineSettings
@@ -45,6 +48,15 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="Port, instead of the file's.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Have the nodes of a cluster of Ray's watch, such as 10.0.0.1:6379; auto for the "
+            "one that this machine is part of.",
+        ),
+    ] = None,
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Log an object of JSON a line.")
     ] = False,
@@ -56,6 +68,8 @@ def serve(
     check_extra()
     if demo == (file is not None):
         raise SettingsError("say what to watch: either a file, such as cameras.yaml, or --demo")
+    if cluster is not None:
+        check_ray()
     from costream.serve.logs import log_to_stderr
 
     log_to_stderr(as_json=log_json)
@@ -64,7 +78,17 @@ def serve(
     chosen = {name: value for name, value in given.items() if value is not None}
     config = config.model_copy(update={"server": config.server.model_copy(update=chosen)})
     settings = settings_for(config.model, config.engine.settings)
-    _run(config, settings, file)
+    _run(config, settings, file, cluster)
+
+
+def check_ray() -> None:
+    """Ends the command where what a cluster needs is not installed.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if find_spec("ray") is None:
+        raise SettingsError("a cluster needs more: pip install 'costream[cluster]'")
 
 
 def _demo() -> ServiceConfig:
@@ -80,13 +104,12 @@ def _read(file: Path) -> ServiceConfig:
     return load_config(file)
 
 
-def _run(config: ServiceConfig, settings: EngineSettings, file: Path | None) -> None:
+def _run(
+    config: ServiceConfig, settings: EngineSettings, file: Path | None, cluster: str | None
+) -> None:
     """Runs the service until a signal ends it."""
-    from costream.cli.loading import load_engine
     from costream.serve.api.app import create_app
-    from costream.serve.api.chat import chat_router
     from costream.serve.api.server import check_server, serve
-    from costream.serve.service import Service
     from costream.serve.systemd import Notifier
     from costream.serve.watchdog import Watchdog
 
@@ -98,23 +121,17 @@ def _run(config: ServiceConfig, settings: EngineSettings, file: Path | None) -> 
         failures.append(error)
         stop.set()
 
-    engine = config.engine
-    load = partial(
-        load_engine,
-        config.model,
-        settings,
-        engine.device,
-        engine.dtype,
-        kv_memory=engine.kv_memory,
-    )
-    service = Service(config, settings, load, file=file, on_failure=fail)
+    if cluster is None:
+        service, routers = _on_this_machine(config, settings, file, fail)
+    else:
+        service, routers = _on_a_cluster(config, settings, file, cluster)
     notifier = Notifier()
     watchdog = Watchdog(notifier, lambda: service.is_alive)
     with _signals(service, notifier, stop):
         service.start()
         try:
             serve(
-                create_app(service, config.server, routers=[chat_router(service)]),
+                create_app(service, config.server, routers=routers),
                 config.server,
                 partial(_ready, service, notifier, watchdog, demo=file is None),
                 stop,
@@ -127,8 +144,44 @@ def _run(config: ServiceConfig, settings: EngineSettings, file: Path | None) -> 
         raise failures[0]
 
 
+def _on_this_machine(
+    config: ServiceConfig,
+    settings: EngineSettings,
+    file: Path | None,
+    on_failure: Callable[[Exception], None],
+) -> tuple[FrontEnd, list[APIRouter]]:
+    """Returns the service that watches by itself, and its further routes."""
+    from costream.cli.loading import load_engine
+    from costream.serve.api.chat import chat_router
+    from costream.serve.service import Service
+
+    engine = config.engine
+    load = partial(
+        load_engine,
+        config.model,
+        settings,
+        engine.device,
+        engine.dtype,
+        kv_memory=engine.kv_memory,
+    )
+    service = Service(config, settings, load, file=file, on_failure=on_failure)
+    return service, [chat_router(service)]
+
+
+def _on_a_cluster(
+    config: ServiceConfig, settings: EngineSettings, file: Path | None, address: str
+) -> tuple[FrontEnd, list[APIRouter]]:
+    """Returns the service that has nodes watch, and its further routes."""
+    from costream.serve.cluster.link import Link
+    from costream.serve.cluster.routes import nodes_router
+    from costream.serve.cluster.service import ClusterService
+
+    service = ClusterService(config, settings, Link(address), file=file)
+    return service, [nodes_router(service)]
+
+
 def _ready(
-    service: Service, notifier: Notifier, watchdog: Watchdog, url: str, *, demo: bool
+    service: FrontEnd, notifier: Notifier, watchdog: Watchdog, url: str, *, demo: bool
 ) -> None:
     notifier.ready()
     watchdog.start()
@@ -142,7 +195,7 @@ def _ready(
 
 
 @contextmanager
-def _signals(service: Service, notifier: Notifier, stop: threading.Event) -> Iterator[None]:
+def _signals(service: FrontEnd, notifier: Notifier, stop: threading.Event) -> Iterator[None]:
     """Has SIGTERM and SIGINT end the service, and SIGHUP read its file again."""
 
     def end(number: int, frame: object) -> None:
@@ -160,7 +213,7 @@ def _signals(service: Service, notifier: Notifier, stop: threading.Event) -> Ite
             signal.signal(number, action)
 
 
-def _reload(service: Service, notifier: Notifier) -> None:
+def _reload(service: FrontEnd, notifier: Notifier) -> None:
     notifier.reloading()
     try:
         for sentence in service.reload():

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 SHARES = {"quiet": 0.15, "busy": 0.6, "worst": 1.0}
 """Shares of the merge groups that are kept of a camera's pictures: of a room, of a road, of all."""
 
+DECODE_FPS = 160.0
+"""Frames of 1920x1080 that a core decodes a second: measured, H.265 on one core of x86."""
+
 
 @dataclass(frozen=True, slots=True)
 class Camera:

@@ -72,6 +72,31 @@ class SinkStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """How a node of a cluster is doing.
+
+    Attributes:
+        name: its name.
+        ready: whether its model is loaded.
+        drained: whether it is to have no cameras.
+        cameras: that it owns.
+        load: how full it is with them; beyond 1 they are too many.
+        pool_rows: see :class:`Health`.
+        swaps: likewise.
+        cameras_fit: likewise.
+    """
+
+    name: str
+    ready: bool
+    drained: bool
+    cameras: int
+    load: float
+    pool_rows: tuple[int, int | None] = (0, None)
+    swaps: int = 0
+    cameras_fit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How the service is doing.
 
@@ -86,6 +111,7 @@ class Health:
         cameras_fit: how many cameras like these this machine carries, by what they cost now; None
             while unknown.
         version: of CoStream.
+        nodes: of a cluster; the figures above are sums over them. None on one machine.
     """
 
     ready: bool
@@ -97,6 +123,7 @@ class Health:
     swaps: int
     cameras_fit: float | None
     version: str
+    nodes: tuple[NodeStatus, ...] = ()
 
 
 class Backend(Protocol):

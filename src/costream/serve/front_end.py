@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
 from costream.errors import UnknownError
-from costream.serve.backend import EventPage, EventQuery, SinkStatus
+from costream.serve.backend import EventPage, EventQuery, Health, SinkStatus
+from costream.serve.cameras.edge import EdgeReply
 from costream.serve.config.engine_check import unfit_for
 from costream.serve.config.model import CameraConfig, QuestionConfig, ServiceConfig
 from costream.serve.config.watched import WatchedCamera
@@ -18,6 +19,7 @@ from costream.serve.configured import Configured
 from costream.serve.events.event import Event
 from costream.serve.hub import Hub
 from costream.serve.sinks.outlet import Outlet, make_outlet
+from costream.serve.status import CameraStatus
 from costream.serve.store.store import Store
 from costream.settings import EngineSettings
 
@@ -53,6 +55,43 @@ class FrontEnd(ABC):
         self._unfit = unfit_for(self._configured.config)
         self._reloading = threading.Lock()
 
+    @property
+    @abstractmethod
+    def is_alive(self) -> bool:
+        """Whether it makes its way."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begins to deliver what waits, and to have cameras be watched.
+
+        Raises:
+            CoStreamError: what is needed for that is not there.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ends all watches; events that go on are taken up by the next start."""
+
+    @abstractmethod
+    def health(self) -> Health:
+        """Returns how the service is doing."""
+
+    @abstractmethod
+    def status(self, id: str) -> CameraStatus:
+        """Returns how a camera is doing."""
+
+    @abstractmethod
+    def push(self, camera: str, chunks: Iterator[bytes], *, framed: bool = False) -> int:
+        """Takes a camera's own stream until it ends; returns its bytes."""
+
+    @abstractmethod
+    def take_edge(self, camera: str, chunks: Iterator[bytes]) -> EdgeReply:
+        """Takes a request of a camera's edge."""
+
+    @abstractmethod
+    def recording(self, camera: str, seconds: float) -> bytes:
+        """Returns a camera's newest seconds in full, from its edge: MP4 or Matroska."""
+
     @abstractmethod
     def sinks(self) -> Sequence[SinkStatus]:
         """Returns how each sink is doing."""
@@ -69,6 +108,12 @@ class FrontEnd(ABC):
     def model(self) -> str:
         """The model's name."""
         return self._configured.file_config.model
+
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        """The engine's settings that are shown."""
+        shown = ("fps", "window", "stride", "pruner", "refresh", "hold")
+        return {name: getattr(self.settings, name) for name in shown}
 
     def config(self) -> ServiceConfig:
         """Returns the file's configuration with the changes."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from costream.engine.result import Result
 from costream.errors import CoStreamError
 from costream.serve.cameras.clip_recorder import ClipRecorder
 from costream.serve.cameras.media import MediaFolder
 from costream.serve.config.watched import AlertRule, WatchedCamera, WatchedQuestion
-from costream.serve.events.alerts import Alerts
 from costream.serve.events.event import Event, EventMessage, ScoredWindow
 from costream.serve.journal import Journal
 from costream.serve.status import CameraStatus, WindowNews
@@ -36,6 +35,35 @@ Describe = Callable[[str, str], str | None]
 logger = logging.getLogger("costream")
 
 
+class Book(Protocol):
+    """Makes events of scores, and adds to them what was made of them."""
+
+    def observe(
+        self, camera: WatchedCamera, question: WatchedQuestion, window: ScoredWindow
+    ) -> Sequence[EventMessage]:
+        """Takes what a window said to a question; returns what became of it."""
+        ...
+
+    def lost(self, camera_id: str, at: float) -> Sequence[EventMessage]:
+        """Takes note that a camera was lost; returns what became of its events."""
+        ...
+
+    def announce(self, event_id: str) -> None:
+        """Has sinks told of an event that began."""
+        ...
+
+    def attach(
+        self,
+        event_id: str,
+        *,
+        sentence: str | None = None,
+        still: Path | None = None,
+        clip: Path | None = None,
+    ) -> None:
+        """Adds to an event what was made of it."""
+        ...
+
+
 class Reporter:
     """Makes events of results. Its methods are called by threads of the fleet's.
 
@@ -50,7 +78,7 @@ class Reporter:
 
     def __init__(
         self,
-        alerts: Alerts,
+        alerts: Book,
         media: MediaFolder,
         fleet: Callable[[], Fleet],
         describe: Describe,

@@ -190,19 +190,15 @@ class Service(FrontEnd):
         if engine is None:
             problems.append("The model is being loaded.")
         pool = None if engine is None else engine.runner.pool
-        settings = self.settings
         return Health(
             ready=self._fleet is not None and not store,
             problems=tuple(problems),
             started=self._started,
             model=self.model,
-            settings={
-                name: getattr(settings, name)
-                for name in ("fps", "window", "stride", "pruner", "refresh", "hold")
-            },
+            settings=self.shown_settings,
             pool_rows=(0, None) if pool is None else (pool.used, pool.limit),
             swaps=0 if engine is None else engine.swaps,
-            cameras_fit=cameras_fit(statuses, settings.stride, len(os.sched_getaffinity(0))),
+            cameras_fit=cameras_fit(statuses, self.settings.stride, len(os.sched_getaffinity(0))),
             version=costream.__version__,
         )
 

@@ -142,6 +142,7 @@ class CameraStatus:
             overload has changed; empty before the first window, or where the pruner can't be set.
         moves: how often it was changed since the camera was first watched.
         moved_because: why it was last.
+        node: the node of a cluster that watches it; None on one machine, or where none does.
     """
 
     id: str
@@ -170,6 +171,7 @@ class CameraStatus:
     point: str = ""
     moves: int = 0
     moved_because: str | None = None
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def test_open_events_are_found_with_their_state(store: Store) -> None:
     record = a_record(1000)
     store.put(record)
     store.put(a_record(900, 950, closed=True))
-    store.put_part(CurvePart(record.event.id, 0, ((1000.0, 0.9),)))
+    store.put_part("door", CurvePart(record.event.id, 0, ((1000.0, 0.9),)))
     later = a_record(1100)
     store.put(later)
     assert store.open_records() == [(record, 1), (later, 0)]
@@ -52,10 +52,10 @@ def test_a_curve_is_written_by_parts_that_may_be_written_again(store: Store) -> 
     record = a_record()
     store.put(record)
     id = record.event.id
-    store.put_part(CurvePart(id, 0, ((1.5, 0.25),)))
+    store.put_part("door", CurvePart(id, 0, ((1.5, 0.25),)))
     store.flush()
-    store.put_part(CurvePart(id, 0, ((1.5, 0.25), (3.5, 0.123456))))
-    store.put_part(CurvePart(id, 1, ((5.5, 1.0),)))
+    store.put_part("door", CurvePart(id, 0, ((1.5, 0.25), (3.5, 0.123456))))
+    store.put_part("door", CurvePart(id, 1, ((5.5, 1.0),)))
     assert store.curve(id) == [(1.5, 0.25), (3.5, 0.123456), (5.5, 1.0)]
 
 

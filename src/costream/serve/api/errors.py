@@ -15,6 +15,7 @@ from starlette.routing import compile_path
 
 from costream.errors import (
     ChildError,
+    ClusterError,
     CoStreamError,
     DeliveryError,
     ForgottenError,
@@ -43,6 +44,7 @@ _STATUS: tuple[tuple[type[CoStreamError], int], ...] = (
     (SourceError, 422),
     (PoolExhaustedError, 503),
     (ModelError, 503),
+    (ClusterError, 503),
     (IntegrityError, 500),
     (ChildError, 500),
 )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
+from costream.serve.backend import NodeStatus
 from costream.serve.config.model import (
     NAME,
     PUSH,
@@ -227,6 +228,7 @@ class Status(Body):
         swaps: streams that made room for others so far.
         cameras_fit: how many cameras like these this machine carries; null while unknown.
         version: of CoStream.
+        nodes: of a cluster; the figures above are sums over them.
     """
 
     ready: bool
@@ -238,6 +240,7 @@ class Status(Body):
     swaps: int
     cameras_fit: float | None
     version: str
+    nodes: list[NodeStatus] = []
 
 
 class Reloaded(Body):

@@ -57,6 +57,11 @@ class Track:
         return track
 
     @property
+    def camera(self) -> str:
+        """The camera's id."""
+        return self._key[0]
+
+    @property
     def risen(self) -> Span | None:
         """What may become an incident: see :attr:`Incident.risen`."""
         return self._incident.risen

@@ -311,7 +311,7 @@ class Tracker:
         if record is not None:
             self._store.put(record)
         if part is not None:
-            self._store.put_part(part)
+            self._store.put_part(track.camera, part)
 
 
 def _with(record: Record, sentence: str | None, media: Sequence[Media]) -> Record:

@@ -57,11 +57,6 @@ def flag(connection: Connection, id: str, kind: str) -> bool:
     return bool(connection.execute(there).rowcount)
 
 
-def camera_of(connection: Connection, id: str) -> str | None:
-    """Returns the camera of an event; None where there is no such event."""
-    return connection.scalar(select(EVENTS.c.camera).where(EVENTS.c.id == id))
-
-
 def put_part(connection: Connection, part: CurvePart) -> None:
     """Writes a part of a curve."""
     key = {"event": part.event, "number": part.number}

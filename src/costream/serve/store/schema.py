@@ -28,6 +28,7 @@ VERSION = 1
 
 _METADATA = MetaData()
 _NAME = String(64)
+_OWNER = String(160)
 _ULID = String(26)
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 _MOMENT = Float(53)
@@ -105,6 +106,28 @@ OVERLAY = Table(
     Column("version", Integer, nullable=False),
     Column("document", Text, nullable=False),
 )
+
+# A cluster's: which process watches a camera, and which of these processes are there.
+PLACEMENTS = Table(
+    "costream_placements",
+    _METADATA,
+    Column("camera", _NAME, primary_key=True),
+    Column("owner", _OWNER, nullable=False),
+    Column("fence", _BIG, nullable=False),
+    Column("seen", _MOMENT),
+    Column("rising", Text, nullable=False),
+    Index("costream_placements_owner", "owner"),
+)
+
+LEASES = Table(
+    "costream_leases",
+    _METADATA,
+    Column("owner", _OWNER, primary_key=True),
+    Column("node", _OWNER, nullable=False),
+    Column("expires", _MOMENT, nullable=False),
+)
+
+DRAINED = Table("costream_drained", _METADATA, Column("node", _OWNER, primary_key=True))
 
 
 def prepare(engine: Engine, name: str) -> None:

@@ -31,8 +31,11 @@ FLUSH = 1.0
 
 Value = TypeVar("Value")
 
-Permit = Callable[[Connection, str], bool]
-"""Says, within the transaction of a write, whether events of a camera may be written here."""
+Check = Callable[[Connection], bool]
+"""Says, within the transaction of a write, whether it may be made."""
+
+Permit = Callable[[str], Check]
+"""Returns what a write of a camera's events, asked for now, is checked by when it is made."""
 
 
 class Store:
@@ -94,6 +97,11 @@ class Store:
         self._claim.release()
 
     @property
+    def engine(self) -> Engine:
+        """Of the database, for tables that are not of events."""
+        return self._engine
+
+    @property
     def queued(self) -> int:
         """How many writes wait for the database."""
         return len(self._queue)
@@ -134,11 +142,11 @@ class Store:
             media: files of the event that are new.
             then: is called once all of it is in the database.
         """
-        made = False
+        made, check = False, self._check(record.event.camera)
 
         def work(connection: Connection) -> None:
             nonlocal made
-            made = self._may_write(connection, record.event.camera)
+            made = self._may_write(connection, check)
             if not made:
                 return
             event_rows.put_record(connection, record)
@@ -179,7 +187,7 @@ class Store:
             if found is None:
                 logger.warning("there is no event %s any more: what was made of it is left out", id)
                 return
-            if not self._may_write(connection, found.event.camera):
+            if not self._may_write(connection, self._check(found.event.camera)):
                 return
             amended.append(change(found))
             event_rows.put_record(connection, amended[0])
@@ -192,15 +200,13 @@ class Store:
 
         self._queue.add(work, then=tell)
 
-    def put_part(self, part: CurvePart) -> None:
-        """Writes a part of an event's curve."""
+    def put_part(self, camera: str, part: CurvePart) -> None:
+        """Writes a part of the curve of a camera's event."""
+        check = self._check(camera)
 
         def work(connection: Connection) -> None:
-            if self._permit is not None:
-                camera = event_rows.camera_of(connection, part.event)
-                if camera is None or not self._may_write(connection, camera):
-                    return
-            event_rows.put_part(connection, part)
+            if self._may_write(connection, check):
+                event_rows.put_part(connection, part)
 
         self._queue.add(work, key=("curve", part.event, part.number))
 
@@ -377,8 +383,11 @@ class Store:
         """Waits for the writes that were asked for by now; returns whether they were made."""
         return self._queue.flush(timeout)
 
-    def _may_write(self, connection: Connection, camera: str) -> bool:
-        allowed = self._permit is None or self._permit(connection, camera)
+    def _check(self, camera: str) -> Check | None:
+        return None if self._permit is None else self._permit(camera)
+
+    def _may_write(self, connection: Connection, check: Check | None) -> bool:
+        allowed = check is None or check(connection)
         self.refused += not allowed
         return allowed
 

@@ -1,0 +1,174 @@
+"""The front end's line to the cluster, over Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Nothing is reported to Ray's makers, and it says nothing of its own on standard error.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+
+from costream.errors import ClusterError
+from costream.printable import printable
+from costream.serve.cluster.controller_actor import ControllerActor
+from costream.serve.cluster.messages import CameraSpec, ClusterState
+from costream.serve.cluster.names import CONTROLLER, NAMESPACE
+from costream.serve.cluster.node import NodeNews
+from costream.serve.cluster.spec import ClusterSpec
+from costream.serve.sinks.audience import Audience
+from costream.serve.store.record import Media
+
+ANSWER = 10.0
+"""Seconds to wait for an answer."""
+
+END = 25.0
+"""Seconds to wait for all nodes to let go of their cameras."""
+
+PATIENCE = 1.0
+"""Seconds for which a node waits for news before it says that there are none."""
+
+CALLS = 8
+"""Calls that the controller answers at a time, beside those of nodes."""
+
+logger = logging.getLogger("costream")
+
+
+class Link:
+    """Talks to the controller and to the nodes. One thread at a time uses it, but for ``read``.
+
+    Args:
+        address: of the cluster, as ``ray start`` prints it; ``auto`` for one on this machine.
+
+    Raises:
+        ClusterError: of all methods, the cluster does not answer.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            ray.init(
+                address,
+                namespace=NAMESPACE,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+            )
+        except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+            raise ClusterError(
+                f"there is no cluster of Ray's at {printable(address)} "
+                f"({printable(str(error).splitlines()[0])}): begin one with ray start --head"
+            ) from None
+        self._controller: Any = None
+        self._actors: dict[str, Any] = {}
+        self._asked: dict[Any, str] = {}
+
+    def begin(self, spec: ClusterSpec) -> None:
+        """Has a controller of this service be there; one of another service is ended."""
+        machines = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+        spec.check_machines(len(machines))
+        handle = self._found()
+        if handle is not None and _answer(handle.fingerprint.remote()) != spec.fingerprint:
+            logger.info("the cluster runs another configuration, which is ended")
+            self.end()
+        self._spec = spec
+        self._controller = self._made()
+
+    def want(self, cameras: Mapping[str, CameraSpec], audiences: Mapping[str, Audience]) -> bool:
+        """Says what is to be watched; returns whether the controller took note."""
+        return bool(_answer(self._at_controller().want.remote(cameras, audiences)))
+
+    def state(self) -> tuple[ClusterState, bool, Sequence[logging.LogRecord]]:
+        """Returns how the cluster is doing: see :meth:`ControllerActor.state`."""
+        controller = self._at_controller()
+        state, known, lines = _answer(controller.state.remote())
+        self._actors = _answer(controller.actors.remote())
+        return state, known, lines
+
+    def news(self, patience: float) -> list[NodeNews]:
+        """Returns what nodes have to tell; waits for some, but not for long."""
+        asked = set(self._asked.values())
+        for name in self._actors.keys() - asked:
+            self._asked[self._actors[name].news.remote(PATIENCE)] = name
+        if not self._asked:
+            return []
+        ready, _ = ray.wait(list(self._asked), num_returns=1, timeout=patience)
+        if ready:
+            ready, _ = ray.wait(list(self._asked), num_returns=len(self._asked), timeout=0)
+        found = []
+        for reference in ready:
+            name = self._asked.pop(reference)
+            try:
+                found.append(ray.get(reference))
+            except RayError:  # it is gone, or begins anew
+                logger.debug("node %s does not answer", name)
+        return found
+
+    def read(self, node: str, number: int, offset: int) -> bytes:
+        """Returns some bytes of a node's file. Any thread may call it."""
+        data: bytes = _answer(self._actor(node).read_parcel.remote(number, offset))
+        return data
+
+    def done(self, node: str, number: int, media: Media | None) -> None:
+        """Says that a node's file is kept here, or never will be. Any thread may call it."""
+        _answer(self._actor(node).parcel_done.remote(number, media))
+
+    def end(self) -> None:
+        """Ends all watching: nodes let go of their cameras, and their processes end."""
+        handle = self._found()
+        if handle is None:
+            return
+        try:
+            ray.get(handle.end.remote(), timeout=END)
+        except (RayError, GetTimeoutError):
+            logger.warning("not all nodes have let go of their cameras in time")
+        ray.kill(handle)
+        self._controller, self._actors = None, {}
+
+    def close(self) -> None:
+        """Leaves the cluster as it is."""
+        ray.shutdown()
+
+    def _actor(self, node: str) -> Any:
+        actor = self._actors.get(node)
+        if actor is None:
+            raise ClusterError(f"node {node} is gone")
+        return actor
+
+    def _at_controller(self) -> Any:
+        if self._controller is None:
+            self._controller = self._made()
+        return self._controller
+
+    def _found(self) -> Any:
+        try:
+            return ray.get_actor(CONTROLLER, NAMESPACE)
+        except ValueError:
+            return None
+
+    def _made(self) -> Any:
+        return (
+            ray.remote(ControllerActor)
+            .options(
+                name=CONTROLLER,
+                namespace=NAMESPACE,
+                lifetime="detached",
+                get_if_exists=True,
+                max_restarts=-1,
+                max_concurrency=CALLS,
+                num_cpus=0,
+            )
+            .remote(self._spec)
+        )
+
+
+def _answer(reference: Any) -> Any:
+    try:
+        return ray.get(reference, timeout=ANSWER)
+    except RayError as error:
+        said = printable(str(error).strip().splitlines()[0])
+        raise ClusterError(f"the cluster does not answer ({said}): it is asked again") from None
