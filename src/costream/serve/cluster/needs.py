@@ -25,6 +25,9 @@ SHARE = "busy"
 """The share of groups that a camera is counted with: a place that fits quiet cameras alone would be
 too full by day."""
 
+FOLLOWS = 0.1
+"""Share of what is measured at a time in what a camera counts with."""
+
 _MODEL = ("vision", "prefill", "generate")
 _READING = ("decode", "prune")
 
@@ -41,6 +44,7 @@ class Needs:
         self._row = RowShape(engine.model.kv_shape, engine.settings.packed)
         self._stride = engine.settings.stride
         self._speed: float | None = None
+        self._smooth: dict[str, Need] = {}
         self._plan = lru_cache(maxsize=256)(self._counted)
 
     @property
@@ -70,11 +74,13 @@ class Needs:
         if not seconds:
             return planned
         self._note_speed(status)
-        return Need(
+        last = Need(
             max(planned.memory, float(status.rows * self._row.bytes)),
             sum(seconds.get(stage, 0.0) for stage in _MODEL) / self._stride,
             sum(seconds.get(stage, 0.0) for stage in _READING) / self._stride,
         )
+        found = self._smooth[status.id] = _mean(self._smooth.get(status.id, last), last)
+        return found
 
     def _planned(self, camera: Camera, questions: int) -> Need:
         memory, flops = self._plan(camera, questions)
@@ -99,6 +105,16 @@ class Needs:
         if windows and seconds:
             speed = status.savings.flops_spent / windows / seconds
             self._speed = speed if self._speed is None else fmean((self._speed, speed))
+
+
+def _mean(before: Need, last: Need) -> Need:
+    """Returns a mean that follows slowly: no two windows of a camera take the same."""
+    old, new = 1 - FOLLOWS, FOLLOWS
+    return Need(
+        old * before.memory + new * last.memory,
+        old * before.compute + new * last.compute,
+        old * before.decode + new * last.decode,
+    )
 
 
 def _free_memory() -> int:

@@ -12,13 +12,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
     Float,
+    bindparam,
     cast,
     delete,
     func,
@@ -27,7 +29,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from costream.errors import StoreError
 from costream.serve.cluster.messages import Lease, Row
@@ -41,6 +43,9 @@ LEASE = 6.0
 
 FORGOTTEN = 3600.0
 """Seconds after which the lease of a process that is no more is removed."""
+
+_BATCH = 500
+"""Placements that are changed in one transaction, so that events wait no longer for it."""
 
 Value = TypeVar("Value")
 
@@ -119,15 +124,8 @@ class PlacementTable:
             The rows that were changed; what is missing was changed by somebody else meanwhile.
         """
         wanted = sorted(grants, key=lambda grant: grant.camera)
-
-        def work(connection: Connection) -> list[Row]:
-            return [
-                Row(grant.camera, grant.owner, grant.fence + 1)
-                for grant in wanted
-                if self._grant(connection, grant)
-            ]
-
-        return self._write(work) if wanted else []
+        parts = [wanted[at : at + _BATCH] for at in range(0, len(wanted), _BATCH)]
+        return [row for part in parts for row in self._write(partial(_grant, part))]
 
     def release(
         self, camera: str, owner: str, fence: int, seen: float | None, rising: Mapping[str, Span]
@@ -170,25 +168,6 @@ class PlacementTable:
         old = delete(LEASES).where(LEASES.c.expires < self._now() - FORGOTTEN)
         self._write(lambda c: c.execute(old))
 
-    def _grant(self, connection: Connection, grant: Grant) -> bool:
-        # What the last owner left is for the next one; an owner that died left nothing.
-        released = PLACEMENTS.c.owner == ""
-        values = {"owner": grant.owner, "fence": grant.fence + 1}
-        same = (PLACEMENTS.c.camera == grant.camera, PLACEMENTS.c.fence == grant.fence)
-        if connection.execute(update(PLACEMENTS).where(*same, released).values(values)).rowcount:
-            return True
-        lost = {**values, "seen": None, "rising": "{}"}
-        if connection.execute(update(PLACEMENTS).where(*same).values(lost)).rowcount:
-            return True
-        if grant.fence:
-            return False
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(PLACEMENTS).values(camera=grant.camera, **lost))
-        except IntegrityError:
-            return False
-        return True
-
     def _now(self) -> ColumnElement[float]:
         """Returns the database's clock, seconds since 1970."""
         if self._engine.dialect.name == "sqlite":
@@ -221,6 +200,33 @@ def may_write(connection: Connection, camera: str, owner: str, fence: int) -> bo
     """
     mine = select(PLACEMENTS.c.fence).where(*_owned(camera, owner, fence))
     return connection.scalar(mine.with_for_update(read=True)) is not None
+
+
+def _grant(grants: Sequence[Grant], connection: Connection) -> list[Row]:
+    columns, names = PLACEMENTS.c, [grant.camera for grant in grants]
+    there = select(columns.camera, columns.owner, columns.fence).where(columns.camera.in_(names))
+    rows = connection.execute(there.order_by(columns.camera).with_for_update())
+    found = {row.camera: Row(*row) for row in rows}
+    fit = [g for g in grants if g.fence == (found[g.camera].fence if g.camera in found else 0)]
+    new = [_values(grant) for grant in fit if grant.camera not in found]
+    # What an owner left is for the next one; an owner that died left nothing.
+    left = [_values(g) for g in fit if g.camera in found and not found[g.camera].owner]
+    lost = [_values(g) for g in fit if g.camera in found and found[g.camera].owner]
+    change = update(PLACEMENTS).where(columns.camera == bindparam("_camera"))
+    given: dict[str, Any] = {"owner": bindparam("_owner"), "fence": bindparam("_fence")}
+    nothing = {"seen": None, "rising": "{}"}
+    for statement, values in (
+        (change.values(given), left),
+        (change.values({**given, **nothing}), lost),
+        (insert(PLACEMENTS).values({"camera": bindparam("_camera"), **given, **nothing}), new),
+    ):
+        if values:
+            connection.execute(statement, values)
+    return [Row(grant.camera, grant.owner, grant.fence + 1) for grant in fit]
+
+
+def _values(grant: Grant) -> dict[str, object]:
+    return {"_camera": grant.camera, "_owner": grant.owner, "_fence": grant.fence + 1}
 
 
 def _owned(camera: str, owner: str, fence: int) -> Sequence[ColumnElement[bool]]:
