@@ -20,6 +20,7 @@ LONGEST = (
     "models/test_real_sizes.py",
     "lab/evaluate/test_signal.py",
     "serve/test_incidents.py",
+    "serve/cluster/test_cluster.py",
     "test_gpu_script.py",
     "pruning/test_rules.py",
     "serve/cameras/test_rtsp_cameras.py",

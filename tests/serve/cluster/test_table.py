@@ -185,6 +185,7 @@ def test_a_file_that_the_front_end_adds_is_not_forgotten_by_the_owner_s_next_wri
 ) -> None:
     record = a_record(1)
     store.put(record)
+    assert store.flush(5)
     file = tmp_path / "front" / "still.jpg"
     file.write_bytes(b"jpeg")
     media: Media = store.describe("still", file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from costream.serve.api.clients import Clients
 from costream.serve.api.errors import ERRORS
 from costream.serve.api.roster import roster
-from costream.serve.backend import Backend
+from costream.serve.backend import Backend, Health, NodeStatus
 from costream.serve.status import CameraState, CameraStatus
 
 router = APIRouter(tags=["health"], responses=ERRORS)
@@ -126,21 +126,8 @@ class _Service(Collector):
         yield GaugeMetricFamily(
             "costream_start_time_seconds", "When the service began.", value=health.started
         )
-        used, there_are = health.pool_rows
-        yield GaugeMetricFamily("costream_pool_rows_used", "Rows of the KV pool taken.", value=used)
-        if there_are is not None:
-            yield GaugeMetricFamily(
-                "costream_pool_rows", "Rows that the KV pool has.", value=there_are
-            )
-        yield CounterMetricFamily(
-            "costream_swaps", "Streams that made room for others.", value=health.swaps
-        )
-        if health.cameras_fit is not None:
-            yield GaugeMetricFamily(
-                "costream_cameras_fit",
-                "Cameras that this machine carries.",
-                value=health.cameras_fit,
-            )
+        yield from _engines(health)
+        yield from _nodes(health.nodes)
 
     def _sinks(self) -> Iterator[Metric]:
         sinks = self.backend.sinks()
@@ -170,6 +157,50 @@ class _Service(Collector):
         )
 
 
+def _engines(health: Health) -> Iterator[Metric]:
+    """Yields how full the engine is; on a cluster that of each node, under the same names."""
+    labels = ["node"] if health.nodes else []
+    engines: list[tuple[list[str], Health | NodeStatus]] = [
+        ([node.name], node) for node in health.nodes
+    ] or [([], health)]
+    used, there_are, fit = (
+        GaugeMetricFamily(f"costream_{name}", text, labels=labels)
+        for name, text in (
+            ("pool_rows_used", "Rows of the KV pool taken."),
+            ("pool_rows", "Rows that the KV pool has."),
+            ("cameras_fit", "Cameras that this machine carries."),
+        )
+    )
+    swaps = CounterMetricFamily(
+        "costream_swaps", "Streams that made room for others.", labels=labels
+    )
+    for names, engine in engines:
+        taken, limit = engine.pool_rows
+        used.add_metric(names, taken)
+        swaps.add_metric(names, engine.swaps)
+        if limit is not None:
+            there_are.add_metric(names, limit)
+        if engine.cameras_fit is not None:
+            fit.add_metric(names, engine.cameras_fit)
+    yield from (family for family in (used, there_are, swaps, fit) if family.samples)
+
+
+def _nodes(nodes: Sequence[NodeStatus]) -> Iterator[Metric]:
+    """Yields how the nodes of a cluster are doing."""
+    texts = {
+        "ready": "Whether a node's model is loaded.",
+        "drained": "Whether a node is to have no cameras.",
+        "cameras": "Cameras that a node owns.",
+        "load": "How full a node is; beyond 1 it has more cameras than it carries.",
+    }
+    for name, text in texts.items():
+        family = GaugeMetricFamily(f"costream_node_{name}", text, labels=["node"])
+        for node in nodes:
+            family.add_metric([node.name], float(getattr(node, name)))
+        if nodes:
+            yield family
+
+
 def _states(statuses: list[CameraStatus]) -> Iterator[Metric]:
     states = GaugeMetricFamily(
         "costream_camera_state", "1 for the state that a camera is in.", labels=["camera", "state"]
@@ -178,6 +209,16 @@ def _states(statuses: list[CameraStatus]) -> Iterator[Metric]:
         for state in get_args(CameraState):
             states.add_metric([status.id, state], float(status.state == state))
     yield states
+    nodes = {status.id: status.node for status in statuses if status.node is not None}
+    if nodes:
+        family = GaugeMetricFamily(
+            "costream_camera_node",
+            "1 for the node that watches a camera.",
+            labels=["camera", "node"],
+        )
+        for camera, node in nodes.items():
+            family.add_metric([camera, node], 1)
+        yield family
 
 
 def _progress(statuses: list[CameraStatus]) -> Iterator[Metric]:

@@ -97,8 +97,9 @@ class Held:
             prepare: is called before any window counts.
         """
         with self._lock:
-            prepare()
+            # Before anything is written, which is checked by the fence.
             self._role, self.fence, self.since, self.rising = "own", fence, monotonic(), {}
+            prepare()
             kept = [] if since is None else [one for one in self._kept if one.news.at > since]
             self._kept.clear()
             self._seen = since if self._seen is None else self._seen

@@ -90,16 +90,16 @@ class Incident:
         return incident
 
     @classmethod
-    def rising(cls, span: Span, seen: float, received: float) -> Incident:
-        """Returns one that somebody else has seen rise, and that may count soon.
+    def following(cls, risen: Span | None, seen: float, received: float) -> Incident:
+        """Returns one that goes on where somebody else ended.
 
         Args:
-            span: of the incident, as :attr:`risen` had it.
+            risen: what may become an incident, as :attr:`risen` had it.
             seen: the end of the last window that was seen, seconds since 1970.
             received: the same moment on the clock of ``time.monotonic``.
         """
         incident = cls()
-        incident._rising = span
+        incident._rising = risen
         incident._seen, incident._received = seen, received
         return incident
 

@@ -47,13 +47,18 @@ class Track:
         return track
 
     @classmethod
-    def rising(
-        cls, camera: str, question: WatchedQuestion, span: Span, seen: float, received: float
+    def following(
+        cls,
+        camera: str,
+        question: WatchedQuestion,
+        risen: Span | None,
+        seen: float,
+        received: float,
     ) -> Track:
-        """Returns one that somebody else has seen rise: see :meth:`Incident.rising`."""
+        """Returns one that goes on where somebody else ended: see :meth:`Incident.following`."""
         track = cls(camera, question.id)
         track.question = question
-        track._incident = Incident.rising(span, seen, received)
+        track._incident = Incident.following(risen, seen, received)
         return track
 
     @property

@@ -110,7 +110,7 @@ class Tracker:
             return rising
 
     def go_on(self, camera: WatchedCamera, rising: Mapping[str, Span], seen: float) -> None:
-        """Takes up what somebody else saw rise.
+        """Goes on where somebody else ended, beside the events that are open: :meth:`take_up`.
 
         Args:
             camera: the camera.
@@ -121,9 +121,10 @@ class Tracker:
         with self._lock:
             for question in camera.questions:
                 key = (camera.id, question.id)
-                if question.id in rising and key not in self._tracks:
-                    span = rising[question.id]
-                    self._tracks[key] = Track.rising(camera.id, question, span, seen, received)
+                if key not in self._tracks:
+                    self._tracks[key] = Track.following(
+                        camera.id, question, rising.get(question.id), seen, received
+                    )
 
     def observe(
         self, camera: WatchedCamera, question: WatchedQuestion, window: ScoredWindow

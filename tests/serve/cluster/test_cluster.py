@@ -1,0 +1,194 @@
+"""A real cluster of Ray's: three nodes, twelve cameras, and everything that fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serve.cluster.nodes import Nodes
+from tests.serve.postgres import PostgresServer
+from tests.serve.running import Running
+from tests.serve.waiting import until
+from tests.video.cameras import RtspCamera, need_gstreamer
+from tests.video.films import world_film
+
+if importlib.util.find_spec("ray") is None:
+    pytest.skip("Ray is not installed: pip install 'costream[cluster]'", allow_module_level=True)
+
+CAMERAS = 12
+
+WINDOW = 2.0
+
+AGAIN = 15.0
+"""Seconds within which frames of every camera are received again, whatever happened."""
+
+BUSY = 3.0
+"""How much longer that may take where other tests keep the machine's cores busy."""
+
+SOON = 120.0
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    nodes = Nodes(3)
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture(scope="module")
+def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspCamera]:
+    need_gstreamer()
+    film = world_film(tmp_path_factory.mktemp("films"), 240.0, size=(160, 96))
+    camera = RtspCamera(*[film] * CAMERAS)
+    yield camera
+    camera.kill()
+
+
+def config(checkpoint: Path, cameras: RtspCamera, store: str, told: Path) -> dict[str, Any]:
+    """Returns a configuration in which every window is a yes: one long incident a camera."""
+    settings = {"window": WINDOW, "stride": 1, "fps": 2, "frame_size": [128, 96]}
+    everything = ["new", "update", "end"]
+    return {
+        "model": str(checkpoint),
+        "engine": {"settings": settings},
+        "store": {"url": store},
+        "alerts": {"threshold": 0, "sentence": False, "cooldown": 120, "clip": False},
+        "questions": {"any": {"ask": "Is there anything?"}},
+        "sinks": {
+            "file": {
+                "type": "command",
+                "run": ["sh", "-c", f"cat >> {told}; echo >> {told}"],
+                "changes": everything,
+            }
+        },
+        "cameras": {
+            f"camera-{n}": {"url": url, "timeout": "5s"} for n, url in enumerate(cameras.urls)
+        },
+    }
+
+
+class Watched:
+    """What the API says of the cameras."""
+
+    def __init__(self, service: Running) -> None:
+        self._service = service
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        cameras = self._service.get("/api/cameras")["cameras"]
+        return {camera["id"]: camera["status"] for camera in cameras}
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        return {node["name"]: node for node in self._service.get("/api/nodes")}
+
+    def owners(self) -> Counter[str]:
+        return Counter(status["node"] for status in self.statuses().values())
+
+    def all_since(self, what: str, moment: float) -> bool:
+        found = [status[what] for status in self.statuses().values()]
+        return all(at is not None and at > moment for at in found)
+
+    def await_again(self, moment: float) -> None:
+        """Waits until every camera has a frame, and a result, that came after a moment."""
+        begun = time.monotonic()
+        until(lambda: self.all_since("last_frame", moment), SOON)
+        frames = time.monotonic() - begun
+        until(lambda: self.all_since("last_window", moment), SOON)
+        results = time.monotonic() - begun
+        busy = os.getloadavg()[0] > len(os.sched_getaffinity(0)) + 1
+        limit = AGAIN * (BUSY if busy else 1.0)
+        assert frames < limit, frames
+        assert results < limit + WINDOW + 1, results
+
+
+@pytest.mark.timeout(400)
+def test_twelve_cameras_while_nodes_come_are_drained_and_die_and_so_does_the_controller(
+    nodes: Nodes,
+    cameras: RtspCamera,
+    postgres: PostgresServer,
+    checkpoint: Path,
+    tmp_path: Path,
+) -> None:
+    told = tmp_path / "told"
+    first = config(checkpoint, cameras, postgres.url, told)
+    with Running(tmp_path, first, options=["--cluster", nodes.address]) as service:
+        watched = Watched(service)
+        until(lambda: watched.all_since("last_window", 0), SOON)
+        assert sorted(watched.owners().values()) == [4, 4, 4]
+        until(lambda: len(service.events()) == CAMERAS, SOON)
+        ids = {event["id"] for event in service.events()}
+        # A node comes: it is given cameras, and every camera is seen all the while.
+        before = set(watched.nodes())
+        new = named(watched, nodes.add())
+        until(lambda: watched.owners()[new()] >= 2, SOON)
+        # A node is drained.
+        drained = next(name for name in before if watched.owners()[name])
+        assert service.client.post(f"/api/nodes/{drained}/drain").status_code == 204
+        until(lambda: not watched.owners()[drained] and watched.nodes()[drained]["drained"], SOON)
+        moment = time.time()
+        watched.await_again(moment)
+        # A node dies, of those that watch.
+        victim = next(id for id in nodes.ids if not drained.endswith(id[:6]))
+        moment = time.time()
+        nodes.kill(victim)
+        watched.await_again(moment)
+        assert not any(name.endswith(victim[:6]) for name in watched.owners())
+        # The controller dies.
+        moment = time.time()
+        os.kill(process_of("ray::ControllerActor"), signal.SIGKILL)
+        watched.await_again(moment)
+        until(lambda: len(watched.nodes()) == 3, SOON)
+        # The front end dies: nodes go on, and it takes up where it was.
+        service.kill()
+        moment = time.time()
+        service.start()
+        watched.await_again(moment)
+        # Whatever happened, each incident was one event, and was told of once.
+        assert {event["id"] for event in service.events()} == ids
+        until(lambda: len(messages(told, "new")) == CAMERAS, 30)
+        news = Counter(message["event"]["id"] for message in messages(told, "new"))
+        assert news == dict.fromkeys(ids, 1)
+        assert not messages(told, "end")
+        assert service.get("/api/status")["problems"] == []
+        check_metrics(service.client.get("/metrics").text, set(watched.nodes()))
+        assert service.stop() == 0, service.text
+        assert "Traceback" not in service.text, service.text
+
+
+def named(watched: Watched, id: str) -> Callable[[], str]:
+    """Returns what finds the name of a node by Ray's id; nobody's while it is not there."""
+    return lambda: next((name for name in watched.nodes() if name.endswith(id[:6])), "nobody")
+
+
+def messages(told: Path, change: str) -> list[dict[str, Any]]:
+    lines = told.read_text().splitlines() if told.exists() else []
+    found = [json.loads(line) for line in lines if line]
+    return [message for message in found if message["change"] == change]
+
+
+def check_metrics(text: str, nodes: set[str]) -> None:
+    for name in ("costream_pool_rows_used", "costream_node_load", "costream_node_cameras"):
+        for node in nodes:
+            assert f'{name}{{node="{node}"}}' in text
+    assert text.count("costream_camera_node{") == CAMERAS
+
+
+def process_of(title: str) -> int:
+    """Returns the process of a title that Ray gave it."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                command = (process / "cmdline").read_text()
+            except OSError:
+                continue
+            if command.startswith(title):
+                return int(process.name)
+    raise AssertionError(f"there is no process {title}")
