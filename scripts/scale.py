@@ -150,6 +150,8 @@ class SimulatedNode:
 
     def obey(self, orders: Orders, store: SimulatedStore, now: float) -> None:
         """Does what is wanted, as far as the store can be reached."""
+        for camera in self.cameras.keys() - orders.cameras.keys():
+            del self.cameras[camera]
         if not self.stores:
             return
         for camera, order in orders.cameras.items():
@@ -164,8 +166,6 @@ class SimulatedNode:
                 self.cameras[camera] = _Watched(order, now)
             else:
                 watched.order = order
-        for camera in self.cameras.keys() - orders.cameras.keys():
-            del self.cameras[camera]
         self.orders = orders.number
 
     def renew(self, store: SimulatedStore, now: float) -> None:

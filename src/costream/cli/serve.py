@@ -173,11 +173,11 @@ def _on_a_cluster(
 ) -> tuple[FrontEnd, list[APIRouter]]:
     """Returns the service that has nodes watch, and its further routes."""
     from costream.serve.cluster.link import Link
-    from costream.serve.cluster.routes import nodes_router
+    from costream.serve.cluster.routes import absent_router, nodes_router
     from costream.serve.cluster.service import ClusterService
 
     service = ClusterService(config, settings, Link(address), file=file)
-    return service, [nodes_router(service)]
+    return service, [nodes_router(service), absent_router()]
 
 
 def _ready(

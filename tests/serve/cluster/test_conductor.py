@@ -248,6 +248,7 @@ def test_whatever_fails_every_camera_ends_with_one_owner_that_watches_it(happens
         world.add()
     world.store.drained.clear()
     world.until(settled(world), 400.0)
+    world.run(3.0)
     # Nobody watches what is somebody else's.
     reads = [camera for node in world.nodes.values() if node.alive for camera in node.cameras]
     assert sorted(reads) == sorted(world.cameras)

@@ -39,6 +39,9 @@ HEARD = 3.0
 BARRED = 600.0
 """Seconds for which a camera is not moved again to a node that could not see it."""
 
+FORGOTTEN = 600.0
+"""Seconds after which a node that was not heard of any more is forgotten."""
+
 REVIEW = 10.0
 """Seconds after which cameras are evened out by what was measured meanwhile."""
 
@@ -135,6 +138,7 @@ class Conductor:
     def want(self, cameras: Mapping[str, CameraSpec], audiences: Mapping[str, Audience]) -> None:
         """Takes note of all cameras that are to be watched, and of the sinks."""
         self._audiences = dict(audiences)
+        self._needs = {camera: need for camera, need in self._needs.items() if camera in cameras}
         self._stale |= cameras.keys() != self._wanted.keys() or not self._known
         self._wanted, self._known = dict(cameras), True
 
@@ -175,6 +179,9 @@ class Conductor:
         if contact.since is None:
             all_ran_out = bool(found) and all(lease.left <= 0 for lease in found.values())
             contact.since = now if contact.broken or all_ran_out else now - LEASE
+        gone = [o for o, node in self._nodes.items() if now - node.heard > FORGOTTEN]
+        for owner in gone:
+            del self._nodes[owner]
         self._stale |= drained != before or found.keys() != contact.leases.keys()
         contact.leases = found
 
@@ -225,9 +232,9 @@ class Conductor:
             for owner, node in sorted(nodes.items())
         ]
         unplaced = sum(1 for owner in placed.values() if owner not in alive)
-        return ClusterState(
-            tuple(states), unplaced, len(self._moves), tuple(self._problems(states, unplaced))
-        )
+        told = [problem for node in nodes.values() for problem in _told(node.report)]
+        problems = (*told, *self._problems(states, unplaced))
+        return ClusterState(tuple(states), unplaced, len(self._moves), problems)
 
     # Who is there.
 
@@ -313,7 +320,8 @@ class Conductor:
 
     def _all_needs(self) -> dict[str, Need]:
         """Returns what each camera takes: as measured, or as is typical."""
-        typical = next((node.report.typical for node in self._nodes.values()), Need())
+        ready = (node.report.typical for node in self._nodes.values() if node.report.ready)
+        typical = next(ready, Need())
         return {
             camera: Need() if spec.camera.paused else self._needs.get(camera, typical)
             for camera, spec in self._wanted.items()
@@ -440,11 +448,7 @@ class Conductor:
         return found
 
     def _problems(self, states: Iterable[NodeState], unplaced: int) -> list[str]:
-        problems = [
-            f"{node.report.node}: {problem}"
-            for node in self._nodes.values()
-            for problem in node.report.problems
-        ]
+        problems = []
         if unplaced:
             problems.append(
                 f"{unplaced} of {len(self._wanted)} cameras are watched by no node: add nodes, or "
@@ -458,6 +462,10 @@ class Conductor:
                 f"{worst.load:.1f} times as many: add nodes, or watch with a longer stride."
             )
         return problems
+
+
+def _told(report: Report) -> list[str]:
+    return [f"{report.node}: {problem}" for problem in report.problems]
 
 
 def _primes(report: Report) -> list[str]:

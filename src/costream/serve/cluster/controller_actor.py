@@ -19,7 +19,7 @@ from costream.serve.cluster.names import NAMESPACE, node_actor
 from costream.serve.cluster.node_actor import NodeActor
 from costream.serve.cluster.relay import LogRelay
 from costream.serve.cluster.slots import Machine, Slot, slots_of
-from costream.serve.cluster.spec import ClusterSpec
+from costream.serve.cluster.spec import ONE_MACHINE, ClusterSpec
 from costream.serve.cluster.table import PlacementTable
 from costream.serve.sinks.audience import Audience
 from costream.serve.store import database
@@ -38,6 +38,9 @@ FORGET = 600.0
 
 CALLS = 16
 """Calls that a node answers at a time."""
+
+FRONT = 5.0
+"""Seconds for which a front end that was not heard of any more still has the cluster."""
 
 LEAVE = 15.0
 """Seconds to wait for nodes to let go of their cameras."""
@@ -66,7 +69,9 @@ class ControllerActor:
         self._slots: dict[str, Slot] = {}
         self._actors: dict[str, Any] = {}
         self._problem: str | None = None
+        self._elsewhere: str | None = None
         self._done: dict[str, float] = {}
+        self._front, self._heard = "", float("-inf")
         self._stopped = threading.Event()
         threading.Thread(target=self._run, name="costream-controller", daemon=True).start()
 
@@ -89,13 +94,23 @@ class ControllerActor:
                 return None
             return self._conductor.report(report, monotonic())
 
-    def state(self) -> tuple[ClusterState, bool, Sequence[logging.LogRecord]]:
-        """Returns how the cluster is doing, whether it was said what is wanted, and the log."""
+    def is_free(self, front: str) -> bool:
+        """Whether a front end may have the cluster: no other one was heard of lately."""
+        return front == self._front or monotonic() - self._heard > FRONT
+
+    def state(self, front: str) -> tuple[ClusterState, bool, Sequence[logging.LogRecord]]:
+        """Returns how the cluster is doing, whether it was said what is wanted, and the log.
+
+        Args:
+            front: names the front end that asks.
+        """
+        self._front, self._heard = front, monotonic()
         with self._lock:
             conductor = self._conductor
             known = conductor is not None and conductor.is_told
             state = ClusterState() if conductor is None else conductor.state(monotonic())
-        return state.with_problem(self._problem), known, self._log.fetch()
+        state = state.with_problem(self._problem).with_problem(self._elsewhere)
+        return state, known, self._log.fetch()
 
     def actors(self) -> dict[str, Any]:
         """Returns the nodes' actors, by the nodes' names."""
@@ -160,7 +175,11 @@ class ControllerActor:
     def _look_for_machines(self) -> None:
         """Has a process watch on each machine that came."""
         machines = [_machine(node) for node in ray.nodes() if node["Alive"]]
-        self._spec.check_machines(len({machine.address for machine in machines}))
+        if self._spec.is_of_one_machine:
+            here = ray.util.get_node_ip_address()
+            elsewhere = [machine for machine in machines if machine.address != here]
+            machines = [machine for machine in machines if machine.address == here]
+            self._elsewhere = ONE_MACHINE if elsewhere else None
         slots = {slot.name: slot for slot in slots_of(machines, self._spec.engine.device)}
         for name in self._actors.keys() - slots.keys():
             logger.info("node %s is gone", name)

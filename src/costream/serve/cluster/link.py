@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Mapping, Sequence
+from time import monotonic, sleep
 from typing import Any
 
 # Nothing is reported to Ray's makers, and it says nothing of its own on standard error.
@@ -14,9 +16,9 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
-from costream.errors import ClusterError
+from costream.errors import ClusterError, SettingsError
 from costream.printable import printable
-from costream.serve.cluster.controller_actor import ControllerActor
+from costream.serve.cluster.controller_actor import FRONT, ControllerActor
 from costream.serve.cluster.messages import CameraSpec, ClusterState
 from costream.serve.cluster.names import CONTROLLER, NAMESPACE
 from costream.serve.cluster.node import NodeNews
@@ -63,18 +65,26 @@ class Link:
                 f"there is no cluster of Ray's at {printable(address)} "
                 f"({printable(str(error).splitlines()[0])}): begin one with ray start --head"
             ) from None
+        self._name = secrets.token_hex(8)
         self._controller: Any = None
         self._actors: dict[str, Any] = {}
         self._asked: dict[Any, str] = {}
 
     def begin(self, spec: ClusterSpec) -> None:
-        """Has a controller of this service be there; one of another service is ended."""
+        """Has a controller of this service be there; one of another configuration is ended.
+
+        Raises:
+            SettingsError: another service runs on the cluster, or the store is out of the reach of
+                some of its machines.
+        """
         machines = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
         spec.check_machines(len(machines))
         handle = self._found()
-        if handle is not None and _answer(handle.fingerprint.remote()) != spec.fingerprint:
-            logger.info("the cluster runs another configuration, which is ended")
-            self.end()
+        if handle is not None:
+            self._await_turn(handle)
+            if _answer(handle.fingerprint.remote()) != spec.fingerprint:
+                logger.info("the cluster runs another configuration, which is ended")
+                self.end()
         self._spec = spec
         self._controller = self._made()
 
@@ -85,7 +95,7 @@ class Link:
     def state(self) -> tuple[ClusterState, bool, Sequence[logging.LogRecord]]:
         """Returns how the cluster is doing: see :meth:`ControllerActor.state`."""
         controller = self._at_controller()
-        state, known, lines = _answer(controller.state.remote())
+        state, known, lines = _answer(controller.state.remote(self._name))
         self._actors = _answer(controller.actors.remote())
         return state, known, lines
 
@@ -104,8 +114,8 @@ class Link:
             name = self._asked.pop(reference)
             try:
                 found.append(ray.get(reference))
-            except RayError:  # it is gone, or begins anew
-                logger.debug("node %s does not answer", name)
+            except RayError:  # it is gone, or begins anew: the controller says which
+                self._actors.pop(name, None)
         return found
 
     def read(self, node: str, number: int, offset: int) -> bytes:
@@ -132,6 +142,16 @@ class Link:
     def close(self) -> None:
         """Leaves the cluster as it is."""
         ray.shutdown()
+
+    def _await_turn(self, controller: Any) -> None:
+        """Waits for a front end that has just died to be forgotten."""
+        end = monotonic() + 2 * FRONT
+        while not _answer(controller.is_free.remote(self._name)):
+            if monotonic() > end:
+                raise SettingsError(
+                    "another service runs on this cluster: stop it first, or use another cluster"
+                )
+            sleep(0.5)
 
     def _actor(self, node: str) -> Any:
         actor = self._actors.get(node)

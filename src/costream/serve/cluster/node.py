@@ -159,7 +159,10 @@ class Node:
         """Lets go of all cameras, so that others may have them at once, and ends all watches."""
         with self._lock:
             for camera, held in list(self._held.items()):
-                self._release(camera, held)
+                try:
+                    self._release(camera, held)
+                except StoreError as error:  # others have it when the lease has run out
+                    logger.warning("camera %s could not be handed on: %s", camera, error)
             fleet, reporter = self._fleet, self._reporter
         if fleet is not None:
             fleet.close()
@@ -216,9 +219,10 @@ class Node:
         with self._lock:
             self._tracker.change_audiences(orders.audiences)
             self._specs = dict(orders.specs)
-            self._begin(orders)
-            self._watch_wanted()
-            self._end(orders)
+            try:
+                self._begin(orders)
+            finally:
+                self._end(orders)
             self._orders = orders.number
 
     def renew(self) -> None:
@@ -286,12 +290,13 @@ class Node:
         self._tracker.changed(owned)
 
     def _end(self, orders: Orders) -> None:
-        """Ends what is not wanted any more; its events are closed by now."""
+        """Ends what is not wanted any more; its events are closed by now, and written if possible.
+
+        Others may have what is not ours any more, whether or not the store can be had.
+        """
         gone = self._held.keys() - orders.cameras.keys()
-        if not gone:
-            return
-        if not self._store.flush(FLUSH):
-            raise StoreError("events that have ended can't be written at the moment")
+        if gone:
+            self._store.flush(FLUSH)
         for camera in gone:
             del self._held[camera]
         self._watch_wanted()

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from costream.serve.events.event import EventMessage
 from costream.serve.hub import Hub
 from costream.serve.status import News, Preview
 
@@ -36,7 +37,7 @@ class Relay(Hub):
     def publish(self, news: News) -> None:
         """Remembers news, and keeps them for the front end."""
         super().publish(news)
-        camera = news.camera if not hasattr(news, "event") else news.event.camera
+        camera = news.event.camera if isinstance(news, EventMessage) else news.camera
         if not self._is_shown(camera):
             return
         with self._changed:

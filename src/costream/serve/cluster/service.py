@@ -40,6 +40,9 @@ PATIENCE = 0.5
 ORPHANED = 30.0
 """Seconds after which open events of cameras that are gone are looked for."""
 
+HANDING_ON = 5.0
+"""Seconds for which the status of a camera's last owner is shown while the next one begins."""
+
 ALIVE = 60.0
 """Seconds without a turn after which the front end counts as stuck."""
 
@@ -89,12 +92,13 @@ class ClusterService(FrontEnd):
         self._delivery = Delivery(self._store, self._outlets_of(config))
         self._retention = Retention(self._store)
         self._parcels = Parcels(self._store, self.folder / "media", cluster, self.hub.publish)
-        self._told = False
+        self._version, self._told = 1, 0
         self._state = ClusterState()
         self._problem: str | None = "The cluster was not heard of yet."
         self._owners: dict[str, str] = {}
         self._statuses: dict[str, dict[str, CameraStatus]] = {}
         self._healths: dict[str, NodeHealth] = {}
+        self._last: dict[str, tuple[CameraStatus, float]] = {}
         self._looked = self._swept = float("-inf")
         self._turned = monotonic()
         self._stopped = threading.Event()
@@ -126,7 +130,10 @@ class ClusterService(FrontEnd):
         self._stopped.set()
         for thread in self._threads:
             thread.join(2 * ALIVE)
-        self._cluster.end()
+        try:
+            self._cluster.end()
+        except ClusterError as error:
+            logger.warning("the cluster goes on: %s", error)
         self._parcels.close()
         self._cluster.close()
         self._delivery.stop(5.0)
@@ -171,7 +178,12 @@ class ClusterService(FrontEnd):
         owner = self._owners.get(id, "")
         status = self._statuses.get(owner, {}).get(id)
         if status is not None:
-            return replace(status, node=owner.partition("#")[0])
+            status = replace(status, node=owner.partition("#")[0])
+            self._last[id] = status, monotonic()
+            return status
+        last, at = self._last.get(id, (None, 0.0))
+        if last is not None and monotonic() - at < HANDING_ON and not camera.paused:
+            return last
         if camera.paused:
             return CameraStatus(id, "paused", self._started)
         return CameraStatus(id, "starting", self._started, error="no node watches it yet")
@@ -206,15 +218,15 @@ class ClusterService(FrontEnd):
             self.hub.forget(camera)
             self.hub.publish(StateNews(camera, None))
         self._delivery.announce(cameras)
-        self._told = False
+        self._version += 1
 
     def _change_sinks(self, changed: Mapping[str, Outlet | None]) -> None:
         self._delivery.change(changed, lambda audiences: None)
-        self._told = False
+        self._version += 1
 
     def _turn(self) -> None:
         """Hears of the cluster, and passes on what its nodes tell."""
-        if monotonic() - self._looked >= LOOK or not self._told:
+        if monotonic() - self._looked >= LOOK or self._told != self._version:
             self._looked = monotonic()
             self._look()
         for news in self._cluster.news(PATIENCE):
@@ -224,9 +236,10 @@ class ClusterService(FrontEnd):
     def _look(self) -> None:
         state, known, lines = self._cluster.state()
         _log(lines)
-        if not (self._told and known):
-            self._told = True  # before the cameras are read: they may change meanwhile
-            self._told = self._cluster.want(self._specs(), self._delivery.audiences())
+        version = self._version  # before the cameras are read: they may change meanwhile
+        wanted = version != self._told or not known
+        if wanted and self._cluster.want(self._specs(), self._delivery.audiences()):
+            self._told = version
         self._state = state
         self._owners = {row.camera: row.owner for row in self._table.rows()}
         there = {node.owner for node in state.nodes}
