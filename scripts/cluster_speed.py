@@ -1,10 +1,10 @@
 """Windows a second of one node and of two: scripts/cluster_speed.py [--rounds 2] [--seconds 40].
 
 Each node of a local cluster of Ray's has one core; the service, the database and Ray's own
-processes have what is left of them. Cameras are files that are played as fast as they were recorded, so many
-to each node, with more windows than it computes. One node and two take turns, and the ratio is of
-the windows that were answered in the same time. Windows are computed whole, so that each takes the
-same, however late it is.
+processes have what is left of them. Cameras are files that are played as fast as they were
+recorded, so many to each node, with more windows than it computes. One node and two take turns, and
+the ratio is of the windows that were answered in the same time. Windows are computed whole, so that
+each takes the same, however late it is.
 """
 
 from __future__ import annotations

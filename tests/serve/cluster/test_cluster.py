@@ -96,13 +96,17 @@ class Watched:
         found = [status[what] for status in self.statuses().values()]
         return all(at is not None and at > moment for at in found)
 
-    def await_again(self, moment: float) -> None:
-        """Waits until every camera has a frame, and a result, that came after a moment."""
+    def await_again(self, moment: float, what: str) -> None:
+        """Waits until every camera has a frame, and a result, that came after a moment.
+
+        How long that took since something happened is printed: ``pytest -s`` shows it.
+        """
         begun = time.monotonic()
         until(lambda: self.all_since("last_frame", moment), SOON)
         frames = time.monotonic() - begun
         until(lambda: self.all_since("last_window", moment), SOON)
         results = time.monotonic() - begun
+        print(f"{what}: frames of all after {frames:.1f} s, results after {results:.1f} s")
         busy = os.getloadavg()[0] > len(os.sched_getaffinity(0)) + 1
         limit = AGAIN * (BUSY if busy else 1.0)
         assert frames < limit, frames
@@ -134,23 +138,23 @@ def test_twelve_cameras_while_nodes_come_are_drained_and_die_and_so_does_the_con
         assert service.client.post(f"/api/nodes/{drained}/drain").status_code == 204
         until(lambda: not watched.owners()[drained] and watched.nodes()[drained]["drained"], SOON)
         moment = time.time()
-        watched.await_again(moment)
+        watched.await_again(moment, "a node was drained")
         # A node dies, of those that watch.
         victim = next(id for id in nodes.ids if not drained.endswith(id[:6]))
         moment = time.time()
         nodes.kill(victim)
-        watched.await_again(moment)
+        watched.await_again(moment, "a node died")
         assert not any(name.endswith(victim[:6]) for name in watched.owners())
         # The controller dies.
         moment = time.time()
         os.kill(process_of("ray::ControllerActor"), signal.SIGKILL)
-        watched.await_again(moment)
+        watched.await_again(moment, "the controller died")
         until(lambda: len(watched.nodes()) == 3, SOON)
         # The front end dies: nodes go on, and it takes up where it was.
         service.kill()
         moment = time.time()
         service.start()
-        watched.await_again(moment)
+        watched.await_again(moment, "the front end died")
         # Whatever happened, each incident was one event, and was told of once.
         assert {event["id"] for event in service.events()} == ids
         until(lambda: len(messages(told, "new")) == CAMERAS, 30)
