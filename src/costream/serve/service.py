@@ -16,7 +16,7 @@ from costream.errors import NoWindowError
 from costream.serve.api.camera_url import camera_reach
 from costream.serve.backend import Health, SinkStatus
 from costream.serve.cameras.clip import clip_of
-from costream.serve.cameras.edge import EdgeReply
+from costream.serve.cameras.edge import STRETCH_WITHIN, EdgeReply
 from costream.serve.cameras.media import MediaFolder
 from costream.serve.config.clock import service_zone
 from costream.serve.config.model import ServiceConfig
@@ -40,9 +40,6 @@ Load = Callable[[], "Engine"]
 """Loads the model, which takes a while."""
 
 Part = TypeVar("Part")
-
-STRETCH_WITHIN = 20.0
-"""Seconds to wait for a stretch from an edge, which reads the wish within a heartbeat."""
 
 logger = logging.getLogger("costream")
 

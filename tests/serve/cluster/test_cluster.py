@@ -6,12 +6,15 @@ import importlib.util
 import json
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
+import httpx
 import pytest
 
 from tests.serve.cluster.nodes import Nodes
@@ -27,6 +30,8 @@ if importlib.util.find_spec("ray") is None:
 CAMERAS = 12
 
 WINDOW = 2.0
+
+SETTINGS = {"window": WINDOW, "stride": 1, "fps": 2, "frame_size": [128, 96]}
 
 AGAIN = 15.0
 """Seconds within which frames of every camera are received again, whatever happened."""
@@ -55,11 +60,10 @@ def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspCamera]:
 
 def config(checkpoint: Path, cameras: RtspCamera, store: str, told: Path) -> dict[str, Any]:
     """Returns a configuration in which every window is a yes: one long incident a camera."""
-    settings = {"window": WINDOW, "stride": 1, "fps": 2, "frame_size": [128, 96]}
     everything = ["new", "update", "end"]
     return {
         "model": str(checkpoint),
-        "engine": {"settings": settings},
+        "engine": {"settings": SETTINGS},
         "store": {"url": store},
         "alerts": {"threshold": 0, "sentence": False, "cooldown": 120, "clip": False},
         "questions": {"any": {"ask": "Is there anything?"}},
@@ -165,6 +169,58 @@ def test_twelve_cameras_while_nodes_come_are_drained_and_die_and_so_does_the_con
         check_metrics(service.client.get("/metrics").text, set(watched.nodes()))
         assert service.stop() == 0, service.text
         assert "Traceback" not in service.text, service.text
+
+
+@pytest.mark.timeout(300)
+def test_a_camera_that_sends_its_stream_itself_on_one_machine_without_a_database_server(
+    nodes: Nodes, checkpoint: Path, tmp_path: Path
+) -> None:
+    film = transport_stream(world_film(tmp_path, 60.0, size=(160, 96)), tmp_path / "film.ts")
+    questions = {"any": {"ask": "Is there anything?"}}
+    first = {
+        "model": str(checkpoint),
+        "engine": {"settings": SETTINGS},
+        "questions": questions,
+        "cameras": {"yard": {"url": "push"}},
+    }
+    with Running(tmp_path, first, options=["--cluster", nodes.address]) as service:
+        watched = Watched(service)
+        until(lambda: watched.statuses()["yard"]["node"], SOON)
+        over = threading.Event()
+        sender = threading.Thread(target=send, args=(service.client, film, over))
+        sender.start()
+        until(lambda: service.windows("yard") >= 2, SOON)
+        assert service.client.get("/api/cameras/yard/still.jpg").content[:2] == b"\xff\xd8"
+        over.set()
+        sender.join(30)
+        answer = service.client.post("/v1/chat/completions", json={})
+        assert answer.status_code == 501
+        assert service.stop() == 0, service.text
+        assert "Traceback" not in service.text, service.text
+
+
+def send(client: httpx.Client, film: bytes, over: threading.Event) -> None:
+    """Sends a stream of a minute as a camera does, until it is over."""
+
+    def pieces() -> Iterator[bytes]:
+        for at in range(0, len(film), len(film) // 600):
+            if over.wait(0.1):
+                return
+            yield film[at : at + len(film) // 600]
+
+    headers = {"Content-Type": "video/mp2t"}
+    client.post("/api/cameras/yard/push", content=pieces(), headers=headers, timeout=120)
+
+
+def transport_stream(film: Path, path: Path) -> bytes:
+    """Returns a film as cameras send it."""
+    with av.open(str(film)) as source, av.open(str(path), "w", format="mpegts") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return path.read_bytes()
 
 
 def named(watched: Watched, id: str) -> Callable[[], str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from costream.errors import ClusterError, SettingsError, UnknownError
+from costream.errors import ClusterError, SettingsError, SourceError, UnknownError
 from costream.serve.api.app import create_app
 from costream.serve.backend import EventQuery
 from costream.serve.cluster.courier import Parcel
@@ -47,6 +47,7 @@ class FakeCluster:
         self.tells: list[NodeNews] = []
         self.files: dict[int, bytes] = {}
         self.kept: dict[int, Any] = {}
+        self.sent: list[Any] = []
 
     def begin(self, spec: ClusterSpec) -> None:
         self.calls.append("begin")
@@ -72,6 +73,13 @@ class FakeCluster:
     def done(self, node: str, number: int, media: Any) -> None:
         self.kept[number] = media
         self.files.pop(number, None)
+
+    def send(self, node: str, kind: str, camera: str, chunks: Any, framed: bool) -> Any:
+        self.sent.append((node, kind, camera, b"".join(chunks), framed))
+        return len(self.sent[-1][3])
+
+    def recording(self, node: str, camera: str, seconds: float) -> bytes:
+        return f"{camera} {seconds}".encode()
 
     def end(self) -> None:
         self.calls.append("end")
@@ -231,14 +239,19 @@ def test_health_sums_up_the_nodes(owned: ClusterService, cluster: FakeCluster) -
     assert owned.is_alive
 
 
-def test_what_is_not_there_on_a_cluster_says_so(service: ClusterService) -> None:
-    for ask in (
-        lambda: service.push("door", iter(())),
-        lambda: service.take_edge("door", iter(())),
-        lambda: service.recording("door", 5.0),
-    ):
-        with pytest.raises(SettingsError, match="on a cluster"):
-            ask()
+def test_what_a_camera_sends_goes_to_its_node(owned: ClusterService, cluster: FakeCluster) -> None:
+    assert owned.push("door", iter([b"ab", b"c"]), framed=True) == 3
+    assert cluster.sent == [(NODE, "push", "door", b"abc", True)]
+    owned.take_edge("door", iter([b"x"]))
+    assert cluster.sent[-1] == (NODE, "edge", "door", b"x", True)
+    assert owned.recording("door", 5.0) == b"door 5.0"
+
+
+def test_what_a_camera_sends_that_nobody_watches_is_refused(service: ClusterService) -> None:
+    with pytest.raises(SourceError, match="watched by no node now"):
+        service.push("door", iter(()))
+    with pytest.raises(UnknownError):
+        service.push("yard", iter(()))
 
 
 @pytest.fixture

@@ -48,6 +48,9 @@ PATIENCE = 2.0
 LARGEST_STRETCH = 64 << 20
 """Bytes of a stretch that was asked for in full, with :data:`PACKET_COST` for each packet."""
 
+STRETCH_WITHIN = 20.0
+"""Seconds to wait for a stretch from an edge, which reads the wish within a heartbeat."""
+
 PACKET_COST = 512
 """Bytes that a packet takes beside its own."""
 

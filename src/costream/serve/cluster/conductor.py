@@ -23,6 +23,7 @@ from costream.serve.cluster.messages import (
 from costream.serve.cluster.need import Need
 from costream.serve.cluster.placement import load_of, place
 from costream.serve.cluster.table import LEASE, Grant
+from costream.serve.config.model import EDGE, PUSH
 from costream.serve.sinks.audience import Audience
 
 MOVES = 4
@@ -366,7 +367,9 @@ class Conductor:
 
     def _may_leave(self, camera: str, move: _Move, now: float) -> bool:
         source, target = self._nodes.get(move.source), self._nodes[move.target]
-        if camera in target.report.primed:
+        # What is sent to us has one sender, which can't send to two nodes at once.
+        sent = self._wanted[camera].camera.config.url in (PUSH, EDGE)
+        if camera in target.report.primed or sent:
             return True
         blind = source is not None and camera in source.report.blind
         late = now - move.begun > self._patience

@@ -36,7 +36,7 @@ RECONCILE = 5.0
 FORGET = 600.0
 """Seconds after which leases of processes of the past are removed."""
 
-CALLS = 16
+CALLS = 64
 """Calls that a node answers at a time."""
 
 FRONT = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import monotonic, sleep
 from typing import Any
 
@@ -14,11 +14,12 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from costream.errors import ClusterError, SettingsError
+from costream.errors import ClusterError, CoStreamError, SettingsError
 from costream.printable import printable
 from costream.serve.cluster.controller_actor import FRONT, ControllerActor
+from costream.serve.cluster.inflow import Kind
 from costream.serve.cluster.messages import CameraSpec, ClusterState
 from costream.serve.cluster.names import CONTROLLER, NAMESPACE
 from costream.serve.cluster.node import NodeNews
@@ -28,6 +29,9 @@ from costream.serve.store.record import Media
 
 ANSWER = 10.0
 """Seconds to wait for an answer."""
+
+SLOW = 60.0
+"""Seconds to wait for what cameras take their time with."""
 
 END = 25.0
 """Seconds to wait for all nodes to let go of their cameras."""
@@ -127,6 +131,36 @@ class Link:
         """Says that a node's file is kept here, or never will be. Any thread may call it."""
         _answer(self._actor(node).parcel_done.remote(number, media))
 
+    def send(
+        self, node: str, kind: Kind, camera: str, chunks: Iterator[bytes], framed: bool
+    ) -> Any:
+        """Hands on what a camera sends to the node that reads it. Any thread may call it.
+
+        Args:
+            node: the camera's node.
+            kind: what is sent.
+            camera: the camera.
+            chunks: the stream, taken no faster than it is read.
+            framed: it comes as records.
+
+        Returns:
+            What whoever took it returned.
+
+        Raises:
+            CoStreamError: what whoever took it ended with.
+        """
+        actor = self._actor(node)
+        number = _answer(actor.begin_inflow.remote(kind, camera, framed))
+        for chunk in chunks:
+            if not _answer(actor.put_inflow.remote(number, chunk), SLOW):
+                break
+        return _answer(actor.end_inflow.remote(number), SLOW)
+
+    def recording(self, node: str, camera: str, seconds: float) -> bytes:
+        """Returns a camera's newest seconds in full. Any thread may call it."""
+        data: bytes = _answer(self._actor(node).recording.remote(camera, seconds), SLOW)
+        return data
+
     def end(self) -> None:
         """Ends all watching: nodes let go of their cameras, and their processes end."""
         handle = self._found()
@@ -186,9 +220,12 @@ class Link:
         )
 
 
-def _answer(reference: Any) -> Any:
+def _answer(reference: Any, patience: float = ANSWER) -> Any:
     try:
-        return ray.get(reference, timeout=ANSWER)
+        return ray.get(reference, timeout=patience)
     except RayError as error:
+        cause = error.cause if isinstance(error, RayTaskError) else None
+        if isinstance(cause, CoStreamError):
+            raise cause from None
         said = printable(str(error).strip().splitlines()[0])
         raise ClusterError(f"the cluster does not answer ({said}): it is asked again") from None

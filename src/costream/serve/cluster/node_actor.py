@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,6 +18,9 @@ import ray
 from ray.exceptions import RayError
 
 from costream.errors import CoStreamError
+from costream.serve.cameras.clip import clip_of
+from costream.serve.cameras.edge import STRETCH_WITHIN
+from costream.serve.cluster.inflow import Inflows, Kind
 from costream.serve.cluster.names import CONTROLLER, NAMESPACE
 from costream.serve.cluster.node import Node, NodeNews
 from costream.serve.cluster.relay import LogRelay
@@ -58,7 +62,7 @@ class NodeActor:
         self._folder = Path(tempfile.mkdtemp(prefix="costream-node-"))
         self._node = Node(f"{name}#{secrets.token_hex(4)}", name, spec, self._folder)
         self._stopped = threading.Event()
-        self._failed: str | None = None
+        self._inflows = Inflows()
         self._controller: Any = None
         for every, work in ((RENEW, self._renew), (BEAT, self._beat), (TURN, self._node.advance)):
             threading.Thread(target=self._repeat, args=(every, work), daemon=True).start()
@@ -75,6 +79,25 @@ class NodeActor:
     def parcel_done(self, number: int, media: Media | None) -> None:
         """Removes a file that the front end has: see :meth:`Courier.done`."""
         self._node.courier.done(number, media)
+
+    def begin_inflow(self, kind: Kind, camera: str, framed: bool) -> int:
+        """Begins to take what a camera of this node sends; returns the number of the stream."""
+        fleet = self._node.fleet
+        if kind == "edge":
+            return self._inflows.begin(partial(fleet.take_edge, camera))
+        return self._inflows.begin(partial(fleet.push, camera, framed=framed))
+
+    def put_inflow(self, number: int, piece: bytes) -> bool:
+        """Adds to a stream: see :meth:`Inflows.put`."""
+        return self._inflows.put(number, piece)
+
+    def end_inflow(self, number: int) -> object:
+        """Ends a stream: see :meth:`Inflows.end`."""
+        return self._inflows.end(number)
+
+    def recording(self, camera: str, seconds: float) -> bytes:
+        """Returns a camera's newest seconds in full, from its edge: MP4 or Matroska."""
+        return clip_of(self._node.fleet.stretch(camera, seconds, STRETCH_WITHIN))
 
     def close(self) -> None:
         """Lets go of all cameras and ends all watches."""

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 import costream
-from costream.errors import ClusterError, CoStreamError, SettingsError, StoreError, UnknownError
+from costream.errors import ClusterError, SourceError, StoreError, UnknownError
 from costream.serve.backend import Health, NodeStatus, SinkStatus
 from costream.serve.cameras.edge import EdgeReply
+from costream.serve.cluster.inflow import Kind
 from costream.serve.cluster.messages import CameraSpec, ClusterState
 from costream.serve.cluster.node import NodeHealth, NodeNews
 from costream.serve.cluster.parcels import Parcels, ParcelSource
@@ -58,6 +59,10 @@ class Cluster(ParcelSource, Protocol):
     ) -> bool: ...
     def state(self) -> tuple[ClusterState, bool, Sequence[logging.LogRecord]]: ...
     def news(self, patience: float) -> list[NodeNews]: ...
+    def send(
+        self, node: str, kind: Kind, camera: str, chunks: Iterator[bytes], framed: bool
+    ) -> Any: ...
+    def recording(self, node: str, camera: str, seconds: float) -> bytes: ...
     def end(self) -> None: ...
     def close(self) -> None: ...
 
@@ -190,15 +195,17 @@ class ClusterService(FrontEnd):
 
     def push(self, camera: str, chunks: Iterator[bytes], *, framed: bool = False) -> int:
         """Takes a camera's own stream until it ends; returns its bytes."""
-        raise self._not_here(camera)
+        taken: int = self._cluster.send(self._node_of(camera), "push", camera, chunks, framed)
+        return taken
 
     def take_edge(self, camera: str, chunks: Iterator[bytes]) -> EdgeReply:
         """Takes a request of a camera's edge."""
-        raise self._not_here(camera)
+        reply: EdgeReply = self._cluster.send(self._node_of(camera), "edge", camera, chunks, True)
+        return reply
 
     def recording(self, camera: str, seconds: float) -> bytes:
         """Returns a camera's newest seconds in full, from its edge: MP4 or Matroska."""
-        raise self._not_here(camera)
+        return self._cluster.recording(self._node_of(camera), camera, seconds)
 
     def drain(self, node: str, drained: bool) -> None:
         """Has a node hand on its cameras and get none, or be given some again.
@@ -326,12 +333,13 @@ class ClusterService(FrontEnd):
             for state in self._state.nodes
         )
 
-    def _not_here(self, camera: str) -> CoStreamError:
+    def _node_of(self, camera: str) -> str:
+        """Returns the node that owns a camera."""
         self.camera(camera)
-        return SettingsError(
-            "cameras that send their streams to the API are not watched on a cluster: watch "
-            f"camera {camera} by its URL, or by a service on one machine"
-        )
+        node = self._owners.get(camera, "").partition("#")[0]
+        if not node:
+            raise SourceError(f"camera {camera} is watched by no node now: try again in a moment")
+        return node
 
 
 def _with_node(news: News, node: str) -> News:
