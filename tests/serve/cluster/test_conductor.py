@@ -83,6 +83,21 @@ def test_the_cameras_of_a_node_that_died_are_watched_again_within_a_lease() -> N
     assert world.until(lambda: world.watched() == 12, SOON) <= LEASE + OPEN + 2
 
 
+def test_a_store_that_stands_still_for_longer_than_a_lease_costs_nobody_a_camera() -> None:
+    world = placed()
+    rows = dict(world.store.rows)
+    for node in world.nodes.values():
+        node.stores = False  # renewals hang, while the controller is answered
+    world.run(3 * LEASE)
+    for node in world.nodes.values():
+        node.stores = True
+    world.run(2 * LEASE)
+    assert world.store.rows == rows and world.watched() == 12
+    for name in ("node-000", "node-001"):
+        world.nodes[name].alive = False
+    assert world.until(lambda: world.watched() == 12, SOON) <= LEASE + OPEN + 2
+
+
 def test_a_process_that_began_anew_is_not_taken_for_the_old_one() -> None:
     world = placed()
     node = world.nodes["node-000"]

@@ -30,6 +30,10 @@ MOVES = 4
 """Cameras that a node takes over at a time, beside those that nobody watches: each is read and
 computed twice meanwhile."""
 
+FRESH = 2.5
+"""Seconds that the newest lease has left at the least while the store takes renewals: where even that
+one is older, the store stood still, and no process is taken for dead."""
+
 SETTLE = 30.0
 """Seconds for which a cluster that watches nothing yet waits for nodes whose models are still being
 loaded, once one is ready."""
@@ -84,7 +88,7 @@ class _Contact:
     """How the store could be read.
 
     Attributes:
-        since: from when on without a break; None while it can't be.
+        since: from when on without a break, and with renewals in it; None while it can't be.
         broken: whether it ever could not.
     """
 
@@ -150,7 +154,7 @@ class Conductor:
     def report(self, report: Report, now: float) -> Orders | None:
         """Takes a node's report; returns what is wanted of it, None where it knows that already.
 
-        Of one that no controller has told of cameras yet nothing is wanted but what it does.
+        Until it was said which cameras are wanted, nodes are to go on as they are: None as well.
         """
         node = self._nodes.get(report.owner)
         if node is None:
@@ -177,9 +181,10 @@ class Conductor:
         found = {lease.owner: lease for lease in leases}
         drained = {lease.node for lease in found.values() if lease.drained}
         before = {lease.node for lease in contact.leases.values() if lease.drained}
-        if contact.since is None:
-            all_ran_out = bool(found) and all(lease.left <= 0 for lease in found.values())
-            contact.since = now if contact.broken or all_ran_out else now - LEASE
+        if max((lease.left for lease in found.values()), default=LEASE) < FRESH:
+            contact.since = now
+        elif contact.since is None:
+            contact.since = now if contact.broken else now - LEASE
         gone = [o for o, node in self._nodes.items() if now - node.heard > FORGOTTEN]
         for owner in gone:
             del self._nodes[owner]

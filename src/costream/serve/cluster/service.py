@@ -98,6 +98,7 @@ class ClusterService(FrontEnd):
         self._retention = Retention(self._store)
         self._parcels = Parcels(self._store, self.folder / "media", cluster, self.hub.publish)
         self._version, self._told = 1, 0
+        self._ids = set(self.camera_ids())
         self._state = ClusterState()
         self._problem: str | None = "The cluster was not heard of yet."
         self._owners: dict[str, str] = {}
@@ -221,9 +222,10 @@ class ClusterService(FrontEnd):
     # How it goes.
 
     def _want(self, cameras: tuple[WatchedCamera, ...]) -> None:
-        for camera in self._owners.keys() - {camera.id for camera in cameras}:
-            self.hub.forget(camera)
-            self.hub.publish(StateNews(camera, None))
+        before, self._ids = self._ids, {camera.id for camera in cameras}
+        for gone in before - self._ids:
+            self.hub.forget(gone)
+            self.hub.publish(StateNews(gone, None))
         self._delivery.announce(cameras)
         self._version += 1
 
