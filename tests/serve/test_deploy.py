@@ -48,6 +48,31 @@ def test_compose_builds_that_image() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
+def test_the_manifest_for_kuberay_has_the_version_and_the_command_that_are_tested() -> None:
+    cluster, claim, service = YAML(typ="safe").load_all(DEPLOY / "raycluster.yaml")
+    assert (cluster["kind"], claim["kind"]) == ("RayCluster", "PersistentVolumeClaim")
+    pinned = (ROOT / "constraints.txt").read_text()
+    assert f"ray=={cluster['spec']['rayVersion']}\n" in pinned
+    groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
+    containers = [one for group in groups for one in group["template"]["spec"]["containers"]]
+    for container in containers:
+        assert container["command"] == ["/bin/bash", "-c"]
+        assert "$KUBERAY_GEN_RAY_START_CMD" in "".join(container["args"]).replace("{", "")
+        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+    (front,) = [one for one in containers if "costream serve" in "".join(one["args"])]
+    assert "--cluster auto" in front["args"][0]
+    labels = cluster["spec"]["workerGroupSpecs"][0]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+
+
+def test_the_file_for_ray_up_starts_ray_as_the_recipe_does() -> None:
+    file = YAML(typ="safe").load(DEPLOY / "ray-up.yaml")
+    head, worker = (file[f"{name}_start_ray_commands"][-1] for name in ("head", "worker"))
+    assert "ray start --head" in head and "--disable-usage-stats" in head
+    assert "ray start --address $RAY_HEAD_IP:6379" in worker
+    assert all("RAY_AUTH_MODE=token" in command for command in (head, worker))
+
+
 @pytest.mark.parametrize("name", ["serving.md", "configuration.md"])
 def test_files_in_the_documents_are_right(name: str, tmp_path: Path) -> None:
     text = (ROOT / "docs" / name).read_text()

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
 
@@ -14,7 +15,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from costream.errors import ClusterError, CoStreamError, SettingsError
 from costream.printable import printable
@@ -99,8 +100,12 @@ class Link:
     def state(self) -> tuple[ClusterState, bool, Sequence[logging.LogRecord]]:
         """Returns how the cluster is doing: see :meth:`ControllerActor.state`."""
         controller = self._at_controller()
-        state, known, lines = _answer(controller.state.remote(self._name))
-        self._actors = _answer(controller.actors.remote())
+        try:
+            state, known, lines = _answer(controller.state.remote(self._name))
+            self._actors = _answer(controller.actors.remote())
+        except ClusterError:
+            self._controller = None  # it may be gone for good: another one is made then
+            raise
         return state, known, lines
 
     def news(self, patience: float) -> list[NodeNews]:
@@ -163,15 +168,17 @@ class Link:
 
     def end(self) -> None:
         """Ends all watching: nodes let go of their cameras, and their processes end."""
-        handle = self._found()
-        if handle is None:
-            return
-        try:
-            ray.get(handle.end.remote(), timeout=END)
-        except (RayError, GetTimeoutError):
-            logger.warning("not all nodes have let go of their cameras in time")
-        ray.kill(handle)
-        self._controller, self._actors = None, {}
+        with suppress(RayError):
+            handle = self._found()
+            if handle is None:
+                return
+            try:
+                ray.get(handle.end.remote(), timeout=END)
+            except RayError:  # a timeout is one as well
+                logger.warning("not all nodes have let go of their cameras in time")
+            ray.kill(handle)
+            self._controller, self._actors = None, {}
+            self._await_end()
 
     def close(self) -> None:
         """Leaves the cluster as it is."""
@@ -186,6 +193,12 @@ class Link:
                     "another service runs on this cluster: stop it first, or use another cluster"
                 )
             sleep(0.5)
+
+    def _await_end(self) -> None:
+        """Waits until all names are free: who asked for one of them sooner got what is ending."""
+        end = monotonic() + ANSWER
+        while ray.util.list_named_actors() and monotonic() < end:
+            sleep(0.2)
 
     def _actor(self, node: str) -> Any:
         actor = self._actors.get(node)
