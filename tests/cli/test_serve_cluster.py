@@ -26,12 +26,12 @@ def test_without_ray_one_sentence_says_what_to_install(monkeypatch: pytest.Monke
 def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install 'costream[cluster]'")
-    command = [sys.executable, "-m", "costream", "serve", "--demo", "--cluster", "auto"]
-    environment = {"PATH": "", "XDG_CACHE_HOME": str(tmp_path), "RAY_TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "costream", "serve", "--demo", "--cluster", "127.0.0.1:1"]
+    environment = {"PATH": "", "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("costream: there is no cluster of Ray's at auto")
+    assert last.startswith("costream: there is no cluster of Ray's at 127.0.0.1:1")
 
 
 def test_ray_is_imported_by_the_actors_and_the_line_to_them_alone() -> None:

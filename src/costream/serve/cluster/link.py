@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, sleep
@@ -30,6 +31,9 @@ from costream.serve.store.record import Media
 
 ANSWER = 10.0
 """Seconds to wait for an answer."""
+
+KNOCK = 5.0
+"""Seconds to wait for a cluster to take a connection."""
 
 SLOW = 60.0
 """Seconds to wait for what cameras take their time with."""
@@ -58,6 +62,7 @@ class Link:
 
     def __init__(self, address: str) -> None:
         try:
+            _knock(address)
             ray.init(
                 address,
                 namespace=NAMESPACE,
@@ -65,7 +70,7 @@ class Link:
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
-        except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+        except (RayError, OSError, RuntimeError, ValueError) as error:
             raise ClusterError(
                 f"there is no cluster of Ray's at {printable(address)} "
                 f"({printable(str(error).splitlines()[0])}): begin one with ray start --head"
@@ -231,6 +236,17 @@ class Link:
             )
             .remote(self._spec)
         )
+
+
+def _knock(address: str) -> None:
+    """Finds out whether anybody is at an address: Ray itself would ask for minutes.
+
+    Raises:
+        OSError: nobody is.
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK).close()
 
 
 def _answer(reference: Any, patience: float = ANSWER) -> Any:
