@@ -187,12 +187,13 @@ def test_a_still_of_a_node_is_kept_here(owned: ClusterService, cluster: FakeClus
     publish = owned.hub.publish
     owned._parcels._on_message = lambda message: (told.append(message), publish(message))
     tell(owned, cluster, parcels=parcels)
-    until(lambda: 1 in cluster.kept, 10)
+    until(lambda: len(cluster.kept) == 3, 10)
     assert owned._store.flush(5)
     assert owned.event_still(event).read_bytes() == b"0123456789"
     assert owned.event(event).still
     assert [(m.change, m.event.still) for m in told] == [("update", True)]
-    assert 2 not in cluster.kept and 3 not in cluster.kept
+    assert cluster.kept[1].kind == "still"
+    assert cluster.kept[2] is None and cluster.kept[3] is None
     assert not list(owned.folder.rglob("*.part"))
 
 
@@ -200,6 +201,7 @@ def test_a_file_whose_event_never_comes_is_given_up(
     owned: ClusterService, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("costream.serve.cluster.parcels.AWAITED", 0.0)
+    monkeypatch.setattr("costream.serve.cluster.parcels.AGAIN", 0.0)
     parcel = Parcel(7, "still", a_record(5).event.id, ".jpg", 4)
     cluster.files = {7: b"jpeg"}
     for _ in range(3):

@@ -181,9 +181,12 @@ class ControllerActor:
             machines = [machine for machine in machines if machine.address == here]
             self._elsewhere = ONE_MACHINE if elsewhere else None
         slots = {slot.name: slot for slot in slots_of(machines, self._spec.engine.device)}
-        for name in self._actors.keys() - slots.keys():
+        there = set(ray.util.list_named_actors())
+        for name in [name for name in self._actors if node_actor(name) not in there]:
+            del self._actors[name]  # it could not begin, or was killed for good
+        for name in self._slots.keys() - slots.keys():
             logger.info("node %s is gone", name)
-            del self._actors[name]
+            self._actors.pop(name, None)
         for name in slots.keys() - self._actors.keys():
             self._actors[name] = self._begin(slots[name])
         self._slots = slots

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from costream.errors import CoStreamError
+from costream.errors import CoStreamError, StoreError
 from costream.serve.cameras.clip import clip_of
 from costream.serve.cameras.edge import STRETCH_WITHIN
 from costream.serve.cluster.inflow import Inflows, Kind
@@ -35,6 +35,9 @@ RENEW = 1.5
 
 TURN = 0.5
 """Seconds after which what is due by the clock is looked at."""
+
+AGAIN = 2.0
+"""Seconds after which a store that is away is tried again."""
 
 ANSWER = 5.0
 """Seconds to wait for the controller's answer."""
@@ -60,13 +63,23 @@ class NodeActor:
         logger.setLevel(logging.INFO)
         self._spec = spec
         self._folder = Path(tempfile.mkdtemp(prefix="costream-node-"))
-        self._node = Node(f"{name}#{secrets.token_hex(4)}", name, spec, self._folder)
+        self._node = self._opened(name)
         self._stopped = threading.Event()
         self._inflows = Inflows()
         self._controller: Any = None
         for every, work in ((RENEW, self._renew), (BEAT, self._beat), (TURN, self._node.advance)):
             threading.Thread(target=self._repeat, args=(every, work), daemon=True).start()
         threading.Thread(target=self._load, name="costream-load", daemon=True).start()
+
+    def _opened(self, name: str) -> Node:
+        """Returns the node, once the store is there: an actor that fails so is not begun again."""
+        owner = f"{name}#{secrets.token_hex(4)}"
+        while True:
+            try:
+                return Node(owner, name, self._spec, self._folder)
+            except StoreError as error:
+                logger.warning("%s", error)
+                sleep(AGAIN)
 
     def news(self, patience: float) -> NodeNews:
         """Returns what happened since the last call: see :meth:`Node.news`."""

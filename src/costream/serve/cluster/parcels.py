@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Protocol
 
-from costream.errors import CoStreamError, SettingsError, UnknownError
+from costream.errors import CoStreamError, UnknownError
 from costream.serve.cameras.media import MediaFolder, partial_of
 from costream.serve.cluster.courier import Parcel
 from costream.serve.events.event import EventMessage
@@ -23,6 +24,9 @@ AT_ONCE = 4
 
 AWAITED = 60.0
 """Seconds for which the event of a file may not be in the store yet."""
+
+AGAIN = 5.0
+"""Seconds after which a file that could not be fetched or kept is tried again."""
 
 SUFFIXES = frozenset({".jpg", ".mp4", ".mkv"})
 """Of stills and clips."""
@@ -65,7 +69,7 @@ class Parcels:
         self._on_message = on_message
         self._lock = threading.Lock()
         self._seen: dict[tuple[str, str, str], float] = {}
-        self._under_way: set[tuple[str, int]] = set()
+        self._not_before: dict[tuple[str, int], float] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE, "costream-parcels")
 
     def fetch(self, node: str, parcels: Sequence[Parcel]) -> None:
@@ -73,9 +77,9 @@ class Parcels:
         for parcel in parcels:
             key = (node, parcel.number)
             with self._lock:
-                if key in self._under_way:
+                if monotonic() < self._not_before.get(key, 0.0):
                     continue
-                self._under_way.add(key)
+                self._not_before[key] = math.inf
             self._pool.submit(self._take, node, parcel)
 
     def close(self) -> None:
@@ -83,8 +87,10 @@ class Parcels:
         self._pool.shutdown(cancel_futures=True)
 
     def _take(self, node: str, parcel: Parcel) -> None:
+        again = monotonic() + AGAIN
         try:
             self._keep(node, parcel)
+            again = 0.0
         except UnknownError:
             self._await_event(node, parcel)
         except (CoStreamError, OSError) as error:
@@ -95,11 +101,15 @@ class Parcels:
             logger.error("a %s of event %s", parcel.kind, parcel.event, exc_info=error)
         finally:
             with self._lock:
-                self._under_way.discard((node, parcel.number))
+                del self._not_before[node, parcel.number]
+                if again:
+                    self._not_before[node, parcel.number] = again
 
     def _keep(self, node: str, parcel: Parcel) -> None:
         if not is_ulid(parcel.event) or parcel.suffix not in SUFFIXES:
-            raise SettingsError("it is no still and no clip")
+            logger.warning("node %s has a file that is no still and no clip", node)
+            self._source.done(node, parcel.number, None)
+            return
         start = self._store.event(parcel.event).start
         path = self._media.path(parcel.event, start, parcel.suffix)
         partial = partial_of(path)
