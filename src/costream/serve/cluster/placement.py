@@ -75,8 +75,8 @@ def _even_out(
     """Moves cameras from the fullest node to the emptiest."""
     there = _by_node(needs, found)
     loads = {node: _load(there[node], needs, capacity) for node, capacity in nodes.items()}
-    slack = SLACK * sum(loads.values()) / len(loads)
     for _ in range(len(needs)):
+        slack = SLACK * sum(loads.values()) / len(loads)
         empty = min(nodes, key=lambda node: (loads[node], node))
         full = max(nodes, key=lambda node: (loads[node], node))
         ends = []
