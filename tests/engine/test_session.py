@@ -210,13 +210,16 @@ def test_what_breaks_the_engine_is_raised_for_all_and_leaves_it_free(
     model: ModelAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_of(model)
+    added = threading.Event()
 
     def broken(batch: object) -> None:
+        assert added.wait(10)
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch, engine.session() as session:
         patch.setattr(engine.runner, "run", broken)
         handles = [session.add(Named(number, 30), ASKS) for number in range(2)]
+        added.set()
         for handle in handles:
             with pytest.raises(RuntimeError, match="out of memory"):
                 list(handle)

@@ -15,6 +15,9 @@ FOLLOWED_PICTURE, FOLLOWED_BYTE = 0.05, 1.5
 for either. So bits are what following costs, and where there are many it takes as long as decoding.
 A byte takes 1.0 (H.265) to 1.6 times as long to read as decoding takes for a macroblock."""
 
+SMALLEST = 300.0
+"""Macroblocks for whose samples decoding takes as long as for all that a picture takes besides."""
+
 EARNED = 0.015
 """What following may cost in vain, as a share of what is decoded as it comes."""
 
@@ -83,7 +86,7 @@ class Policy:
         self.reason: Reason = "start"
         self.why_whole = ""
         self.is_urgent = False
-        self._macroblocks = macroblocks
+        self._macroblocks = max(macroblocks, SMALLEST)
         self._credit = FIRST_CREDIT
         self._seen = 0  # ticks with a picture
         self._rests = False  # little moved at the last one

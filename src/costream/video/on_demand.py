@@ -67,7 +67,7 @@ class OnDemand:
         self._decoder = decoder
         self._wish = wish
         context = decoder.stream.codec_context
-        self._policy = Policy(max(context.width * context.height / 256, 1.0))
+        self._policy = Policy(context.width * context.height / 256)
         self._trust = Trust()
         self._queue = UnitQueue()
         video = decoder.stream
