@@ -61,31 +61,20 @@ class Tracker {
   // the one that was seen last.
   void start(const std::uint8_t* luma, std::ptrdiff_t stride, int width, int height) {
     if (width < 1 || height < 1) return fail();
-    width_ = width;
-    height_ = height;
-    columns_ = (width + 3) / 4;
-    rows_ = (height + 3) / 4;
-    cell_columns_ = (columns_ + 1) / 2;
-    luma_.resize(16 * static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_));
-    base_.assign(luma_.size() / 16, 0.0f);
-    pending_.assign(static_cast<std::size_t>(cell_columns_ * ((rows_ + 1) / 2)), 0.0f);
-    shares_.assign(pending_.size(), 0.25f);
-    for (std::size_t at = 0; at < shares_.size(); ++at) {
-      const int column = 2 * static_cast<int>(at) % (2 * cell_columns_);
-      const int row = 2 * (static_cast<int>(at) / cell_columns_);
-      shares_[at] *= (column + 1 < columns_ ? 1.0f : 2.0f) * (row + 1 < rows_ ? 1.0f : 2.0f);
-    }
+    if (width != width_ || height != height_) resize(width, height);
+    std::fill(base_.begin(), base_.end(), 0.0f);
+    std::fill(pending_.begin(), pending_.end(), 0.0f);
     take(luma, stride);
     first_ = last_;
-    first_cells_.assign(pending_.size(), 0.0f);
-    for (int row = 0; row < rows_; ++row)
-      for (int column = 0; column < columns_; ++column)
-        first_cells_[cell(column, row)] += first_[index(column, row)];
+    std::fill(first_cells_.begin(), first_cells_.end(), 0.0f);
+    add_to_cells(first_, first_cells_);
     for (std::size_t at = 0; at < shares_.size(); ++at) first_cells_[at] *= shares_[at];
     if (!knows_kept(width, height)) return;
-    for (std::size_t at = 0; at < kept_.size(); ++at) {
-      const std::size_t to = whole_cell(at, kept_columns_);
-      pending_[to] = first_cells_[to] - kept_[at];
+    for (int row = 0; row < height / 8; ++row) {
+      const auto from = static_cast<std::size_t>(row) * kept_columns_;
+      const std::size_t to = cell(0, 2 * row);
+      for (std::size_t at = 0; at < kept_columns_; ++at)
+        pending_[to + at] = first_cells_[to + at] - kept_[from + at];
     }
   }
 
@@ -324,9 +313,23 @@ class Tracker {
     rest_from_kept_.resize(seen_.size());
     for (std::size_t at = 0; at < seen_.size(); ++at) rest_from_kept_[at] = seen_[at] - kept_[at];
   }
-  // The cell that is whole and comes at a place among those that are, so many in a row.
-  std::size_t whole_cell(std::size_t at, std::size_t columns) const {
-    return at / columns * static_cast<std::size_t>(cell_columns_) + at % columns;
+  // Makes room for what is known of pictures of another size.
+  void resize(int width, int height) {
+    width_ = width;
+    height_ = height;
+    columns_ = (width + 3) / 4;
+    rows_ = (height + 3) / 4;
+    cell_columns_ = (columns_ + 1) / 2;
+    luma_.resize(16 * static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_));
+    base_.resize(luma_.size() / 16);
+    shares_.assign(static_cast<std::size_t>(cell_columns_ * ((rows_ + 1) / 2)), 0.25f);
+    for (std::size_t at = 0; at < shares_.size(); ++at) {
+      const int column = 2 * static_cast<int>(at) % (2 * cell_columns_);
+      const int row = 2 * (static_cast<int>(at) / cell_columns_);
+      shares_[at] *= (column + 1 < columns_ ? 1.0f : 2.0f) * (row + 1 < rows_ ? 1.0f : 2.0f);
+    }
+    pending_.resize(shares_.size());
+    first_cells_.resize(shares_.size());
   }
   // The cell that a block belongs to.
   std::size_t cell(int column, int row) const {
@@ -336,12 +339,17 @@ class Tracker {
   // Says of cells what is known of their blocks.
   void add_up() {
     std::fill(cells_.begin(), cells_.end(), 0.0f);
+    add_to_cells(base_, cells_);
+    add_to_cells(delta_, cells_);
+  }
+  // Adds what is known of blocks to their cells.
+  void add_to_cells(const std::vector<float>& blocks, std::vector<float>& cells) const {
     for (int row = 0; row < rows_; ++row) {
-      float* const cells = cells_.data() + cell(0, row);
-      const float* const base = base_.data() + index(0, row);
-      const float* const delta = delta_.data() + index(0, row);
-      for (int column = 0; column < columns_; ++column)
-        cells[column / 2] += base[column] + delta[column];
+      const float* const from = blocks.data() + index(0, row);
+      float* const to = cells.data() + cell(0, row);
+      int column = 0;
+      for (; column + 1 < columns_; column += 2) to[column / 2] += from[column] + from[column + 1];
+      if (column < columns_) to[column / 2] += from[column];
     }
   }
   // Calls `use` with each of so many indices and the lane of a sum or maximum that it adds to:

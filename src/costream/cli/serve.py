@@ -88,7 +88,7 @@ def check_ray() -> None:
         SettingsError: it is not.
     """
     if find_spec("ray") is None:
-        raise SettingsError("a cluster needs more: pip install 'costream[cluster]'")
+        raise SettingsError("a cluster needs Ray and more: pip install 'costream[cluster]'")
 
 
 def _demo() -> ServiceConfig:
