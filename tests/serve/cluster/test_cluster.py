@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,9 @@ def test_twelve_cameras_while_nodes_come_are_drained_and_die_and_so_does_the_con
         until(lambda: not watched.owners()[drained] and watched.nodes()[drained]["drained"], SOON)
         moment = time.time()
         watched.await_again(moment, "a node was drained")
-        # A node dies, of those that watch.
+        # A node dies, of those that watch. The controller is never there: it is at the head.
+        controller = process_of("ray::ControllerActor")
+        assert "--head" in command_of(parent_of(controller))
         victim = next(id for id in nodes.ids if not drained.endswith(id[:6]))
         moment = time.time()
         nodes.kill(victim)
@@ -146,7 +149,7 @@ def test_twelve_cameras_while_nodes_come_are_drained_and_die_and_so_does_the_con
         assert not any(name.endswith(victim[:6]) for name in watched.owners())
         # The controller dies.
         moment = time.time()
-        os.kill(process_of("ray::ControllerActor"), signal.SIGKILL)
+        os.kill(controller, signal.SIGKILL)
         watched.await_again(moment, "the controller died")
         until(lambda: len(watched.nodes()) == 3, SOON)
         # The front end dies: nodes go on, and it takes up where it was.
@@ -240,10 +243,16 @@ def process_of(title: str) -> int:
     """Returns the process of a title that Ray gave it."""
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
-            try:
-                command = (process / "cmdline").read_text()
-            except OSError:
-                continue
-            if command.startswith(title):
-                return int(process.name)
+            with suppress(OSError):  # it has ended meanwhile
+                if command_of(int(process.name))[0].startswith(title):
+                    return int(process.name)
     raise AssertionError(f"there is no process {title}")
+
+
+def command_of(process: int) -> list[str]:
+    return Path(f"/proc/{process}/cmdline").read_text().split("\0")
+
+
+def parent_of(process: int) -> int:
+    after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+    return int(after_name.split()[1])

@@ -47,6 +47,9 @@ PATIENCE = 1.0
 CALLS = 8
 """Calls that the controller answers at a time, beside those of nodes."""
 
+AT_HEAD = {"node:__internal_head__": 0.001}
+"""What Ray gives nobody but its head: whoever asks for some runs there."""
+
 logger = logging.getLogger("costream")
 
 
@@ -223,6 +226,8 @@ class Link:
             return None
 
     def _made(self) -> Any:
+        # At Ray's head, which the controller can't do without anyway. On a machine that dies, both
+        # its cameras and the controller would wait until Ray finds out, which takes 15 s and more.
         return (
             ray.remote(ControllerActor)
             .options(
@@ -233,6 +238,7 @@ class Link:
                 max_restarts=-1,
                 max_concurrency=CALLS,
                 num_cpus=0,
+                resources=AT_HEAD,
             )
             .remote(self._spec)
         )
