@@ -1,19 +1,21 @@
 """Second stage of the vision encoder: close-ups of what is rare, beside whole frames.
 
-What tells one event from another is a few patches of a frame, and rare. A close-up costs an eighth
-of a frame, and what it shows can be chosen.
+What tells one event from another is a few patches of a frame, and rare. A close-up is a few merge
+groups of a frame, encoded without the others as what is left of a pruned frame is: they keep their
+places, which every family knows in its own way, and cost a fraction of a frame. What it shows can
+be chosen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from costream.lab.synth import Box, Truth
 from costream.lab.train import ranks
 from costream.lab.train.clips import Clip, make_pairs, open_reel
 from costream.lab.train.code import EVENTS
@@ -26,8 +28,8 @@ from costream.lab.train.view import draw_view
 GROUPS = 4
 """Merge groups along a close-up's sides."""
 
-OFF = 32
-"""Pixels by which what is shown may be off its middle."""
+OFF = 1.5
+"""Merge groups by which what is shown may be off its middle."""
 
 WHOLE = 4
 """Temporal patches of whole frames in a batch, so that the encoder remembers these too."""
@@ -37,23 +39,35 @@ Places = dict[str, list[tuple[int, tuple[float, float]]]]
 height."""
 
 
+@dataclass(frozen=True, slots=True)
+class Closeup:
+    """A part of one temporal patch.
+
+    Attributes:
+        viewed: the temporal patch, and how it is looked at.
+        kept: bool [groups], true for the merge groups that are encoded.
+    """
+
+    viewed: Viewed
+    kept: npt.NDArray[np.bool_]
+
+
 class CloseupStage(Stage):
     """The stage. The vision encoder learns, and what joins it to the language model."""
 
     def learn(self, progress: Progress) -> None:
         stage, recipe, patch = self.recipe.closeups, self.recipe, self.model.temporal_patch
-        side = GROUPS * self.model.preprocessing.patch * self.model.preprocessing.merge
-        close = self.model.geometry(side, side, 1, (side, side))
 
         with open_reel(partial(make_pairs, recipe, patch), recipe, 4, stage) as reel:
-            catalogue = Catalogue(patch, side)
+            catalogue = Catalogue(patch, self.geometry.grid.group_shape)
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
                 catalogue.follow(reel.at(step))
                 count = max(1, stage.batch // ranks.world())
                 near = [catalogue.draw_closeup(draw) for _ in range(count)]
                 far = [catalogue.draw_whole(draw) for _ in range(WHOLE)]
-                seen = code_loss(self.model, close, self.code, near)
+                close, kept = [one.viewed for one in near], [one.kept for one in near]
+                seen = code_loss(self.model, self.geometry, self.code, close, kept)
                 whole = code_loss(self.model, self.geometry, self.code, far)
                 torch.autograd.backward(seen + 0.5 * whole)
                 return {"loss": seen.item(), "whole": whole.item()}
@@ -67,11 +81,11 @@ class Catalogue:
 
     Args:
         patch: frames of a temporal patch.
-        side: pixels of a close-up's sides, of frames as the model sees them.
+        shape: rows and columns of a frame's merge groups.
     """
 
-    def __init__(self, patch: int, side: int) -> None:
-        self._patch, self._side = patch, side
+    def __init__(self, patch: int, shape: tuple[int, int]) -> None:
+        self._patch, self._shape = patch, shape
         self._clips: list[tuple[Clip, Places]] = []
 
     def follow(self, clips: Sequence[Clip]) -> None:
@@ -82,15 +96,16 @@ class Catalogue:
             known.get(id(clip)) or (clip, find_places(clip, self._patch)) for clip in clips
         ]
 
-    def draw_closeup(self, draw: np.random.Generator) -> Viewed:
+    def draw_closeup(self, draw: np.random.Generator) -> Closeup:
         """Draws a close-up: everything that can be shown is drawn equally often."""
         kinds = sorted({kind for _, places in self._clips for kind in places})
         kind = kinds[int(draw.integers(len(kinds)))]
         among = [(clip, places[kind]) for clip, places in self._clips if kind in places]
         clip, places = among[int(draw.integers(len(among)))]
         number, middle = places[int(draw.integers(len(places)))]
-        close = cut_out(clip, number, middle, draw, self._patch, self._side)
-        return close, [0], draw_view(close, draw, TIGHTEST)
+        view = draw_view(clip, draw, TIGHTEST)
+        kept = block_around(view.place(middle), self._shape, draw)
+        return Closeup((clip, [number], view), kept)
 
     def draw_whole(self, draw: np.random.Generator) -> Viewed:
         """Draws a temporal patch of whole frames."""
@@ -113,55 +128,20 @@ def find_places(clip: Clip, patch: int) -> Places:
     return found
 
 
-def cut_out(
-    clip: Clip,
-    number: int,
-    middle: tuple[float, float],
-    draw: np.random.Generator,
-    patch: int,
-    side: int,
-) -> Clip:
-    """Cuts a close-up out of one temporal patch of a clip.
+def block_around(
+    place: tuple[float, float], shape: tuple[int, int], draw: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Chooses the merge groups of a close-up: bool [groups].
 
     Args:
-        clip: the clip.
-        number: of the temporal patch.
-        middle: what to show, in shares of width and height.
+        place: the middle of what to show, in shares of width and height.
+        shape: rows and columns of merge groups.
         draw: by how much it is off the middle.
-        patch: frames of a temporal patch.
-        side: pixels of its sides.
     """
-    height, width = clip.frames.shape[1:3]
-    corner = [share * size - side / 2 + draw.uniform(-OFF, OFF)
-              for share, size in zip(middle, (width, height), strict=True)]  # fmt: skip
-    left, top = (int(np.clip(at, 0, size - side))
-                 for at, size in zip(corner, (width, height), strict=True))  # fmt: skip
-    across, down = clip.size[0] / width, clip.size[1] / height
-    frames = slice(number * patch, (number + 1) * patch)
-    area = left * across, top * down, (left + side) * across, (top + side) * down
-    return replace(
-        clip,
-        frames=clip.frames[frames, top : top + side, left : left + side],
-        truths=tuple(_within(truth, area) for truth in clip.truths[frames]),
-        size=(round(side * across), round(side * down)),
-    )
-
-
-def _within(truth: Truth, area: tuple[float, float, float, float]) -> Truth:
-    left, top, right, bottom = area
-    boxes = []
-    for box in truth.boxes:
-        if box.right > left and box.left < right and box.bottom > top and box.top < bottom:
-            boxes.append(_moved(box, area))
-    return replace(truth, boxes=tuple(boxes))
-
-
-def _moved(box: Box, area: tuple[float, float, float, float]) -> Box:
-    left, top, right, bottom = area
-    return replace(
-        box,
-        left=round(max(box.left, left) - left),
-        top=round(max(box.top, top) - top),
-        right=round(min(box.right, right) - left),
-        bottom=round(min(box.bottom, bottom) - top),
-    )
+    kept = np.zeros(shape, np.bool_)
+    corner = [
+        round(np.clip(share * count - GROUPS / 2 + draw.uniform(-OFF, OFF), 0, count - GROUPS))
+        for share, count in zip(place, reversed(shape), strict=True)
+    ]
+    kept[corner[1] : corner[1] + GROUPS, corner[0] : corner[0] + GROUPS] = True
+    return kept.ravel()

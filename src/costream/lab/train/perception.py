@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -55,11 +56,26 @@ class PerceptionStage(Stage):
 
 
 def code_loss(
-    model: ModelAdapter, geometry: FrameGeometry, code: Code, viewed: Sequence[Viewed]
+    model: ModelAdapter,
+    geometry: FrameGeometry,
+    code: Code,
+    viewed: Sequence[Viewed],
+    kept: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> Tensor:
-    """How far the encoder is from writing what temporal patches of clips show."""
-    tokens = encode_patches(model, geometry, viewed)
+    """How far the encoder is from writing what temporal patches of clips show.
+
+    Args:
+        model: the model.
+        geometry: how frames are cut.
+        code: what tokens are to say.
+        viewed: the temporal patches.
+        kept: bool [groups] for each temporal patch, the merge groups that are encoded; all where
+            None.
+    """
+    tokens = encode_patches(model, geometry, viewed, kept)
     values = label_patches(model, geometry, viewed)
+    if kept is not None:
+        values = values[torch.from_numpy(np.concatenate(kept))]
     told = code.loss(torch.cat([t.embeds for t in tokens]).float(), values)
     # What goes past the first layers is not needed yet, and would only disturb.
     beside = torch.cat([t.deepstack for t in tokens], dim=1).float()

@@ -106,8 +106,7 @@ RECIPES = {
     "tiny-internvl": Recipe(
         "internvl-tiny",
         perception=StageRecipe(800, 8, 1.5e-3, fresh=0.5),
-        # A close-up would stretch the learned positions of patches, which stand for distances here.
-        closeups=StageRecipe(0, 64, 1.2e-3),
+        closeups=StageRecipe(500, 64, 8e-4, pool=96, fresh=0.8),
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(4000, 8, 2.5e-4, fresh=1.5, often=HARD),
         fps=1.0,

@@ -73,6 +73,14 @@ class View:
         boxes = (self._box(box, size) for box in truth.boxes)
         return replace(truth, boxes=tuple(box for box in boxes if box is not None))
 
+    def place(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Returns where the view shows a place of the frame, both in shares of width and height.
+
+        A place that the view leaves out lies outside of 0 to 1.
+        """
+        across, down = (place[0] - self.left) / self.share, (place[1] - self.top) / self.share
+        return (1 - across if self.mirrored else across), down
+
     def _box(self, box: Box, size: tuple[int, int]) -> Box | None:
         (width, height), scale = size, 1 / self.share
         left, right = ((x - self.left * width) * scale for x in (box.left, box.right))
