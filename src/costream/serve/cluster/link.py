@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
@@ -18,6 +18,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from costream.engine.reply import ReplyOptions
 from costream.errors import ClusterError, CoStreamError, SettingsError
 from costream.printable import printable
 from costream.serve.cluster.controller_actor import FRONT, ControllerActor
@@ -25,9 +26,11 @@ from costream.serve.cluster.inflow import Kind
 from costream.serve.cluster.messages import CameraSpec, ClusterState
 from costream.serve.cluster.names import CONTROLLER, NAMESPACE
 from costream.serve.cluster.node import NodeNews
+from costream.serve.cluster.open_replies import ReplyPart
 from costream.serve.cluster.spec import ClusterSpec
 from costream.serve.sinks.audience import Audience
 from costream.serve.store.record import Media
+from costream.turn import Turn
 
 ANSWER = 10.0
 """Seconds to wait for an answer."""
@@ -43,6 +46,9 @@ END = 25.0
 
 PATIENCE = 1.0
 """Seconds for which a node waits for news before it says that there are none."""
+
+ASK_AGAIN = "ask again in a moment"
+"""What people can do where the cluster did not answer what they asked."""
 
 CALLS = 8
 """Calls that the controller answers at a time, beside those of nodes."""
@@ -174,6 +180,23 @@ class Link:
         data: bytes = _answer(self._actor(node).recording.remote(camera, seconds), SLOW)
         return data
 
+    def reply(
+        self, node: str, camera: str, turns: Sequence[Turn], options: ReplyOptions
+    ) -> Generator[ReplyPart, None, None]:
+        """Asks a camera of a node: see :class:`ReplySource`. Any thread may call it."""
+        actor = self._actor(node)
+        name = _answer(actor.begin_reply.remote(camera, turns, options), SLOW, ASK_AGAIN)
+        try:
+            is_last = False
+            while not is_last:
+                part: ReplyPart = _answer(actor.fetch_reply.remote(name), then=ASK_AGAIN)
+                is_last = part.is_last
+                yield part
+        except GeneratorExit:
+            # Where the node doesn't answer any more, it forgets the reply by itself.
+            with suppress(ClusterError):
+                _answer(actor.cancel_reply.remote(name))
+
     def end(self) -> None:
         """Ends all watching: nodes let go of their cameras, and their processes end."""
         with suppress(RayError):
@@ -255,7 +278,7 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK).close()
 
 
-def _answer(reference: Any, patience: float = ANSWER) -> Any:
+def _answer(reference: Any, patience: float = ANSWER, then: str = "it is asked again") -> Any:
     try:
         return ray.get(reference, timeout=patience)
     except RayError as error:
@@ -263,4 +286,4 @@ def _answer(reference: Any, patience: float = ANSWER) -> Any:
         if isinstance(cause, CoStreamError):
             raise cause from None
         said = printable(str(error).strip().splitlines()[0])
-        raise ClusterError(f"the cluster does not answer ({said}): it is asked again") from None
+        raise ClusterError(f"the cluster does not answer ({said}): {then}") from None
