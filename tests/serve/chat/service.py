@@ -17,6 +17,7 @@ from costream.engine.handle import WatchHandle
 from costream.engine.reply import Reply, ReplyOptions
 from costream.engine.session import Session
 from costream.errors import NoWindowError, UnknownError
+from costream.serve.api.answerer import Answerer
 from costream.serve.api.chat import chat_router
 from costream.serve.api.chat_sent import SentVideos
 from costream.turn import Turn
@@ -48,10 +49,10 @@ class Service:
 
 
 @contextmanager
-def served(service: Service) -> Iterator[str]:
-    """Serves its chat; gives the URL."""
+def served(answerer: Answerer, sent: SentVideos | None) -> Iterator[str]:
+    """Serves a chat; gives the URL."""
     app = FastAPI()
-    app.include_router(chat_router(service, SentVideos(service)))
+    app.include_router(chat_router(answerer, sent))
     config = uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -86,6 +86,8 @@ class OpenReplies:
         """
         with self._lock:
             found = self._open.get(name)
+            if found is not None:
+                found.fetched = monotonic()
         if found is None:
             raise ClusterError("the node has given up this reply: ask again")
         part = found.fetch(patience)
@@ -106,8 +108,9 @@ class OpenReplies:
         long_ago = monotonic() - silent
         with self._lock:
             names = [name for name, found in self._open.items() if found.fetched < long_ago]
-        for name in names:
-            self.cancel(name)
+            left = [self._open.pop(name) for name in names]
+        for found in left:
+            found.reply.cancel()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -130,7 +133,6 @@ class _Open:
         # What is known of a piece is noted before the piece is put: it is there by now.
         written = tuple(reply.written[self.told :])
         self.told += len(written)
-        self.fetched = monotonic()
         part = ReplyPart(reply.sight, reply.yes, reply.tokens, "".join(pieces), written)
         return self._last(part) if piece is Over.OVER else part
 
