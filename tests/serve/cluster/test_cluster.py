@@ -17,10 +17,12 @@ from typing import Any
 import av
 import httpx
 import pytest
+from openai import ConflictError, InternalServerError, NotFoundError, OpenAI
 
+from costream.serve.api.chat import REPLIES
 from tests.serve.cluster.nodes import Nodes
 from tests.serve.postgres import PostgresServer
-from tests.serve.running import Running
+from tests.serve.running import TOKEN, Running
 from tests.serve.waiting import until
 from tests.video.cameras import RtspCamera, need_gstreamer
 from tests.video.films import world_film
@@ -189,12 +191,54 @@ def test_a_camera_that_sends_its_stream_itself_on_one_machine_without_a_database
         sender.start()
         until(lambda: service.windows("yard") >= 2, SOON)
         assert service.client.get("/api/cameras/yard/still.jpg").content[:2] == b"\xff\xd8"
+        ask_in_free_form(service)
         over.set()
         sender.join(30)
-        answer = service.client.post("/v1/chat/completions", json={})
-        assert answer.status_code == 501
         assert service.stop() == 0, service.text
         assert "Traceback" not in service.text, service.text
+
+
+def ask_in_free_form(service: Running) -> None:
+    """Asks the camera yard, whole and streamed, and leaves; and asks about a video."""
+    options: Any = {
+        "model": "camera:yard",
+        "messages": [{"role": "user", "content": "What happens here?"}],
+        "temperature": 2.0,  # an untrained model's likeliest token may end a reply at once
+        "seed": 5,
+    }
+    with OpenAI(base_url=f"{service.client.base_url}/v1", api_key=TOKEN, timeout=60) as client:
+        assert "camera:yard" in [model.id for model in client.models.list()]
+        ask = client.chat.completions.create
+        whole = ask(**options, max_tokens=6, logprobs=True, top_logprobs=2)
+        (choice,) = whole.choices
+        assert choice.message.content and choice.finish_reason == "length"
+        assert [len(token.top_logprobs) for token in choice.logprobs.content] == [2] * 6
+        assert whole.usage.completion_tokens == 6
+        assert 0 < whole.usage.prompt_tokens_details.cached_tokens < whole.usage.prompt_tokens
+        evidence = whole.model_extra["costream"]
+        assert evidence["camera"] == "yard" and 0 < evidence["yes"] < 1
+        assert evidence["end"] - evidence["start"] == WINDOW
+        chunks = list(
+            ask(**options, max_tokens=6, stream=True, stream_options={"include_usage": True})
+        )
+        pieces = [c.choices[0].delta.content or "" for c in chunks if c.choices]
+        assert len([piece for piece in pieces if piece]) > 1
+        assert chunks[-1].usage.completion_tokens == 6
+        # More than are served at a time, and none of them stays.
+        for _ in range(REPLIES + 1):
+            ask(**options, max_tokens=4096, stream=True).close()
+        assert ask(**options, max_tokens=1).usage.completion_tokens == 1
+        with pytest.raises(NotFoundError):
+            ask(**{**options, "model": "camera:gate"})
+        video = {"type": "file", "file": {"file_id": "file-0"}}
+        talk: Any = [{"role": "user", "content": [video, {"type": "text", "text": "Who?"}]}]
+        with pytest.raises(InternalServerError, match="a service on one machine") as absent:
+            ask(model="costream", messages=talk)
+        assert absent.value.status_code == 501
+        service.client.post("/api/cameras/yard/pause")
+        until(lambda: service.state("yard") == "paused", SOON)
+        with pytest.raises(ConflictError, match="not being watched now"):
+            ask(**options)
 
 
 def send(client: httpx.Client, film: bytes, over: threading.Event) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -121,6 +123,20 @@ def test_the_end_of_the_service_ends_all_replies(node: ReplyingNode) -> None:
         reply.read()
     with pytest.raises(ClusterError, match="being stopped"):
         ask(replies)
+
+
+def test_a_front_end_asks_without_loading_torch() -> None:
+    code = """if True:
+        import sys
+        from costream.engine.reply import ReplyOptions
+        from costream.serve.api.chat import ChatBody
+        from costream.serve.cluster.service import RemoteReplies
+        body = {"model": "camera:door", "messages": [{"role": "user", "content": "Who comes?"}]}
+        asked = ChatBody.model_validate(body)
+        RemoteReplies(None).begin("node-a", "door", asked.turns, asked.options)
+        sys.exit("torch" in sys.modules)
+    """
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @dataclass
