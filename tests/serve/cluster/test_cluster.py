@@ -17,7 +17,7 @@ from typing import Any
 import av
 import httpx
 import pytest
-from openai import ConflictError, InternalServerError, NotFoundError, OpenAI
+from openai import APIError, APIStatusError, InternalServerError, NotFoundError, OpenAI
 
 from costream.serve.api.chat import REPLIES
 from tests.serve.cluster.nodes import Nodes
@@ -142,7 +142,7 @@ def test_twelve_cameras_while_nodes_come_are_drained_and_die_and_so_does_the_con
         moment = time.time()
         watched.await_again(moment, "a node was drained")
         # A node dies, of those that watch. The controller is never there: it is at the head.
-        controller = process_of("ray::ControllerActor")
+        (controller,) = processes_of("ray::ControllerActor")
         assert "--head" in command_of(parent_of(controller))
         victim = next(id for id in nodes.ids if not drained.endswith(id[:6]))
         moment = time.time()
@@ -199,14 +199,14 @@ def test_a_camera_that_sends_its_stream_itself_on_one_machine_without_a_database
 
 
 def ask_in_free_form(service: Running) -> None:
-    """Asks the camera yard, whole and streamed, and leaves; and asks about a video."""
+    """Asks the camera yard, whole and streamed, and leaves; then its node dies."""
     options: Any = {
         "model": "camera:yard",
         "messages": [{"role": "user", "content": "What happens here?"}],
         "temperature": 2.0,  # an untrained model's likeliest token may end a reply at once
         "seed": 5,
     }
-    with OpenAI(base_url=f"{service.client.base_url}/v1", api_key=TOKEN, timeout=60) as client:
+    with OpenAI(base_url=f"{service.client.base_url}/v1", api_key=TOKEN, max_retries=0) as client:
         assert "camera:yard" in [model.id for model in client.models.list()]
         ask = client.chat.completions.create
         whole = ask(**options, max_tokens=6, logprobs=True, top_logprobs=2)
@@ -235,10 +235,17 @@ def ask_in_free_form(service: Running) -> None:
         with pytest.raises(InternalServerError, match="a service on one machine") as absent:
             ask(model="costream", messages=talk)
         assert absent.value.status_code == 501
+        with ask(**options, max_tokens=4096, stream=True) as stream:
+            next(stream)
+            for node in processes_of("ray::NodeActor"):
+                os.kill(node, signal.SIGKILL)
+            with pytest.raises(APIError, match="does not answer any more: ask again"):
+                list(stream)
         service.client.post("/api/cameras/yard/pause")
         until(lambda: service.state("yard") == "paused", SOON)
-        with pytest.raises(ConflictError, match="not being watched now"):
+        with pytest.raises(APIStatusError) as absent:
             ask(**options)
+        assert absent.value.status_code in (409, 503)
 
 
 def send(client: httpx.Client, film: bytes, over: threading.Event) -> None:
@@ -283,14 +290,15 @@ def check_metrics(text: str, nodes: set[str]) -> None:
     assert text.count("costream_camera_node{") == CAMERAS
 
 
-def process_of(title: str) -> int:
-    """Returns the process of a title that Ray gave it."""
+def processes_of(title: str) -> list[int]:
+    """Returns the processes of a title that Ray gave them."""
+    found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with suppress(OSError):  # it has ended meanwhile
                 if command_of(int(process.name))[0].startswith(title):
-                    return int(process.name)
-    raise AssertionError(f"there is no process {title}")
+                    found.append(int(process.name))
+    return found
 
 
 def command_of(process: int) -> list[str]:

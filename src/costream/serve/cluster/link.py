@@ -47,9 +47,6 @@ END = 25.0
 PATIENCE = 1.0
 """Seconds for which a node waits for news before it says that there are none."""
 
-ASK_AGAIN = "ask again in a moment"
-"""What people can do where the cluster did not answer what they asked."""
-
 CALLS = 8
 """Calls that the controller answers at a time, beside those of nodes."""
 
@@ -185,11 +182,12 @@ class Link:
     ) -> Generator[ReplyPart, None, None]:
         """Asks a camera of a node: see :class:`ReplySource`. Any thread may call it."""
         actor = self._actor(node)
-        name = _answer(actor.begin_reply.remote(camera, turns, options), SLOW, ASK_AGAIN)
+        gone = f"node {node} does not answer any more: ask again in a moment"
+        name = _answer(actor.begin_reply.remote(camera, turns, options), SLOW, gone)
         try:
             is_last = False
             while not is_last:
-                part: ReplyPart = _answer(actor.fetch_reply.remote(name), then=ASK_AGAIN)
+                part: ReplyPart = _answer(actor.fetch_reply.remote(name), gone=gone)
                 is_last = part.is_last
                 yield part
         except GeneratorExit:
@@ -278,12 +276,25 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK).close()
 
 
-def _answer(reference: Any, patience: float = ANSWER, then: str = "it is asked again") -> Any:
+def _answer(reference: Any, patience: float = ANSWER, gone: str | None = None) -> Any:
+    """Waits for an answer.
+
+    Args:
+        reference: what is waited for.
+        patience: seconds after which it is given up.
+        gone: what to say where nobody answers, to people who asked; they don't know Ray.
+
+    Raises:
+        ClusterError: nobody answers.
+        CoStreamError: what the answer is.
+    """
     try:
         return ray.get(reference, timeout=patience)
     except RayError as error:
         cause = error.cause if isinstance(error, RayTaskError) else None
         if isinstance(cause, CoStreamError):
             raise cause from None
+        if gone is not None and cause is None:
+            raise ClusterError(gone) from None
         said = printable(str(error).strip().splitlines()[0])
-        raise ClusterError(f"the cluster does not answer ({said}): {then}") from None
+        raise ClusterError(f"the cluster does not answer ({said}): it is asked again") from None
