@@ -12,6 +12,7 @@ import pytest
 
 from costream.engine.reply import Reply, ReplyOptions
 from costream.errors import ClusterError, NoWindowError, SettingsError
+from costream.serve.cluster import remote_replies
 from costream.serve.cluster.remote_replies import RemoteReplies
 from costream.turn import Turn
 from tests.serve.chat.service import served
@@ -111,6 +112,19 @@ def test_messages_are_checked_before_a_node_is_asked(
     with pytest.raises(SettingsError, match="begins with a user"):
         replies.begin("node-a", "door", [Turn("assistant", "Hello.")], OPTIONS)
     assert not node.asked
+
+
+def test_few_replies_are_under_way_at_a_time(
+    replies: RemoteReplies, node: ReplyingNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_replies, "MOST", 2)
+    under_way = [ask(replies), ask(replies)]
+    with pytest.raises(ClusterError, match="2 replies are under way already"):
+        ask(replies)
+    for reply in under_way:
+        reply.cancel()
+    until(lambda: not len(replies), SOON)
+    ask(replies).cancel()
 
 
 def test_the_end_of_the_service_ends_all_replies(node: ReplyingNode) -> None:

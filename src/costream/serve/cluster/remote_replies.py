@@ -14,6 +14,10 @@ from costream.errors import ClusterError
 from costream.serve.cluster.open_replies import ReplyPart
 from costream.turn import Turn
 
+MOST = 32
+"""Replies that are taken from nodes at a time, those among them whose client has left and whose
+node is still to be told, within about a second."""
+
 ENDING = 5.0
 """Seconds to wait for the threads of replies to end."""
 
@@ -55,7 +59,7 @@ class RemoteReplies:
 
         Raises:
             SettingsError: something is wrong with the messages.
-            ClusterError: the service is being stopped.
+            ClusterError: the service is being stopped, or takes too many replies already.
         """
         reply = Reply(checked_turns(turns), options, Wakeup(), lambda: None)
         thread = threading.Thread(
@@ -64,6 +68,8 @@ class RemoteReplies:
         with self._lock:
             if self._closed:
                 raise ClusterError("the service is being stopped: ask again later")
+            if len(self._open) >= MOST:
+                raise ClusterError(f"{MOST} replies are under way already: ask again in a moment")
             thread.start()
             self._open[thread] = reply
         return reply
