@@ -28,7 +28,7 @@ STATIONS = (
 )
 """In the order in which data flows; the laboratory stands behind the product."""
 
-COMMON = ("errors", "printable", "registry", "checkpoints", "embedded")
+COMMON = ("errors", "printable", "registry", "checkpoints", "embedded", "turn")
 """Modules beside the stations that all of them may use, and that use none of them."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

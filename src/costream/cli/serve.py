@@ -153,6 +153,7 @@ def _on_this_machine(
     """Returns the service that watches by itself, and its further routes."""
     from costream.cli.loading import load_engine
     from costream.serve.api.chat import chat_router
+    from costream.serve.api.chat_sent import SentVideos
     from costream.serve.service import Service
 
     engine = config.engine
@@ -165,19 +166,20 @@ def _on_this_machine(
         kv_memory=engine.kv_memory,
     )
     service = Service(config, settings, load, file=file, on_failure=on_failure)
-    return service, [chat_router(service)]
+    return service, [chat_router(service, SentVideos(service))]
 
 
 def _on_a_cluster(
     config: ServiceConfig, settings: EngineSettings, file: Path | None, address: str
 ) -> tuple[FrontEnd, list[APIRouter]]:
     """Returns the service that has nodes watch, and its further routes."""
+    from costream.serve.api.chat import chat_router
     from costream.serve.cluster.link import Link
-    from costream.serve.cluster.routes import absent_router, nodes_router
+    from costream.serve.cluster.routes import nodes_router
     from costream.serve.cluster.service import ClusterService
 
     service = ClusterService(config, settings, Link(address), file=file)
-    return service, [nodes_router(service), absent_router()]
+    return service, [nodes_router(service), chat_router(service, None)]
 
 
 def _ready(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from costream.engine.asks import checked_asks
 from costream.errors import SettingsError
-from costream.models import Turn
+from costream.turn import Turn
 
 
 def checked_turns(messages: str | Sequence[Turn]) -> list[Turn]:

@@ -13,7 +13,7 @@ from costream.engine.reply import Reply, ReplyOptions
 from costream.engine.result import Result
 from costream.engine.view import StreamView
 from costream.engine.wakeup import Over, Wakeup
-from costream.models import Turn
+from costream.turn import Turn
 
 
 class WatchHandle:
@@ -111,6 +111,18 @@ class WatchHandle:
                 or a value is out of range; the session is at its end.
         """
         options = ReplyOptions(max_tokens, temperature, top_p, seed, tuple(stop), likeliest)
+        return self.reply(messages, options)
+
+    def reply(self, messages: str | Sequence[Turn], options: ReplyOptions) -> Reply:
+        """Asks about the stream's window in free form, as :meth:`inquire` does.
+
+        Args:
+            messages: the question, or a conversation that ends with one.
+            options: how the reply is written.
+
+        Raises:
+            SettingsError: see :meth:`inquire`.
+        """
         reply = Reply(checked_turns(messages), options, self._wakeup, self._bell.ring)
         self._inquire(self, reply)
         return reply

@@ -9,7 +9,7 @@ from typing import Literal
 
 from costream.engine.wakeup import Over, Wakeup
 from costream.errors import SettingsError
-from costream.models import Turn
+from costream.turn import Turn
 
 Finish = Literal["stop", "length", "cancelled"]
 """Why a reply ended: the model ended it or wrote a stop, it reached its length, or nobody wants it
@@ -149,6 +149,18 @@ class Reply:
         self._wakeup.notify()
         self._ring()
 
+    def take(self, patience: float) -> str | Over | None:
+        """Returns its next piece, once each; waits for one, but not for long.
+
+        Args:
+            patience: seconds after which None is returned: there is none yet.
+
+        Returns:
+            The piece, or that the reply has ended and no piece is left.
+        """
+        found = self._wakeup.wait(self._next, patience)
+        return found if isinstance(found, str | Over) else None
+
     def read(self) -> str:
         """Waits for its end and returns all of its text that was not taken yet."""
         return "".join(self)
@@ -183,18 +195,18 @@ class Reply:
         self._wakeup.notify()
 
     def __iter__(self) -> Iterator[str]:
-        while isinstance(piece := self._wakeup.wait(self._take), str):
+        while isinstance(piece := self._wakeup.wait(self._next), str):
             yield piece
         if self.error is not None:
             raise self.error
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        while isinstance(piece := await self._wakeup.awaited(self._take), str):
+        while isinstance(piece := await self._wakeup.awaited(self._next), str):
             yield piece
         if self.error is not None:
             raise self.error
 
-    def _take(self) -> str | Over | None:
+    def _next(self) -> str | Over | None:
         if self._pieces:
             return self._pieces.popleft()
         return Over.OVER if self.ended else None

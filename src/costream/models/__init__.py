@@ -8,12 +8,13 @@ from costream.models.base import MODELS, ModelAdapter
 from costream.models.encoder import EncodeJob, Encoder, VisualTokens
 from costream.models.encoder_memory import EncoderMemory
 from costream.models.language import Attention, KVShape, LanguageModel
-from costream.models.layout import Layout, Segment, Timestamp, Turn
+from costream.models.layout import Layout, Segment, Timestamp
 from costream.models.load import load_model
 from costream.models.rotation import Rotation
 from costream.models.untrained import SIZES, ModelSize, write_untrained
 from costream.models.upload import upload
 from costream.preprocessing import FrameGeometry, Preprocessing
+from costream.turn import Turn
 
 # Each module of this folder that holds a family registers it and its untrained sizes.
 for _module in iter_modules(__path__):

@@ -11,8 +11,8 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from costream.errors import ModelError, SettingsError
-from costream.models.layout import Turn
 from costream.models.tokens import QUESTION
+from costream.turn import Turn
 
 _ANSWER = "\x00answer\x00"
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from costream.preprocessing import FrameGeometry
+from costream.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,6 @@ class Segment:
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side says in a conversation about a video.
-
-    Attributes:
-        role: whose turn it is; ``system`` is what the user wants minded throughout.
-        text: what is said. It means its characters, those of control tokens too.
-    """
-
-    role: Literal["system", "user", "assistant"]
-    text: str
 
 
 class Layout(ABC):

@@ -24,12 +24,13 @@ from costream.models.decoder import Decoder
 from costream.models.encoder import VisualTokens
 from costream.models.flops import attention_flops, linear_flops
 from costream.models.language import Attention, KVShape
-from costream.models.layout import Segment, Turn
+from costream.models.layout import Segment
 from costream.models.quantised import plain_config, quantisation
 from costream.models.rotation import Rotation
 from costream.models.spread import spread
 from costream.models.tokens import QUESTION, Tokens
 from costream.preprocessing import FrameGeometry
+from costream.turn import Turn
 
 logger = logging.getLogger("costream")
 

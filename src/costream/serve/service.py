@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import costream
+from costream.engine.reply import Reply, ReplyOptions
 from costream.errors import NoWindowError
 from costream.serve.api.camera_url import camera_reach
 from costream.serve.backend import Health, SinkStatus
@@ -28,11 +29,11 @@ from costream.serve.reporter import Reporter
 from costream.serve.sinks.outlet import Outlet
 from costream.serve.status import CameraStatus
 from costream.settings import EngineSettings
+from costream.turn import Turn
 from costream.video.reach import Reach
 
 if TYPE_CHECKING:
     from costream.engine.engine import Engine
-    from costream.engine.handle import WatchHandle
     from costream.engine.session import Session
     from costream.serve.cameras.fleet import Fleet
 
@@ -250,12 +251,9 @@ class Service(FrontEnd):
         """The engine's session."""
         return self.fleet.session()
 
-    def handle(self, id: str) -> WatchHandle:
-        """Returns what a camera is watched by."""
-        handle = self.fleet.handle(self.camera(id).id)
-        if handle is None:
-            raise NoWindowError(f"camera {id!r} is not being watched now")
-        return handle
+    def inquire(self, camera: str, turns: Sequence[Turn], options: ReplyOptions) -> Reply:
+        """Asks about a camera's window."""
+        return self.fleet.inquire(self.camera(camera).id, turns, options)
 
     def _statuses(self) -> list[CameraStatus]:
         return [] if self._fleet is None else self._fleet.statuses()

@@ -10,6 +10,7 @@ from openai import OpenAI
 
 from costream.lab.synth import EncoderSettings, SyntheticCamera, encode
 from costream.models import ModelAdapter
+from costream.serve.api.chat_sent import SentVideos
 from tests.engine.inquiring import Held
 from tests.engine.test_scheduler import ASKS, engine_of
 from tests.fakes import noise_pictures
@@ -39,7 +40,7 @@ def service(model: ModelAdapter, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def url(service: Service) -> Iterator[str]:
-    with served(service) as url:
+    with served(service, SentVideos(service)) as url:
         yield url
 
 

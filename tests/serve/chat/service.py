@@ -14,9 +14,13 @@ from fastapi import FastAPI
 
 from costream.engine.engine import Engine
 from costream.engine.handle import WatchHandle
+from costream.engine.reply import Reply, ReplyOptions
 from costream.engine.session import Session
 from costream.errors import NoWindowError, UnknownError
+from costream.serve.api.answerer import Answerer
 from costream.serve.api.chat import chat_router
+from costream.serve.api.chat_sent import SentVideos
+from costream.turn import Turn
 
 SOON = 30.0
 """Seconds in which what is waited for must have come, on a busy machine."""
@@ -36,19 +40,19 @@ class Service:
     def camera_ids(self) -> Sequence[str]:
         return [*self.cameras, "asleep"]
 
-    def handle(self, id: str) -> WatchHandle:
-        if id == "asleep":
+    def inquire(self, camera: str, turns: Sequence[Turn], options: ReplyOptions) -> Reply:
+        if camera == "asleep":
             raise NoWindowError("the camera asleep is not watched now")
-        if id not in self.cameras:
-            raise UnknownError(f"there is no camera {id!r}")
-        return self.cameras[id]
+        if camera not in self.cameras:
+            raise UnknownError(f"there is no camera {camera!r}")
+        return self.cameras[camera].reply(turns, options)
 
 
 @contextmanager
-def served(service: Service) -> Iterator[str]:
-    """Serves its chat; gives the URL."""
+def served(answerer: Answerer, sent: SentVideos | None) -> Iterator[str]:
+    """Serves a chat; gives the URL."""
     app = FastAPI()
-    app.include_router(chat_router(service))
+    app.include_router(chat_router(answerer, sent))
     config = uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -12,6 +12,7 @@ import pytest
 from openai import OpenAI
 
 from costream.serve.api import chat
+from costream.serve.api.chat_sent import SentVideos
 from tests.serve.chat.service import Service, served, until
 
 DRAWN: Any = {"temperature": 2.0, "seed": 5, "max_tokens": 6}
@@ -207,7 +208,7 @@ def test_requests_come_to_no_more_than_they_are_worth(url: str) -> None:
 
 def test_few_hold_a_video_at_a_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat, "INLINE_AT_ONCE", 0)
-    with served(service) as url:
+    with served(service, SentVideos(service)) as url:
         body = {"model": "costream", "messages": about("data:video/mp4;base64," + "A" * chat.WORDS)}
         answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60)
         assert answer.status_code == 429
@@ -249,13 +250,13 @@ def test_a_client_that_leaves_ends_its_reply(
     url: str, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = []
-    inquire = service.cameras["yard"].inquire
+    inquire = service.inquire
 
-    def noted(*args: Any, **options: Any) -> Any:
-        begun.append(inquire(*args, **options))
+    def noted(*asked: Any) -> Any:
+        begun.append(inquire(*asked))
         return begun[-1]
 
-    monkeypatch.setattr(service.cameras["yard"], "inquire", noted)
+    monkeypatch.setattr(service, "inquire", noted)
     with long(url, stream=True) as answer:
         assert answer.status_code == 200
         next(answer.iter_lines())
@@ -271,7 +272,10 @@ def test_too_many_at_once_are_turned_away(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat, "REPLIES", 2)
-    with served(service) as url, OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client:
+    with (
+        served(service, SentVideos(service)) as url,
+        OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client,
+    ):
         with long(url, stream=True) as one, long(url, stream=True) as other:
             assert one.status_code == other.status_code == 200
             with pytest.raises(openai.RateLimitError) as turned_away:

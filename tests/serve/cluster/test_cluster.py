@@ -17,10 +17,12 @@ from typing import Any
 import av
 import httpx
 import pytest
+from openai import APIError, APIStatusError, InternalServerError, NotFoundError, OpenAI
 
+from costream.serve.api.chat import REPLIES
 from tests.serve.cluster.nodes import Nodes
 from tests.serve.postgres import PostgresServer
-from tests.serve.running import Running
+from tests.serve.running import TOKEN, Running
 from tests.serve.waiting import until
 from tests.video.cameras import RtspCamera, need_gstreamer
 from tests.video.films import world_film
@@ -140,7 +142,7 @@ def test_twelve_cameras_while_nodes_come_are_drained_and_die_and_so_does_the_con
         moment = time.time()
         watched.await_again(moment, "a node was drained")
         # A node dies, of those that watch. The controller is never there: it is at the head.
-        controller = process_of("ray::ControllerActor")
+        (controller,) = processes_of("ray::ControllerActor")
         assert "--head" in command_of(parent_of(controller))
         victim = next(id for id in nodes.ids if not drained.endswith(id[:6]))
         moment = time.time()
@@ -189,12 +191,61 @@ def test_a_camera_that_sends_its_stream_itself_on_one_machine_without_a_database
         sender.start()
         until(lambda: service.windows("yard") >= 2, SOON)
         assert service.client.get("/api/cameras/yard/still.jpg").content[:2] == b"\xff\xd8"
+        ask_in_free_form(service)
         over.set()
         sender.join(30)
-        answer = service.client.post("/v1/chat/completions", json={})
-        assert answer.status_code == 501
         assert service.stop() == 0, service.text
         assert "Traceback" not in service.text, service.text
+
+
+def ask_in_free_form(service: Running) -> None:
+    """Asks the camera yard, whole and streamed, and leaves; then its node dies."""
+    options: Any = {
+        "model": "camera:yard",
+        "messages": [{"role": "user", "content": "What happens here?"}],
+        "temperature": 2.0,  # an untrained model's likeliest token may end a reply at once
+        "seed": 5,
+    }
+    with OpenAI(base_url=f"{service.client.base_url}/v1", api_key=TOKEN, max_retries=0) as client:
+        assert "camera:yard" in [model.id for model in client.models.list()]
+        ask = client.chat.completions.create
+        whole = ask(**options, max_tokens=6, logprobs=True, top_logprobs=2)
+        (choice,) = whole.choices
+        assert choice.message.content and choice.finish_reason == "length"
+        assert [len(token.top_logprobs) for token in choice.logprobs.content] == [2] * 6
+        assert whole.usage.completion_tokens == 6
+        assert 0 < whole.usage.prompt_tokens_details.cached_tokens < whole.usage.prompt_tokens
+        evidence = whole.model_extra["costream"]
+        assert evidence["camera"] == "yard" and 0 < evidence["yes"] < 1
+        assert evidence["end"] - evidence["start"] == WINDOW
+        chunks = list(
+            ask(**options, max_tokens=6, stream=True, stream_options={"include_usage": True})
+        )
+        pieces = [c.choices[0].delta.content or "" for c in chunks if c.choices]
+        assert len([piece for piece in pieces if piece]) > 1
+        assert chunks[-1].usage.completion_tokens == 6
+        # More than are served at a time, and none of them stays.
+        for _ in range(REPLIES + 1):
+            ask(**options, max_tokens=4096, stream=True).close()
+        assert ask(**options, max_tokens=1).usage.completion_tokens == 1
+        with pytest.raises(NotFoundError):
+            ask(**{**options, "model": "camera:gate"})
+        video = {"type": "file", "file": {"file_id": "file-0"}}
+        talk: Any = [{"role": "user", "content": [video, {"type": "text", "text": "Who?"}]}]
+        with pytest.raises(InternalServerError, match="a service on one machine") as absent:
+            ask(model="costream", messages=talk)
+        assert absent.value.status_code == 501
+        with ask(**options, max_tokens=4096, stream=True) as stream:
+            next(stream)
+            for node in processes_of("ray::NodeActor"):
+                os.kill(node, signal.SIGKILL)
+            with pytest.raises(APIError, match="does not answer any more: ask again"):
+                list(stream)
+        service.client.post("/api/cameras/yard/pause")
+        until(lambda: service.state("yard") == "paused", SOON)
+        with pytest.raises(APIStatusError) as absent:
+            ask(**options)
+        assert absent.value.status_code in (409, 503)
 
 
 def send(client: httpx.Client, film: bytes, over: threading.Event) -> None:
@@ -239,14 +290,15 @@ def check_metrics(text: str, nodes: set[str]) -> None:
     assert text.count("costream_camera_node{") == CAMERAS
 
 
-def process_of(title: str) -> int:
-    """Returns the process of a title that Ray gave it."""
+def processes_of(title: str) -> list[int]:
+    """Returns the processes of a title that Ray gave them."""
+    found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with suppress(OSError):  # it has ended meanwhile
                 if command_of(int(process.name))[0].startswith(title):
-                    return int(process.name)
-    raise AssertionError(f"there is no process {title}")
+                    found.append(int(process.name))
+    return found
 
 
 def command_of(process: int) -> list[str]:

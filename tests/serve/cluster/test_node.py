@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from costream.errors import StoreError
+from costream.engine.reply import ReplyOptions
+from costream.errors import NoWindowError, StoreError, UnknownError
 from costream.serve.backend import EventQuery
 from costream.serve.cluster.messages import CameraSpec, Order, Orders
 from costream.serve.cluster.need import Capacity, Need
@@ -27,6 +28,7 @@ from costream.serve.status import CameraStatus, Preview, Score, StateNews, Windo
 from costream.serve.store.record import Media
 from costream.serve.store.store import Store
 from costream.settings import EngineSettings
+from costream.turn import Turn
 from tests.serve.events.watched import a_camera, a_question
 from tests.serve.waiting import until
 
@@ -75,6 +77,11 @@ class FakeFleet:
 
     def handle(self, camera: str) -> None:
         return None
+
+    def inquire(self, camera: str, turns: Any, options: Any) -> Any:
+        if camera not in self.wanted:
+            raise UnknownError(f"there is no camera {camera}")
+        return camera, turns, options
 
     def close(self) -> None:
         self.wanted = {}
@@ -340,6 +347,19 @@ def test_news_are_told_of_cameras_that_a_node_owns_alone(world: World) -> None:
     there = world.nodes["there"].news(0.0, ())
     assert there.news == [] and there.statuses == []
     assert world.nodes["here"].news(0.0, ()).news == []
+
+
+def test_a_camera_is_asked_where_it_is_watched(world: World) -> None:
+    turns, options = [Turn("user", "Who comes?")], ReplyOptions()
+    world.grant("here")
+    assert world.nodes["here"].inquire("door", turns, options) == ("door", turns, options)
+    with pytest.raises(NoWindowError, match="handed on to another node"):
+        world.nodes["there"].inquire("door", turns, options)
+    hand_over(world)
+    world.order("here", None)
+    assert world.nodes["there"].inquire("door", turns, options)
+    with pytest.raises(NoWindowError, match="handed on to another node"):
+        world.nodes["here"].inquire("door", turns, options)
 
 
 def test_a_camera_that_is_lost_is_said_to_be_blind_and_its_incident_is_over(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,13 +15,16 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from costream.errors import ClusterError, SettingsError, SourceError, UnknownError
+from costream.engine.reply import ReplyOptions
+from costream.errors import ClusterError, NoWindowError, SettingsError, SourceError, UnknownError
+from costream.serve.api import chat
 from costream.serve.api.app import create_app
+from costream.serve.api.chat import chat_router
 from costream.serve.backend import EventQuery
 from costream.serve.cluster.courier import Parcel
 from costream.serve.cluster.messages import ClusterState, NodeState
 from costream.serve.cluster.node import NodeHealth, NodeNews
-from costream.serve.cluster.routes import absent_router, nodes_router
+from costream.serve.cluster.routes import nodes_router
 from costream.serve.cluster.service import ClusterService
 from costream.serve.cluster.spec import ClusterSpec
 from costream.serve.cluster.table import Grant
@@ -27,6 +32,7 @@ from costream.serve.config.model import CameraConfig, ServiceConfig
 from costream.serve.events.event import EventMessage
 from costream.serve.status import CameraStatus, WindowNews
 from costream.settings import EngineSettings
+from tests.serve.cluster.replying import SIGHT, ReplyingNode, write
 from tests.serve.store.records import a_record
 from tests.serve.waiting import until
 
@@ -48,6 +54,7 @@ class FakeCluster:
         self.files: dict[int, bytes] = {}
         self.kept: dict[int, Any] = {}
         self.sent: list[Any] = []
+        self.replying = ReplyingNode()
 
     def begin(self, spec: ClusterSpec) -> None:
         self.calls.append("begin")
@@ -80,6 +87,9 @@ class FakeCluster:
 
     def recording(self, node: str, camera: str, seconds: float) -> bytes:
         return f"{camera} {seconds}".encode()
+
+    def reply(self, *asked: Any) -> Any:
+        return self.replying.reply(*asked)
 
     def end(self) -> None:
         self.calls.append("end")
@@ -258,7 +268,7 @@ def test_what_a_camera_sends_that_nobody_watches_is_refused(service: ClusterServ
 
 @pytest.fixture
 def client(owned: ClusterService) -> Iterator[TestClient]:
-    routers = [nodes_router(owned), absent_router()]
+    routers = [nodes_router(owned), chat_router(owned, None)]
     app = create_app(owned, owned.config().server, routers=routers, page=None)
     with TestClient(app, base_url="http://127.0.0.1:8470", client=("127.0.0.1", 1)) as client:
         client.headers["Authorization"] = "Bearer a-token-of-the-tests"
@@ -290,9 +300,152 @@ def test_metrics_have_the_same_names_with_the_node(client: TestClient) -> None:
         assert line in text
 
 
-def test_a_cluster_is_not_asked_in_free_form(client: TestClient) -> None:
-    answer = client.post("/v1/chat/completions", json={})
-    assert answer.status_code == 501 and "one machine" in answer.json()["error"]["message"]
+QUESTION = {"role": "user", "content": "Who comes?"}
+
+ASKED: dict[str, Any] = {"model": "camera:door", "messages": [QUESTION]}
+
+COMPLETIONS = "/v1/chat/completions"
+
+
+def writing(cluster: FakeCluster, *tokens: str) -> threading.Thread:
+    """Has the node write the next reply that it is asked for."""
+
+    def answer(count: int) -> None:
+        reply = cluster.replying.newest(count)
+        write(reply, *tokens)
+        reply.end("length")
+
+    count = len(cluster.replying.replies) + 1
+    thread = threading.Thread(target=answer, args=(count,))
+    thread.start()
+    return thread
+
+
+def test_a_camera_is_asked_at_its_node(client: TestClient, cluster: FakeCluster) -> None:
+    writer = writing(cluster, "A ", "person.")
+    body = {**ASKED, "max_tokens": 2, "logprobs": True, "top_logprobs": 1}
+    answer = client.post(COMPLETIONS, json=body)
+    writer.join(10)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    (choice,) = told["choices"]
+    assert choice["message"]["content"] == "A person."
+    assert choice["finish_reason"] == "length"
+    assert [token["token"] for token in choice["logprobs"]["content"]] == ["A ", "person."]
+    assert told["usage"]["prompt_tokens"] == 57 and told["usage"]["completion_tokens"] == 2
+    assert told["usage"]["prompt_tokens_details"] == {"cached_tokens": 50}
+    window = {"start": 3.0, "end": 5.0, "frames": 4, "fps": 2.0, "yes": 0.75}
+    assert told["costream"] == {"camera": "door", **window}
+    ((node, camera, turns, options),) = cluster.replying.asked
+    assert (node, camera, turns[0].text) == (NODE, "door", "Who comes?")
+    assert options == ReplyOptions(max_tokens=2, likeliest=1)
+
+
+def test_a_node_s_reply_comes_while_it_is_written(client: TestClient, cluster: FakeCluster) -> None:
+    writer = writing(cluster, "A ", "person.")
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    with client.stream("POST", COMPLETIONS, json={**ASKED, **options}) as answer:
+        lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line]
+    writer.join(10)
+    assert lines.pop() == "[DONE]"
+    *chunks, usage = map(json.loads, lines)
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert text == "A person." and chunks[-1]["choices"][0]["finish_reason"] == "length"
+    assert chunks[-1]["costream"]["camera"] == "door"
+    assert usage["usage"]["completion_tokens"] == 2
+
+
+def test_a_camera_that_can_t_be_asked_now_says_why(
+    client: TestClient, cluster: FakeCluster, owned: ClusterService
+) -> None:
+    def refused(model: str = "camera:door") -> tuple[int, str, str]:
+        answer = client.post(COMPLETIONS, json={**ASKED, "model": model})
+        error = answer.json()["error"]
+        return answer.status_code, error["code"], error["message"]
+
+    assert refused("camera:yard")[:2] == (404, "not_found")
+    cluster.replying.refuses = NoWindowError("the model is being loaded: try again in a moment")
+    assert refused()[:2] == (409, "no_window")
+    cluster.replying.refuses = ClusterError(f"node {NODE} is gone")
+    assert refused() == (503, "unavailable", f"node {NODE} is gone")
+    owned._table.release("door", OWNER, 1, 1.0, {})
+    until(lambda: not owned._owners["door"], 10)
+    status, code, message = refused()
+    assert (status, code) == (409, "no_window") and "by no node now" in message
+
+
+def test_a_node_that_dies_ends_a_stream_with_an_error(
+    client: TestClient, cluster: FakeCluster
+) -> None:
+    def die() -> None:
+        write(cluster.replying.newest(), "A")
+        time.sleep(0.3)
+        cluster.replying.gone = ClusterError(f"node {NODE} is gone")
+
+    thread = threading.Thread(target=die)
+    thread.start()
+    with client.stream("POST", COMPLETIONS, json={**ASKED, "stream": True}) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    thread.join(10)
+    assert json.loads(lines[-1].removeprefix("data: "))["error"]["message"].endswith("is gone")
+
+
+VIDEO = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}
+LONG = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64," + "A" * chat.WORDS}}
+UPLOADED = {"type": "file", "file": {"file_id": "file-0"}}
+
+
+@pytest.mark.parametrize("part", [VIDEO, LONG, UPLOADED], ids=["short", "long", "uploaded"])
+def test_a_cluster_takes_no_videos(client: TestClient, part: dict[str, Any]) -> None:
+    parts = [part, {"type": "text", "text": "Who comes?"}]
+    body = {"model": "costream", "messages": [{"role": "user", "content": parts}]}
+    assert_no_videos(client.post(COMPLETIONS, json=body))
+
+
+def test_a_cluster_takes_no_files(client: TestClient) -> None:
+    file = {"file": ("video.mp4", b"x" * 100_000)}
+    assert_no_videos(client.post("/v1/files", files=file, data={"purpose": "vision"}))
+    assert_no_videos(client.get("/v1/files"))
+    for method in ("GET", "DELETE"):
+        assert_no_videos(client.request(method, "/v1/files/file-0"))
+    assert_no_videos(client.get("/v1/files/file-0/content"))
+
+
+def assert_no_videos(answer: Any) -> None:
+    assert answer.status_code == 501, answer.text
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] == "no_videos" and "a service on one machine" in error["message"]
+
+
+def test_models_are_the_service_s_and_its_cameras(
+    client: TestClient, owned: ClusterService
+) -> None:
+    names = [model["id"] for model in client.get("/v1/models").json()["data"]]
+    assert names == [owned.model, "camera:door"]
+
+
+def test_who_may_ask_and_how_many_is_as_on_one_machine(
+    client: TestClient, cluster: FakeCluster
+) -> None:
+    token = client.headers.pop("Authorization")
+    elsewhere = {"X-Forwarded-For": "192.0.2.1"}
+    assert client.post(COMPLETIONS, json=ASKED, headers=elsewhere).status_code == 401
+    assert client.post("/v1/files", content=b"").status_code == 401
+    asking = [
+        threading.Thread(target=client.post, args=(COMPLETIONS,), kwargs={"json": ASKED})
+        for _ in range(chat.REPLIES)
+    ]
+    for thread in asking:
+        thread.start()
+    cluster.replying.newest(chat.REPLIES)
+    client.headers["Authorization"] = token
+    assert client.post(COMPLETIONS, json=ASKED).status_code == 429
+    for reply in cluster.replying.replies:
+        reply.begin(SIGHT)
+        reply.end("stop")
+    for thread in asking:
+        thread.join(10)
 
 
 def test_a_file_as_a_database_is_for_one_machine_alone(tmp_path: Path) -> None:

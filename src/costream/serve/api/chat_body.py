@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from costream.engine.reply import ReplyOptions
 from costream.serve.api.chat_errors import ApiError
 from costream.serve.config.model import NAME
-
-if TYPE_CHECKING:
-    from costream.models.layout import Turn
+from costream.turn import Turn
 
 LONGEST = 4096
 """Most tokens of a reply."""
@@ -163,24 +162,26 @@ class ChatBody(BaseModel):
         return None
 
     @property
-    def options(self) -> dict[str, Any]:
-        """How the reply is written: what ``WatchHandle.inquire`` takes beside the messages."""
+    def options(self) -> ReplyOptions:
+        """How the reply is written.
+
+        Raises:
+            SettingsError: a stop is empty.
+        """
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
         length = self.max_completion_tokens or self.max_tokens or USUAL
-        return {
-            "max_tokens": min(length, LONGEST),
-            "temperature": self.temperature or 0.0,
-            "top_p": self.top_p or 1.0,
-            "seed": self.seed,
-            "stop": stop,
-            "likeliest": max(self.top_logprobs or 0, 1) if self.logprobs else 0,
-        }
+        return ReplyOptions(
+            max_tokens=min(length, LONGEST),
+            temperature=self.temperature or 0.0,
+            top_p=self.top_p or 1.0,
+            seed=self.seed,
+            stop=tuple(stop),
+            likeliest=max(self.top_logprobs or 0, 1) if self.logprobs else 0,
+        )
 
     @property
     def turns(self) -> list[Turn]:
         """What is said, without the video."""
-        from costream.models.layout import Turn
-
         return [Turn(_side(message.role), _text_of(message)) for message in self.messages]
 
     def target(self, model: str) -> str | None:

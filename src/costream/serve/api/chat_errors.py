@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from costream.errors import (
+    ClusterError,
     CoStreamError,
     NoWindowError,
     PoolExhaustedError,
@@ -32,6 +33,7 @@ _KINDS: tuple[tuple[type[CoStreamError], int, str, str | None], ...] = (
     (SettingsError, 400, INVALID, None),
     (SourceError, 400, INVALID, "invalid_video"),
     (PoolExhaustedError, 503, SERVER, "overloaded"),
+    (ClusterError, 503, SERVER, "unavailable"),
 )
 """Status, type and code by kind of our errors."""
 
@@ -98,6 +100,17 @@ class ApiError(Exception):
     def response(self) -> JSONResponse:
         """Returns it as a response."""
         return JSONResponse(self.body, self.status, self.headers)
+
+
+def no_videos() -> ApiError:
+    """Returns what is told of videos by a service that takes none."""
+    return ApiError(
+        501,
+        "a service on a cluster is asked about its cameras alone: send videos to a service on one "
+        "machine",
+        code="no_videos",
+        headers={"X-Should-Retry": "false"},  # OpenAI's client would send the video three times
+    )
 
 
 def api_error(error: Exception) -> ApiError:

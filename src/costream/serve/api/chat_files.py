@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from costream.serve.api.chat_errors import ERRORS, ApiError, OpenAIRoute
+from costream.serve.api.chat_errors import ERRORS, ApiError, OpenAIRoute, no_videos
 from costream.serve.api.chat_form import UploadForm
 from costream.serve.api.chat_slots import Slots
 from costream.serve.api.chat_uploads import KEPT, Upload, Uploads, stored
@@ -117,6 +117,20 @@ def files_router(uploads: Uploads) -> APIRouter:
     def delete_file(file_id: str) -> FileDeleted:
         uploads.remove(file_id)
         return FileDeleted(id=file_id)
+
+    return router
+
+
+def no_files_router() -> APIRouter:
+    """Returns the routes of uploads of a service that takes no videos."""
+    router = APIRouter(prefix="/v1/files", route_class=OpenAIRoute, include_in_schema=False)
+
+    @router.api_route("", methods=["GET", "POST"])
+    @router.api_route("/{file_id:path}", methods=["GET", "DELETE"])
+    async def refuse_file(request: Request) -> None:
+        async for _ in request.stream():  # a refusal is seen by whoever may send to the end
+            pass
+        raise no_videos()
 
     return router
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from costream.serve.api.answerer import Answerer
+from costream.serve.api.answerer import VideoHost
 from costream.serve.api.chat_errors import ApiError
 from costream.serve.api.chat_source import OpenVideo
 from costream.video import DeferredSource
@@ -71,7 +71,7 @@ class Videos:
     A request takes one by :meth:`take`, and gives it back.
 
     Args:
-        answerer: the service.
+        host: the service.
 
     Attributes:
         hits: requests about a video that had stayed.
@@ -79,9 +79,9 @@ class Videos:
         evicted: videos that had to go for others, or because nobody asked about them.
     """
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(self, host: VideoHost) -> None:
         self.hits = self.misses = self.evicted = 0
-        self._answerer = answerer
+        self._host = host
         self._lock = threading.RLock()
         self._kept: OrderedDict[str, Video] = OrderedDict()
         self._timer: threading.Timer | None = None
@@ -144,11 +144,11 @@ class Videos:
             self._look_again()
 
     def _begun(self, path: Path, discard: Callable[[], None]) -> Video:
-        engine = self._answerer.engine
+        engine = self._host.engine
         source = OpenVideo(path, engine.settings.uses_motion)
         process = engine.ingest(DeferredSource(source, patience=0, backlog=8))
         try:
-            return Video(self._answerer.session.add_video(process), process, discard)
+            return Video(self._host.session.add_video(process), process, discard)
         except BaseException:
             process.close()
             raise

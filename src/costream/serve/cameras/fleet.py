@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,14 +15,16 @@ from time import monotonic, time
 
 from costream.engine.engine import Engine
 from costream.engine.handle import WatchHandle
+from costream.engine.reply import Reply, ReplyOptions
 from costream.engine.session import Session
-from costream.errors import CoStreamError, UnknownError
+from costream.errors import CoStreamError, NoWindowError, UnknownError
 from costream.serve.cameras.edge import EdgeReply
 from costream.serve.cameras.parts import KEPT_BYTES, OnResult, Parts
 from costream.serve.cameras.watcher import Watcher
 from costream.serve.config.watched import WatchedCamera
 from costream.serve.hub import Hub
 from costream.serve.status import CameraStatus, StateNews
+from costream.turn import Turn
 from costream.video.packet_ring import StoredPacket
 from costream.video.reach import Reach
 
@@ -152,6 +154,19 @@ class Fleet:
             UnknownError: there is none of this id.
         """
         return self._watcher(camera).handle
+
+    def inquire(self, camera: str, turns: Sequence[Turn], options: ReplyOptions) -> Reply:
+        """Asks about a camera's window in free form: see :meth:`WatchHandle.reply`.
+
+        Raises:
+            UnknownError: there is no camera of this id.
+            NoWindowError: it is not being read.
+            SettingsError: something is wrong with the messages.
+        """
+        handle = self.handle(camera)
+        if handle is None:
+            raise NoWindowError(f"camera {camera!r} is not being watched now")
+        return handle.reply(turns, options)
 
     def still(self, camera: str, index: int) -> bytes:
         """Returns a still of a window, as JPEG: see :meth:`Watcher.still`.

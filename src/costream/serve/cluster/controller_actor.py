@@ -36,8 +36,8 @@ RECONCILE = 5.0
 FORGET = 600.0
 """Seconds after which leases of processes of the past are removed."""
 
-CALLS = 64
-"""Calls that a node answers at a time."""
+CALLS = 96
+"""Calls that a node answers at a time. Of a front end, 32 may wait for text of replies."""
 
 FRONT = 5.0
 """Seconds for which a front end that was not heard of any more still has the cluster."""

@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
@@ -18,6 +18,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from costream.engine.reply import ReplyOptions
 from costream.errors import ClusterError, CoStreamError, SettingsError
 from costream.printable import printable
 from costream.serve.cluster.controller_actor import FRONT, ControllerActor
@@ -25,9 +26,11 @@ from costream.serve.cluster.inflow import Kind
 from costream.serve.cluster.messages import CameraSpec, ClusterState
 from costream.serve.cluster.names import CONTROLLER, NAMESPACE
 from costream.serve.cluster.node import NodeNews
+from costream.serve.cluster.open_replies import ReplyPart
 from costream.serve.cluster.spec import ClusterSpec
 from costream.serve.sinks.audience import Audience
 from costream.serve.store.record import Media
+from costream.turn import Turn
 
 ANSWER = 10.0
 """Seconds to wait for an answer."""
@@ -174,6 +177,24 @@ class Link:
         data: bytes = _answer(self._actor(node).recording.remote(camera, seconds), SLOW)
         return data
 
+    def reply(
+        self, node: str, camera: str, turns: Sequence[Turn], options: ReplyOptions
+    ) -> Generator[ReplyPart, None, None]:
+        """Asks a camera of a node: see :class:`ReplySource`. Any thread may call it."""
+        actor = self._actor(node)
+        gone = f"node {node} does not answer any more: ask again in a moment"
+        name = _answer(actor.begin_reply.remote(camera, turns, options), SLOW, gone)
+        try:
+            is_last = False
+            while not is_last:
+                part: ReplyPart = _answer(actor.fetch_reply.remote(name), gone=gone)
+                is_last = part.is_last
+                yield part
+        except GeneratorExit:
+            # Where the node doesn't answer any more, it forgets the reply by itself.
+            with suppress(ClusterError):
+                _answer(actor.cancel_reply.remote(name))
+
     def end(self) -> None:
         """Ends all watching: nodes let go of their cameras, and their processes end."""
         with suppress(RayError):
@@ -255,12 +276,25 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK).close()
 
 
-def _answer(reference: Any, patience: float = ANSWER) -> Any:
+def _answer(reference: Any, patience: float = ANSWER, gone: str | None = None) -> Any:
+    """Waits for an answer.
+
+    Args:
+        reference: what is waited for.
+        patience: seconds after which it is given up.
+        gone: what to say where nobody answers, to people who asked; they don't know Ray.
+
+    Raises:
+        ClusterError: nobody answers.
+        CoStreamError: what the answer is.
+    """
     try:
         return ray.get(reference, timeout=patience)
     except RayError as error:
         cause = error.cause if isinstance(error, RayTaskError) else None
         if isinstance(cause, CoStreamError):
             raise cause from None
+        if gone is not None and cause is None:
+            raise ClusterError(gone) from None
         said = printable(str(error).strip().splitlines()[0])
         raise ClusterError(f"the cluster does not answer ({said}): it is asked again") from None

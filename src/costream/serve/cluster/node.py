@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from costream.errors import NoWindowError, StoreError
+from costream.engine.reply import Reply, ReplyOptions
+from costream.errors import NoWindowError, StoreError, UnknownError
 from costream.serve.api.camera_url import check_camera_url
 from costream.serve.cameras.media import MediaFolder
 from costream.serve.cluster.book import NodeBook
@@ -33,6 +34,7 @@ from costream.serve.health import cameras_fit, is_stuck
 from costream.serve.reporter import Reporter
 from costream.serve.status import CameraStatus, News, WindowNews
 from costream.serve.store.store import Check, Store
+from costream.turn import Turn
 from costream.video.reach import Reach
 
 if TYPE_CHECKING:
@@ -268,6 +270,23 @@ class Node:
             lines,
             self._health(),
         )
+
+    def inquire(self, camera: str, turns: Sequence[Turn], options: ReplyOptions) -> Reply:
+        """Asks one of the cameras that are watched here in free form.
+
+        A reply that has begun is about the window of then, and goes on where the camera is handed
+        on meanwhile.
+
+        Raises:
+            NoWindowError: the camera is not watched here, or not now.
+            SettingsError: something is wrong with the messages.
+        """
+        try:
+            return self.fleet.inquire(camera, turns, options)
+        except UnknownError:
+            raise NoWindowError(
+                f"camera {camera!r} is being handed on to another node: ask again in a moment"
+            ) from None
 
     @property
     def courier(self) -> Courier:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,15 +17,18 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from costream.engine.reply import ReplyOptions
 from costream.errors import CoStreamError, StoreError
 from costream.serve.cameras.clip import clip_of
 from costream.serve.cameras.edge import STRETCH_WITHIN
 from costream.serve.cluster.inflow import Inflows, Kind
 from costream.serve.cluster.names import CONTROLLER, NAMESPACE
 from costream.serve.cluster.node import Node, NodeNews
+from costream.serve.cluster.open_replies import OpenReplies, ReplyPart
 from costream.serve.cluster.relay import LogRelay
 from costream.serve.cluster.spec import ClusterSpec
 from costream.serve.store.record import Media
+from costream.turn import Turn
 
 BEAT = 1.0
 """Seconds from one report to the next."""
@@ -66,8 +69,14 @@ class NodeActor:
         self._node = self._opened(name)
         self._stopped = threading.Event()
         self._inflows = Inflows()
+        self._replies = OpenReplies()
         self._controller: Any = None
-        for every, work in ((RENEW, self._renew), (BEAT, self._beat), (TURN, self._node.advance)):
+        for every, work in (
+            (RENEW, self._renew),
+            (BEAT, self._beat),
+            (TURN, self._node.advance),
+            (BEAT, self._replies.forget),
+        ):
             threading.Thread(target=self._repeat, args=(every, work), daemon=True).start()
         threading.Thread(target=self._load, name="costream-load", daemon=True).start()
 
@@ -111,6 +120,18 @@ class NodeActor:
     def recording(self, camera: str, seconds: float) -> bytes:
         """Returns a camera's newest seconds in full, from its edge: MP4 or Matroska."""
         return clip_of(self._node.fleet.stretch(camera, seconds, STRETCH_WITHIN))
+
+    def begin_reply(self, camera: str, turns: Sequence[Turn], options: ReplyOptions) -> str:
+        """Asks a camera of this node; returns the reply's name: see :meth:`Node.inquire`."""
+        return self._replies.add(self._node.inquire(camera, turns, options))
+
+    def fetch_reply(self, name: str) -> ReplyPart:
+        """Returns what has come of a reply since the last call: see :meth:`OpenReplies.fetch`."""
+        return self._replies.fetch(name)
+
+    def cancel_reply(self, name: str) -> None:
+        """Ends a reply that nobody wants any more: see :meth:`OpenReplies.cancel`."""
+        self._replies.cancel(name)
 
     def close(self) -> None:
         """Lets go of all cameras and ends all watches."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 
-from costream.serve.api.errors import ERRORS, refusal
+from costream.serve.api.errors import ERRORS
 from costream.serve.backend import Health, NodeStatus
 
 
@@ -42,17 +41,5 @@ def nodes_router(service: Nodes) -> APIRouter:
     def undrain_node(name: str) -> None:
         """Has a node that was drained be given cameras again."""
         service.drain(name, False)
-
-    return router
-
-
-def absent_router() -> APIRouter:
-    """Returns routes that say of what a cluster does not have that it does not have it."""
-    router = APIRouter(include_in_schema=False)
-
-    @router.api_route("/v1/{path:path}", methods=["GET", "POST", "DELETE"])
-    def ask(path: str) -> JSONResponse:
-        """Answers 501."""
-        return refusal(501, "a cluster is not asked in free form: ask a service on one machine")
 
     return router

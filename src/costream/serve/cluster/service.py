@@ -11,13 +11,15 @@ from time import monotonic
 from typing import Any, Protocol
 
 import costream
-from costream.errors import ClusterError, SourceError, StoreError, UnknownError
+from costream.engine.reply import Reply, ReplyOptions
+from costream.errors import ClusterError, NoWindowError, SourceError, StoreError, UnknownError
 from costream.serve.backend import Health, NodeStatus, SinkStatus
 from costream.serve.cameras.edge import EdgeReply
 from costream.serve.cluster.inflow import Kind
 from costream.serve.cluster.messages import CameraSpec, ClusterState
 from costream.serve.cluster.node import NodeHealth, NodeNews
 from costream.serve.cluster.parcels import Parcels, ParcelSource
+from costream.serve.cluster.remote_replies import RemoteReplies, ReplySource
 from costream.serve.cluster.spec import ClusterSpec
 from costream.serve.cluster.table import PlacementTable
 from costream.serve.config.model import ServiceConfig
@@ -31,6 +33,7 @@ from costream.serve.sinks.outlet import Outlet
 from costream.serve.status import CameraStatus, News, StateNews
 from costream.serve.store.retention import Retention
 from costream.settings import EngineSettings
+from costream.turn import Turn
 
 LOOK = 1.0
 """Seconds after which the controller is asked how the cluster is doing."""
@@ -50,7 +53,7 @@ ALIVE = 60.0
 logger = logging.getLogger("costream")
 
 
-class Cluster(ParcelSource, Protocol):
+class Cluster(ParcelSource, ReplySource, Protocol):
     """The line to the cluster: see :class:`~costream.serve.cluster.link.Link`."""
 
     def begin(self, spec: ClusterSpec) -> None: ...
@@ -97,6 +100,7 @@ class ClusterService(FrontEnd):
         self._delivery = Delivery(self._store, self._outlets_of(config))
         self._retention = Retention(self._store)
         self._parcels = Parcels(self._store, self.folder / "media", cluster, self.hub.publish)
+        self._replies = RemoteReplies(cluster)
         self._version, self._told = 1, 0
         self._ids = set(self.camera_ids())
         self._state = ClusterState()
@@ -136,6 +140,7 @@ class ClusterService(FrontEnd):
         self._stopped.set()
         for thread in self._threads:
             thread.join(2 * ALIVE)
+        self._replies.close()
         try:
             self._cluster.end()
         except ClusterError as error:
@@ -207,6 +212,19 @@ class ClusterService(FrontEnd):
     def recording(self, camera: str, seconds: float) -> bytes:
         """Returns a camera's newest seconds in full, from its edge: MP4 or Matroska."""
         return self._cluster.recording(self._node_of(camera), camera, seconds)
+
+    def inquire(self, camera: str, turns: Sequence[Turn], options: ReplyOptions) -> Reply:
+        """Asks about a camera's window in free form; the node that owns the camera answers.
+
+        Raises:
+            UnknownError: there is no such camera.
+            NoWindowError: no node owns it now.
+            SettingsError: something is wrong with the messages.
+        """
+        node = self._owner_of(camera)
+        if node is None:
+            raise NoWindowError(f"camera {camera} is watched by no node now: ask again in a moment")
+        return self._replies.begin(node, camera, turns, options)
 
     def drain(self, node: str, drained: bool) -> None:
         """Has a node hand on its cameras and get none, or be given some again.
@@ -336,12 +354,16 @@ class ClusterService(FrontEnd):
         )
 
     def _node_of(self, camera: str) -> str:
-        """Returns the node that owns a camera."""
-        self.camera(camera)
-        node = self._owners.get(camera, "").partition("#")[0]
-        if not node:
+        """Returns the node that owns a camera and takes what it sends."""
+        node = self._owner_of(camera)
+        if node is None:
             raise SourceError(f"camera {camera} is watched by no node now: try again in a moment")
         return node
+
+    def _owner_of(self, camera: str) -> str | None:
+        """Returns the node that owns a camera, or None while none does."""
+        self.camera(camera)
+        return self._owners.get(camera, "").partition("#")[0] or None
 
 
 def _with_node(news: News, node: str) -> News:
