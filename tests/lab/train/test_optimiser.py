@@ -49,6 +49,22 @@ def test_a_head_that_is_an_embedding_is_learnt_by_adam():
     assert moved.count_nonzero() == 1
 
 
+def test_the_encoder_learns_at_a_share_of_the_rate():
+    torch.manual_seed(1)
+    twins = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+    twins[1].load_state_dict(twins[0].state_dict())
+    recipe = StageRecipe(steps=20, batch=1, rate=1e-3, decay=0.0, encoder=0.25)
+    optimiser = Optimiser([twins], recipe, twins[1].parameters())
+    weight, bias = torch.randn(4, 4), torch.randn(4)
+    gradients = {
+        name: (weight if name.endswith("weight") else bias).clone()
+        for name, _ in twins.named_parameters()
+    }
+    moved = step_of(optimiser, twins, gradients)
+    for part in ("weight", "bias"):
+        torch.testing.assert_close(moved[f"1.{part}"], moved[f"0.{part}"] / 4, rtol=1e-2, atol=1e-7)
+
+
 def test_parts_that_learn_nothing_stay():
     module = Tied()
     optimiser = Optimiser([module], StageRecipe(steps=20, batch=1, rate=1e-3))

@@ -42,6 +42,10 @@ RARE = 3.0
 """How much more it counts to have told what happened than what did not."""
 
 
+LANGUAGE = ("model.language_model.", "lm_head.")
+"""How the names of weights begin that are not the vision encoder's."""
+
+
 class Teacher:
     """Asks about windows and judges the answers.
 
@@ -142,6 +146,11 @@ class AnswerStage(Stage):
         """Temporal patches of a step's windows, where they are not whole ones."""
         return None
 
+    def _encoder(self) -> list[nn.Parameter]:
+        """Returns the weights of what makes visual tokens."""
+        named = self.model.model.named_parameters()
+        return [p for name, p in named if not name.startswith(LANGUAGE)]
+
     def run(self, name: str, stage: StageRecipe, make: Make, seed: int, progress: Progress) -> None:
         """Runs the stage from where it stands.
 
@@ -169,5 +178,5 @@ class AnswerStage(Stage):
 
             modules = {"model": self.model.model, "head": self.head}
             progress.restore_head(self.head)
-            run_stage(name, stage, modules, learn, progress, self.recipe.seed)
+            run_stage(name, stage, modules, learn, progress, self.recipe.seed, self._encoder())
             progress.finish_head(self.head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -18,41 +18,39 @@ class Optimiser:
 
     Muon (Jordan et al., 2024) takes a step of the same length along every direction of a matrix.
     What is rare, as events are, moves few of them and little: AdamW takes longer to learn it.
-    The rate is one for both, and rises and falls with the steps.
+    The rate is one for both, and rises and falls with the steps; the vision encoder's may be lower.
 
     Args:
         modules: what learns.
-        recipe: rate and number of steps.
+        recipe: rates and number of steps.
+        encoder: the vision encoder's weights among them.
     """
 
-    def __init__(self, modules: Iterable[nn.Module], recipe: StageRecipe) -> None:
+    def __init__(
+        self,
+        modules: Iterable[nn.Module],
+        recipe: StageRecipe,
+        encoder: Iterable[nn.Parameter] = (),
+    ) -> None:
         modules = list(modules)
         self._parameters = [p for module in modules for p in module.parameters()]
         hidden = {id(p) for module in modules for p in _hidden_matrices(module)}
         matrices = [p for p in self._parameters if id(p) in hidden]
         others = [p for p in self._parameters if id(p) not in hidden]
-        rate, decay = recipe.rate, recipe.decay
+        gentle = {id(p) for p in encoder}
         muon = torch.optim.Muon(
-            matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+            _by_rate(matrices, gentle, recipe.decay),
+            weight_decay=recipe.decay,
+            adjust_lr_fn="match_rms_adamw",
         )
         adam = torch.optim.AdamW(
             [
-                {"params": [p for p in others if p.ndim >= 2], "weight_decay": decay},
-                {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+                *_by_rate([p for p in others if p.ndim >= 2], gentle, recipe.decay),
+                *_by_rate([p for p in others if p.ndim < 2], gentle, 0.0),
             ],
-            lr=rate,
             betas=(0.9, 0.98),
         )
-        self._adjusting = [
-            (
-                optimiser,
-                OneCycleLR(
-                    optimiser, rate, total_steps=recipe.steps + 1, pct_start=0.05,
-                    cycle_momentum=False, div_factor=20, final_div_factor=50,
-                ),
-            )
-            for optimiser in (muon, adam)
-        ]  # fmt: skip
+        self._adjusting = [(optimiser, _schedule(optimiser, recipe)) for optimiser in (muon, adam)]
 
     def step(self) -> None:
         """Learns from the gradients, of all processes, and clears them."""
@@ -74,6 +72,33 @@ class Optimiser:
         for n, parts in enumerate(self._adjusting):
             for part, saved in zip(parts, state[str(n)], strict=True):
                 part.load_state_dict(saved)
+
+
+def _by_rate(
+    parameters: Sequence[nn.Parameter], gentle: Container[int], decay: float
+) -> list[dict[str, Any]]:
+    """Returns groups of an optimiser: those that learn as all do, and those that learn gently."""
+    groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    for parameter in parameters:
+        groups[id(parameter) in gentle].append(parameter)
+    return [
+        {"params": params, "weight_decay": decay, "gentle": is_gentle}
+        for is_gentle, params in groups.items()
+        if params
+    ]
+
+
+def _schedule(optimiser: torch.optim.Optimizer, recipe: StageRecipe) -> OneCycleLR:
+    shares = [recipe.encoder if group["gentle"] else 1.0 for group in optimiser.param_groups]
+    return OneCycleLR(
+        optimiser,
+        [recipe.rate * share for share in shares],
+        total_steps=recipe.steps + 1,
+        pct_start=0.05,
+        cycle_momentum=False,
+        div_factor=20,
+        final_div_factor=50,
+    )
 
 
 def _hidden_matrices(module: nn.Module) -> list[Tensor]:

@@ -20,6 +20,7 @@ class StageRecipe:
             come, and none returns.
         fresh: how many come with every step.
         decay: weight decay.
+        encoder: the vision encoder's rate, as a share of the others'.
         often: kinds of event of which twice as many are met as of the others; of what only
             resembles an event none is left out.
         first: steps that the weights have behind them, where the stage goes on from a checkpoint.
@@ -31,6 +32,7 @@ class StageRecipe:
     pool: int = 64
     fresh: float = 1.0
     decay: float = 0.05
+    encoder: float = 1.0
     often: tuple[EventKind, ...] = ()
     first: int = 0
 
@@ -108,7 +110,7 @@ RECIPES = {
         perception=StageRecipe(800, 8, 1.5e-3, fresh=0.5),
         closeups=StageRecipe(500, 64, 8e-4, pool=96, fresh=0.8),
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(4000, 8, 2.5e-4, fresh=1.5, often=HARD),
+        joint=StageRecipe(4000, 8, 6e-4, fresh=1.5, encoder=0.4, often=HARD),
         fps=1.0,
         frame_size=(360, 360),
         warm_start="costream/tiny",

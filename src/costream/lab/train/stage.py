@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from zlib import crc32
 
 import numpy as np
@@ -73,6 +73,7 @@ def run_stage(
     learn: Learn,
     progress: Progress,
     seed: int,
+    encoder: Iterable[nn.Parameter] = (),
 ) -> None:
     """Runs a stage from where it stands. A step's batch follows from its number and the seed.
 
@@ -83,8 +84,9 @@ def run_stage(
         learn: one step's batch.
         progress: where the stage stands.
         seed: of the batches.
+        encoder: the vision encoder's weights among what learns.
     """
-    optimiser = Optimiser(modules.values(), stage)
+    optimiser = Optimiser(modules.values(), stage, encoder)
     parts = {**modules, "optimiser": optimiser}
     points: list[dict[str, float]] = []
     for step in range(progress.restore(name, parts, stage.first), stage.end):
