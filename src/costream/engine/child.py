@@ -226,7 +226,7 @@ class _Forward(logging.Handler):
 def _run(connections: Sequence[Connection], body: Body, args: tuple[Any, ...]) -> None:
     """The main function of a child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     log, *lines = map(Line, connections)
     logger.addHandler(_Forward(log))
     error: Exception | None = None
@@ -240,8 +240,12 @@ def _run(connections: Sequence[Connection], body: Body, args: tuple[Any, ...]) -
     os._exit(0)
 
 
-def _end_with_parent() -> None:
-    """Ends this process when its parent has ended, in whatever way: cameras are not left read."""
+def end_with_parent() -> None:
+    """Has this process end when its parent has, in whatever way: nothing goes on for nobody."""
+    threading.Thread(target=_await_parent, daemon=True).start()
+
+
+def _await_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,6 +14,7 @@ from costream.errors import SettingsError
 from costream.lab.synth.encoder import EncoderSettings, encode
 from costream.lab.synth.events import EVENT_KINDS, EVENTS, NORMAL, EventKind
 from costream.lab.synth.light import LightChange
+from costream.lab.synth.pool import process_pool
 from costream.lab.synth.site import SceneKind, scenes_for
 from costream.lab.synth.world import WorldCamera
 
@@ -187,7 +186,7 @@ def write_videos(
     (root / listing).write_text("".join(names), encoding="utf-8")
     if processes == 1:
         return [write_video(recipe, root) for recipe in recipes]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with process_pool(processes) as pool:
         return list(pool.map(write_video, recipes, [root] * len(recipes)))
 
 

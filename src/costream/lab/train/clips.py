@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 
 from costream.lab.synth import Event, Truth, WorldCamera, draw_recipes, encode
 from costream.lab.synth import Recipe as Video
+from costream.lab.synth.pool import process_pool
 from costream.lab.train import ranks
 from costream.lab.train.recipe import Recipe, StageRecipe
 from costream.preprocessing.reference import resize
@@ -67,7 +67,7 @@ class Reel:
         self, make: Make, videos: Sequence[Video], pool: int, fresh: float, workers: int = 1
     ) -> None:
         self._make, self._videos, self._pool, self._fresh = make, videos, pool, fresh
-        self._workers = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        self._workers = process_pool(workers)
         self._clips: deque[Clip | Future[Clip]] = deque()
         self._first = self._end = 0
 

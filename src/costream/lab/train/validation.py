@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from costream.lab.evaluate.origin import Origin
 from costream.lab.evaluate.policies import DEFAULT, POLICIES, REFERENCE
 from costream.lab.synth import draw_recipes
 from costream.lab.synth.events import EVENT_KINDS, EVENTS, EventKind
+from costream.lab.synth.pool import process_pool
 from costream.lab.train.clips import all_times, encoded
 from costream.lab.train.recipe import Recipe
 from costream.models import load_model, recommended_settings
@@ -60,7 +59,7 @@ def judge_validation(model: Path, recipe: Recipe, count: int, kept: Path) -> lis
     known = dict(_read(kept, origin))
     missing = [number for number in range(count) if number not in known]
     with (
-        ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as workers,
+        process_pool(WORKERS) as workers,
         kept.open("a", encoding="utf-8") as file,
     ):
         said = workers.map(partial(_judge, model, recipe, count), missing)
