@@ -48,9 +48,7 @@ def test_a_truth_has_no_pictures():
 
 def test_clips_come_and_go_as_steps_pass_and_follow_from_the_step(monkeypatch):
     reel = Reel(partial(make_truth, RECIPE), VIDEOS, 3, 0.5)
-    monkeypatch.setattr(
-        clips, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
-    )
+    monkeypatch.setattr(clips, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     later = Reel(partial(make_truth, RECIPE), VIDEOS, 3, 0.5)
     try:
         # Held on to, so that no clip takes the place of another in memory.

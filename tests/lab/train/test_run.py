@@ -36,9 +36,7 @@ def few_and_short_clips(monkeypatch):
     monkeypatch.setattr(run_module, "VALIDATION", 1)
     monkeypatch.setattr(clips, "FRAMES", 8)
     for module in (clips, validation):
-        monkeypatch.setattr(
-            module, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
-        )
+        monkeypatch.setattr(module, "process_pool", lambda workers: ThreadPoolExecutor(workers))
 
 
 @pytest.fixture

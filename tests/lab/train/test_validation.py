@@ -58,9 +58,7 @@ def test_what_was_judged_before_is_taken_up(tmp_path, monkeypatch):
         return judged("fire", fire=float(number))
 
     monkeypatch.setattr(validation, "_judge", judge)
-    monkeypatch.setattr(
-        validation, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1)
-    )
+    monkeypatch.setattr(validation, "process_pool", lambda workers: ThreadPoolExecutor(1))
     model, kept = write_untrained(tmp_path / "model", "test"), tmp_path / "judged.jsonl"
     first = judge_validation(model, RECIPES["tiny"], 3, kept)
     assert asked == [0, 1, 2]
