@@ -107,8 +107,8 @@ RECIPES = {
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
-        perception=StageRecipe(800, 8, 1.5e-3, fresh=0.5),
-        closeups=StageRecipe(500, 64, 8e-4, pool=96, fresh=0.8),
+        perception=StageRecipe(2600, 8, 1.5e-3, fresh=0.5),
+        closeups=StageRecipe(2500, 64, 8e-4, pool=96, fresh=0.4),
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(4000, 8, 6e-4, fresh=1.5, encoder=0.4, often=HARD),
         fps=1.0,
