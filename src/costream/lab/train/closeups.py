@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from costream.lab.train import ranks
 from costream.lab.train.clips import Clip, make_pairs, open_reel
 from costream.lab.train.code import EVENTS
 from costream.lab.train.perception import TIGHTEST, code_loss
-from costream.lab.train.pictures import Viewed
+from costream.lab.train.pictures import Kept, Viewed
 from costream.lab.train.progress import Progress
 from costream.lab.train.stage import Stage, run_stage
 from costream.lab.train.view import draw_view
@@ -49,7 +48,7 @@ class Closeup:
     """
 
     viewed: Viewed
-    kept: npt.NDArray[np.bool_]
+    kept: Kept
 
 
 class CloseupStage(Stage):
@@ -130,7 +129,7 @@ def find_places(clip: Clip, patch: int) -> Places:
 
 def block_around(
     place: tuple[float, float], shape: tuple[int, int], draw: np.random.Generator
-) -> npt.NDArray[np.bool_]:
+) -> Kept:
     """Chooses the merge groups of a close-up: bool [groups].
 
     Args:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from costream.lab.train import ranks
 from costream.lab.train.clips import Clip, make_pairs, open_reel
 from costream.lab.train.code import Code, label_patch
-from costream.lab.train.pictures import Viewed, encode_patches
+from costream.lab.train.pictures import Kept, Viewed, encode_patches
 from costream.lab.train.progress import Progress
 from costream.lab.train.stage import Stage, run_stage
 from costream.lab.train.view import draw_view
@@ -60,7 +59,7 @@ def code_loss(
     geometry: FrameGeometry,
     code: Code,
     viewed: Sequence[Viewed],
-    kept: Sequence[npt.NDArray[np.bool_]] | None = None,
+    kept: Sequence[Kept] | None = None,
 ) -> Tensor:
     """How far the encoder is from writing what temporal patches of clips show.
 

@@ -15,6 +15,7 @@ from costream.models import EncodeJob, FrameGeometry, ModelAdapter, VisualTokens
 from costream.video import Picture
 
 Kept = npt.NDArray[np.bool_]
+"""bool [groups]: the merge groups of a temporal patch that are encoded."""
 
 Viewed = tuple[Clip, Sequence[int], View | None]
 """A clip, numbers of its temporal patches, and how it is looked at: as it is, where None."""
