@@ -1,0 +1,76 @@
+"""Says how well a trained vision encoder tells each thing apart, one mark of the code at a time.
+
+    python scripts/encoder_marks.py costream/tiny
+    python scripts/encoder_marks.py out/train/model --recipe tiny-internvl --videos 28
+
+The loss of training is an average over groups that mostly show nothing. This is the average
+precision over the merge groups of validation videos with an event, for each label, action and event
+that the encoder is to write into its tokens, with how many groups show it.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from costream.lab.synth import draw_recipes
+from costream.lab.train import RECIPES
+from costream.lab.train.clips import make_pairs
+from costream.lab.train.code import EVENTS, MARKS, SEEN, Code
+from costream.lab.train.perception import label_patches
+from costream.lab.train.pictures import encode_patches
+from costream.models import load_model
+
+SEED = 5
+
+
+def main() -> None:
+    """Prints a row for each mark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="name or directory of a checkpoint")
+    parser.add_argument("--recipe", default="tiny", choices=sorted(RECIPES))
+    parser.add_argument("--videos", type=int, default=28)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    read, shown = read_marks(options.model, options.recipe, options.videos)
+    for mark, name in enumerate((*SEEN, *(f"event {event}" for event in EVENTS))):
+        precision = average_precision(shown[:, mark], read[:, mark])
+        print(f"{name:18} {precision:5.2f} {int(shown[:, mark].sum()):6}")
+
+
+@torch.no_grad()
+def read_marks(
+    name: str, of: str, count: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Returns what is read from tokens, and what is shown, both [groups, marks]."""
+    recipe, model = RECIPES[of], load_model(name, device="cpu", dtype=torch.float32)
+    frames = round(recipe.window * recipe.fps)
+    geometry = model.geometry(448, 256, frames, recipe.frame_size)
+    code = Code(model.embed(model.prompt(), None).shape[-1], recipe.seed)
+    videos = [v for v in draw_recipes("validation", 4 * count, SEED) if v.event is not None]
+    read, shown = [], []
+    for number, video in enumerate(videos[:count]):
+        clip = make_pairs(recipe, model.temporal_patch, number, video)
+        # Every temporal patch of pairs, every second one of single frames.
+        numbers = range(0, len(clip.truths) // model.temporal_patch, 3 - model.temporal_patch)
+        viewed = [(clip, numbers, None)]
+        tokens = torch.cat([each.embeds for each in encode_patches(model, geometry, viewed)])
+        read.append(code.read(tokens.float())[:, :MARKS].numpy())
+        shown.append(label_patches(model, geometry, viewed)[:, :MARKS].numpy())
+    return np.concatenate(read), np.concatenate(shown)
+
+
+def average_precision(shown: npt.NDArray[np.float32], read: npt.NDArray[np.float32]) -> float:
+    """Returns the mean precision over all that is shown, NaN where nothing is."""
+    if not shown.any():
+        return float("nan")
+    found = shown[np.argsort(-read)] > 0
+    precision = found.cumsum() / np.arange(1, len(found) + 1)
+    return float(precision[found].mean())
+
+
+if __name__ == "__main__":
+    main()
