@@ -81,6 +81,22 @@ def test_what_is_followed_in_vain_has_to_be_earned_by_decoding():
     assert until_followed(policy) == pytest.approx(owed / EARNED / DECODED, abs=1)
 
 
+@pytest.mark.parametrize("size", [10, 300, 3000])
+def test_what_a_tick_costs_to_follow_is_there_before_one_is_followed(size):
+    policy, units = Policy(MACROBLOCKS), 12
+    tick = units * (FOLLOWED_PICTURE + FOLLOWED_BYTE * size / MACROBLOCKS)
+    needed = min(tick, MAX_CREDIT / 2)
+    for ticks in range(1, 1000):
+        for _ in range(units):
+            policy.earn(size)
+        policy.look(STILL, LIMIT)
+        if policy.may_follow():
+            break
+    earned = ticks * units * EARNED * (1 + size / MACROBLOCKS)
+    assert ticks == FIRST or 0 < FIRST_CREDIT + earned - needed <= earned / ticks
+    assert (ticks == FIRST) == (needed < FIRST_CREDIT)
+
+
 @pytest.mark.parametrize("length", [1, 12, 250, 1024])
 def test_however_often_it_is_in_vain_it_costs_hardly_more_than_decoding(length):
     policy, decoded, wasted = watched(), 0, 0

@@ -66,8 +66,9 @@ class Policy:
     Following a unit that has to be decoded all the same is in vain, and has a **budget**: a unit
     that is decoded as it comes earns a little credit, one that is followed in vain spends some, one
     that is never decoded earns what it saves. What a unit costs follows from its size. Following
-    begins at a tick whose picture is still, while there is credit. So whatever a stream shows,
-    following costs at most :data:`EARNED` of decoding all of it, and once what is held at one time.
+    begins at a tick whose picture is still, where there is credit for as much as came since the
+    tick before it, or for half of what credit can be. So whatever a stream shows, following costs
+    at most :data:`EARNED` of decoding all of it, and once what is held at one time.
 
     Attributes:
         state: the state.
@@ -88,11 +89,14 @@ class Policy:
         self.is_urgent = False
         self._macroblocks = max(macroblocks, SMALLEST)
         self._credit = FIRST_CREDIT
+        self._since = 0.0  # what following would have cost since the last tick with a picture
+        self._tick = 0.0  # and from the one before to that one
         self._seen = 0  # ticks with a picture
         self._rests = False  # little moved at the last one
 
     def earn(self, size: int) -> None:
         """Notes that a unit of so many bytes was decoded as it came."""
+        self._since += self._following(1, size)
         self._add(EARNED * self._decoding(1, size))
 
     def save(self, units: int, size: int) -> None:
@@ -106,7 +110,9 @@ class Policy:
             size: its bytes.
             again: it was decoded before.
         """
-        self._add(-self._following(1, size) - again * self._decoding(1, size))
+        following = self._following(1, size)
+        self._since += following
+        self._add(-following - again * self._decoding(1, size))
 
     def _decoding(self, units: int, size: int) -> float:
         return units + size / self._macroblocks
@@ -125,6 +131,7 @@ class Policy:
             limit: where the change is within it, the tick would have been passed if pictures had
                 been followed from there.
         """
+        self._tick, self._since = self._since, 0.0
         self._seen += 1
         self._rests = change <= limit
 
@@ -132,7 +139,8 @@ class Policy:
         """Whether units may be followed from the picture of this tick on."""
         if self.state is State.WHOLE or self.is_urgent:
             return False
-        return self._seen >= FIRST and self._rests and self._credit > 0
+        needed = min(self._tick, MAX_CREDIT / 2)
+        return self._seen >= FIRST and self._rests and self._credit > needed
 
     def follow(self) -> None:
         """Holds and follows units from now on."""
