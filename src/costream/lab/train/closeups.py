@@ -8,7 +8,6 @@ be chosen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,13 +15,12 @@ import numpy as np
 import torch
 
 from costream.lab.train import ranks
-from costream.lab.train.clips import Clip, make_pairs, open_reel
-from costream.lab.train.code import EVENTS
+from costream.lab.train.catalogue import Catalogue
+from costream.lab.train.clips import make_pairs, open_reel
 from costream.lab.train.perception import TIGHTEST, code_loss
 from costream.lab.train.pictures import Kept, Viewed
 from costream.lab.train.progress import Progress
 from costream.lab.train.stage import Stage, run_stage
-from costream.lab.train.view import draw_view
 
 GROUPS = 4
 """Merge groups along a close-up's sides."""
@@ -32,10 +30,6 @@ OFF = 1.5
 
 WHOLE = 4
 """Temporal patches of whole frames in a batch, so that the encoder remembers these too."""
-
-Places = dict[str, list[tuple[int, tuple[float, float]]]]
-"""By what is shown: the temporal patches that show it, and its middle there, in shares of width and
-height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +52,13 @@ class CloseupStage(Stage):
         stage, recipe, patch = self.recipe.closeups, self.recipe, self.model.temporal_patch
 
         with open_reel(partial(make_pairs, recipe, patch), recipe, 4, stage) as reel:
-            catalogue = Catalogue(patch, self.geometry.grid.group_shape)
+            catalogue, shape = Catalogue(patch, TIGHTEST), self.geometry.grid.group_shape
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
                 catalogue.follow(reel.at(step))
                 count = max(1, stage.batch // ranks.world())
-                near = [catalogue.draw_closeup(draw) for _ in range(count)]
-                far = [catalogue.draw_whole(draw) for _ in range(WHOLE)]
+                near = [draw_closeup(catalogue, shape, draw) for _ in range(count)]
+                far = [catalogue.draw_any(draw) for _ in range(WHOLE)]
                 close, kept = [one.viewed for one in near], [one.kept for one in near]
                 seen = code_loss(self.model, self.geometry, self.code, close, kept)
                 whole = code_loss(self.model, self.geometry, self.code, far)
@@ -75,56 +69,18 @@ class CloseupStage(Stage):
             run_stage("closeups", stage, modules, learn, progress, recipe.seed)
 
 
-class Catalogue:
-    """What the clips at hand show, and where.
+def draw_closeup(
+    catalogue: Catalogue, shape: tuple[int, int], draw: np.random.Generator
+) -> Closeup:
+    """Draws a close-up: everything that can be shown is drawn equally often.
 
     Args:
-        patch: frames of a temporal patch.
+        catalogue: of the clips at hand.
         shape: rows and columns of a frame's merge groups.
+        draw: the source of chance.
     """
-
-    def __init__(self, patch: int, shape: tuple[int, int]) -> None:
-        self._patch, self._shape = patch, shape
-        self._clips: list[tuple[Clip, Places]] = []
-
-    def follow(self, clips: Sequence[Clip]) -> None:
-        """Looks through the clips that are new and forgets those that are gone."""
-        # An entry holds its clip, so that no new one can take its place in memory meanwhile.
-        known = {id(entry[0]): entry for entry in self._clips}
-        self._clips = [
-            known.get(id(clip)) or (clip, find_places(clip, self._patch)) for clip in clips
-        ]
-
-    def draw_closeup(self, draw: np.random.Generator) -> Closeup:
-        """Draws a close-up: everything that can be shown is drawn equally often."""
-        kinds = sorted({kind for _, places in self._clips for kind in places})
-        kind = kinds[int(draw.integers(len(kinds)))]
-        among = [(clip, places[kind]) for clip, places in self._clips if kind in places]
-        clip, places = among[int(draw.integers(len(among)))]
-        number, middle = places[int(draw.integers(len(places)))]
-        view = draw_view(clip, draw, TIGHTEST)
-        kept = block_around(view.place(middle), self._shape, draw)
-        return Closeup((clip, [number], view), kept)
-
-    def draw_whole(self, draw: np.random.Generator) -> Viewed:
-        """Draws a temporal patch of whole frames."""
-        clip, _ = self._clips[int(draw.integers(len(self._clips)))]
-        number = int(draw.integers(len(clip.truths) // self._patch))
-        return clip, [number], draw_view(clip, draw, TIGHTEST)
-
-
-def find_places(clip: Clip, patch: int) -> Places:
-    """Finds what close-ups of a clip may show."""
-    found: Places = {}
-    width, height = clip.size
-    for number in range(len(clip.truths) // patch):
-        truth = clip.truths[number * patch]
-        doers = {event.actor: event.kind for event in truth.events if event.kind in EVENTS}
-        for box in truth.boxes:
-            middle = (box.left + box.right) / 2 / width, (box.top + box.bottom) / 2 / height
-            for name in {box.action or box.label, doers.get(box.actor, box.label)}:
-                found.setdefault(name, []).append((number, middle))
-    return found
+    viewed, place = catalogue.draw_shown(draw)
+    return Closeup(viewed, block_around(place, shape, draw))
 
 
 def block_around(

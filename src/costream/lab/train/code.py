@@ -75,18 +75,25 @@ class Code:
         """
         values = values.to(tokens.device)
         read = self.read(tokens)
-        marks, speeds = values[:, :MARKS], values[:, MARKS:]
-        often = marks.mean(0).clamp_min(COMMON / 64)
-        weights = 1 + (COMMON / often).sqrt().clamp_min(1) * marks
-        logits = STEEPNESS * (read[:, :MARKS] - 0.5)
-        seen = functional.binary_cross_entropy_with_logits(logits, marks, weights)
+        speeds = values[:, MARKS:]
+        seen = mark_loss(mark_logits(read), values[:, :MARKS])
         known = ~speeds.isnan()
         away = read[:, MARKS:] - torch.where(known, speeds, 0.0)
         rest = tokens - self.write(read).to(tokens)
         # Still groups have a speed of 0, but hold few surprises.
-        return (
-            4 * seen + 0.5 * (away.square() * (known + 0.02)).mean() + 0.05 * rest.square().mean()
-        )
+        return seen + 0.5 * (away.square() * (known + 0.02)).mean() + 0.05 * rest.square().mean()
+
+
+def mark_logits(read: Tensor) -> Tensor:
+    """Returns the logits of marks [..., marks] that are read as values [..., values]."""
+    return STEEPNESS * (read[..., :MARKS] - 0.5)
+
+
+def mark_loss(logits: Tensor, marks: Tensor) -> Tensor:
+    """Judges logits [groups, marks] as chances are judged, those of rare marks more severely."""
+    often = marks.mean(0).clamp_min(COMMON / 64)
+    weights = 1 + (COMMON / often).sqrt().clamp_min(1) * marks
+    return 4 * functional.binary_cross_entropy_with_logits(logits, marks, weights)
 
 
 def label_patch(

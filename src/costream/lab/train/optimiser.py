@@ -38,26 +38,33 @@ class Optimiser:
         matrices = [p for p in self._parameters if id(p) in hidden]
         others = [p for p in self._parameters if id(p) not in hidden]
         gentle = {id(p) for p in encoder}
-        muon = torch.optim.Muon(
-            _by_rate(matrices, gentle, recipe.decay),
-            weight_decay=recipe.decay,
-            adjust_lr_fn="match_rms_adamw",
-        )
-        adam = torch.optim.AdamW(
-            [
-                *_by_rate([p for p in others if p.ndim >= 2], gentle, recipe.decay),
-                *_by_rate([p for p in others if p.ndim < 2], gentle, 0.0),
-            ],
-            betas=(0.9, 0.98),
-        )
-        self._adjusting = [(optimiser, _schedule(optimiser, recipe)) for optimiser in (muon, adam)]
+        optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(
+                [
+                    *_by_rate([p for p in others if p.ndim >= 2], gentle, recipe.decay),
+                    *_by_rate([p for p in others if p.ndim < 2], gentle, 0.0),
+                ],
+                betas=(0.9, 0.98),
+            )
+        ]
+        # A convolutional network has none.
+        if matrices:
+            muon = torch.optim.Muon(
+                _by_rate(matrices, gentle, recipe.decay),
+                weight_decay=recipe.decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+            optimisers.insert(0, muon)
+        self._adjusting: list[tuple[Any, Any]] = [
+            (optimiser, _schedule(optimiser, recipe)) for optimiser in optimisers
+        ]
 
     def step(self) -> None:
         """Learns from the gradients, of all processes, and clears them."""
         ranks.average_gradients(self._parameters)
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for optimiser, schedule in self._adjusting:
-            optimiser.step()  # type: ignore[no-untyped-call]  # Muon's has no types
+            optimiser.step()
             schedule.step()
             optimiser.zero_grad(set_to_none=True)
 

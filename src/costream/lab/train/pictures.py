@@ -10,7 +10,7 @@ import torch
 
 from costream.lab.train.clips import Clip
 from costream.lab.train.precision import autocast
-from costream.lab.train.view import View
+from costream.lab.train.view import Frames, View
 from costream.models import EncodeJob, FrameGeometry, ModelAdapter, VisualTokens
 from costream.video import Picture
 
@@ -35,28 +35,42 @@ def encode_patches(
         viewed: the temporal patches.
         kept: bool [groups] for each of them, the merge groups that are encoded; all where None.
     """
-    patches = [patch for clip, numbers, view in viewed
-               for patch in _read(model, clip, numbers, view)]  # fmt: skip
+    return encode_frames(model, geometry, view_frames(viewed, model.temporal_patch), kept)
+
+
+def view_frames(viewed: Sequence[Viewed], length: int) -> Frames:
+    """Returns the frames of temporal patches as they are looked at.
+
+    Args:
+        viewed: the temporal patches.
+        length: frames of each.
+
+    Returns:
+        uint8 [patches, length, height, width, 3].
+    """
+    parts = []
+    for clip, numbers, view in viewed:
+        frames = np.concatenate([clip.frames[n * length : (n + 1) * length] for n in numbers])
+        parts.append(frames if view is None else view.frames(frames))
+    joined = np.concatenate(parts)
+    return joined.reshape(-1, length, *joined.shape[1:])
+
+
+def encode_frames(
+    model: ModelAdapter,
+    geometry: FrameGeometry,
+    frames: Frames,
+    kept: Sequence[Kept] | None = None,
+) -> list[VisualTokens]:
+    """As :func:`encode_patches`, of frames uint8 [patches, length, height, width, 3]."""
     if kept is None:
-        kept = [np.ones(geometry.grid.groups, np.bool_)] * len(patches)
-    jobs = [_cut(model, geometry, *job) for job in zip(patches, kept, strict=True)]
+        kept = [np.ones(geometry.grid.groups, np.bool_)] * len(frames)
+    jobs = [_cut(model, geometry, *job) for job in zip(frames, kept, strict=True)]
     with autocast(model.kv_shape.device):
         return model.encode(jobs)
 
 
-def _read(
-    model: ModelAdapter, clip: Clip, numbers: Sequence[int], view: View | None
-) -> list[list[Picture]]:
-    length = model.temporal_patch
-    frames = np.concatenate([clip.frames[n * length : (n + 1) * length] for n in numbers])
-    if view is not None:
-        frames = view.frames(frames)
+def _cut(model: ModelAdapter, geometry: FrameGeometry, frames: Frames, kept: Kept) -> EncodeJob:
     pictures = [Picture.from_rgb(frame) for frame in frames]
-    return [pictures[at : at + length] for at in range(0, len(pictures), length)]
-
-
-def _cut(
-    model: ModelAdapter, geometry: FrameGeometry, pictures: Sequence[Picture], kept: Kept
-) -> EncodeJob:
     cut = model.preprocessing.patches(pictures, kept, geometry)
     return EncodeJob(torch.from_numpy(cut), torch.from_numpy(kept), geometry)

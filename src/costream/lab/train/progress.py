@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from costream.errors import SettingsError
 from costream.lab.train import ranks
 
 CURVES = "curves.jsonl"
@@ -69,6 +70,16 @@ class Progress:
         if not ranks.rank():
             torch.save(model.state_dict(), self._weights(stage))
         ranks.wait()
+
+    def load(self, stage: str, module: nn.Module) -> None:
+        """Takes up all that a stage has learnt.
+
+        Raises:
+            SettingsError: it has not ended.
+        """
+        if not self.is_done(stage):
+            raise SettingsError(f"the stage {stage} has not ended yet, and is needed")
+        module.load_state_dict(torch.load(self._weights(stage), weights_only=True))
 
     def restore_head(self, head: nn.Module) -> None:
         """Takes up the head of the last stage that ended with one, if any has."""

@@ -42,13 +42,18 @@ class StageRecipe:
         return self.first + self.steps
 
 
+NONE = StageRecipe(0, 1, 1e-3)
+"""A stage that is left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """One training run.
 
     The vision encoder learns to write into its tokens what each part of the picture shows, in a
-    code that is laid down beforehand, first from whole frames (``perception``), then mostly from
-    close-ups of what is rare (``closeups``). The language model learns to answer from
+    code that is laid down beforehand: from a convolutional teacher (``teacher``, ``distillation``),
+    from whole frames (``perception``), then mostly from close-ups of what is rare (``closeups``).
+    A recipe has the stages that its encoder needs. The language model learns to answer from
     windows written in that code, which cost no rendering (``language``). Neither needs the
     other, so they can run side by side. At last both learn together on encoded video (``joint``).
 
@@ -57,10 +62,12 @@ class Recipe:
 
     Attributes:
         size: name of the untrained checkpoint to begin from.
-        perception: the first stage of the vision encoder.
-        closeups: its second.
+        perception: a stage of the vision encoder.
+        closeups: its next.
         language: the stage of the language model.
         joint: the stage of both.
+        teacher: the stage of the vision encoder's teacher, where it has one.
+        distillation: the stage of the vision encoder that learns from it, before all others.
         fps: sampled frames a second.
         window: seconds of a window.
         stride: seconds it moves by when it watches.
@@ -81,6 +88,8 @@ class Recipe:
     stride: float = 2.0
     frame_size: tuple[int, int] = (384, 224)
     seed: int = 1
+    teacher: StageRecipe = NONE
+    distillation: StageRecipe = NONE
     warm_start: str | None = None
     goes_on_from: str | None = None
 
@@ -107,8 +116,10 @@ RECIPES = {
     ),
     "tiny-internvl": Recipe(
         "internvl-tiny",
-        perception=StageRecipe(2600, 8, 1.5e-3, fresh=0.5),
-        closeups=StageRecipe(2500, 64, 8e-4, pool=96, fresh=0.4),
+        teacher=StageRecipe(1200, 24, 2e-3, pool=96, fresh=0.4),
+        distillation=StageRecipe(2400, 24, 1.5e-3, pool=96, fresh=0.4),
+        perception=NONE,
+        closeups=NONE,
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
         joint=StageRecipe(4000, 8, 6e-4, fresh=1.5, encoder=0.4, often=HARD),
         fps=1.0,

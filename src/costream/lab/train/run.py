@@ -17,6 +17,7 @@ from costream.lab.train.attention import MatmulAttention
 from costream.lab.train.beginning import copy_small_files, write_beginning
 from costream.lab.train.closeups import CloseupStage
 from costream.lab.train.code import Code
+from costream.lab.train.distillation import DistillationStage
 from costream.lab.train.joint import JointStage
 from costream.lab.train.language import LanguageStage
 from costream.lab.train.layout import FORM
@@ -24,11 +25,14 @@ from costream.lab.train.perception import PerceptionStage
 from costream.lab.train.progress import CURVES, HEAD, Progress
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.stage import Stage
+from costream.lab.train.teacher import TeacherStage
 from costream.lab.train.validation import choose_calibration, judge_validation, summarise
 from costream.models import FrameGeometry, ModelAdapter, load_model
 
 STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
-    "perception": (PerceptionStage, ()),
+    "teacher": (TeacherStage, ()),
+    "distillation": (DistillationStage, ()),
+    "perception": (PerceptionStage, ("distillation",)),
     "closeups": (CloseupStage, ("perception",)),
     "language": (LanguageStage, ()),
     "joint": (JointStage, ("closeups", "language")),
@@ -107,8 +111,9 @@ def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str
     progress.resume(needed, model.model)
     code = Code(model.embed(model.prompt(), None).shape[-1], recipe.seed)
     with MatmulAttention():
-        stage(model, geometry, code, recipe).learn(progress)
-    progress.finish(name, model.model)
+        learning = stage(model, geometry, code, recipe)
+        learning.learn(progress)
+    progress.finish(name, learning.learnt)
 
 
 def _needed(name: str, recipe: Recipe) -> list[str]:

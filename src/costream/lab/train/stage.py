@@ -32,12 +32,16 @@ class Stage(ABC):
         geometry: how whole frames are cut.
         code: what visual tokens are to say.
         recipe: the run.
+
+    Attributes:
+        learnt: what has learnt, once the stage has ended: the model, where it is nothing else.
     """
 
     def __init__(
         self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
     ) -> None:
         self.model, self.geometry, self.code, self.recipe = model, geometry, code, recipe
+        self.learnt: nn.Module = model.model
 
     @abstractmethod
     def learn(self, progress: Progress) -> None:
