@@ -299,8 +299,8 @@ class InternVLSize(ModelSize):
 
 
 SIZES["internvl-test"] = InternVLSize(64, 3, 128, 4, 2, 32, 3, 2, image_size=96, patch_size=16)
-# The widths and the rotary base of Qwen3-VL's tiny, whose weights it begins from.
+# Language model: widths and rotary base of Qwen3-VL's tiny, from whose weights it begins.
 SIZES["internvl-tiny"] = InternVLSize(
-    192, 4, 512, 6, 2, 192, 4, 3, "qwen3", image_size=360, patch_size=20, rope_theta=5_000_000.0
+    192, 4, 512, 6, 2, 192, 4, 6, "qwen3", image_size=360, patch_size=20, rope_theta=5_000_000.0
 )
 SIZES["internvl-150m"] = InternVLSize(768, 15, 2432, 12, 4, 512, 12, 8)

@@ -13,10 +13,12 @@ import torch
 from costream.checkpoints import checkpoint_path
 from costream.errors import SettingsError
 from costream.lab.train.layout import all_words
+from costream.lab.train.neighbours import look_at_neighbours
 from costream.lab.train.progress import CURVES, HEAD
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.warm_start import warm_start
 from costream.models import load_model, write_untrained
+from costream.models.internvl import InternVLAdapter
 
 WEIGHTS = ".safetensors"
 
@@ -93,10 +95,8 @@ def _fill(aside: Path, run: Path, recipe: Recipe) -> None:
         for name in (CURVES, HEAD):
             if (aside / name).exists():
                 shutil.copy(aside / name, run)
-    elif recipe.warm_start is not None:
-        _write_warm(aside, recipe, recipe.warm_start)
     else:
-        write_untrained(aside, recipe.size, seed=recipe.seed, corpus=all_words())
+        _write_begun(aside, recipe)
 
 
 def copy_small_files(source: Path, target: Path) -> None:
@@ -107,12 +107,13 @@ def copy_small_files(source: Path, target: Path) -> None:
             shutil.copy(file, target)
 
 
-def _write_warm(target: Path, recipe: Recipe, source: str) -> None:
+def _write_begun(target: Path, recipe: Recipe) -> None:
     with TemporaryDirectory() as folder:
         untrained = write_untrained(Path(folder), recipe.size, seed=recipe.seed, corpus=all_words())
-        model, other = (
-            load_model(name, device="cpu", dtype=torch.float32) for name in (str(untrained), source)
-        )
-        warm_start(model, other)
+        model = load_model(str(untrained), device="cpu", dtype=torch.float32)
+        if recipe.warm_start is not None:
+            warm_start(model, load_model(recipe.warm_start, device="cpu", dtype=torch.float32))
+        if isinstance(model, InternVLAdapter):
+            look_at_neighbours(model, recipe.seed)
         copy_small_files(untrained, target)
         model.model.save_pretrained(target)
