@@ -5,9 +5,10 @@ import pytest
 
 from costream.lab.synth import Box, Event, Truth
 from costream.lab.train.clips import Clip
-from costream.lab.train.closeups import GROUPS, Catalogue, block_around, find_places
+from costream.lab.train.catalogue import Catalogue, find_places
+from costream.lab.train.closeups import GROUPS, block_around, draw_closeup
 from costream.lab.train.code import SEEN, Code, label_patch
-from costream.lab.train.perception import code_loss
+from costream.lab.train.perception import TIGHTEST, code_loss
 from costream.lab.train.pictures import encode_patches
 
 SHAPE = (7, 12)
@@ -53,13 +54,13 @@ def test_a_closeup_stays_in_the_frame(place):
 
 def test_a_closeup_holds_what_its_view_shows_of_the_place():
     """Whatever a view crops and mirrors, the groups that are kept have the person in them."""
-    catalogue, draw = Catalogue(2, SHAPE), np.random.default_rng(1)
+    catalogue, draw = Catalogue(2, TIGHTEST), np.random.default_rng(1)
     truth = replace(clip().truths[2], boxes=(PERSON,))
     whole = replace(clip(), truths=(truth,) * 4)
     catalogue.follow([whole])
     lying = SEEN.index("lie")
     for _ in range(30):
-        closeup = catalogue.draw_closeup(draw)
+        closeup = draw_closeup(catalogue, SHAPE, draw)
         shown, (number,), view = closeup.viewed
         truths = [view.truth(truth, shown.size) for truth in shown.truths[2 * number :][:2]]
         values = label_patch(truths, shown.size, SHAPE)
@@ -80,7 +81,7 @@ def test_what_is_kept_is_judged_alone(model):
 
 def test_places_are_those_of_the_clip_at_hand_however_many_came_before():
     """A clip that has gone may leave its place in memory to the next one."""
-    catalogue, draw = Catalogue(2, SHAPE), np.random.default_rng(1)
+    catalogue, draw = Catalogue(2, TIGHTEST), np.random.default_rng(1)
     for left in range(0, 320, 4):
         # A small bright thing that is elsewhere in every clip.
         frames = np.zeros((2, 224, 384, 3), np.uint8)
@@ -88,5 +89,5 @@ def test_places_are_those_of_the_clip_at_hand_however_many_came_before():
         box = Box("bag", 1, round(left * 7 / 6), 117, round((left + 10) * 7 / 6), 128, foot=(0, 0))
         truths = (Truth(0.0, (box,), ()),) * 2
         catalogue.follow([Clip(frames, truths, (448, 256), (), "hall")])
-        shown, _, _ = catalogue.draw_closeup(draw).viewed
+        shown, _, _ = draw_closeup(catalogue, SHAPE, draw).viewed
         assert shown.truths == truths

@@ -142,7 +142,7 @@ class Student:
 
     def loss(self, taught: Taught) -> Tensor:
         """How far what was noted is from telling what the teacher makes of the same frames."""
-        fine, coarse = self._per_patch(taught.fine, 2), self._per_patch(taught.coarse, 1)
+        fine, coarse = self.per_patch(taught.fine, 2), self.per_patch(taught.coarse, 1)
         # In the midst each frame has its class token in front.
         midst = self._seen["midst"].view(len(fine), 1 + fine.shape[1], -1)[:, 1:]
         end = self._seen["end"].view(*coarse.shape[:2], -1)
@@ -150,7 +150,7 @@ class Student:
         loss: Tensor = first(midst, fine) + last(end, coarse)
         return loss
 
-    def _per_patch(self, features: Tensor, cells: int) -> Tensor:
+    def per_patch(self, features: Tensor, cells: int) -> Tensor:
         """Brings features [frames, channels, rows, cols] to the order of patches.
 
         Args:
