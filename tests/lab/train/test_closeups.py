@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from costream.lab.synth import Box, Event, Truth
-from costream.lab.train.clips import Clip
 from costream.lab.train.catalogue import Catalogue, find_places
+from costream.lab.train.clips import Clip
 from costream.lab.train.closeups import GROUPS, block_around, draw_closeup
 from costream.lab.train.code import SEEN, Code, label_patch
 from costream.lab.train.perception import TIGHTEST, code_loss

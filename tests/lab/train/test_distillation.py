@@ -119,9 +119,7 @@ def test_the_student_meets_the_features_of_its_own_patches(internvl):
     # Groups follow each other, and patches within a group.
     grouped = numbers.view(shape[0], 2, shape[1], 2).transpose(1, 2).flatten()
     assert torch.equal(ordered[0, :, 0], grouped)
-    taught = Taught(
-        fine.expand(2, FINE, -1, -1), numbers.expand(2, COARSE, -1, -1), torch.zeros(1)
-    )
+    taught = Taught(fine.expand(2, FINE, -1, -1), numbers.expand(2, COARSE, -1, -1), torch.zeros(1))
     assert student.loss(taught).isfinite()
 
 

@@ -15,6 +15,7 @@ from costream.lab.train import run as run_module
 from costream.lab.train.beginning import go_on_from
 from costream.lab.train.layout import all_words
 from costream.lab.train.progress import Progress
+from costream.lab.train.recipe import NONE
 from costream.models import load_model, write_untrained
 from costream.models.untrained import SIZES
 
@@ -69,6 +70,21 @@ def test_stages_learn_apart_and_then_together(tmp_path):
     assert recommended["ask_form"] == "{ask}"
     asked = {question for alarm in EVENTS.values() for question in alarm.questions}
     assert recommended["calibration"].keys() == asked
+
+
+def test_a_language_model_reads_an_encoder_that_stands_still(tmp_path, unasked):
+    recipe = replace(RECIPE, closeups=NONE, reading=STAGE)
+    train(recipe, tmp_path, stages=["perception", "language", "reading"])
+    before = {name: moved(tmp_path, name) for name in ("perception", "language", "reading")}
+    assert before["reading"] == before["perception"] | before["language"]
+    seen, read = (
+        torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("perception", "reading")
+    )
+    assert all(torch.equal(read[name], seen[name]) for name in before["perception"])
+    learnt = torch.load(tmp_path / "language.pt", weights_only=True)
+    assert not all(torch.equal(read[name], learnt[name]) for name in before["language"])
+    train(recipe, tmp_path)
+    assert moved(tmp_path, "reading") <= moved(tmp_path, "joint")
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch, unasked):

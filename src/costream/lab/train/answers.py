@@ -46,7 +46,7 @@ LANGUAGE = ("model.language_model.", "lm_head.")
 """How the names of weights begin that are not the vision encoder's."""
 
 
-class Teacher:
+class Examiner:
     """Asks about windows and judges the answers.
 
     An answer alone is a thin signal. From hidden states a head that only training has must
@@ -134,7 +134,7 @@ class AnswerStage(Stage):
     ) -> None:
         super().__init__(model, geometry, code, recipe)
         self.head = make_head(model, HEADS, recipe.seed)
-        self.teacher = Teacher(model, geometry, self.head, recipe)
+        self.examiner = Examiner(model, geometry, self.head, recipe)
 
     @abstractmethod
     def judge(

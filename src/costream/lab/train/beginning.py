@@ -57,9 +57,12 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
         )
     return replace(
         recipe,
+        teacher=replace(recipe.teacher, steps=0),
+        distillation=replace(recipe.distillation, steps=0),
         perception=replace(recipe.perception, steps=0),
         closeups=replace(recipe.closeups, steps=0),
         language=replace(recipe.language, steps=0),
+        reading=replace(recipe.reading, steps=0),
         joint=replace(recipe.joint, first=first, steps=left),
         goes_on_from=checkpoint,
     )

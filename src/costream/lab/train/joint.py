@@ -36,7 +36,7 @@ class JointStage(AnswerStage):
         numbers = range(example.first, example.first + example.length)
         viewed = [(clip, numbers, draw_view(clip, draw, TIGHTEST))]
         visuals = encode_patches(self.model, self.geometry, viewed)
-        answered, point = self.teacher.loss(example, clip, visuals, draw)
+        answered, point = self.examiner.loss(example, clip, visuals, draw)
         values = label_patches(self.model, self.geometry, viewed)
         seen = self.code.loss(torch.cat([v.embeds for v in visuals]).float(), values)
         point = {"loss": answered.item(), "seeing": seen.item(), **point}

@@ -55,7 +55,7 @@ class LanguageStage(AnswerStage):
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         visuals = self._write(clip, example, draw)
-        loss, point = self.teacher.loss(example, clip, visuals, draw)
+        loss, point = self.examiner.loss(example, clip, visuals, draw)
         return loss, {"loss": loss.item(), **point}
 
     def length(self, step: int) -> int:

@@ -68,6 +68,8 @@ class Recipe:
         joint: the stage of both.
         teacher: the stage of the vision encoder's teacher, where it has one.
         distillation: the stage of the vision encoder that learns from it, before all others.
+        reading: a stage of the language model between ``language`` and ``joint``: it learns from
+            what the encoder says.
         fps: sampled frames a second.
         window: seconds of a window.
         stride: seconds it moves by when it watches.
@@ -90,6 +92,7 @@ class Recipe:
     seed: int = 1
     teacher: StageRecipe = NONE
     distillation: StageRecipe = NONE
+    reading: StageRecipe = NONE
     warm_start: str | None = None
     goes_on_from: str | None = None
 
@@ -117,11 +120,12 @@ RECIPES = {
     "tiny-internvl": Recipe(
         "internvl-tiny",
         teacher=StageRecipe(1200, 24, 2e-3, pool=96, fresh=0.4),
-        distillation=StageRecipe(2400, 24, 1.5e-3, pool=96, fresh=0.4),
+        distillation=StageRecipe(1600, 24, 1.5e-3, pool=96, fresh=0.4),
         perception=NONE,
         closeups=NONE,
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
-        joint=StageRecipe(4000, 8, 6e-4, fresh=1.5, encoder=0.4, often=HARD),
+        reading=StageRecipe(1500, 8, 8e-4, pool=96, fresh=1.0, often=HARD),
+        joint=StageRecipe(600, 8, 4e-4, pool=96, fresh=1.0, encoder=0.4, often=HARD),
         fps=1.0,
         frame_size=(360, 360),
         warm_start="costream/tiny",

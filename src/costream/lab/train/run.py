@@ -23,6 +23,7 @@ from costream.lab.train.language import LanguageStage
 from costream.lab.train.layout import FORM
 from costream.lab.train.perception import PerceptionStage
 from costream.lab.train.progress import CURVES, HEAD, Progress
+from costream.lab.train.reading import ReadingStage
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.stage import Stage
 from costream.lab.train.teacher import TeacherStage
@@ -35,7 +36,8 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "perception": (PerceptionStage, ("distillation",)),
     "closeups": (CloseupStage, ("perception",)),
     "language": (LanguageStage, ()),
-    "joint": (JointStage, ("closeups", "language")),
+    "reading": (ReadingStage, ("closeups", "language")),
+    "joint": (JointStage, ("closeups", "reading")),
 }
 """Stages in order, and after which others each can begin."""
 
