@@ -3,12 +3,14 @@
 import pytest
 
 from costream.video.decode_policy import (
+    AHEAD,
     EARNED,
     FIRST,
     FIRST_CREDIT,
     FOLLOWED_BYTE,
     FOLLOWED_PICTURE,
     MAX_CREDIT,
+    SAVED,
     Policy,
     State,
 )
@@ -25,8 +27,14 @@ def watched():
     policy = Policy(MACROBLOCKS)
     for _ in range(FIRST):
         assert not policy.may_follow()
-        policy.look(STILL, LIMIT)
+        look(policy, STILL)
     return policy
+
+
+def look(policy, change):
+    """Notes a tick that shows so much of a change, where that is worth knowing."""
+    if policy.tick():
+        policy.look(change, LIMIT)
 
 
 def waste(policy, units):
@@ -68,9 +76,9 @@ def test_it_is_caught_up_with_before_it_is_decoded_as_it_comes():
 def test_where_something_moves_a_still_tick_is_waited_for():
     policy = watched()
     for _ in range(100):
-        policy.look(MOVING, LIMIT)
+        look(policy, MOVING)
         assert not policy.may_follow()
-    policy.look(STILL, LIMIT)
+    look(policy, STILL)
     assert policy.may_follow()
 
 
@@ -81,17 +89,38 @@ def test_what_is_followed_in_vain_has_to_be_earned_by_decoding():
     assert until_followed(policy) == pytest.approx(owed / EARNED / DECODED, abs=1)
 
 
+def test_a_share_of_what_is_saved_may_be_spent():
+    policy = watched()
+    policy.follow()
+    policy.save(10, 10 * SIZE)
+    owed = 1000 * FOLLOWED - FIRST_CREDIT - SAVED * 10 * (DECODED - FOLLOWED)
+    waste(policy, 1000)
+    assert until_followed(policy) == pytest.approx(owed / EARNED / DECODED, abs=1)
+
+
+def test_what_can_not_be_followed_is_not_looked_at():
+    policy = watched()
+    waste(policy, 1000)
+    assert not policy.tick()
+    look(policy, STILL)
+    while not policy.tick():
+        assert not policy.may_follow()
+        policy.earn(SIZE)
+    policy.look(STILL, LIMIT)
+    assert policy.may_follow()
+
+
 @pytest.mark.parametrize("size", [10, 300, 3000])
-def test_what_a_tick_costs_to_follow_is_there_before_one_is_followed(size):
+def test_what_some_ticks_cost_to_follow_is_there_before_one_is_followed(size):
     policy, units = Policy(MACROBLOCKS), 12
     tick = units * (FOLLOWED_PICTURE + FOLLOWED_BYTE * size / MACROBLOCKS)
-    needed = min(tick, MAX_CREDIT / 2)
-    for ticks in range(1, 1000):
+    needed = min(AHEAD * tick, MAX_CREDIT / 2)
+    ticks = 0
+    while not policy.may_follow():
+        ticks += 1
         for _ in range(units):
             policy.earn(size)
-        policy.look(STILL, LIMIT)
-        if policy.may_follow():
-            break
+        look(policy, STILL)
     earned = ticks * units * EARNED * (1 + size / MACROBLOCKS)
     assert ticks == FIRST or 0 < FIRST_CREDIT + earned - needed <= earned / ticks
     assert (ticks == FIRST) == (needed < FIRST_CREDIT)
@@ -151,7 +180,7 @@ def test_where_all_has_to_be_decoded_it_is_not_followed_in_the_midst():
     policy = watched()
     policy.follow()
     policy.wake("unknown", urgent=True)
-    policy.look(STILL, LIMIT)
+    look(policy, STILL)
     assert not policy.may_follow()
     policy.caught_up()
     assert policy.may_follow()

@@ -21,8 +21,16 @@ SMALLEST = 300.0
 EARNED = 0.015
 """What following may cost in vain, as a share of what is decoded as it comes."""
 
+SAVED = 0.5
+"""Share of what following saves that may be spent on following in vain."""
+
 FIRST_CREDIT, MAX_CREDIT = 4.0, 32.0
 """Credit at first and at most, in pictures decoded."""
+
+
+AHEAD = 3
+"""Ticks for whose following there is credit before it begins, or for half of what credit can be. What
+is held is often more: bytes that make it dear are known to come before they have cost anything."""
 
 
 class DecodeWish:
@@ -65,10 +73,10 @@ class Policy:
 
     Following a unit that has to be decoded all the same is in vain, and has a **budget**: a unit
     that is decoded as it comes earns a little credit, one that is followed in vain spends some, one
-    that is never decoded earns what it saves. What a unit costs follows from its size. Following
-    begins at a tick whose picture is still, where there is credit for as much as came since the
-    tick before it, or for half of what credit can be. So whatever a stream shows, following costs
-    at most :data:`EARNED` of decoding all of it, and once what is held at one time.
+    that is never decoded earns a share of what it saves. What a unit costs follows from its size. Following
+    begins at a tick whose picture is still, where there is credit for :data:`AHEAD` times what came
+    since the tick before it. So whatever a stream shows, following costs at most :data:`EARNED` of
+    decoding all of it, and once what is held at one time.
 
     Attributes:
         state: the state.
@@ -101,7 +109,8 @@ class Policy:
 
     def save(self, units: int, size: int) -> None:
         """Notes that so many units, of so many bytes together, were followed and never decoded."""
-        self._add(max(0.0, self._decoding(units, size) - self._following(units, size)))
+        saved = self._decoding(units, size) - self._following(units, size)
+        self._add(SAVED * max(0.0, saved))
 
     def waste(self, size: int, *, again: bool = False) -> None:
         """Notes that a unit that was followed is decoded all the same.
@@ -123,15 +132,23 @@ class Policy:
     def _add(self, credit: float) -> None:
         self._credit = min(self._credit + credit, MAX_CREDIT)
 
-    def look(self, change: float, limit: float) -> None:
+    def tick(self) -> bool:
         """Notes that a tick's picture was decoded.
+
+        Returns whether it is worth a :meth:`look`: units could be followed from it on.
+        """
+        self._tick, self._since = self._since, 0.0
+        self._rests = False
+        return self._seen < FIRST or self._is_affordable()
+
+    def look(self, change: float, limit: float) -> None:
+        """Notes what the picture of this tick shows.
 
         Args:
             change: the largest difference from the picture at which pictures came to rest.
             limit: where the change is within it, the tick would have been passed if pictures had
                 been followed from there.
         """
-        self._tick, self._since = self._since, 0.0
         self._seen += 1
         self._rests = change <= limit
 
@@ -139,8 +156,10 @@ class Policy:
         """Whether units may be followed from the picture of this tick on."""
         if self.state is State.WHOLE or self.is_urgent:
             return False
-        needed = min(self._tick, MAX_CREDIT / 2)
-        return self._seen >= FIRST and self._rests and self._credit > needed
+        return self._seen >= FIRST and self._rests and self._is_affordable()
+
+    def _is_affordable(self) -> bool:
+        return self._credit > min(AHEAD * self._tick, MAX_CREDIT / 2)
 
     def follow(self) -> None:
         """Holds and follows units from now on."""

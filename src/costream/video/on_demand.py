@@ -215,7 +215,7 @@ class OnDemand:
     def _see(self, picture: DecodedPicture) -> None:
         if self._policy.state is State.WHOLE or self._follower is None:
             return
-        if self._is_planar(picture):
+        if self._is_planar(picture) and self._policy.tick():
             limit = self._trust.limit
             self._policy.look(self._follower.see(picture, limit), limit)
 
