@@ -29,8 +29,8 @@ FIRST_CREDIT, MAX_CREDIT = 4.0, 32.0
 
 
 AHEAD = 3
-"""Ticks for whose following there is credit before it begins, or for half of what credit can be. What
-is held is often more: bytes that make it dear are known to come before they have cost anything."""
+"""Ticks for whose following there is credit before it begins, unless that is more than half of what
+credit can be. What makes it dear, many bytes, is known before it has cost anything."""
 
 
 class DecodeWish:
@@ -73,10 +73,10 @@ class Policy:
 
     Following a unit that has to be decoded all the same is in vain, and has a **budget**: a unit
     that is decoded as it comes earns a little credit, one that is followed in vain spends some, one
-    that is never decoded earns a share of what it saves. What a unit costs follows from its size. Following
-    begins at a tick whose picture is still, where there is credit for :data:`AHEAD` times what came
-    since the tick before it. So whatever a stream shows, following costs at most :data:`EARNED` of
-    decoding all of it, and once what is held at one time.
+    that is never decoded earns a share of what it saves. What a unit costs follows from its size.
+    Following begins at a tick whose picture is still, where there is credit for :data:`AHEAD` times
+    what came since the tick before it. So whatever a stream shows, following costs at most
+    :data:`EARNED` of decoding all of it, and once what is held at one time.
 
     Attributes:
         state: the state.
