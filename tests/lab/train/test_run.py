@@ -87,6 +87,17 @@ def test_a_language_model_reads_an_encoder_that_stands_still(tmp_path, unasked):
     assert moved(tmp_path, "reading") <= moved(tmp_path, "joint")
 
 
+def test_a_model_may_come_of_stages_that_learn_apart(tmp_path, unasked):
+    target = train(replace(RECIPE, joint=NONE), tmp_path)
+    exported = load_model(str(target), device="cpu", dtype=torch.float32).model.state_dict()
+    for stage in ("closeups", "language"):
+        learnt = torch.load(tmp_path / f"{stage}.pt", weights_only=True)
+        assert all(
+            torch.equal(exported[name], learnt[name].half().float())
+            for name in moved(tmp_path, stage)
+        )
+
+
 def test_a_run_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch, unasked):
     def stop(*args):
         raise KeyboardInterrupt

@@ -94,7 +94,8 @@ def train(
     if "joint" not in stages or ranks.rank():
         return folder
     model, _ = _load(begin, recipe, device)
-    progress.resume(["joint"], model.model)
+    last = ["joint"] if recipe.has("joint") else _needed("joint", recipe)
+    progress.resume(last, model.model)
     target = _export(model, recipe, folder)
     judged = judge_validation(target, recipe, validation or VALIDATION, folder / JUDGED)
     even = choose_calibration(judged)
