@@ -125,7 +125,7 @@ RECIPES = {
         closeups=NONE,
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
         reading=StageRecipe(1200, 8, 8e-4, pool=96, fresh=0.6, often=HARD),
-        joint=StageRecipe(600, 8, 4e-4, pool=96, fresh=1.0, encoder=0.4, often=HARD),
+        joint=StageRecipe(2000, 8, 4e-4, fresh=1.5, encoder=0.4, often=HARD),
         fps=1.0,
         frame_size=(360, 360),
         warm_start="costream/tiny",
