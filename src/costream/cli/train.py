@@ -22,8 +22,8 @@ def train(
         str | None,
         typer.Option(
             "--stages",
-            help="Which stages to run, with commas between (default: all). perception and "
-            "language need not wait for each other.",
+            help="Which stages to run, with commas between (default: all). Those of the vision "
+            "encoder and language need not wait for each other.",
         ),
     ] = None,
     begun: Annotated[

@@ -1,4 +1,4 @@
-"""Second stage of the vision encoder: close-ups of what is rare, beside whole frames.
+"""The vision encoder learns from close-ups of what is rare, beside whole frames.
 
 What tells one event from another is a few patches of a frame, and rare. A close-up is a few merge
 groups of a frame, encoded without the others as what is left of a pruned frame is: they keep their

@@ -28,6 +28,7 @@ from costream.lab.train.teacher import (
     make_teacher,
     per_group,
 )
+from costream.models import ModelAdapter
 from costream.models.internvl import InternVLAdapter
 
 LEAST = 0.05
@@ -85,7 +86,7 @@ class Teller(nn.Module):
 
     def __init__(self, width: int, features: int) -> None:
         super().__init__()
-        self.teller = nn.Linear(width, features)
+        self.project = nn.Linear(width, features)
         self.mean: Tensor
         self.scale: Tensor
         self.register_buffer("mean", torch.full((features,), torch.nan))
@@ -96,7 +97,9 @@ class Teller(nn.Module):
         if self.mean.isnan().any():
             self.mean.copy_(wanted.mean((0, 1)))
             self.scale.copy_(wanted.std((0, 1)) + LEAST)
-        return functional.smooth_l1_loss(self.teller(hidden), (wanted - self.mean) / self.scale)
+            for values in (self.mean, self.scale):
+                ranks.average(values)
+        return functional.smooth_l1_loss(self.project(hidden), (wanted - self.mean) / self.scale)
 
 
 class Student:
@@ -110,7 +113,7 @@ class Student:
         SettingsError: the model is no InternVL.
     """
 
-    def __init__(self, model: InternVLAdapter | object, seed: int) -> None:
+    def __init__(self, model: ModelAdapter, seed: int) -> None:
         if not isinstance(model, InternVLAdapter):
             raise SettingsError("only an InternVL can learn from a teacher")
         layers, width = model.vision.encoder.layer, model.model.config.vision_config.hidden_size

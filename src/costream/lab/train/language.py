@@ -1,4 +1,4 @@
-"""Second stage: the language model learns to answer from windows written in the code."""
+"""The language model learns to answer from windows written in the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First stage: the vision encoder learns to write into its tokens what the picture shows."""
+"""The vision encoder learns to write into its tokens what whole frames show."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 Item = TypeVar("Item")
 
@@ -33,14 +33,20 @@ def share(items: Sequence[Item]) -> Sequence[Item]:
     return items[rank() :: world()]
 
 
+def average(values: Tensor) -> None:
+    """Averages values, as many in each process, over all processes, in place."""
+    if world() > 1:
+        distributed.all_reduce(values)
+        values /= world()
+
+
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
     """Averages the gradients of all processes, which have learnt from batches of one size."""
     if world() == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(flat)
-    flat /= world()
+    average(flat)
     parts = torch.split(flat, [gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
