@@ -3,14 +3,12 @@
 import pytest
 
 from costream.video.decode_policy import (
-    AHEAD,
     EARNED,
     FIRST,
     FIRST_CREDIT,
     FOLLOWED_BYTE,
     FOLLOWED_PICTURE,
     MAX_CREDIT,
-    SAVED,
     Policy,
     State,
 )
@@ -89,15 +87,6 @@ def test_what_is_followed_in_vain_has_to_be_earned_by_decoding():
     assert until_followed(policy) == pytest.approx(owed / EARNED / DECODED, abs=1)
 
 
-def test_a_share_of_what_is_saved_may_be_spent():
-    policy = watched()
-    policy.follow()
-    policy.save(10, 10 * SIZE)
-    owed = 1000 * FOLLOWED - FIRST_CREDIT - SAVED * 10 * (DECODED - FOLLOWED)
-    waste(policy, 1000)
-    assert until_followed(policy) == pytest.approx(owed / EARNED / DECODED, abs=1)
-
-
 def test_what_can_not_be_followed_is_not_looked_at():
     policy = watched()
     waste(policy, 1000)
@@ -108,22 +97,6 @@ def test_what_can_not_be_followed_is_not_looked_at():
         policy.earn(SIZE)
     policy.look(STILL, LIMIT)
     assert policy.may_follow()
-
-
-@pytest.mark.parametrize("size", [10, 300, 3000])
-def test_what_some_ticks_cost_to_follow_is_there_before_one_is_followed(size):
-    policy, units = Policy(MACROBLOCKS), 12
-    tick = units * (FOLLOWED_PICTURE + FOLLOWED_BYTE * size / MACROBLOCKS)
-    needed = min(AHEAD * tick, MAX_CREDIT / 2)
-    ticks = 0
-    while not policy.may_follow():
-        ticks += 1
-        for _ in range(units):
-            policy.earn(size)
-        look(policy, STILL)
-    earned = ticks * units * EARNED * (1 + size / MACROBLOCKS)
-    assert ticks == FIRST or 0 < FIRST_CREDIT + earned - needed <= earned / ticks
-    assert (ticks == FIRST) == (needed < FIRST_CREDIT)
 
 
 @pytest.mark.parametrize("length", [1, 12, 250, 1024])

@@ -21,16 +21,8 @@ SMALLEST = 300.0
 EARNED = 0.015
 """What following may cost in vain, as a share of what is decoded as it comes."""
 
-SAVED = 0.5
-"""Share of what following saves that may be spent on following in vain."""
-
 FIRST_CREDIT, MAX_CREDIT = 4.0, 32.0
 """Credit at first and at most, in pictures decoded."""
-
-
-AHEAD = 3
-"""Ticks for whose following there is credit before it begins, unless that is more than half of what
-credit can be. What makes it dear, many bytes, is known before it has cost anything."""
 
 
 class DecodeWish:
@@ -73,10 +65,10 @@ class Policy:
 
     Following a unit that has to be decoded all the same is in vain, and has a **budget**: a unit
     that is decoded as it comes earns a little credit, one that is followed in vain spends some, one
-    that is never decoded earns a share of what it saves. What a unit costs follows from its size.
-    Following begins at a tick whose picture is still, where there is credit for :data:`AHEAD` times
-    what came since the tick before it. So whatever a stream shows, following costs at most
-    :data:`EARNED` of decoding all of it, and once what is held at one time.
+    that is never decoded earns what it saves. What a unit costs follows from its size. Following
+    begins at a tick whose picture is still, while there is credit; without any, pictures are not
+    even looked at. So whatever a stream shows, following costs at most :data:`EARNED` of decoding
+    all of it, and once what is held at one time.
 
     Attributes:
         state: the state.
@@ -97,20 +89,16 @@ class Policy:
         self.is_urgent = False
         self._macroblocks = max(macroblocks, SMALLEST)
         self._credit = FIRST_CREDIT
-        self._since = 0.0  # what following would have cost since the last tick with a picture
-        self._tick = 0.0  # and from the one before to that one
         self._seen = 0  # ticks with a picture
         self._rests = False  # little moved at the last one
 
     def earn(self, size: int) -> None:
         """Notes that a unit of so many bytes was decoded as it came."""
-        self._since += self._following(1, size)
         self._add(EARNED * self._decoding(1, size))
 
     def save(self, units: int, size: int) -> None:
         """Notes that so many units, of so many bytes together, were followed and never decoded."""
-        saved = self._decoding(units, size) - self._following(units, size)
-        self._add(SAVED * max(0.0, saved))
+        self._add(max(0.0, self._decoding(units, size) - self._following(units, size)))
 
     def waste(self, size: int, *, again: bool = False) -> None:
         """Notes that a unit that was followed is decoded all the same.
@@ -119,9 +107,7 @@ class Policy:
             size: its bytes.
             again: it was decoded before.
         """
-        following = self._following(1, size)
-        self._since += following
-        self._add(-following - again * self._decoding(1, size))
+        self._add(-self._following(1, size) - again * self._decoding(1, size))
 
     def _decoding(self, units: int, size: int) -> float:
         return units + size / self._macroblocks
@@ -137,9 +123,8 @@ class Policy:
 
         Returns whether it is worth a :meth:`look`: units could be followed from it on.
         """
-        self._tick, self._since = self._since, 0.0
         self._rests = False
-        return self._seen < FIRST or self._is_affordable()
+        return self._seen < FIRST or self._credit > 0
 
     def look(self, change: float, limit: float) -> None:
         """Notes what the picture of this tick shows.
@@ -156,10 +141,7 @@ class Policy:
         """Whether units may be followed from the picture of this tick on."""
         if self.state is State.WHOLE or self.is_urgent:
             return False
-        return self._seen >= FIRST and self._rests and self._is_affordable()
-
-    def _is_affordable(self) -> bool:
-        return self._credit > min(AHEAD * self._tick, MAX_CREDIT / 2)
+        return self._seen >= FIRST and self._rests and self._credit > 0
 
     def follow(self) -> None:
         """Holds and follows units from now on."""
