@@ -1,6 +1,5 @@
 """A teacher that tells what patches show, and an encoder that learns from it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 
 from costream.errors import SettingsError
 from costream.lab.synth import Box, Truth
-from costream.lab.train import Recipe, StageRecipe, clips, train
+from costream.lab.train import Recipe, StageRecipe, train
 from costream.lab.train.clips import Clip
 from costream.lab.train.code import MARKS, SEEN
 from costream.lab.train.distillation import Student
@@ -33,10 +32,7 @@ RECIPE = Recipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def few_and_short_clips(monkeypatch):
-    monkeypatch.setattr(clips, "FRAMES", 8)
-    monkeypatch.setattr(clips, "process_pool", lambda workers: ThreadPoolExecutor(workers))
+pytestmark = pytest.mark.usefixtures("few_and_short_clips")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """A whole run at a size that takes seconds: that it goes through, goes on, and gives a model."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS
-from costream.lab.train import Recipe, StageRecipe, beginning, clips, train, validation
+from costream.lab.train import Recipe, StageRecipe, beginning, train
 from costream.lab.train import run as run_module
 from costream.lab.train.beginning import go_on_from
 from costream.lab.train.layout import all_words
@@ -31,13 +30,7 @@ RECIPE = Recipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def few_and_short_clips(monkeypatch):
-    """Threads make them, which start at once; ``costream train`` is tested with processes."""
-    monkeypatch.setattr(run_module, "VALIDATION", 1)
-    monkeypatch.setattr(clips, "FRAMES", 8)
-    for module in (clips, validation):
-        monkeypatch.setattr(module, "process_pool", lambda workers: ThreadPoolExecutor(workers))
+pytestmark = pytest.mark.usefixtures("few_and_short_clips")
 
 
 @pytest.fixture

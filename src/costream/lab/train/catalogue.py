@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
-from costream.lab.train.clips import Clip
+from costream.lab.train import ranks
+from costream.lab.train.clips import Clip, make_pairs, open_reel
 from costream.lab.train.code import EVENTS
 from costream.lab.train.pictures import Viewed
+from costream.lab.train.recipe import Recipe, StageRecipe
 from costream.lab.train.view import draw_view
 
 Place = tuple[float, float]
@@ -56,6 +60,34 @@ class Catalogue:
         clip, _ = self._clips[int(draw.integers(len(self._clips)))]
         number = int(draw.integers(len(clip.truths) // self._patch))
         return clip, [number], draw_view(clip, draw, self._tightest)
+
+
+DrawBatch = Callable[[int, np.random.Generator], list[Viewed]]
+"""Draws the temporal patches of a step, by its number."""
+
+
+@contextmanager
+def open_frames(
+    recipe: Recipe, stage: StageRecipe, patch: int, tightest: float, seed: int
+) -> Iterator[DrawBatch]:
+    """Opens a supply of whole frames that show what is rare as often as the rest.
+
+    Args:
+        recipe: the run.
+        stage: how many frames it takes.
+        patch: frames of a temporal patch.
+        tightest: as in :class:`Catalogue`.
+        seed: of the stage's videos, beside the run's.
+    """
+    with open_reel(partial(make_pairs, recipe, patch), recipe, seed, stage) as reel:
+        catalogue = Catalogue(patch, tightest)
+
+        def draw_batch(step: int, draw: np.random.Generator) -> list[Viewed]:
+            catalogue.follow(reel.at(step))
+            count = max(1, stage.batch // ranks.world())
+            return [catalogue.draw_shown(draw)[0] for _ in range(count)]
+
+        yield draw_batch
 
 
 def find_places(clip: Clip, patch: int) -> Places:

@@ -13,8 +13,7 @@ from torch.nn import functional
 
 from costream.errors import SettingsError
 from costream.lab.train import ranks
-from costream.lab.train.catalogue import Catalogue
-from costream.lab.train.clips import make_pairs, open_reel
+from costream.lab.train.catalogue import open_frames
 from costream.lab.train.code import mark_logits
 from costream.lab.train.perception import TIGHTEST, label_patches
 from costream.lab.train.pictures import encode_frames, view_frames
@@ -52,13 +51,10 @@ class DistillationStage(Stage):
         student = Student(self.model, recipe.seed)
         modules = {"model": self.model.model, "student": student.tellers}
 
-        with open_reel(partial(make_pairs, recipe, patch), recipe, 6, stage) as reel:
-            catalogue = Catalogue(patch, TIGHTEST)
+        with open_frames(recipe, stage, patch, TIGHTEST, 6) as draw_batch:
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
-                catalogue.follow(reel.at(step))
-                count = max(1, stage.batch // ranks.world())
-                viewed = [catalogue.draw_shown(draw)[0] for _ in range(count)]
+                viewed = draw_batch(step, draw)
                 frames = view_frames(viewed, patch)
                 with torch.no_grad():
                     taught = ask_teacher(teacher, frames)

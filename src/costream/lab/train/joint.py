@@ -11,7 +11,7 @@ from torch import Tensor
 from costream.lab.train.answers import AnswerStage
 from costream.lab.train.clips import Clip, make_window
 from costream.lab.train.perception import label_patches
-from costream.lab.train.pictures import encode_patches
+from costream.lab.train.pictures import Viewed, encode_patches
 from costream.lab.train.progress import Progress
 from costream.lab.train.view import draw_view
 from costream.lab.train.windows import Example
@@ -21,6 +21,12 @@ TIGHTEST = 0.92
 
 SEEING = 0.5
 """Weight of what tokens say, so that the encoder does not forget to see."""
+
+
+def view_window(clip: Clip, example: Example, draw: np.random.Generator) -> Viewed:
+    """Returns the temporal patches of a window, in a view that keeps its events."""
+    numbers = range(example.first, example.first + example.length)
+    return clip, numbers, draw_view(clip, draw, TIGHTEST)
 
 
 class JointStage(AnswerStage):
@@ -33,8 +39,7 @@ class JointStage(AnswerStage):
     def judge(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        numbers = range(example.first, example.first + example.length)
-        viewed = [(clip, numbers, draw_view(clip, draw, TIGHTEST))]
+        viewed = [view_window(clip, example, draw)]
         visuals = encode_patches(self.model, self.geometry, viewed)
         answered, point = self.examiner.loss(example, clip, visuals, draw)
         values = label_patches(self.model, self.geometry, viewed)

@@ -10,15 +10,14 @@ from torch import Tensor
 
 from costream.lab.train.answers import AnswerStage
 from costream.lab.train.clips import Clip, make_window
-from costream.lab.train.joint import TIGHTEST
+from costream.lab.train.joint import view_window
 from costream.lab.train.pictures import encode_patches
 from costream.lab.train.progress import Progress
-from costream.lab.train.view import draw_view
 from costream.lab.train.windows import Example
 
 
 class ReadingStage(AnswerStage):
-    """The stage. The language model learns, for half of what a step of the joint stage costs."""
+    """The stage. The language model learns."""
 
     def learn(self, progress: Progress) -> None:
         make = partial(make_window, self.recipe, self.model.temporal_patch)
@@ -27,10 +26,8 @@ class ReadingStage(AnswerStage):
     def judge(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        numbers = range(example.first, example.first + example.length)
+        viewed = [view_window(clip, example, draw)]
         with torch.no_grad():
-            visuals = encode_patches(
-                self.model, self.geometry, [(clip, numbers, draw_view(clip, draw, TIGHTEST))]
-            )
+            visuals = encode_patches(self.model, self.geometry, viewed)
         loss, point = self.examiner.loss(example, clip, visuals, draw)
         return loss, {"loss": loss.item(), **point}

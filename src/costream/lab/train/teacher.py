@@ -8,7 +8,6 @@ time, and what it makes of every patch of every frame can be learnt from (:mod:`
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from costream.lab.train import ranks
-from costream.lab.train.catalogue import Catalogue
-from costream.lab.train.clips import make_pairs, open_reel
+from costream.lab.train.catalogue import open_frames
 from costream.lab.train.code import MARKS, mark_loss
 from costream.lab.train.perception import TIGHTEST, label_patches
 from costream.lab.train.pictures import view_frames
@@ -115,13 +112,10 @@ class TeacherStage(Stage):
         stage, recipe, patch = self.recipe.teacher, self.recipe, self.model.temporal_patch
         teacher = make_teacher(self.model, recipe.seed)
 
-        with open_reel(partial(make_pairs, recipe, patch), recipe, 5, stage) as reel:
-            catalogue = Catalogue(patch, TIGHTEST)
+        with open_frames(recipe, stage, patch, TIGHTEST, 5) as draw_batch:
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
-                catalogue.follow(reel.at(step))
-                count = max(1, stage.batch // ranks.world())
-                viewed = [catalogue.draw_shown(draw)[0] for _ in range(count)]
+                viewed = draw_batch(step, draw)
                 taught = ask_teacher(teacher, view_frames(viewed, patch))
                 marks = label_patches(self.model, self.geometry, viewed)[:, :MARKS]
                 logits = per_group(taught.marks)
