@@ -30,8 +30,8 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            help="A model that was trained by the same recipe, a name or a directory: the joint "
-            "stage goes on from its weights, in a new folder.",
+            help="A model that was trained by the same recipe, a name or a directory: the stages "
+            "that answer go on from its weights, in a new folder.",
         ),
     ] = None,
     joint_steps: Annotated[
@@ -61,7 +61,7 @@ def train(
     chosen = stages.split(",") if stages else tuple(STAGES)
     recipe = RECIPES[model]
     if begun is not None:
-        recipe = go_on_from(recipe, begun, joint_steps)
+        recipe = go_on_from(recipe, begun, {"joint": joint_steps})
     elif joint_steps is not None:
         recipe = replace(recipe, joint=replace(recipe.joint, steps=joint_steps))
     typer.echo(run(recipe, out, stages=chosen, device=device or "cpu", validation=validation))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
@@ -15,21 +17,25 @@ from costream.errors import SettingsError
 from costream.lab.train.layout import all_words
 from costream.lab.train.neighbours import look_at_neighbours
 from costream.lab.train.progress import CURVES, HEAD
-from costream.lab.train.recipe import Recipe
+from costream.lab.train.recipe import Recipe, StageRecipe
 from costream.lab.train.warm_start import warm_start
 from costream.models import load_model, write_untrained
 from costream.models.internvl import InternVLAdapter
 
 WEIGHTS = ".safetensors"
 
+ANSWERING = ("reading", "joint")
+"""The stages that a later run can go on with."""
 
-def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
-    """Returns the recipe of a run whose joint stage goes on from a checkpoint of an earlier one.
+
+def go_on_from(recipe: Recipe, checkpoint: str, steps: Mapping[str, int | None]) -> Recipe:
+    """Returns the recipe of a run that goes on from a checkpoint of an earlier one.
 
     Args:
         recipe: that of the model.
         checkpoint: name or directory of the trained model.
-        steps: of the joint stage from there; what is left of the recipe's where None.
+        steps: what each of the stages that answer is to take from there, by its name; what is left
+            of the recipe's where None or not named.
 
     Raises:
         SettingsError: the checkpoint does not say what it has learnt, has learnt all of it, or has
@@ -37,9 +43,9 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
     """
     try:
         told = json.loads((Path(checkpoint_path(checkpoint)) / "recipe.json").read_text())
-        first = int(told["joint"].get("first", 0)) + int(told["joint"]["steps"])
+        behind = {name: _behind(told.get(name, {})) for name in ANSWERING}
         width, height = map(int, told["frame_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
             f"{checkpoint!r} has no recipe.json of a training: name a model that was trained here"
         ) from error
@@ -49,11 +55,16 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
             f"{checkpoint!r} has learnt from frames of {width}x{height}, and its recipe has "
             f"{wanted} by now: train it from the beginning, without --from"
         )
-    left = recipe.joint.steps - first if steps is None else steps
-    if left < 1:
+    going = {}
+    for name, first in behind.items():
+        stage: StageRecipe = getattr(recipe, name)
+        asked = steps.get(name)
+        left = max(0, stage.steps - first) if asked is None else asked
+        going[name] = replace(stage, first=first, steps=left)
+    if not any(stage.steps for stage in going.values()):
         raise SettingsError(
-            f"{checkpoint!r} has the {recipe.joint.steps} joint steps of its recipe behind it: say "
-            "by --joint-steps how many more it is to take"
+            f"{checkpoint!r} has the steps of its recipe behind it: say by --joint-steps how many "
+            "more it is to take"
         )
     return replace(
         recipe,
@@ -62,10 +73,15 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
         perception=replace(recipe.perception, steps=0),
         closeups=replace(recipe.closeups, steps=0),
         language=replace(recipe.language, steps=0),
-        reading=replace(recipe.reading, steps=0),
-        joint=replace(recipe.joint, first=first, steps=left),
+        reading=going["reading"],
+        joint=going["joint"],
         goes_on_from=checkpoint,
     )
+
+
+def _behind(told: Mapping[str, Any]) -> int:
+    """Returns the steps that a stage has behind it, by what a checkpoint's recipe tells of it."""
+    return int(told.get("first", 0)) + int(told.get("steps", 0))
 
 
 def write_beginning(target: Path, recipe: Recipe) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -10,14 +12,50 @@ from torch import Tensor
 
 from costream.lab.train.answers import AnswerStage
 from costream.lab.train.clips import Clip, make_window
-from costream.lab.train.joint import view_window
-from costream.lab.train.pictures import encode_patches
+from costream.lab.train.code import Code
+from costream.lab.train.joint import TIGHTEST
+from costream.lab.train.pictures import encode_frames, view_frames
 from costream.lab.train.progress import Progress
+from costream.lab.train.pruned import Blocks, look_at_blocks, prune
+from costream.lab.train.recipe import Recipe
+from costream.lab.train.view import draw_view
 from costream.lab.train.windows import Example
+from costream.models import FrameGeometry, ModelAdapter, VisualTokens
+
+PRUNED = 0.5
+"""Share of the windows that are read as pruning leaves them."""
+
+THRESHOLDS = (5.0, 9.0)
+"""Between which their threshold is drawn, in steps of 255."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A clip as the encoder sees it, in one view.
+
+    Attributes:
+        clip: the clip.
+        tokens: of each temporal patch, encoded whole.
+        blocks: what pruning looks at in each.
+    """
+
+    clip: Clip
+    tokens: list[VisualTokens]
+    blocks: list[Blocks]
 
 
 class ReadingStage(AnswerStage):
-    """The stage. The language model learns."""
+    """The stage. The language model learns.
+
+    A clip is encoded once, in one view, for all the windows that are cut from it: since the encoder
+    stands still, that is two thirds of the work.
+    """
+
+    def __init__(
+        self, model: ModelAdapter, geometry: FrameGeometry, code: Code, recipe: Recipe
+    ) -> None:
+        super().__init__(model, geometry, code, recipe)
+        self._encoded: dict[int, Encoded] = {}
 
     def learn(self, progress: Progress) -> None:
         make = partial(make_window, self.recipe, self.model.temporal_patch)
@@ -26,8 +64,30 @@ class ReadingStage(AnswerStage):
     def judge(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        viewed = [view_window(clip, example, draw)]
-        with torch.no_grad():
-            visuals = encode_patches(self.model, self.geometry, viewed)
-        loss, point = self.examiner.loss(example, clip, visuals, draw)
+        encoded = self._encode(clip)
+        window = slice(example.first, example.first + example.length)
+        tokens, kept = encoded.tokens[window], None
+        if draw.random() < PRUNED:
+            kept = prune(encoded.blocks[window], float(draw.uniform(*THRESHOLDS)))
+            tokens = [
+                one.take(torch.from_numpy(groups)) for one, groups in zip(tokens, kept, strict=True)
+            ]
+        loss, point = self.examiner.loss(example, clip, tokens, draw, kept)
         return loss, {"loss": loss.item(), **point}
+
+    def _encode(self, clip: Clip) -> Encoded:
+        # An entry holds its clip, so that no new one can take its place in memory meanwhile.
+        found = self._encoded.get(id(clip))
+        if found is None:
+            length = self.model.temporal_patch
+            numbers = range(len(clip.frames) // length)
+            # The view follows from the clip, and not from the step that first draws it.
+            draw = np.random.default_rng((self.recipe.seed, crc32(clip.frames.tobytes())))
+            frames = view_frames([(clip, numbers, draw_view(clip, draw, TIGHTEST))], length)
+            with torch.no_grad():
+                tokens = encode_frames(self.model, self.geometry, frames)
+            found = Encoded(clip, tokens, look_at_blocks(frames, self.geometry.grid))
+            self._encoded[id(clip)] = found
+            while len(self._encoded) > self.recipe.reading.pool:
+                del self._encoded[next(iter(self._encoded))]
+        return found
