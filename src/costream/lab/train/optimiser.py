@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from costream.lab.train import ranks
+from costream.lab.train.precision import optimising
 from costream.lab.train.recipe import StageRecipe
 
 
@@ -63,10 +64,11 @@ class Optimiser:
         """Learns from the gradients, of all processes, and clears them."""
         ranks.average_gradients(self._parameters)
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        for optimiser, schedule in self._adjusting:
-            optimiser.step()
-            schedule.step()
-            optimiser.zero_grad(set_to_none=True)
+        with optimising(self._parameters[0].device):
+            for optimiser, schedule in self._adjusting:
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where the optimisers and their rates stand."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from costream.lab.train import ranks
 from costream.lab.train.answers import AnswerStage
 from costream.lab.train.clips import Clip, make_window
 from costream.lab.train.code import Code
@@ -56,6 +57,7 @@ class ReadingStage(AnswerStage):
     ) -> None:
         super().__init__(model, geometry, code, recipe)
         self._encoded: dict[int, Encoded] = {}
+        self._most = max(1, recipe.reading.pool // ranks.world())
 
     def learn(self, progress: Progress) -> None:
         make = partial(make_window, self.recipe, self.model.temporal_patch)
@@ -88,6 +90,6 @@ class ReadingStage(AnswerStage):
                 tokens = encode_frames(self.model, self.geometry, frames)
             found = Encoded(clip, tokens, look_at_blocks(frames, self.geometry.grid))
             self._encoded[id(clip)] = found
-            while len(self._encoded) > self.recipe.reading.pool:
+            while len(self._encoded) > self._most:
                 del self._encoded[next(iter(self._encoded))]
         return found
