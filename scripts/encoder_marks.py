@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from costream.lab.evaluate.metrics import average_precision
 from costream.lab.synth import draw_recipes
 from costream.lab.train import RECIPES
 from costream.lab.train.clips import make_pairs
@@ -37,8 +38,9 @@ def main() -> None:
     torch.set_num_threads(1)
     read, shown = read_marks(options.model, options.recipe, options.videos)
     for mark, name in enumerate((*SEEN, *(f"event {event}" for event in EVENTS))):
-        precision = average_precision(shown[:, mark], read[:, mark])
-        print(f"{name:18} {precision:5.2f} {int(shown[:, mark].sum()):6}")
+        precision = average_precision(read[:, mark].astype(np.float64), shown[:, mark] > 0)
+        told = "-" if precision is None else f"{precision:.2f}"
+        print(f"{name:18} {told:>5} {int(shown[:, mark].sum()):6}")
 
 
 @torch.no_grad()
@@ -61,15 +63,6 @@ def read_marks(
         read.append(code.read(tokens.float())[:, :MARKS].numpy())
         shown.append(label_patches(model, geometry, viewed)[:, :MARKS].numpy())
     return np.concatenate(read), np.concatenate(shown)
-
-
-def average_precision(shown: npt.NDArray[np.float32], read: npt.NDArray[np.float32]) -> float:
-    """Returns the mean precision over all that is shown, NaN where nothing is."""
-    if not shown.any():
-        return float("nan")
-    found = shown[np.argsort(-read)] > 0
-    precision = found.cumsum() / np.arange(1, len(found) + 1)
-    return float(precision[found].mean())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costream.lab.evaluate.metrics import area_under_roc, frame_scores
+from costream.lab.evaluate.metrics import area_under_roc, average_precision, frame_scores
 
 items = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30)
 
@@ -23,6 +23,13 @@ def test_the_area_is_the_chance_that_a_positive_scores_higher(
         return
     wins = sum((p > n) + 0.5 * (p == n) for p in positives for n in negatives)
     assert area == pytest.approx(wins / (len(positives) * len(negatives)))
+
+
+def test_precision_is_averaged_over_what_should_be_found() -> None:
+    scores, labels = np.array([0.1, 0.9, 0.4, 0.7]), np.array([False, True, True, False])
+    # First of one, then second of three.
+    assert average_precision(scores, labels) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(scores, np.zeros(4, np.bool_)) is None
 
 
 def test_a_frame_gets_the_mean_of_the_windows_over_it() -> None:

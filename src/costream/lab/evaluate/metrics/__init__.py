@@ -2,7 +2,11 @@
 
 from costream.lab.evaluate.metrics.counts import Counts, count_videos
 from costream.lab.evaluate.metrics.events import EventScore, find_events
-from costream.lab.evaluate.metrics.ranking import area_under_roc, frame_scores
+from costream.lab.evaluate.metrics.ranking import (
+    area_under_roc,
+    average_precision,
+    frame_scores,
+)
 from costream.lab.evaluate.metrics.share import Share, share_of
 from costream.lab.evaluate.metrics.tally import (
     Estimate,
@@ -21,6 +25,7 @@ __all__ = [
     "Tally",
     "VideoTally",
     "area_under_roc",
+    "average_precision",
     "count_videos",
     "event_f1",
     "f1",

@@ -1,4 +1,4 @@
-"""Area under the ROC curve, and what score a single frame gets from the windows over it."""
+"""Area under the ROC curve, average precision, and what score a single frame gets from the windows over it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,23 @@ def area_under_roc(scores: Floats, labels: npt.NDArray[np.bool_]) -> float | Non
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     above = float(ranks[labels].sum()) - positives * (positives + 1) / 2
     return above / (positives * negatives)
+
+
+def average_precision(scores: Floats, labels: npt.NDArray[np.bool_]) -> float | None:
+    """Returns the precision among the items that score at least as much, averaged over positives.
+
+    Args:
+        scores: [items]; of equal ones the earlier item counts as higher.
+        labels: [items].
+
+    Returns:
+        None where there are no positives.
+    """
+    if not labels.any():
+        return None
+    found = labels[np.argsort(-scores, kind="stable")]
+    precision = found.cumsum() / np.arange(1, len(found) + 1)
+    return float(precision[found].mean())
 
 
 def frame_scores(
