@@ -1,4 +1,4 @@
-"""Area under the ROC curve, average precision, and what score a single frame gets from the windows over it."""
+"""Area under the ROC curve, average precision, and the score of a frame from windows over it."""
 
 from __future__ import annotations
 
