@@ -16,7 +16,6 @@ from costream.lab.train.clips import Clip, Make, open_reel
 from costream.lab.train.code import Code
 from costream.lab.train.labels import is_on, is_shown
 from costream.lab.train.layout import hidden_states, lay_out
-from costream.lab.train.pictures import Kept
 from costream.lab.train.precision import autocast
 from costream.lab.train.progress import Progress
 from costream.lab.train.recipe import Recipe, StageRecipe
@@ -74,23 +73,15 @@ class Examiner:
         clip: Clip,
         visuals: Sequence[VisualTokens],
         draw: np.random.Generator,
-        kept: Sequence[Kept] | None = None,
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss of one window, its parts, and the shares of yes and no that are answered right.
 
         A share is NaN where there was nothing to ask.
-
-        Args:
-            example: the window.
-            clip: its clip.
-            visuals: what the vision encoder makes of its temporal patches, or the code does.
-            draw: the source of chance.
-            kept: bool [groups] for each temporal patch, what pruning has left; all where None.
         """
         model = self.model
         timestamps = draw_timestamps(example, draw, self.recipe, model.temporal_patch)
         dialogues, kinds = draw_dialogues(example, draw)
-        layout = lay_out(model, self.geometry, timestamps, dialogues, kept)
+        layout = lay_out(model, self.geometry, timestamps, dialogues)
         with autocast(model.kv_shape.device):
             hidden = hidden_states(model, layout, visuals)
             logits = model.logits(hidden[layout.sources.to(hidden.device)]).float()

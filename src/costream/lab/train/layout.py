@@ -1,18 +1,16 @@
-"""A window and its dialogues as one sequence, laid out the way that the engine does it."""
+"""A full window and its dialogues as one sequence, laid out the way that the engine does it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from costream.engine.wording import PUBLISHED_FORM, put
 from costream.lab.synth.events import EVENTS
-from costream.lab.train.pictures import Kept
 from costream.models import FrameGeometry, ModelAdapter, Segment, Timestamp, VisualTokens
 
 SHARED = -1
@@ -91,25 +89,19 @@ def lay_out(
     geometry: FrameGeometry,
     timestamps: Sequence[Timestamp],
     dialogues: Sequence[Dialogue],
-    kept: Sequence[Kept] | None = None,
 ) -> Layout:
-    """Lays out a window.
+    """Lays out a full window.
 
     Args:
         model: the model that learns.
         geometry: how frames are cut.
         timestamps: where each temporal patch stands behind the position base.
         dialogues: what is asked and answered.
-        kept: bool [groups] for each of them, the merge groups that have tokens; all where None.
     """
-    if kept is None:
-        kept = [np.ones(geometry.grid.groups, np.bool_)] * len(timestamps)
+    whole = torch.ones(geometry.grid.groups, dtype=torch.bool)
     shared = [
         model.prompt(),
-        *(
-            model.frame(timestamp, torch.from_numpy(groups), geometry)
-            for timestamp, groups in zip(timestamps, kept, strict=True)
-        ),
+        *(model.frame(timestamp, whole, geometry) for timestamp in timestamps),
     ]
     begins = torch.tensor([0, *(segment.span for segment in shared)]).cumsum(0).tolist()
     answers = [_answer_ids(model, d) for d in dialogues]

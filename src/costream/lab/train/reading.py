@@ -17,17 +17,10 @@ from costream.lab.train.code import Code
 from costream.lab.train.joint import TIGHTEST
 from costream.lab.train.pictures import encode_frames, view_frames
 from costream.lab.train.progress import Progress
-from costream.lab.train.pruned import Blocks, look_at_blocks, prune
 from costream.lab.train.recipe import Recipe
 from costream.lab.train.view import draw_view
 from costream.lab.train.windows import Example
 from costream.models import FrameGeometry, ModelAdapter, VisualTokens
-
-PRUNED = 0.5
-"""Share of the windows that are read as pruning leaves them."""
-
-THRESHOLDS = (5.0, 9.0)
-"""Between which their threshold is drawn, in steps of 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +30,10 @@ class Encoded:
     Attributes:
         clip: the clip.
         tokens: of each temporal patch, encoded whole.
-        blocks: what pruning looks at in each.
     """
 
     clip: Clip
     tokens: list[VisualTokens]
-    blocks: list[Blocks]
 
 
 class ReadingStage(AnswerStage):
@@ -66,15 +57,8 @@ class ReadingStage(AnswerStage):
     def judge(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        encoded = self._encode(clip)
-        window = slice(example.first, example.first + example.length)
-        tokens, kept = encoded.tokens[window], None
-        if draw.random() < PRUNED:
-            kept = prune(encoded.blocks[window], float(draw.uniform(*THRESHOLDS)))
-            tokens = [
-                one.take(torch.from_numpy(groups)) for one, groups in zip(tokens, kept, strict=True)
-            ]
-        loss, point = self.examiner.loss(example, clip, tokens, draw, kept)
+        tokens = self._encode(clip).tokens[example.first : example.first + example.length]
+        loss, point = self.examiner.loss(example, clip, tokens, draw)
         return loss, {"loss": loss.item(), **point}
 
     def _encode(self, clip: Clip) -> Encoded:
@@ -87,8 +71,7 @@ class ReadingStage(AnswerStage):
             draw = np.random.default_rng((self.recipe.seed, crc32(clip.frames.tobytes())))
             frames = view_frames([(clip, numbers, draw_view(clip, draw, TIGHTEST))], length)
             with torch.no_grad():
-                tokens = encode_frames(self.model, self.geometry, frames)
-            found = Encoded(clip, tokens, look_at_blocks(frames, self.geometry.grid))
+                found = Encoded(clip, encode_frames(self.model, self.geometry, frames))
             self._encoded[id(clip)] = found
             while len(self._encoded) > self._most:
                 del self._encoded[next(iter(self._encoded))]
