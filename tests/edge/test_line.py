@@ -224,8 +224,9 @@ def test_an_edge_that_is_started_anew_takes_over(
     until(lambda: len(reader.seen) > 8)
     first.stop()
     second = Edge(quiet, url + PUSH, decode=DECODE)
-    until(lambda: len(reader.seen) > 8 + len(expected) - 1)
-    assert [one[2] for one in reader.seen[-len(expected) :]] == [one[2] for one in expected]
+    # How many of the first's frames still came when it was stopped is chance.
+    whole = [one[2] for one in expected]
+    until(lambda: [one[2] for one in reader.seen[-len(whole) :]] == whole)
     assert [gap.kind for gap in reader.gaps][:2] == ["lost", "back"]
     second.stop()
 
