@@ -22,7 +22,7 @@ from costream.lab.train import RECIPES
 from costream.lab.train.clips import make_pairs
 from costream.lab.train.code import EVENTS, MARKS, SEEN, Code
 from costream.lab.train.perception import label_patches
-from costream.lab.train.pictures import encode_patches
+from costream.lab.train.pictures import encode_patches, frame_geometry
 from costream.models import load_model
 
 SEED = 5
@@ -49,8 +49,7 @@ def read_marks(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Returns what is read from tokens, and what is shown, both [groups, marks]."""
     recipe, model = RECIPES[of], load_model(name, device="cpu", dtype=torch.float32)
-    frames = round(recipe.window * recipe.fps)
-    geometry = model.geometry(448, 256, frames, recipe.frame_size)
+    geometry = frame_geometry(model, recipe)
     code = Code(model.embed(model.prompt(), None).shape[-1], recipe.seed)
     videos = [v for v in draw_recipes("validation", 4 * count, SEED) if v.event is not None]
     read, shown = [], []

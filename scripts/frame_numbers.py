@@ -22,7 +22,7 @@ from costream.lab.synth.events import EVENTS
 from costream.lab.train import RECIPES, Recipe
 from costream.lab.train.clips import Clip, make_window
 from costream.lab.train.layout import Dialogue, hidden_states, lay_out
-from costream.lab.train.pictures import encode_patches
+from costream.lab.train.pictures import encode_patches, frame_geometry
 from costream.lab.train.windows import Example, list_examples, timestamps_from
 from costream.models import FrameGeometry, ModelAdapter, load_model
 
@@ -55,8 +55,7 @@ def ask_windows(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Returns log odds of a yes [firsts, answers], and what the right answers are [answers]."""
     model = load_model(name, device="cpu", dtype=torch.float32)
-    frames = round(recipe.window * recipe.fps)
-    geometry = model.geometry(448, 256, frames, recipe.frame_size)
+    geometry = frame_geometry(model, recipe)
     odds: list[npt.NDArray[np.float64]] = []
     shown: list[bool] = []
     for number, video in enumerate(draw_recipes("validation", count, SEED)):

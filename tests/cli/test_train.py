@@ -52,4 +52,4 @@ def test_going_on_needs_a_model_that_was_trained_here(
     (tmp_path / "recipe.json").write_text(json.dumps(told))
     result = costream("train", "small", "--from", tmp_path, "--out", tmp_path / "out")
     assert result.status == 1
-    assert "say by --joint-steps how many more" in result.err
+    assert "say by --steps how many more" in result.err

@@ -34,9 +34,11 @@ def train(
             "that answer go on from its weights, in a new folder.",
         ),
     ] = None,
-    joint_steps: Annotated[
+    steps: Annotated[
         int | None,
-        typer.Option("--joint-steps", min=1, help="Steps of the joint stage of this run."),
+        typer.Option(
+            "--steps", min=1, help="Steps of the last stage of this run: of joint or reading."
+        ),
     ] = None,
     validation: Annotated[
         int | None,
@@ -61,9 +63,10 @@ def train(
     chosen = stages.split(",") if stages else tuple(STAGES)
     recipe = RECIPES[model]
     if begun is not None:
-        recipe = go_on_from(recipe, begun, {"joint": joint_steps})
-    elif joint_steps is not None:
-        recipe = replace(recipe, joint=replace(recipe.joint, steps=joint_steps))
+        recipe = go_on_from(recipe, begun, steps)
+    elif steps is not None:
+        last = replace(getattr(recipe, recipe.last), steps=steps)
+        recipe = replace(recipe, **{recipe.last: last})
     typer.echo(run(recipe, out, stages=chosen, device=device or "cpu", validation=validation))
     if plot:
         typer.echo(plot_curves(out / "curves.jsonl", out / "curves.png"))

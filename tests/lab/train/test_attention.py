@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from costream.lab.train import attention
-from costream.lab.train.attention import MatmulAttention, attend
+from costream.lab.train.attention import attend, matmul_attention
 
 QUERIES, KEYS, WIDTH = 9, 9, 4
 
@@ -64,7 +64,7 @@ def test_stands_in_within_its_mode_only(monkeypatch):
     parts = draw(1, 1, 3, 4), draw(1, 1, 3, 4), draw(1, 1, 3, 4)
     scaled_dot_product_attention(*parts)
     assert not taken
-    with MatmulAttention():
+    with matmul_attention():
         scaled_dot_product_attention(*parts)
     assert taken
 

@@ -113,7 +113,7 @@ def test_a_run_goes_on_from_the_model_of_another(tmp_path, unasked):
     save_file(head, earlier / "training_head.safetensors")
     (earlier / "recipe.json").write_text(json.dumps(RECIPE.to_dict()))
     (earlier / "curves.jsonl").write_text('{"stage": "joint", "step": 2, "loss": 7.0}\n')
-    recipe = go_on_from(RECIPE, str(earlier), {"joint": 1})
+    recipe = go_on_from(RECIPE, str(earlier), 1)
     target = train(recipe, tmp_path / "later")
     begun, known = (
         load_model(str(folder), device="cpu", dtype=torch.float32).model.state_dict()
@@ -124,28 +124,28 @@ def test_a_run_goes_on_from_the_model_of_another(tmp_path, unasked):
     learnt = load_file(target / "training_head.safetensors")["weight"]
     assert 0 < (learnt - 0.5).abs().max() < 0.01
     assert '"loss": 7.0' in (target / "curves.jsonl").read_text()
-    assert go_on_from(RECIPE, str(target), {"joint": 1}).joint.first == 3
+    assert go_on_from(RECIPE, str(target), 1).joint.first == 3
 
 
 def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
     told = {"joint": {"steps": 3, "first": 4}, "frame_size": RECIPE.frame_size}
     (tmp_path / "recipe.json").write_text(json.dumps(told))
     longer = replace(RECIPE, joint=replace(STAGE, steps=9))
-    going = go_on_from(longer, str(tmp_path), {"joint": None})
+    going = go_on_from(longer, str(tmp_path), None)
     assert (going.joint.first, going.joint.steps, going.joint.end) == (7, 2, 9)
     assert not any(going.has(stage) for stage in ("perception", "closeups", "language"))
-    read = replace(longer, reading=replace(STAGE, steps=2))
-    assert go_on_from(read, str(tmp_path), {"joint": 0}).has("reading")
-    with pytest.raises(SettingsError, match="say by --joint-steps how many more"):
-        go_on_from(RECIPE, str(tmp_path), {})
+    read = go_on_from(replace(RECIPE, reading=STAGE, joint=NONE), str(tmp_path), 5)
+    assert (read.reading.steps, read.joint.steps) == (5, 0)
+    with pytest.raises(SettingsError, match="say by --steps how many more"):
+        go_on_from(RECIPE, str(tmp_path), None)
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(SettingsError, match="name a model that was trained here"):
-        go_on_from(RECIPE, str(tmp_path), {})
+        go_on_from(RECIPE, str(tmp_path), None)
 
 
 def test_a_run_does_not_go_on_with_frames_of_another_size():
     with pytest.raises(SettingsError, match=r"has learnt from frames of 384x224, .* has 128x128"):
-        go_on_from(RECIPE, "costream/tiny", {"joint": 1})
+        go_on_from(RECIPE, "costream/tiny", 1)
 
 
 def test_of_two_stages_that_begin_at_once_one_takes_what_the_other_wrote(tmp_path, monkeypatch):

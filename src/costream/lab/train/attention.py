@@ -7,32 +7,27 @@ sequence is taken in chunks of queries, and a chunk meets no key behind the last
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+
+from costream.lab.train.instead import Instead
 
 CHUNK = 256
 """Queries of a masked sequence that are taken together."""
 
 
-class MatmulAttention(TorchFunctionMode):
-    """Within it, ``scaled_dot_product_attention`` is :func:`attend` on a CPU."""
+def matmul_attention() -> Instead:
+    """Returns within what ``scaled_dot_product_attention`` is :func:`attend` on a CPU."""
+    return Instead(functional.scaled_dot_product_attention, _attend_on_cpu)
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention and args[0].device.type == "cpu":
-            return attend(*args, **kwargs)
-        return func(*args, **kwargs)
+
+def _attend_on_cpu(query: Tensor, *rest: Any, **options: Any) -> Tensor:
+    if query.device.type == "cpu":
+        return attend(query, *rest, **options)
+    return functional.scaled_dot_product_attention(query, *rest, **options)
 
 
 def attend(

@@ -28,14 +28,13 @@ ANSWERING = ("reading", "joint")
 """The stages that a later run can go on with."""
 
 
-def go_on_from(recipe: Recipe, checkpoint: str, steps: Mapping[str, int | None]) -> Recipe:
+def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
     """Returns the recipe of a run that goes on from a checkpoint of an earlier one.
 
     Args:
         recipe: that of the model.
         checkpoint: name or directory of the trained model.
-        steps: what each of the stages that answer is to take from there, by its name; what is left
-            of the recipe's where None or not named.
+        steps: of the recipe's last stage from there; what is left of the recipe where None.
 
     Raises:
         SettingsError: the checkpoint does not say what it has learnt, has learnt all of it, or has
@@ -58,13 +57,13 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: Mapping[str, int | None])
     going = {}
     for name, first in behind.items():
         stage: StageRecipe = getattr(recipe, name)
-        asked = steps.get(name)
-        left = max(0, stage.steps - first) if asked is None else asked
-        going[name] = replace(stage, first=first, steps=left)
+        going[name] = replace(stage, first=first, steps=max(0, stage.steps - first))
+    if steps is not None:
+        going[recipe.last] = replace(going[recipe.last], steps=steps)
     if not any(stage.steps for stage in going.values()):
         raise SettingsError(
-            f"{checkpoint!r} has the steps of its recipe behind it: say by --joint-steps how many "
-            "more it is to take"
+            f"{checkpoint!r} has the steps of its recipe behind it: say by --steps how many more "
+            "it is to take"
         )
     return replace(
         recipe,

@@ -10,6 +10,7 @@ import torch
 
 from costream.lab.train.clips import Clip
 from costream.lab.train.precision import autocast
+from costream.lab.train.recipe import Recipe
 from costream.lab.train.view import Frames, View
 from costream.models import EncodeJob, FrameGeometry, ModelAdapter, VisualTokens
 from costream.video import Picture
@@ -19,6 +20,12 @@ Kept = npt.NDArray[np.bool_]
 
 Viewed = tuple[Clip, Sequence[int], View | None]
 """A clip, numbers of its temporal patches, and how it is looked at: as it is, where None."""
+
+
+def frame_geometry(model: ModelAdapter, recipe: Recipe) -> FrameGeometry:
+    """Returns how a model cuts the frames of a run's clips."""
+    frames = round(recipe.window * recipe.fps)
+    return model.geometry(448, 256, frames, recipe.frame_size)
 
 
 def encode_patches(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
+
+from costream.lab.train.instead import Instead
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -23,23 +23,12 @@ def optimising(device: torch.device) -> AbstractContextManager[object]:
 
     On a CPU without instructions for it, that takes longer than learning from a batch.
     """
-    return nullcontext() if _has_bfloat16(device) else _Wide()
+    return nullcontext() if _has_bfloat16(device) else Instead(Tensor.bfloat16, _widen)
 
 
-class _Wide(TorchFunctionMode):
-    """Within it, ``Tensor.bfloat16`` gives float32."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is torch.Tensor.bfloat16:
-            # A copy, as bfloat16 would be: it is changed in place.
-            return args[0].to(torch.float32, copy=True)
-        return func(*args, **(kwargs or {}))
+def _widen(tensor: Tensor) -> Tensor:
+    # A copy, as bfloat16 would be: it is changed in place.
+    return tensor.to(torch.float32, copy=True)
 
 
 def _has_bfloat16(device: torch.device) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from costream.lab.synth import EventKind
 
@@ -100,6 +100,11 @@ class Recipe:
         """Whether anything is learnt in a stage."""
         own: StageRecipe = getattr(self, stage)
         return own.steps > 0
+
+    @property
+    def last(self) -> Literal["reading", "joint"]:
+        """The stage that a model comes of, and that a later run goes on with."""
+        return "reading" if self.has("reading") and not self.has("joint") else "joint"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the recipe as JSON-ready values."""

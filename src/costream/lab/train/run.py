@@ -13,7 +13,7 @@ import torch
 from costream.errors import SettingsError
 from costream.lab.synth.events import EVENTS, EventKind
 from costream.lab.train import ranks
-from costream.lab.train.attention import MatmulAttention
+from costream.lab.train.attention import matmul_attention
 from costream.lab.train.beginning import copy_small_files, write_beginning
 from costream.lab.train.closeups import CloseupStage
 from costream.lab.train.code import Code
@@ -22,6 +22,7 @@ from costream.lab.train.joint import JointStage
 from costream.lab.train.language import LanguageStage
 from costream.lab.train.layout import FORM
 from costream.lab.train.perception import PerceptionStage
+from costream.lab.train.pictures import frame_geometry
 from costream.lab.train.progress import CURVES, HEAD, Progress
 from costream.lab.train.reading import ReadingStage
 from costream.lab.train.recipe import Recipe
@@ -113,7 +114,7 @@ def _run(name: str, recipe: Recipe, begin: Path, progress: Progress, device: str
     model, geometry = _load(begin, recipe, device)
     progress.resume(needed, model.model)
     code = Code(model.embed(model.prompt(), None).shape[-1], recipe.seed)
-    with MatmulAttention():
+    with matmul_attention():
         learning = stage(model, geometry, code, recipe)
         learning.learn(progress)
     progress.finish(name, learning.learnt)
@@ -129,8 +130,7 @@ def _needed(name: str, recipe: Recipe) -> list[str]:
 
 def _load(begin: Path, recipe: Recipe, device: str) -> tuple[ModelAdapter, FrameGeometry]:
     model = load_model(str(begin), device=device, dtype=torch.float32)
-    frames = round(recipe.window * recipe.fps)
-    return model, model.geometry(448, 256, frames, recipe.frame_size)
+    return model, frame_geometry(model, recipe)
 
 
 def _export(model: ModelAdapter, recipe: Recipe, folder: Path) -> Path:
