@@ -245,6 +245,9 @@ NB_MODULE(_bitstream, module) {
       .def_prop_ro(
           "difference", [](const Tracker& tracker) { return tracker.difference(); },
           "The largest difference of the mean of 8x8 samples by now; inf: not known.")
+      .def_prop_ro("lit", &Tracker::lit,
+                   "By how much the light changed from the picture seen before to the last one, in "
+                   "the mean; inf: most of the picture changed by more than a step.")
       .def_prop_ro("worst", &Tracker::worst,
                    "The largest one after any picture since the last decoded one; inf: not known.")
       .def_prop_ro(

@@ -39,13 +39,16 @@ class Tracker {
     seen_.resize(static_cast<std::size_t>(width / 8) * static_cast<std::size_t>(height / 8));
     float* to = seen_.data();
     each_cell(luma, stride, width, height, [&to](int, int, float mean) { *to++ = mean; });
+    lit_ = 0;
     if (!known) {
       kept_ = seen_;
       kept_columns_ = static_cast<std::size_t>(width / 8);
       come_to_rest();
       return std::numeric_limits<float>::infinity();
     }
-    const float since_kept = light(kept_, [&](std::size_t at) { return seen_[at] - kept_[at]; });
+    const Light changed = light(kept_, [&](std::size_t at) { return seen_[at] - kept_[at]; });
+    const float since_kept = changed.factor;
+    lit_ = changed.mean;
     in_lanes(seen_.size(), [&](std::size_t at, std::size_t) {
       const float kept = kept_[at] * since_kept;
       kept_[at] = std::abs(seen_[at] - kept) > step ? seen_[at] : kept;
@@ -56,6 +59,10 @@ class Tracker {
     if (change > limit) come_to_rest();
     return change;
   }
+
+  // By how much the light changed from the picture that was seen before to the one seen last, in the
+  // mean of all cells but those of which more changed; infinity: most changed by more.
+  float lit() const { return lit_; }
 
   // What follows is compared with this picture: 8 bit luma samples, row by row `stride` apart. It is
   // the one that was seen last.
@@ -267,11 +274,14 @@ class Tracker {
   // What light does to the whole picture counts by so much: it may add up to what a rule keeps,
   // where other changes must stay below.
   static constexpr float kLight = 0.8f;
-  // The factor by which light changed means from what they were, by those that changed by no more
-  // than a step. It is not known where most changed by more, or without a step.
+  // What light did to means, by those that changed by no more than a step: the factor, and how much
+  // that is in their mean. It is not known where most changed by more, or without a step.
+  struct Light {
+    float factor = 1, mean = std::numeric_limits<float>::infinity();
+  };
   template <typename By>
-  float light(const std::vector<float>& were, By by) const {
-    if (std::isinf(step_)) return 1;
+  Light light(const std::vector<float>& were, By by) const {
+    if (std::isinf(step_)) return {};
     float changed[kLanes] = {}, sum[kLanes] = {}, still[kLanes] = {};
     in_lanes(were.size(), [&](std::size_t at, std::size_t lane) {
       const float much = by(at);
@@ -282,15 +292,16 @@ class Tracker {
     });
     const float all = std::accumulate(sum, sum + kLanes, 0.0f);
     const float cells = std::accumulate(still, still + kLanes, 0.0f);
-    if (all <= 0 || 2 * cells < static_cast<float>(were.size())) return 1;
-    return 1 + std::accumulate(changed, changed + kLanes, 0.0f) / all;
+    if (all <= 0 || 2 * cells < static_cast<float>(were.size())) return {};
+    const float by_all = std::accumulate(changed, changed + kLanes, 0.0f);
+    return {1 + by_all / all, by_all / cells};
   }
   // What the cell counts that differs most from what it was, in the light of now: less what the
   // loop filter may account for; with the step of see() at least where it has come to differ by
   // more from what was kept of it, given what was pending.
   template <typename By, typename Doubt, typename Pending>
   float largest(const std::vector<float>& were, By by, Doubt doubt, Pending pending) const {
-    const float lit = light(were, by) - 1;
+    const float lit = light(were, by).factor - 1;
     float most[kLanes] = {};
     in_lanes(were.size(), [&](std::size_t at, std::size_t lane) {
       const float all = by(at), besides = all - were[at] * lit, unsure = doubt(at);
@@ -456,6 +467,7 @@ class Tracker {
   std::vector<float> pending_;      // by cell: the first picture, from what was kept of it
   std::vector<float> kept_;         // by whole cell: the mean that a rule kept last
   std::size_t kept_columns_ = 0;    // whole cells in a row
+  float lit_ = 0;                   // by light, from the picture seen before to the last one
   // By whole cell: means of what was seen last, and when it came to rest; the latter from what was
   // kept then.
   std::vector<float> seen_, rest_, rest_from_kept_;

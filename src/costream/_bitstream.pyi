@@ -132,6 +132,13 @@ class Tracker:
         It is the step of `see` at least where what was kept last differs by more.
         """
     @property
+    def lit(self) -> float:
+        """By how much the light changed from the picture seen before to the one seen last.
+
+        It is the mean of all cells but those of which more changed; inf: most changed by more than
+        a step.
+        """
+    @property
     def worst(self) -> float:
         """Largest one after any picture since the last decoded one; inf: not known."""
     @property

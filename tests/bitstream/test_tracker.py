@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -246,6 +248,17 @@ def test_light_counts_for_less_than_what_changes_besides(gain, spot, told):
     assert tracker.change(later) == pytest.approx(told, abs=0.7)
     tracker.restart(later)
     assert tracker.difference == pytest.approx(told, abs=0.7)
+
+
+def test_light_is_told_from_picture_to_picture_whatever_changes_besides():
+    tracker = _bitstream.Tracker()
+    for gain, spot, by in ((1, 0, 0), (1.01, 0, 1.28), (1.02, 90, 1.28), (1, 0, -2.56), (1, 90, 0)):
+        tracker.see(lit_room(gain, spot), 5.0, 4.0)
+        assert tracker.lit == pytest.approx(by, abs=0.15)
+    tracker.see(lit_room(0.8), 5.0, 4.0)
+    assert tracker.lit == math.inf
+    tracker.see(lit_room(0.8), 5.0, 4.0)
+    assert tracker.lit == 0
 
 
 def test_where_most_of_a_picture_changes_by_much_it_is_no_light():

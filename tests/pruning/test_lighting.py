@@ -87,3 +87,35 @@ def test_the_threshold_is_seven_and_falls_without_flicker():
     for _ in range(40):
         floor.add(SCENE)
     assert floor.threshold == pytest.approx(5, abs=0.01)
+
+
+def thresholds(frames, shown):
+    """Returns the threshold by frame; where a frame is not shown, the one before stands for it."""
+    floor, found, standing = NoiseFloor(), [], frames[0][0]
+    for (luma, key), seen in zip(frames, shown, strict=True):
+        standing = luma if seen else standing
+        floor.add(standing, key=key, shown=seen)
+        found.append(floor.threshold)
+    return found
+
+
+@pytest.mark.parametrize(("between", "at_keys"), [(0.0, 0.0), (0.0, 0.9), (0.4, 0.9)])
+def test_the_threshold_hardly_depends_on_which_frames_are_decoded(between, at_keys):
+    frames, luma = [], SCENE
+    for index in range(80):
+        key = index % 8 == 0
+        luma = luma + np.float32((at_keys if key else between) * (-1) ** index)
+        frames.append((luma, key))
+    all_of_them = thresholds(frames, [True] * 80)
+    some = thresholds(frames, [index < 16 or index // 10 % 2 == 0 for index in range(80)])
+    assert np.abs(np.subtract(all_of_them, some)).max() < 0.05
+
+
+def test_what_flickers_at_a_first_key_frame_after_others_that_are_not_decoded_is_measured():
+    floor = NoiseFloor()
+    for _ in range(30):
+        floor.add(SCENE)
+    floor.add(SCENE, shown=False)
+    before = floor.threshold
+    floor.add(SCENE + np.float32(1), key=True)
+    assert floor.threshold > before + 0.3

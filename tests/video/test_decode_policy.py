@@ -12,9 +12,6 @@ from costream.video.decode_policy import (
     Policy,
     State,
 )
-from costream.video.trust import LIMIT
-
-STILL, MOVING = 1.0, LIMIT + 1
 
 MACROBLOCKS, SIZE = 1000.0, 100
 DECODED = 1 + SIZE / MACROBLOCKS
@@ -25,14 +22,14 @@ def watched():
     policy = Policy(MACROBLOCKS)
     for _ in range(FIRST):
         assert not policy.may_follow()
-        look(policy, STILL)
+        look(policy)
     return policy
 
 
-def look(policy, change):
-    """Notes a tick that shows so much of a change, where that is worth knowing."""
+def look(policy, *, rests=True):
+    """Notes a tick's picture, where what it shows is worth knowing."""
     if policy.tick():
-        policy.look(change, LIMIT)
+        policy.look(rests=rests)
 
 
 def waste(policy, units):
@@ -71,12 +68,12 @@ def test_it_is_caught_up_with_before_it_is_decoded_as_it_comes():
     assert (policy.state, policy.reason) == (State.DECODING, "busy")
 
 
-def test_where_something_moves_a_still_tick_is_waited_for():
+def test_where_something_moves_a_tick_that_rests_is_waited_for():
     policy = watched()
     for _ in range(100):
-        look(policy, MOVING)
+        look(policy, rests=False)
         assert not policy.may_follow()
-    look(policy, STILL)
+    look(policy)
     assert policy.may_follow()
 
 
@@ -91,11 +88,11 @@ def test_what_can_not_be_followed_is_not_looked_at():
     policy = watched()
     waste(policy, 1000)
     assert not policy.tick()
-    look(policy, STILL)
+    look(policy)
     while not policy.tick():
         assert not policy.may_follow()
         policy.earn(SIZE)
-    policy.look(STILL, LIMIT)
+    policy.look(rests=True)
     assert policy.may_follow()
 
 
@@ -153,7 +150,7 @@ def test_where_all_has_to_be_decoded_it_is_not_followed_in_the_midst():
     policy = watched()
     policy.follow()
     policy.wake("unknown", urgent=True)
-    look(policy, STILL)
+    look(policy)
     assert not policy.may_follow()
     policy.caught_up()
     assert policy.may_follow()

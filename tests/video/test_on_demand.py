@@ -428,7 +428,8 @@ def test_a_slow_walker_is_seen_though_bits_are_short(tmp_path, codec):
 
 
 def test_dusk_adds_up_though_every_audit_agrees(tmp_path):
-    full, found, health = read(make(tmp_path / "dusk.mp4", hall(600, light=0.6), gop=10))
+    pictures = [*hall(60), *hall(600, light=0.6)]
+    full, found, health = read(make(tmp_path / "dusk.mp4", pictures, gop=10))
     assert_alike(full, found, 6)
     assert health.decoding.audit > 10
     # It was shown in steps: as often as it had changed by the limit.

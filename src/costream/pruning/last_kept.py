@@ -119,7 +119,6 @@ class LastKept(Pruner):
         self._camera = CameraWatch(grid, self._seen)
         self._reference: Luma | None = None
         self._unsettled: Mask | None = None
-        self._stood = False  # the last sample's picture stood for another moment
         self._armed = True
 
     def steer(self, threshold: float, anchors: float) -> None:
@@ -228,12 +227,9 @@ class LastKept(Pruner):
 
     def _remember(self, samples: Sequence[Sample], views: Sequence[CameraView], kept: Mask) -> None:
         for sample, view in zip(samples, views, strict=True):
-            # A picture that stands for another moment shows no flicker, and from it to the next
-            # there is that of many moments.
-            told = not sample.reused and not self._stood
-            calm = view.motion is None and not self._light.followed and told
-            self.threshold.add(view.luma, calm=calm)
-            self._stood = sample.reused
+            calm = view.motion is None and not self._light.followed
+            key = sample.change.keyframes > 0
+            self.threshold.add(view.luma, key=key, shown=not sample.reused, calm=calm)
         if self._reference is None or kept.all():
             self._reference = self._look(samples[-1])
             self._camera.settle(samples[-1].picture)

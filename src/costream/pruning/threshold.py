@@ -42,9 +42,9 @@ class Threshold:
         """
         return (MIXED if mixed else self._noise.threshold) * self._used
 
-    def add(self, luma: Luma, *, calm: bool) -> None:
+    def add(self, luma: Luma, *, key: bool, shown: bool, calm: bool) -> None:
         """Takes the next frame: see :meth:`~costream.pruning.noise.NoiseFloor.add`."""
-        self._noise.add(luma, calm=calm)
+        self._noise.add(luma, key=key, shown=shown, calm=calm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Policy:
         self._macroblocks = max(macroblocks, SMALLEST)
         self._credit = FIRST_CREDIT
         self._seen = 0  # ticks with a picture
-        self._rests = False  # little moved at the last one
+        self._rests = False  # at the last one
 
     def earn(self, size: int) -> None:
         """Notes that a unit of so many bytes was decoded as it came."""
@@ -126,16 +126,15 @@ class Policy:
         self._rests = False
         return self._seen < FIRST or self._credit > 0
 
-    def look(self, change: float, limit: float) -> None:
+    def look(self, *, rests: bool) -> None:
         """Notes what the picture of this tick shows.
 
         Args:
-            change: the largest difference from the picture at which pictures came to rest.
-            limit: where the change is within it, the tick would have been passed if pictures had
-                been followed from there.
+            rests: the light stands, and the tick would have been passed if pictures had been
+                followed from the one at which they came to rest.
         """
         self._seen += 1
-        self._rests = change <= limit
+        self._rests = rests
 
     def may_follow(self) -> bool:
         """Whether units may be followed from the picture of this tick on."""

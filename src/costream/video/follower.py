@@ -113,6 +113,13 @@ class Follower:
         scale = self._of(picture)
         return self._tracker.see(picture.luma(), KEPT / scale, limit / scale) * scale
 
+    def lit(self, picture: DecodedPicture) -> float:
+        """Returns by how much the light changed from the picture seen before to this, the last one.
+
+        It is the mean of what has not changed besides. Infinity: most of the picture has.
+        """
+        return self._tracker.lit * self._of(picture)
+
     def start(self, picture: DecodedPicture, ahead: Iterable[AccessUnit]) -> None:
         """Begins with a picture that is shown, and was seen.
 

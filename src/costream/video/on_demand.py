@@ -13,6 +13,7 @@ from costream.video.decoder import Decoder
 from costream.video.follower import PLANAR, Follower
 from costream.video.record import DecodedFrame, Passed
 from costream.video.sample import TOLD
+from costream.video.steady_light import SteadyLight
 from costream.video.trust import CHANGED, Trust
 from costream.video.unit_queue import UnitQueue
 
@@ -69,6 +70,7 @@ class OnDemand:
         context = decoder.stream.codec_context
         self._policy = Policy(context.width * context.height / 256)
         self._trust = Trust()
+        self._light = SteadyLight()
         self._queue = UnitQueue()
         video = decoder.stream
         extradata = video.codec_context.extradata
@@ -200,7 +202,7 @@ class OnDemand:
             self._alarm = shown.record.damaged
             self._trust.check(time)
             if sampled:
-                self._see(picture)
+                self._see(picture, time)
             if unit is not None and sampled and self._may_follow(unit, time):
                 self._rest(picture, unit)
             yield self._with_passed(shown)
@@ -212,12 +214,14 @@ class OnDemand:
         # A key frame may be of another size or turned, and damage holds for a whole interval.
         return not picture.frame.key_frame and picture.is_sound
 
-    def _see(self, picture: DecodedPicture) -> None:
+    def _see(self, picture: DecodedPicture, time: float) -> None:
         if self._policy.state is State.WHOLE or self._follower is None:
             return
         if self._is_planar(picture) and self._policy.tick():
             limit = self._trust.limit
-            self._policy.look(self._follower.see(picture, limit), limit)
+            still = self._follower.see(picture, limit) <= limit
+            self._light.note(time, self._follower.lit(picture))
+            self._policy.look(rests=still and self._light.stands)
 
     def _is_planar(self, picture: DecodedPicture) -> bool:
         """Whether a picture can be followed; if not, the stream is decoded whole."""
@@ -356,7 +360,7 @@ class OnDemand:
         self._queue.display_head()
         shown = picture.show()
         self._alarm |= shown.record.damaged
-        self._see(picture)
+        self._see(picture, time)
         self._follower.start(picture, self._held_behind(key))
         self._still.clear()
         yield self._with_passed(shown)
