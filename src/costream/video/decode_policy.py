@@ -66,8 +66,8 @@ class Policy:
     Following a unit that has to be decoded all the same is in vain, and has a **budget**: a unit
     that is decoded as it comes earns a little credit, one that is followed in vain spends some, one
     that is never decoded earns what it saves. What a unit costs follows from its size. Following
-    begins at a tick whose picture is still, while there is credit; without any, pictures are not
-    even looked at. So whatever a stream shows, following costs at most :data:`EARNED` of decoding
+    begins at a tick whose picture rests, while there is credit; without any, pictures are not even
+    looked at. So whatever a stream shows, following costs at most :data:`EARNED` of decoding
     all of it, and once what is held at one time.
 
     Attributes:

@@ -34,12 +34,13 @@ class OnDemand:
 
     While a stream is decoded, only frames are passed that no other is predicted from and that are
     not sampled; where nobody is told of frames one by one, nothing is made of others that are not
-    sampled. From any tick's picture on it may be followed (:class:`~.decode_policy.Policy` says
-    when): units are held undecoded, and at each tick a :class:`~.follower.Follower` tells by how
-    much the picture has changed: where little moves, in a twentieth to a third of the time of
-    decoding. While that is within the limit (:class:`~.trust.Trust`) the tick is passed. Once it is
-    not, or something can't be told (an intra picture, damage), what is held is decoded up to the
-    tick's own picture, so that a change is seen in the same tick as by full decoding.
+    sampled. From any tick's picture on it may be followed, while little moves and the light stands
+    (:class:`~.decode_policy.Policy` says when): units are held undecoded, and at each tick a
+    :class:`~.follower.Follower` tells by how much the picture has changed, in a twentieth to a
+    third of the time of decoding. While that is within the limit (:class:`~.trust.Trust`) the tick
+    is passed. Once it is not, or something can't be told (an intra picture, damage), what is held
+    is decoded up to the tick's own picture, so that a change is seen in the same tick as by full
+    decoding.
 
     A random access point lets go of what was held before it. Some are decoded as an **audit**, and
     so are those whose size or parameter sets are not the last one's. Where something seems to have
