@@ -129,7 +129,7 @@ RECIPES = {
         perception=NONE,
         closeups=NONE,
         language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
-        reading=StageRecipe(1900, 8, 8e-4, pool=96, fresh=1.2, often=(*HARD, "wrong_way")),
+        reading=StageRecipe(3300, 8, 8e-4, pool=96, fresh=1.2, often=(*HARD, "wrong_way")),
         joint=NONE,
         fps=1.0,
         frame_size=(360, 360),
