@@ -1,9 +1,9 @@
 """The weights that ship, judged on videos that went through an encoder: what the docs say of them.
 
 Measured on these videos: F1 0.90 of full recomputation and of the default (two false alarms), all
-events found, frame AUC 0.91, 0.3% of the answers flipped; the other family 0.76 and 0.75, eight and
-six of nine events found, 1.4% flipped. Most bounds are wider: they notice weights, preprocessing or
-reuse that broke.
+events found, frame AUC 0.91, 0.3% of the answers flipped; the other family 0.73 and 0.84, eight of
+nine events found by both, 1.2% flipped. Most bounds are wider: they notice weights, preprocessing
+or reuse that broke.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def test_the_other_family_says_what_the_docs_say(costream: Command, cache: Path)
     full, default = json.loads(result.out)
     assert full["videos"] == VIDEOS
     assert full["f1"] > 0.65
-    # One answer is five points here, and more of this model's lie near their thresholds.
-    assert default["f1"] > full["f1"] - 0.06
+    assert default["f1"] > 0.75
+    assert full["event_recall"] > 0.7 and default["event_recall"] > 0.7
     assert default["flips"] < 0.02
     assert default["vision_saved"] >= 0.9
     assert default["video_flops_saved"] >= 0.9
