@@ -35,10 +35,10 @@ TOLERANCE = 1e-5
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Light that rises too slowly to be noticed; then something moves as well."""
+    """Light that stands, then rises too slowly to be noticed; then something moves as well."""
     base, frames = texture(96, 128).astype(int), []
     for n in range(200):
-        frame = np.clip(base + n // 12, 0, 255).astype(np.uint8)
+        frame = np.clip(base + max(0, n - 40) // 12, 0, 255).astype(np.uint8)
         if n > 120:
             frame[30:60, (n - 120) : (n - 90)] = texture(30, 30, seed=5)
         frames.append(frame)
