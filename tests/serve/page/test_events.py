@@ -105,6 +105,20 @@ def test_pages_follow_each_other_and_places_are_kept(service: Service, enter: En
     assert abs(page.evaluate("scrollY") - scrolled) < 5
 
 
+def test_a_link_keeps_the_focus_while_its_event_changes(service: Service, enter: Enter) -> None:
+    event = service.backend.happen()
+    page = enter(service).open()
+    row = page.locator(f'.rail [data-event="{event.id}"]')
+    link = row.get_by_role("link")
+    link.focus()
+    service.backend.happen()
+    service.backend.pass_by(event)
+    expect(row).not_to_contain_text("Now")
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main h1")).to_have_text("Person at the door")
+
+
 def test_an_event_is_removed(service: Service, enter: Enter) -> None:
     event = service.backend.happen()
     service.backend.pass_by(event)

@@ -1,7 +1,7 @@
 /** An event in a list. */
 import { eventPath } from "./api.js";
 import { lasting, since } from "./clock.js";
-import { h } from "./dom.js";
+import { arrange, fill, h, say } from "./dom.js";
 import { cameraName, questionName } from "./store.js";
 import { clock, duration, score } from "./words.js";
 
@@ -9,12 +9,12 @@ import { clock, duration, score } from "./words.js";
 
 /** @typedef {{compact?: boolean, here?: boolean}} Options */
 
-/** Rows of events, each made once, and again when something of it is different. */
+/** Rows of events, each made once: what changes is changed in it, so that its link keeps the focus. */
 export class EventRows {
   /** @param {Options} [options] `compact` leaves out the sentence, `here` the camera */
   constructor(options = {}) {
     this.options = options;
-    /** @type {Map<string, {state: string, row: HTMLElement}>} */
+    /** @type {Map<string, EventRow>} */
     this.known = new Map();
   }
 
@@ -33,12 +33,47 @@ export class EventRows {
    * @returns {HTMLElement}
    */
   row(event) {
-    const state = JSON.stringify([event, place(event), questionName(event)]);
-    const known = this.known.get(event.id);
-    if (known?.state === state) return known.row;
-    const row = eventRow(event, this.options);
-    this.known.set(event.id, { state, row });
-    return row;
+    const row = this.known.get(event.id) ?? new EventRow(event.id, this.options);
+    this.known.set(event.id, row);
+    row.update(event);
+    return row.element;
+  }
+}
+
+class EventRow {
+  /**
+   * @param {string} id
+   * @param {Options} options
+   */
+  constructor(id, options) {
+    this.options = options;
+    this.shown = "";
+    this.name = h("a", { class: "event-name", href: `#/events/${encodeURIComponent(id)}` });
+    this.still = false;
+    this.thumb = thumbnail(id, this.still);
+    this.words = h("div", { class: "event-words" }, this.name);
+    this.facts = h("div", { class: "event-facts" });
+    this.element = h("li", { "data-event": id }, this.thumb, this.words, this.facts);
+  }
+
+  /** @param {Event} event */
+  update(event) {
+    const shown = JSON.stringify([event, place(event), questionName(event)]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    this.element.className = event.end === null ? "event active" : "event";
+    say(this.name, questionName(event));
+    arrange(this.words, [this.name, ...words(event, this.options)]);
+    fill(this.facts, facts(event, this.options));
+    if (event.still !== this.still) this.showThumbnail(event);
+  }
+
+  /** @param {Event} event */
+  showThumbnail({ id, still }) {
+    const thumb = thumbnail(id, still);
+    this.thumb.replaceWith(thumb);
+    this.thumb = thumb;
+    this.still = still;
   }
 }
 
@@ -46,32 +81,26 @@ export class EventRows {
  * @param {Event} event
  * @param {Options} options
  */
-function eventRow(event, { compact = false, here = false }) {
-  const href = `#/events/${encodeURIComponent(event.id)}`;
-  return h(
-    "li",
-    { class: event.end === null ? "event active" : "event", "data-event": event.id },
-    thumbnail(event),
+function words(event, { compact = false, here = false }) {
+  const where = h("p", { class: "event-place" }, here ? event.zone : place(event));
+  return compact || !event.sentence ? [where] : [where, modelWords(event.sentence)];
+}
+
+/**
+ * @param {Event} event
+ * @param {Options} options
+ */
+function facts(event, { compact = false }) {
+  return [
     h(
-      "div",
-      { class: "event-words" },
-      h("a", { class: "event-name", href }, questionName(event)),
-      h("p", { class: "event-place" }, here ? event.zone : place(event)),
-      !compact && event.sentence && modelWords(event.sentence),
+      "p",
+      {},
+      since(event.start),
+      !compact && h("span", { class: "absolute" }, clock(event.start)),
     ),
-    h(
-      "div",
-      { class: "event-facts" },
-      h(
-        "p",
-        {},
-        since(event.start),
-        !compact && h("span", { class: "absolute" }, clock(event.start)),
-      ),
-      h("p", { class: "event-length" }, length(event)),
-      h("p", { class: "event-score" }, `peak ${score(event.score)}`),
-    ),
-  );
+    h("p", { class: "event-length" }, length(event)),
+    h("p", { class: "event-score" }, `peak ${score(event.score)}`),
+  ];
 }
 
 /** @param {Event} event */
@@ -96,13 +125,16 @@ function length(event) {
   return [duration(event.end - event.start)];
 }
 
-/** @param {Event} event */
-function thumbnail(event) {
-  if (!event.still) return h("div", { class: "thumb empty-thumb" }, "No still");
-  const src = `${eventPath(event.id)}/still.jpg`;
+/**
+ * @param {string} id
+ * @param {boolean} still whether there is one
+ * @returns {HTMLElement}
+ */
+function thumbnail(id, still) {
+  if (!still) return h("div", { class: "thumb empty-thumb" }, "No still");
   return h("img", {
     class: "thumb",
-    src,
+    src: `${eventPath(id)}/still.jpg`,
     alt: "",
     loading: "lazy",
     width: 160,
