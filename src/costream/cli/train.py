@@ -30,8 +30,8 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            help="A model that was trained by the same recipe, a name or a directory: the stages "
-            "that answer go on from its weights, in a new folder.",
+            help="A model that was trained by the same recipe, a name or a directory: from its "
+            "weights, in a new folder, come the steps of the recipe that it has not behind it.",
         ),
     ] = None,
     steps: Annotated[

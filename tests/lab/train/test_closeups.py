@@ -33,6 +33,19 @@ def test_what_may_be_shown_is_found_by_what_it_does_and_what_happens():
     assert places["zone"] == [(1, (100 / 448, 228 / 256))]
 
 
+def test_what_is_to_be_drawn_more_is_drawn_twice_as_often():
+    shown = clip().truths[2]
+    # A zone in one frame; in another somebody who lies, and has fallen.
+    truths = (replace(shown, boxes=(ZONE,)), replace(shown, boxes=(PERSON,)))
+    shares = []
+    for often in ((), ("fall", "fire")):
+        catalogue, draw = Catalogue(1, TIGHTEST, often), np.random.default_rng(1)
+        catalogue.follow([replace(clip(), truths=truths)])
+        drawn = [catalogue.draw_shown(draw)[0][1] for _ in range(1200)]
+        shares.append(drawn.count([0]) / 1200)
+    assert shares == [pytest.approx(1 / 3, abs=0.03), pytest.approx(1 / 4, abs=0.03)]
+
+
 def test_a_closeup_is_around_what_was_asked_for():
     draw = np.random.default_rng(1)
     blocks = {tuple(block_around((0.8, 0.5), SHAPE, draw).nonzero()[0]) for _ in range(50)}

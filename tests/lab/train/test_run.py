@@ -128,12 +128,13 @@ def test_a_run_goes_on_from_the_model_of_another(tmp_path, unasked):
 
 
 def test_a_run_goes_on_to_the_end_of_its_recipe(tmp_path):
-    told = {"joint": {"steps": 3, "first": 4}, "frame_size": RECIPE.frame_size}
+    told = {**RECIPE.to_dict(), "joint": {"steps": 3, "first": 4}}
     (tmp_path / "recipe.json").write_text(json.dumps(told))
-    longer = replace(RECIPE, joint=replace(STAGE, steps=9))
+    longer = replace(RECIPE, joint=replace(STAGE, steps=9), language=replace(STAGE, steps=5))
     going = go_on_from(longer, str(tmp_path), None)
     assert (going.joint.first, going.joint.steps, going.joint.end) == (7, 2, 9)
-    assert not any(going.has(stage) for stage in ("perception", "closeups", "language"))
+    assert (going.language.first, going.language.steps) == (2, 3)
+    assert not any(going.has(stage) for stage in ("perception", "closeups"))
     read = go_on_from(replace(RECIPE, reading=STAGE, joint=NONE), str(tmp_path), 5)
     assert (read.reading.steps, read.joint.steps) == (5, 0)
     with pytest.raises(SettingsError, match="say by --steps how many more"):

@@ -17,15 +17,12 @@ from costream.errors import SettingsError
 from costream.lab.train.layout import all_words
 from costream.lab.train.neighbours import look_at_neighbours
 from costream.lab.train.progress import CURVES, HEAD
-from costream.lab.train.recipe import Recipe, StageRecipe
+from costream.lab.train.recipe import Recipe
 from costream.lab.train.warm_start import warm_start
 from costream.models import load_model, write_untrained
 from costream.models.internvl import InternVLAdapter
 
 WEIGHTS = ".safetensors"
-
-ANSWERING = ("reading", "joint")
-"""The stages that a later run can go on with."""
 
 
 def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
@@ -42,7 +39,7 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
     """
     try:
         told = json.loads((Path(checkpoint_path(checkpoint)) / "recipe.json").read_text())
-        behind = {name: _behind(told.get(name, {})) for name in ANSWERING}
+        behind = {name: _behind(told.get(name, {})) for name in recipe.stages}
         width, height = map(int, told["frame_size"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
@@ -54,10 +51,10 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
             f"{checkpoint!r} has learnt from frames of {width}x{height}, and its recipe has "
             f"{wanted} by now: train it from the beginning, without --from"
         )
-    going = {}
-    for name, first in behind.items():
-        stage: StageRecipe = getattr(recipe, name)
-        going[name] = replace(stage, first=first, steps=max(0, stage.steps - first))
+    going = {
+        name: replace(stage, first=behind[name], steps=max(0, stage.steps - behind[name]))
+        for name, stage in recipe.stages.items()
+    }
     if steps is not None:
         going[recipe.last] = replace(going[recipe.last], steps=steps)
     if not any(stage.steps for stage in going.values()):
@@ -65,17 +62,8 @@ def go_on_from(recipe: Recipe, checkpoint: str, steps: int | None) -> Recipe:
             f"{checkpoint!r} has the steps of its recipe behind it: say by --steps how many more "
             "it is to take"
         )
-    return replace(
-        recipe,
-        teacher=replace(recipe.teacher, steps=0),
-        distillation=replace(recipe.distillation, steps=0),
-        perception=replace(recipe.perception, steps=0),
-        closeups=replace(recipe.closeups, steps=0),
-        language=replace(recipe.language, steps=0),
-        reading=going["reading"],
-        joint=going["joint"],
-        goes_on_from=checkpoint,
-    )
+    changed: dict[str, Any] = {"goes_on_from": checkpoint, **going}
+    return replace(recipe, **changed)
 
 
 def _behind(told: Mapping[str, Any]) -> int:

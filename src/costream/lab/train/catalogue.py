@@ -28,10 +28,11 @@ class Catalogue:
     Args:
         patch: frames of a temporal patch.
         tightest: smallest share of the picture's sides that a view shows.
+        often: what is drawn twice as often.
     """
 
-    def __init__(self, patch: int, tightest: float) -> None:
-        self._patch, self._tightest = patch, tightest
+    def __init__(self, patch: int, tightest: float, often: Sequence[str] = ()) -> None:
+        self._patch, self._tightest, self._often = patch, tightest, often
         self._clips: list[tuple[Clip, Places]] = []
 
     def follow(self, clips: Sequence[Clip]) -> None:
@@ -45,9 +46,10 @@ class Catalogue:
     def draw_shown(self, draw: np.random.Generator) -> tuple[Viewed, Place]:
         """Draws a temporal patch that shows something, and where its view shows it.
 
-        Everything that can be shown is drawn equally often.
+        Everything that can be shown is drawn equally often, but for what is to be drawn more.
         """
-        kinds = sorted({kind for _, places in self._clips for kind in places})
+        shown = {kind for _, places in self._clips for kind in places}
+        kinds = sorted(shown) + [kind for kind in self._often if kind in shown]
         kind = kinds[int(draw.integers(len(kinds)))]
         among = [(clip, places[kind]) for clip, places in self._clips if kind in places]
         clip, places = among[int(draw.integers(len(among)))]
@@ -80,7 +82,7 @@ def open_frames(
         seed: of the stage's videos, beside the run's.
     """
     with open_reel(partial(make_pairs, recipe, patch), recipe, seed, stage) as reel:
-        catalogue = Catalogue(patch, tightest)
+        catalogue = Catalogue(patch, tightest, stage.often)
 
         def draw_batch(step: int, draw: np.random.Generator) -> list[Viewed]:
             catalogue.follow(reel.at(step))

@@ -36,6 +36,9 @@ COVER = 0.2
 FASTEST = 60.0
 """Pixels a second, of a picture 448 pixels wide, that count as a speed of 1."""
 
+SPEED = 2.0
+"""Weight of the speeds beside the marks. From one frame they are told by looks alone."""
+
 STEEPNESS = 8.0
 """What makes a logit of a mark's distance to one half: a mark read as p is then about p."""
 
@@ -81,7 +84,8 @@ class Code:
         away = read[:, MARKS:] - torch.where(known, speeds, 0.0)
         rest = tokens - self.write(read).to(tokens)
         # Still groups have a speed of 0, but hold few surprises.
-        return seen + 0.5 * (away.square() * (known + 0.02)).mean() + 0.05 * rest.square().mean()
+        moving = (away.square() * (known + 0.02)).mean()
+        return seen + SPEED * moving + 0.05 * rest.square().mean()
 
 
 def mark_logits(read: Tensor) -> Tensor:
@@ -112,8 +116,7 @@ def label_patch(
     """
     frames = [_label(truth, size, shape) for truth in truths]
     values: npt.NDArray[np.float32] = np.stack(frames).max(axis=0)
-    # One frame alone shows no speed.
-    values[MARKS:] = frames[-1][MARKS:] if len(frames) > 1 else np.nan
+    values[MARKS:] = frames[-1][MARKS:]
     return values.reshape(VALUES, -1).T
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from costream.lab.train import ranks
+from costream.lab.train.catalogue import open_frames
 from costream.lab.train.clips import Clip, make_pairs, open_reel
 from costream.lab.train.code import Code, label_patch
 from costream.lab.train.pictures import Kept, Viewed, encode_patches
@@ -52,6 +53,23 @@ class PerceptionStage(Stage):
             numbers = draw.choice(count, TOGETHER, replace=False).tolist()
             viewed.append((clip, numbers, draw_view(clip, draw, TIGHTEST)))
         return code_loss(self.model, self.geometry, self.code, viewed)
+
+
+class BalancedStage(Stage):
+    """The stage after it: the same, from frames that show what is rare as often as the rest."""
+
+    def learn(self, progress: Progress) -> None:
+        stage, recipe, patch = self.recipe.balanced, self.recipe, self.model.temporal_patch
+
+        with open_frames(recipe, stage, patch, TIGHTEST, 8) as draw_batch:
+
+            def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
+                loss = code_loss(self.model, self.geometry, self.code, draw_batch(step, draw))
+                torch.autograd.backward(loss)
+                return {"loss": loss.item()}
+
+            modules = {"model": self.model.model}
+            run_stage("balanced", stage, modules, learn, progress, recipe.seed)
 
 
 def code_loss(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from costream.lab.synth import EventKind
@@ -22,7 +22,8 @@ class StageRecipe:
         decay: weight decay.
         encoder: the vision encoder's rate, as a share of the others'.
         often: kinds of event of which twice as many are met as of the others; of what only
-            resembles an event none is left out.
+            resembles an event none is left out. Where frames are drawn by what they show, they are
+            drawn twice as often, too.
         first: steps that the weights have behind them, where the stage goes on from a checkpoint.
     """
 
@@ -52,7 +53,8 @@ class Recipe:
 
     The vision encoder learns to write into its tokens what each part of the picture shows, in a
     code that is laid down beforehand: from a convolutional teacher (``teacher``, ``distillation``),
-    from whole frames (``perception``), then mostly from close-ups of what is rare (``closeups``).
+    from whole frames as they come (``perception``) or drawn so that what is rare is met as often
+    as the rest (``balanced``), and mostly from close-ups of what is rare (``closeups``).
     A recipe has the stages that its encoder needs. The language model learns to answer from
     windows written in that code, which cost no rendering (``language``). Neither needs the
     other, so they can run side by side. At last both learn together on encoded video (``joint``).
@@ -63,6 +65,7 @@ class Recipe:
     Attributes:
         size: name of the untrained checkpoint to begin from.
         perception: a stage of the vision encoder.
+        balanced: its next, from as many frames of what is rare as of the rest.
         closeups: its next.
         language: the stage of the language model.
         joint: the stage of both.
@@ -92,6 +95,7 @@ class Recipe:
     seed: int = 1
     teacher: StageRecipe = NONE
     distillation: StageRecipe = NONE
+    balanced: StageRecipe = NONE
     reading: StageRecipe = NONE
     warm_start: str | None = None
     goes_on_from: str | None = None
@@ -100,6 +104,12 @@ class Recipe:
         """Whether anything is learnt in a stage."""
         own: StageRecipe = getattr(self, stage)
         return own.steps > 0
+
+    @property
+    def stages(self) -> dict[str, StageRecipe]:
+        """The stages by their names."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, StageRecipe)}
 
     @property
     def last(self) -> Literal["reading", "joint"]:
@@ -128,8 +138,11 @@ RECIPES = {
         distillation=StageRecipe(1600, 24, 1.5e-3, pool=96, fresh=0.4),
         perception=NONE,
         closeups=NONE,
-        language=StageRecipe(300, 8, 1.5e-3, pool=128, fresh=3.0),
-        reading=StageRecipe(3300, 8, 8e-4, pool=96, fresh=1.2, often=(*HARD, "wrong_way")),
+        balanced=StageRecipe(
+            2000, 24, 1e-3, pool=96, fresh=1.0, often=("fighting", "fall", "stealing", "wrong_way")
+        ),
+        language=StageRecipe(700, 8, 1.5e-3, pool=128, fresh=3.0, often=(*HARD, "wrong_way")),
+        reading=StageRecipe(3680, 8, 8e-4, pool=96, fresh=1.2, often=(*HARD, "wrong_way")),
         joint=NONE,
         fps=1.0,
         frame_size=(360, 360),

@@ -21,7 +21,7 @@ from costream.lab.train.distillation import DistillationStage
 from costream.lab.train.joint import JointStage
 from costream.lab.train.language import LanguageStage
 from costream.lab.train.layout import FORM
-from costream.lab.train.perception import PerceptionStage
+from costream.lab.train.perception import BalancedStage, PerceptionStage
 from costream.lab.train.pictures import frame_geometry
 from costream.lab.train.progress import CURVES, HEAD, Progress
 from costream.lab.train.reading import ReadingStage
@@ -35,7 +35,8 @@ STAGES: dict[str, tuple[type[Stage], tuple[str, ...]]] = {
     "teacher": (TeacherStage, ()),
     "distillation": (DistillationStage, ()),
     "perception": (PerceptionStage, ("distillation",)),
-    "closeups": (CloseupStage, ("perception",)),
+    "balanced": (BalancedStage, ("perception",)),
+    "closeups": (CloseupStage, ("balanced",)),
     "language": (LanguageStage, ()),
     "reading": (ReadingStage, ("closeups", "language")),
     "joint": (JointStage, ("closeups", "reading")),
