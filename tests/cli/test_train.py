@@ -48,8 +48,7 @@ def test_going_on_needs_a_model_that_was_trained_here(
     result = costream("train", "small", "--from", tmp_path, "--out", tmp_path / "out")
     assert result.status == 1
     assert "has no recipe.json of a training" in result.err
-    told = {"joint": {"steps": 1}, "frame_size": SMALL.frame_size}
-    (tmp_path / "recipe.json").write_text(json.dumps(told))
+    (tmp_path / "recipe.json").write_text(json.dumps(SMALL.to_dict()))
     result = costream("train", "small", "--from", tmp_path, "--out", tmp_path / "out")
     assert result.status == 1
     assert "say by --steps how many more" in result.err

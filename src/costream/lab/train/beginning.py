@@ -97,7 +97,10 @@ def write_beginning(target: Path, recipe: Recipe) -> None:
 
 def _fill(aside: Path, run: Path, recipe: Recipe) -> None:
     if recipe.goes_on_from is not None:
-        shutil.copytree(checkpoint_path(recipe.goes_on_from), aside)
+        # Its files alone: the run's own folder may lie in it.
+        aside.mkdir()
+        for file in filter(Path.is_file, Path(checkpoint_path(recipe.goes_on_from)).iterdir()):
+            shutil.copy(file, aside)
         for name in (CURVES, HEAD):
             if (aside / name).exists():
                 shutil.copy(aside / name, run)
