@@ -63,6 +63,16 @@ def test_an_encoder_learns_from_its_teacher(tmp_path):
     assert moved == {"vision_tower", "multi_modal_projector"}
 
 
+def test_an_encoder_goes_on_with_balanced_frames(tmp_path):
+    recipe = replace(RECIPE, balanced=STAGE)
+    train(recipe, tmp_path, stages=["teacher", "distillation", "balanced"])
+    before, after = weights(tmp_path, "distillation"), weights(tmp_path, "balanced")
+    moved = {
+        name.split(".")[1] for name, was in before.items() if not torch.equal(after[name], was)
+    }
+    assert moved == {"vision_tower", "multi_modal_projector"}
+
+
 def test_an_encoder_does_not_learn_before_its_teacher(tmp_path):
     with pytest.raises(SettingsError, match="the stage teacher has not ended yet"):
         train(RECIPE, tmp_path, stages=["distillation"])

@@ -111,7 +111,7 @@ def label_patch(
         shape: rows and columns of merge groups.
 
     Returns:
-        float32 [groups, values]: marks from all frames, speeds from the last of several, NaN
+        float32 [groups, values]: marks from all frames, speeds from the last, NaN
         where nothing that could move is seen.
     """
     frames = [_label(truth, size, shape) for truth in truths]
