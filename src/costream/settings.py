@@ -56,6 +56,9 @@ class EngineSettings(BaseModel):
         audit: share of compute that may go into checking answers, of that of recomputing every
             window in full: about as many windows are run in full as well. It takes a source that
             keeps its packets: see :func:`~costream.engine.audit_ring.audit_ring`. 0 checks nothing.
+        confirm: an answer that turns to yes is told once the window, run in full, says so as well.
+            It takes a source that keeps its packets, as ``audit`` does: see
+            :class:`~costream.engine.confirmation.ConfirmingFeed`.
         max_disagreement: share of answers that may differ from those of full recomputation. Every
             stream is held under it at least cost, by what checking says, so that it takes
             ``audit``: see :class:`~costream.control.DisagreementController`.
@@ -92,6 +95,7 @@ class EngineSettings(BaseModel):
     capture: bool = False
     kv_dtype: Literal["int8"] | None = None
     audit: float = Field(0.0, ge=0, le=1)
+    confirm: bool = False
     max_disagreement: float | None = Field(None, gt=0, lt=1)
     budget: float | None = Field(None, gt=0, le=1)
     seed: int = 0
@@ -130,6 +134,11 @@ class EngineSettings(BaseModel):
     def is_steered(self) -> bool:
         """Whether a controller moves every stream between operating points."""
         return self.max_disagreement is not None or self.budget is not None
+
+    @property
+    def recalls(self) -> bool:
+        """Whether windows of the past are run in full, so that sources have to keep packets."""
+        return bool(self.audit) or self.confirm
 
     @property
     def uses_motion(self) -> bool:

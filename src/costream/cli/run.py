@@ -150,7 +150,7 @@ def run(
         Connect(source, settings.uses_motion, decoding, reach)
         for source, reach in zip(sources, reached, strict=True)
     ]
-    ring = audit_ring(settings) if settings.audit else None
+    ring = audit_ring(settings) if settings.recalls else None
     waiting = [DeferredSource(c, patience=reconnect, backlog=backlog, keep=ring) for c in connects]
     watch = _Watch(sources, waiting, asks, model, settings, view, as_json)
     load = partial(load_engine, model, settings, device, dtype, kv_memory=memory)

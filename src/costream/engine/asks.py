@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from costream.errors import SettingsError
 
@@ -18,10 +18,17 @@ class Ask:
     Attributes:
         text: the question.
         zone: name of a zone of the stream's view, or None for the whole picture.
+        levels: scores from which on somebody is alerted, beside the engine's threshold.
     """
 
     text: str
     zone: str | None = None
+    levels: tuple[float, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What is asked about what, whoever is alerted."""
+        return self.text, self.zone
 
 
 def checked_asks(asks: Sequence[str]) -> list[str]:
@@ -57,7 +64,7 @@ def zoned_asks(asks: Sequence[str | Ask], zones: Collection[str]) -> tuple[Ask, 
     if len(named) > MOST_ZONES:
         raise SettingsError(f"at most {MOST_ZONES} zones can be asked about, not {len(named)}")
     texts = checked_asks([ask.text for ask in found])
-    return tuple(Ask(text, ask.zone) for text, ask in zip(texts, found, strict=True))
+    return tuple(replace(ask, text=text) for text, ask in zip(texts, found, strict=True))
 
 
 def _check(ask: str) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from zlib import crc32
 
 from costream.audit import (
@@ -26,20 +23,15 @@ from costream.engine.bell import Bell
 from costream.engine.cached_patch import CachedPatch
 from costream.engine.feed import Feed
 from costream.engine.ingest import OnAudit, PastWindow, ReadingCost, WindowInput
-from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.plan import Plan
 from costream.engine.questions import Questions
+from costream.engine.recomputing import DISAGREES, Recall, RecomputingFeed
 from costream.engine.result import Result
 from costream.engine.stream_state import StreamState
-from costream.errors import SettingsError
-from costream.video import DeferredSource, SampleSource
 
 OnChecked = Callable[[int, float, Mapping[Cause, float]], None]
 """Told of a window that was checked: its number, its weight among checked windows, and by cause the
 share of its answers that differ. See :meth:`~costream.control.PointController.checked`."""
-
-Recall = Callable[[PastWindow], WindowInput]
-"""Returns a window of the past with all that is in it, unpruned; it may take seconds."""
 
 PENDING = 2
 """Windows of a stream that wait to be checked, at most. Of further ones it is said that they were
@@ -49,13 +41,8 @@ PATIENCE = 16
 """Windows of a live stream after which one that waits to be checked is given up: there is no
 room."""
 
-DISAGREES = 0.2
-"""Difference of a score from that of full recomputation beyond which the stream is refreshed."""
-
 _CHANGES = frozenset({"cut", "light", "damage"})
 """Why a frame is encoded whole where the picture changed as a whole."""
-
-logger = logging.getLogger("costream")
 
 
 @dataclass(eq=False)
@@ -114,13 +101,13 @@ _GIVEN_UP: tuple[Cause, ...] = ("reuse", "pruning", "decoding")
 """The savings in the order in which they are given up. Without the last of them, all is."""
 
 
-class AuditFeed(Feed):
-    """Has windows of one stream run in full, each as a stream of its own, when there is room.
+class AuditFeed(RecomputingFeed):
+    """Has windows of one stream run in full as well, when there is room.
 
-    A window is drawn once it is answered, and before anything else of it is known. Its frames are
-    decoded from the packets that its source keeps, all of them, in a thread of their own, and run
-    without pruning or reuse. Where a decision differs, the window is run again with fewer savings
-    given up: as it was pruned, without reuse; then with all that was decoded, unpruned.
+    A window is drawn once it is answered, and before anything else of it is known. All of its
+    frames are decoded and run without pruning or reuse. Where a decision differs, the window is run
+    again with fewer savings given up: as it was pruned, without reuse; then with all that was
+    decoded, unpruned.
 
     Where a score differs by more than :data:`DISAGREES`, keys and values of the stream are computed
     anew with its next window.
@@ -151,72 +138,33 @@ class AuditFeed(Feed):
         bell: Bell,
         on_audit: OnAudit | None,
     ) -> None:
-        super().__init__(feed.watch, iter(()))
-        self._main = feed.watch
+        super().__init__(feed, recall, bell)
         self._choice = AuditChoice(share, [seed, crc32(feed.watch.info.source.encode())])
         self._tally = AuditTally(share, self._choice.floor)
-        self._recall = recall
-        self._bell = bell
         self._on_audit = on_audit
         self._cases = deque[_Case]()
-        self._recalled = deque[tuple[_Case, Cause, WindowInput | None]]()
-        self._spent = self._full = 0
+        self._full = 0
         self.on_checked: OnChecked | None = None
         feed.watch.observers.append(self._consider)
 
     @property
-    def live(self) -> bool:
-        """Whether it is a live source's."""
-        return self._main.info.live
-
-    @property
     def holds(self) -> bool:
-        """Whether its stream waits for it."""
         return bool(self._cases) and not self.live
-
-    @property
-    def ended(self) -> bool:
-        return False
-
-    @property
-    def spent(self) -> int:
-        """Operations that checks have taken."""
-        return self._spent
 
     def report(self) -> AuditReport:
         """Returns what it came to so far."""
         cost = self._spent / self._full if self._full else 0.0
         return self._tally.report(cost)
 
-    def peek(self) -> WindowInput | None:
-        while self._recalled:
-            case, run, window = self._recalled.popleft()
-            if not self._cases or case is not self._cases[0] or case.run != run:
-                continue  # It was given up meanwhile.
-            if window is None:
-                self.fail()
-            else:
-                self._wait_with(window, case)
-        return self._waiting
-
-    def pop(self) -> None:
-        self._let_go()
-
-    def take(self, result: Result) -> bool:
+    def tell(self, plan: Plan, result: Result) -> Iterator[tuple[Feed, Result]]:
         """Takes what came of the window that was run, of which nobody else is told."""
         case = self._cases[0]
         self._spent += result.flops.spent
         case.answers[case.run] = _judged(result)
         self._go_on(case)
-        return False
-
-    def outlives(self, error: Exception) -> bool:
-        """Goes on without a window that can't be run: it counts as missed."""
-        self.fail()
-        return True
+        return iter(())
 
     def fail(self) -> None:
-        """Goes on without what the window was to be run for: it can't be had, or has no room."""
         self._let_go()
         self._go_on(self._cases[0])
         self._bell.ring()  # A file that waited for it goes on.
@@ -259,33 +207,10 @@ class AuditFeed(Feed):
             nothing_new = WindowInput(
                 case.index, case.start, case.end, (), None, ReadingCost(), 0.0
             )
-            self._wait_with(nothing_new, case)
+            self._wait_with(nothing_new, case.questions, case.state)
             return
         past = PastWindow(case.index, case.start, case.end, every=given_up == "decoding")
-        threading.Thread(
-            target=self._fetch, args=(case, given_up, past), name="costream-audit", daemon=True
-        ).start()
-
-    def _fetch(self, case: _Case, run: Cause, past: PastWindow) -> None:
-        window = None
-        try:
-            window = self._recall(past)
-        except Exception as error:  # the window's alone: it counts as missed
-            logger.info("%s: a window can't be checked: %s", self._main.info.source, error)
-        self._recalled.append((case, run, window))
-        self._bell.ring()
-
-    def _wait_with(self, window: WindowInput, case: _Case) -> None:
-        state = case.state if case.run == "reuse" else None
-        self.watch = self._main.recomputing(case.questions, state)
-        self._waiting = window
-
-    def _let_go(self) -> None:
-        """Takes the window that waits away, and frees what it has of the pool."""
-        self._waiting = None
-        if self.watch is not self._main:
-            self.watch.close()
-            self.watch = self._main
+        self._fetch(past, case.questions)
 
     def _go_on(self, case: _Case) -> None:
         """Runs a window for the next saving, where there is one to ask about; else counts it."""
@@ -314,26 +239,6 @@ class AuditFeed(Feed):
     def _tell(self) -> None:
         if self._on_audit is not None:
             self._on_audit(self.report())
-
-
-def recalling(stream: SampleSource | IngestProcess, recipe: IngestRecipe) -> Recall:
-    """Returns what gives the past windows of a stream.
-
-    Args:
-        stream: the stream.
-        recipe: what is done with its windows; its pruner keeps all.
-
-    Raises:
-        SettingsError: the stream keeps no packets.
-    """
-    if isinstance(stream, IngestProcess):
-        return partial(stream.recall, recipe)
-    if isinstance(stream, DeferredSource) and stream.keeps:
-        return partial(recipe.recall, stream)
-    raise SettingsError(
-        f"{stream.info.source} can't be audited, since it keeps no packets: open it as a "
-        "DeferredSource with keep=audit_ring(settings)"
-    )
 
 
 def _judged(result: Result) -> tuple[Judgement, ...]:

@@ -13,9 +13,10 @@ import torch
 
 from costream.embedded import warn_of_embedded
 from costream.engine.asks import Ask, zoned_asks
-from costream.engine.auditor import AuditFeed, recalling
+from costream.engine.auditor import AuditFeed
 from costream.engine.bell import Bell
 from costream.engine.claim import Claim
+from costream.engine.confirmation import ConfirmingFeed
 from costream.engine.feed import Feed, PulledFeed, Read, ThreadedFeed
 from costream.engine.handle import WatchHandle
 from costream.engine.ingest import (
@@ -31,6 +32,7 @@ from costream.engine.ingest_process import IngestProcess, IngestRecipe
 from costream.engine.overload import OverloadGuard
 from costream.engine.pool_memory import pool_memory
 from costream.engine.questions import Questions
+from costream.engine.recomputing import recalling
 from costream.engine.refresh import DEFAULT_REFRESH, REFRESH, RefreshPolicy, RefreshSettings
 from costream.engine.replies import Replies
 from costream.engine.result import Result
@@ -175,7 +177,8 @@ class Engine:
 
         Raises:
             SettingsError: at once: there is no question, one is empty or no valid Unicode, or asks
-                about an unknown zone; a stream is to be audited that keeps no packets.
+                about an unknown zone; a stream is to be audited or its answers confirmed that keeps
+                no packets.
             SourceError: at once or while iterating: the stream can't be read.
         """
         roster = self._roster()
@@ -244,9 +247,8 @@ class Engine:
         try:
             while roster.update(scheduler):  # streams join, leave and are asked other questions
                 batch = scheduler.take()
-                if batch is not None:
-                    outputs = self.runner.run(batch)
-                    yield from roster.deliver(guard.noting(scheduler.commit(outputs)))
+                outputs = [] if batch is None else self.runner.run(batch)
+                yield from roster.deliver(guard.noting(scheduler.commit(outputs)))
                 if not roster.write(scheduler) and batch is None:
                     guard.rest(partial(roster.wait, scheduler))
                 guard.look(scheduler.feeds)
@@ -306,12 +308,14 @@ class Engine:
     def _watched(
         self, feed: Feed, stream: SampleSource | IngestProcess, handle: WatchHandle, bell: Bell
     ) -> Feed:
-        """Has some of a stream's windows checked, and it steered, where the settings say so."""
+        """Has a stream's windows confirmed and checked, and it steered, as the settings say."""
         share, seed = self.settings.audit, self.settings.seed
-        if share:
-            recipe = replace(self._recipe(handle.view), pruner="none")
-            recall = recalling(stream, recipe)
-            feed.audit = AuditFeed(feed, share, seed, recall, bell, handle.reports.on_audit)
+        if self.settings.recalls:
+            recall = recalling(stream, replace(self._recipe(handle.view), pruner="none"))
+            if share:
+                feed.audit = AuditFeed(feed, share, seed, recall, bell, handle.reports.on_audit)
+            if self.settings.confirm:
+                feed.confirmation = ConfirmingFeed(feed, recall, bell)
         if self._pruner.steerable:
             reader = stream if isinstance(stream, IngestProcess) else feed.watch.ingest
             controller = controller_of(self.settings, self.schedule)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from costream.engine.bell import Bell
 from costream.engine.ingest import Reports, WindowInput, WindowOutline
+from costream.engine.plan import Plan
 from costream.engine.result import Result
 from costream.engine.watch import Watch
 from costream.video import FrameRecord, Gap
 
 if TYPE_CHECKING:
     from costream.engine.auditor import AuditFeed
+    from costream.engine.confirmation import ConfirmingFeed
+    from costream.engine.recomputing import RecomputingFeed
     from costream.engine.steering import Steering
 
 Read = Callable[[Reports], Iterator[WindowInput]]
@@ -32,6 +35,7 @@ class Feed(ABC):
 
     Attributes:
         audit: has some of the windows checked, where that is wanted.
+        confirmation: has windows run in full before an answer turns to yes, where that is wanted.
         steering: moves the stream between operating points, where its pruner can be set.
         stretch: strides by which its window moves on. What is new in positions that are left out
             is in the next one.
@@ -44,6 +48,7 @@ class Feed(ABC):
     def __init__(self, watch: Watch, windows: Iterator[WindowInput]) -> None:
         self.watch = watch
         self.audit: AuditFeed | None = None
+        self.confirmation: ConfirmingFeed | None = None
         self.steering: Steering | None = None
         self.stretch, self.offset = 1, 0
         self._windows = windows
@@ -67,9 +72,16 @@ class Feed(ABC):
     def pop(self) -> None:
         """Takes the window that waits away."""
 
-    def take(self, result: Result) -> bool:
-        """Takes what came of the window that was run; returns whether it is told to others."""
-        return True
+    @property
+    def recomputing(self) -> list[RecomputingFeed]:
+        """What has windows of it run once more, that which is more urgent first."""
+        return [feed for feed in (self.confirmation, self.audit) if feed is not None]
+
+    def tell(self, plan: Plan, result: Result) -> Iterator[tuple[Feed, Result]]:
+        """Takes what came of the window that was run; yields what is told, and whose it is."""
+        told = result if self.confirmation is None else self.confirmation.consider(plan, result)
+        if told is not None:
+            yield self, told
 
     def outlives(self, error: Exception) -> bool:
         """Goes on without a window that can't be run, if it can; returns whether it does."""

@@ -119,6 +119,33 @@ class StageSeconds:
         """All stages together."""
         return self.decode + self.prune + self.vision + self.prefill + self.generate
 
+    def __add__(self, other: StageSeconds) -> StageSeconds:
+        return StageSeconds(
+            self.decode + other.decode,
+            self.prune + other.prune,
+            self.vision + other.vision,
+            self.prefill + other.prefill,
+            self.generate + other.generate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What came of running a window in full, since an answer turned to yes.
+
+    Attributes:
+        risen: how many answers turned to yes.
+        upheld: how many of them are a yes of full recomputation, too; None where the window could
+            not be run in full, so that its answers are told as they are.
+        tokens: visual tokens that were encoded and prefilled for it.
+        waited: seconds for which the result was held back.
+    """
+
+    risen: int
+    upheld: int | None
+    tokens: int
+    waited: float
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -150,6 +177,9 @@ class Result:
             moves it.
         moves: what a controller changed since the window before, in order: see
             :class:`~costream.control.Move`.
+        confirmation: where an answer turned to yes and the settings ask for it, what came of
+            running the window in full: operations and seconds of the result include it, tokens
+            don't. None where no answer did.
     """
 
     stream: str
@@ -172,6 +202,7 @@ class Result:
     decoding: DecodeCount = field(default_factory=DecodeCount)
     point: str = ""
     moves: tuple[Move, ...] = ()
+    confirmation: Confirmation | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-ready values; seconds are rounded to microseconds."""

@@ -8,6 +8,7 @@ from costream.engine.batch import Batch
 from costream.engine.feed import Feed
 from costream.engine.ingest import WindowInput
 from costream.engine.plan import Plan
+from costream.engine.recomputing import RecomputingFeed
 from costream.engine.result import Result
 from costream.engine.runner import Output
 from costream.errors import PoolExhaustedError
@@ -54,8 +55,8 @@ class Scheduler:
         self.feeds.remove(feed)
         feed.close()
         feed.watch.close()
-        if feed.audit is not None:
-            feed.audit.close()
+        for other in feed.recomputing:
+            other.close()
         self.left.append((feed, error))
 
     def take(self) -> Batch | None:
@@ -67,13 +68,18 @@ class Scheduler:
         return self._plan(due or list(self._unhurried())[:1])
 
     def commit(self, outputs: Sequence[Output]) -> Iterator[tuple[Feed, Result]]:
-        """Moves the streams of the last batch on and yields each with what came of it."""
+        """Moves the streams of the last batch on and yields each with what came of it.
+
+        What was held back until it is confirmed, and could not be, is yielded as well.
+        """
         for output in outputs:
             feed, plan = self._taken.pop(0)
             result = feed.watch.commit(plan, output)
             feed.pop()
-            if feed.take(result):
-                yield feed, result
+            yield from feed.tell(plan, result)
+        for feed in list(self.feeds):
+            if feed.confirmation is not None:
+                yield from feed.confirmation.released()
 
     def close(self) -> None:
         """Ends all streams, those of a batch that was not committed as well."""
@@ -86,9 +92,10 @@ class Scheduler:
     def _due(self) -> Iterator[tuple[WindowInput, Feed]]:
         wanted = [feed for feed in self.feeds if self._has_room(feed)]
         for feed in sorted(wanted, key=lambda feed: not feed.live):
-            if feed.audit is not None and feed.audit.holds:
-                # Nobody waits for a file: it goes on once its window was checked.
-                yield from _waiting(feed.audit)
+            held = next((other for other in feed.recomputing if other.holds), None)
+            if held is not None:
+                # It goes on once its window was confirmed or, for nobody waits for a file, checked.
+                yield from _waiting(held)
                 continue
             try:
                 window = feed.peek()
@@ -165,8 +172,8 @@ class Scheduler:
         return True
 
 
-def _waiting(audit: Feed) -> Iterator[tuple[WindowInput, Feed]]:
-    """Yields the window that is to be checked next, if it is there."""
-    window = audit.peek()
+def _waiting(other: RecomputingFeed) -> Iterator[tuple[WindowInput, Feed]]:
+    """Yields the window that is to be run once more, if it is there."""
+    window = other.peek()
     if window is not None:
-        yield window, audit
+        yield window, other

@@ -46,7 +46,7 @@ class Steering:
         self._controller = controller
         self._hold = hold
         self.level = self._index = 0
-        self._audited = 0
+        self._recomputed = 0
         self._point = USUAL
         feed.offset = feed.watch.stream.key
         feed.watch.point = str(USUAL)
@@ -65,10 +65,9 @@ class Steering:
         self._index = result.index
         if self._controller is None or self.level:
             return
-        spent, audit = result.flops.spent, self._feed.audit
-        if audit is not None:
-            spent += audit.spent - self._audited
-            self._audited = audit.spent
+        recomputed = sum(other.spent for other in self._feed.recomputing)
+        spent = result.flops.spent + recomputed - self._recomputed
+        self._recomputed = recomputed
         self._follow(self._controller.window(result.index, spent, result.flops.full))
 
     def _checked(self, index: int, weight: float, flips: Mapping[Cause, float]) -> None:

@@ -141,11 +141,11 @@ def rate_policies(
     """
     videos = common_videos(dataset, results)
     asks = tuple(dataset.questions.values())
+    thresholds = np.array([settings.threshold_for(ask) for ask in asks])
     scored = {
-        policy: {v.name: result[v.name].calibrated(asks, settings) for v in videos}
+        policy: {v.name: result[v.name].calibrated(asks, settings).told(thresholds) for v in videos}
         for policy, result in results.items()
     }
-    thresholds = np.array([settings.threshold_for(ask) for ask in asks])
     rating = _Rating(videos, tuple(dataset.questions), scored[reference], thresholds)
     return [rating.row(policy, result) for policy, result in scored.items()]
 

@@ -29,8 +29,9 @@ Decisions = Mapping[str, Answers]
 
 
 def decide(results: Results, thresholds: npt.NDArray[np.float64]) -> Decisions:
-    """Returns which scores reach their question's threshold: [questions]."""
-    return {name: result.scores >= thresholds for name, result in results.items()}
+    """Returns which scores that are told reach their question's threshold: [questions]."""
+    told = {name: result.told(thresholds) for name, result in results.items()}
+    return {name: result.scores >= thresholds for name, result in told.items()}
 
 
 def decide_by_settings(

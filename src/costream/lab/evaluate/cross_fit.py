@@ -11,8 +11,15 @@ import numpy.typing as npt
 import torch
 
 from costream.lab.evaluate.accuracy import common_videos
-from costream.lab.evaluate.answers import Decisions, Examiner, Results, decide_by_settings
+from costream.lab.evaluate.answers import (
+    Answers,
+    Decisions,
+    Examiner,
+    Results,
+    decide_by_settings,
+)
 from costream.lab.evaluate.calibration import choose_even_odds
+from costream.lab.evaluate.confirming import Floats, confirm
 from costream.lab.evaluate.datasets import Dataset, Video
 from costream.lab.evaluate.metrics import Tally, event_f1, f1, false_alarms
 from costream.lab.evaluate.policies import DEFAULT, REFERENCE
@@ -32,8 +39,6 @@ CALIBRATIONS: Mapping[str, str] = {
     "both": "thresholds chosen for full recomputation and the default together",
 }
 """The calibrations. Those but the first two are cross-fitted."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class CrossFit:
         self._examiner = Examiner(self._videos, categories)
         self._happened = np.array([[c in v.categories for c in categories] for v in self._videos])
         self._odds = {policy: self._log_odds(result) for policy, result in results.items()}
+        self._confirming = {policy: self._whole_odds(result) for policy, result in results.items()}
         self._halves = _draw_halves(self._videos)
         self._chosen: dict[tuple[str, ...], list[tuple[Floats, Floats]]] = {}
 
@@ -167,11 +173,16 @@ class CrossFit:
         """Returns a policy's answers for each halving, by thresholds of the other half."""
         return [
             {
-                video.name: self._odds[policy][video.name] >= (second if inside else first)
+                video.name: self._yes(policy, video, second if inside else first)
                 for video, inside in zip(self._videos, half, strict=True)
             }
             for half, (first, second) in zip(self._halves, self._choose(fitted), strict=True)
         ]
+
+    def _yes(self, policy: str, video: Video, thresholds: Floats) -> Answers:
+        odds = self._odds[policy][video.name]
+        whole = self._confirming[policy].get(video.name)
+        return odds >= thresholds if whole is None else confirm(odds, whole, thresholds)[0]
 
     def _choose(self, fitted: tuple[str, ...]) -> list[tuple[Floats, Floats]]:
         """Returns for each halving the thresholds of either half: [questions], log odds."""
@@ -194,14 +205,28 @@ class CrossFit:
         )
 
     def _highest(self, policy: str) -> Floats:
-        odds = self._odds[policy]
-        return np.array([odds[video.name].max(axis=0) for video in self._videos])
+        """Returns for each video up to which threshold some answer is a yes: [videos, questions].
+
+        Where a yes is confirmed, both scores of some window have to reach it.
+        """
+        odds, whole = self._odds[policy], self._confirming[policy]
+        both = [np.minimum(odds[v.name], whole.get(v.name, np.inf)) for v in self._videos]
+        return np.array([one.max(axis=0) for one in both])
 
     def _log_odds(self, results: Results) -> dict[str, Floats]:
-        """Returns the log odds of a yes; those of a score that is no number are the lowest."""
-        chances = {v.name: np.nan_to_num(results[v.name].scores, nan=0.0) for v in self._videos}
-        clipped = {name: chance.clip(EDGE, 1 - EDGE) for name, chance in chances.items()}
-        return {name: np.log(chance / (1 - chance)) for name, chance in clipped.items()}
+        return {v.name: _log_odds(results[v.name].scores) for v in self._videos}
+
+    def _whole_odds(self, results: Results) -> dict[str, Floats]:
+        """Returns the log odds by which a yes is confirmed, of videos where it is."""
+        whole = {v.name: results[v.name].whole for v in self._videos}
+        return {name: _log_odds([w.scores for w in one]) for name, one in whole.items() if one}
+
+
+def _log_odds(scores: npt.ArrayLike) -> Floats:
+    """Returns the log odds of a yes; those of a score that is no number are the lowest."""
+    chances = np.nan_to_num(np.asarray(scores, np.float64), nan=0.0).clip(EDGE, 1 - EDGE)
+    odds: Floats = np.log(chances / (1 - chances))
+    return odds
 
 
 def _draw_halves(videos: Sequence[Video]) -> list[npt.NDArray[np.bool_]]:

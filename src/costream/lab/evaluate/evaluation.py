@@ -101,13 +101,14 @@ class Evaluation:
         """Measures policies with all pictures decoded and with what changed, and compares both.
 
         Args:
-            policies: the default among them. Full recomputation is left out: it decodes all.
+            policies: the default among them. Full recomputation is left out, which decodes all,
+                and what is confirmed by it.
 
         Raises:
             SettingsError: no video of the set could be read.
         """
         base = self._engine.settings
-        paired = [policy for policy in policies if not policy.from_scratch]
+        paired = [policy for policy in policies if not (policy.from_scratch or policy.confirms)]
         whole, auto = (self._runner.run(paired, base, decode) for decode in BOTH)
         rows = pair_decodings(self._dataset, whole, auto, base)
         self._check(rows[0].videos)

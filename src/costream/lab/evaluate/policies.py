@@ -20,6 +20,9 @@ REFERENCE = "full"
 DEFAULT = "costream"
 """The product's default. Baselines of equal budget are given what it spent."""
 
+CONFIRMED = "confirmed"
+"""The default, with every yes confirmed by full recomputation before it is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -59,6 +62,11 @@ class Policy:
     changes: Changes
     fit: Callable[[Budget, EngineSettings], Changes] | None = None
     from_scratch: bool = False
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it is run by no engine: what it tells follows from two others' answers."""
+        return bool(self.changes.get("confirm"))
 
     def with_changes(self, changes: Changes) -> Policy:
         """Returns the same policy with further changes."""
@@ -104,6 +112,7 @@ _ALL = (
     Policy("drop", _settings(DEFAULT_PRUNER, "anchors", hold=False)),
     Policy("refresh-only", _settings("none", DEFAULT_REFRESH)),
     Policy(DEFAULT, _settings(DEFAULT_PRUNER, DEFAULT_REFRESH)),
+    Policy(CONFIRMED, {**_settings(DEFAULT_PRUNER, DEFAULT_REFRESH), "confirm": True}),
     Policy("anchors", _settings(DEFAULT_PRUNER, "anchors")),
     Policy("prefix", _settings(DEFAULT_PRUNER, "prefix")),
     Policy("stale", _settings(DEFAULT_PRUNER, "stale")),

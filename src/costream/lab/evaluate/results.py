@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from costream.engine.result import Result
 from costream.errors import SettingsError
+from costream.lab.evaluate.confirming import Floats, confirm
 from costream.lab.evaluate.origin import Origin
 from costream.settings import EngineSettings
 from costream.video import DecodeCount, Decoding
@@ -86,11 +87,14 @@ class VideoResult:
         rate: the video's frames a second.
         windows: in order.
         decoding: native frames by why they were decoded, or were not.
+        whole: what full recomputation makes of the same windows, where a yes that begins is told
+            once it is confirmed by that; None where nothing is confirmed.
     """
 
     rate: float
     windows: tuple[WindowResult, ...]
     decoding: DecodeCount = field(default_factory=DecodeCount)
+    whole: tuple[WindowResult, ...] | None = None
 
     @property
     def spans(self) -> list[tuple[float, float]]:
@@ -104,11 +108,42 @@ class VideoResult:
 
     def calibrated(self, asks: Sequence[str], settings: EngineSettings) -> VideoResult:
         """Returns the same with the scores that settings give the answers to the questions."""
+        whole = self.whole and _calibrated(self.whole, asks, settings)
+        return replace(self, windows=_calibrated(self.windows, asks, settings), whole=whole)
+
+    def told(self, thresholds: Floats) -> VideoResult:
+        """Returns what is told by thresholds [questions], with what it costs to confirm it."""
+        if self.whole is None:
+            return self
+        scores = np.array([window.scores for window in self.whole], np.float64)
+        _, asked = confirm(self.scores, scores, thresholds)
+        pairs = zip(self.windows, self.whole, asked, strict=True)
         windows = tuple(
-            replace(window, scores=tuple(map(settings.calibrated, asks, window.scores)))
-            for window in self.windows
+            _told(cheap, full, rose) if rose.any() else cheap for cheap, full, rose in pairs
         )
-        return replace(self, windows=windows)
+        return replace(self, windows=windows, whole=None)
+
+
+def _calibrated(
+    windows: Sequence[WindowResult], asks: Sequence[str], settings: EngineSettings
+) -> tuple[WindowResult, ...]:
+    return tuple(
+        replace(window, scores=tuple(map(settings.calibrated, asks, window.scores)))
+        for window in windows
+    )
+
+
+def _told(cheap: WindowResult, full: WindowResult, asked: npt.NDArray[np.bool_]) -> WindowResult:
+    """Returns a window of which some questions were asked of full recomputation as well."""
+    return replace(
+        cheap,
+        scores=tuple(np.where(asked, full.scores, cheap.scores).tolist()),
+        encoded=cheap.encoded + full.encoded,
+        prefilled=cheap.prefilled + full.prefilled,
+        flops=cheap.flops + full.flops,
+        asking=cheap.asking + full.asking,
+        seconds=cheap.seconds + full.seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +170,7 @@ class Job:
     def key(self) -> str:
         """Tells jobs apart whose results may differ."""
         settings = self.settings.model_dump(
-            exclude={"threshold", "thresholds", "calibration", "audit"}
+            exclude={"threshold", "thresholds", "calibration", "audit", "confirm"}
         )
         return json.dumps(
             [self.model, self.video, self.asks, settings, self.from_scratch, self.decode],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
 
@@ -14,7 +14,14 @@ from costream.engine.schedule import Tubelet, Window
 from costream.errors import SourceError
 from costream.lab.evaluate.datasets import Dataset, Video
 from costream.lab.evaluate.origin import Origin
-from costream.lab.evaluate.policies import DEFAULT, POLICIES, Budget, Policy
+from costream.lab.evaluate.policies import (
+    CONFIRMED,
+    DEFAULT,
+    POLICIES,
+    REFERENCE,
+    Budget,
+    Policy,
+)
 from costream.lab.evaluate.results import Job, ResultStore, VideoResult, WindowResult
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
@@ -133,7 +140,8 @@ class Runner:
         """Measures what is not measured yet.
 
         Args:
-            policies: those to run, the default one among them where one has its budget.
+            policies: those to run, the default one among them where one has its budget, and full
+                recomputation as well where one confirms its answers.
             base: settings that the policies start from.
             decode: which pictures are decoded, for all but full recomputation, which decodes all.
 
@@ -143,15 +151,18 @@ class Runner:
         """
         # What is kept is what the model said: scores are calibrated where they are rated.
         base = base.model_copy(update={"calibration": {}})
-        free = [Task.of(p, base, None, decode) for p in policies if p.fit is None]
+        measured = [policy for policy in policies if not policy.confirms]
+        free = [Task.of(p, base, None, decode) for p in measured if p.fit is None]
         self._measure(free)
-        fitted = [p for p in policies if p.fit is not None]
+        fitted = [p for p in measured if p.fit is not None]
         if fitted:
             budget = self._budget(base, decode)
             tasks = [Task.of(policy, base, budget, decode) for policy in fitted]
             self._measure(tasks)
             free += tasks
         done = {task.policy.name: self._results(task) for task in free}
+        if len(measured) < len(policies):
+            done[CONFIRMED] = _confirmed(done[DEFAULT], done[REFERENCE])
         return {policy.name: done[policy.name] for policy in policies}
 
     def _results(self, task: Task) -> dict[str, VideoResult]:
@@ -211,3 +222,14 @@ class Runner:
     def _report(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _confirmed(
+    cheap: Mapping[str, VideoResult], full: Mapping[str, VideoResult]
+) -> dict[str, VideoResult]:
+    """Returns the answers of one policy as they are told where full recomputation confirms them."""
+    return {
+        name: replace(result, whole=full[name].windows)
+        for name, result in cheap.items()
+        if name in full
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from costream.engine.asks import Ask
 from costream.engine.result import Answer, Result
@@ -40,17 +41,24 @@ class Asking:
         They are those of the newest round in which exactly this was asked: of one that was renamed
         or whose rule was changed meanwhile, as it is now.
         """
-        answers = {Ask(answer.ask, answer.zone): answer for answer in result.answers}
+        answers = {(answer.ask, answer.zone): answer for answer in result.answers}
         for questions in reversed(self._rounds):
-            if asks_of(questions) == tuple(answers):
-                yield from ((question, answers[_ask(question)]) for question in questions)
+            if [ask.key for ask in asks_of(questions)] == list(answers):
+                yield from ((question, answers[_ask(question).key]) for question in questions)
                 return
 
 
 def asks_of(questions: Sequence[WatchedQuestion]) -> tuple[Ask, ...]:
-    """Returns what the engine is asked, each once."""
-    return tuple(dict.fromkeys(map(_ask, questions)))
+    """Returns what the engine is asked, each once, with the scores from which on it alerts."""
+    asks: dict[tuple[str, str | None], Ask] = {}
+    for ask in map(_ask, questions):
+        known = asks.setdefault(ask.key, ask)
+        levels = tuple(sorted({*known.levels, *ask.levels}))
+        asks[ask.key] = replace(known, levels=levels)
+    return tuple(asks.values())
 
 
 def _ask(question: WatchedQuestion) -> Ask:
-    return Ask(question.ask.strip(), question.zone)
+    threshold = question.rule.threshold
+    levels = () if threshold is None else (threshold,)
+    return Ask(question.ask.strip(), question.zone, levels)
