@@ -13,7 +13,7 @@ from costream.cli.live_display import LiveDisplay
 from costream.cli.plain_display import PlainDisplay
 from costream.cli.totals import Totals
 from costream.cli.window_block import cut_apart
-from costream.engine.result import Answer, FlopCount, Result, TokenCount
+from costream.engine.result import Answer, Confirmation, FlopCount, Result, TokenCount
 from costream.lab.evaluate.datasets.categories import UCF_CRIME
 from costream.printable import one_line
 from costream.video import FrameRecord
@@ -236,3 +236,14 @@ def test_totals_of_a_short_window_are_not_rounded_away() -> None:
     totals = Totals()
     totals.add(replace(result(0), end=0.5))
     assert totals.summary().startswith("1 window, 0.5 s of video")
+
+
+def test_what_confirming_takes_and_comes_to_is_told() -> None:
+    totals = Totals()
+    assert "upheld" not in totals.summary()
+    for index, (risen, upheld) in enumerate([(2, 1), (1, 1), (1, None)]):
+        tokens = 0 if upheld is None else 1000
+        found = Confirmation(risen, upheld, tokens, 0.5)
+        totals.add(replace(result(index), confirmation=found))
+    assert "2 of 3 answers that turned to yes upheld in full, 1 could not be" in totals.summary()
+    assert totals.prefilled == 3 * 40 + 2 * 1000

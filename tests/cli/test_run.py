@@ -145,6 +145,19 @@ def test_a_bound_of_disagreement_has_windows_checked(
     assert "of all answers differ from those of full recomputation (95% sure)" in plain
 
 
+def test_an_answer_that_turns_to_yes_is_confirmed(
+    costream: Command, camera: Path, checkpoint: Path
+) -> None:
+    options = ("--ask", "Is it?", "--model", checkpoint, *BRIEF, "--confirm", "--threshold", 0)
+    done = costream("run", camera, *options, "--json")
+    assert (done.status, done.err) == (0, "")
+    first, *others = [line["confirmation"] for line in results(done.out)]
+    assert (first["risen"], first["upheld"]) == (1, 1) and first["waited"] > 0
+    assert others == [None] * 22
+    plain = costream("run", camera, *options).out
+    assert "; 1 of 1 answer that turned to yes upheld in full" in plain
+
+
 @pytest.mark.parametrize("limit", [1, 5])
 def test_written_text_is_cut_off_where_told(
     costream: Command,

@@ -244,6 +244,7 @@ class FakeBackend:
             ),
             scores={score.question: score for score in window.scores} if window else {},
             audit=AUDIT if window else None,
+            confirmations={"upheld": 12, "refuted": 2, "missed": 1} if window else {},
             point="threshold x0.75, anchors x0.5 apart" if window else "",
             moves=1 if window else 0,
             moved_because="20% of the answers of 10 checked windows differ" if window else None,

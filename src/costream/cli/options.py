@@ -60,6 +60,13 @@ AuditOpt = Annotated[
         "as well. What it comes to: costream audit.",
     ),
 ]
+ConfirmOpt = Annotated[
+    bool | None,
+    typer.Option(
+        "--confirm/--no-confirm",
+        help="Run a window in full as well before an answer turns to yes, and tell what that says.",
+    ),
+]
 MaxDisagreementOpt = Annotated[
     str | None,
     typer.Option(

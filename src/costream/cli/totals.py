@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from time import monotonic
 
 from costream.cli.figures import count, reasons, saved, share
@@ -26,6 +27,7 @@ class Totals:
         self.full_flops = self.spent_flops = 0
         self.full_tokens = self.prefilled = 0
         self.seconds = 0.0
+        self.confirmed = Counter[str]()
         self.decoding = DecodeCount()
         self._ends: dict[str, float] = {}
 
@@ -41,6 +43,9 @@ class Totals:
         self.spent_flops += result.flops.spent
         self.full_tokens += result.tokens.full
         self.prefilled += result.tokens.prefilled
+        if result.confirmation is not None:
+            self.prefilled += result.confirmation.tokens
+            self.confirmed += Counter(result.confirmation.outcomes)
         self.seconds += result.seconds.total
         self.decoding += result.decoding
         self._ends[result.stream] = result.end
@@ -72,7 +77,7 @@ class Totals:
         return (
             f"{count(self.windows, 'window')}, {self._time()}: {flops} of the FLOPs "
             f"and {tokens} of the visual tokens saved against recomputing every window"
-            f"{self._decoded()}"
+            f"{self._decoded()}{self._confirmed()}"
         )
 
     def _decoded(self) -> str:
@@ -81,6 +86,15 @@ class Totals:
         if not found.undecoded:
             return ""
         return f"; {share(found.decoded, found.total)} of the frames decoded ({reasons(found)})"
+
+    def _confirmed(self) -> str:
+        """Says what came of answers that turned to yes, where they were run in full."""
+        upheld, refuted, missed = (self.confirmed[o] for o in ("upheld", "refuted", "missed"))
+        if not upheld + refuted + missed:
+            return ""
+        left = f", {missed} could not be" if missed else ""
+        risen = count(upheld + refuted, "answer")
+        return f"; {upheld} of {risen} that turned to yes upheld in full{left}"
 
     def _time(self) -> str:
         if not self._live:

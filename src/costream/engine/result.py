@@ -13,6 +13,10 @@ from costream.video import DecodeCount
 
 Decision = Literal["yes", "no"]
 
+ConfirmationOutcome = Literal["upheld", "refuted", "missed"]
+"""What becomes of an answer that turns to yes: full recomputation says yes as well, or no, or could
+not be run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -145,6 +149,13 @@ class Confirmation:
     upheld: int | None
     tokens: int
     waited: float
+
+    @property
+    def outcomes(self) -> dict[ConfirmationOutcome, int]:
+        """How many answers came to what, none left out."""
+        if self.upheld is None:
+            return {"upheld": 0, "refuted": 0, "missed": self.risen}
+        return {"upheld": self.upheld, "refuted": self.risen - self.upheld, "missed": 0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,9 @@ class CameraStatus:
         audit: what came of checking answers against full recomputation since the camera was last
             read anew, where ``audit`` of the engine's settings asks for it; None before the first
             check.
+        confirmations: answers that turned to yes since the camera was first watched, by what full
+            recomputation made of them (``upheld``, ``refuted``, ``missed``), where ``confirm`` of
+            the engine's settings asks for it; else empty.
         point: the operating point of the last window, in words: ``usual``, or what a controller or
             overload has changed; empty before the first window, or where the pruner can't be set.
         moves: how often it was changed since the camera was first watched.
@@ -168,6 +171,7 @@ class CameraStatus:
     savings: Savings = Savings()
     scores: dict[str, Score] = field(default_factory=dict)
     audit: AuditReport | None = None
+    confirmations: dict[str, int] = field(default_factory=dict)
     point: str = ""
     moves: int = 0
     moved_because: str | None = None

@@ -57,6 +57,12 @@ def test_what_came_of_checking_answers_is_measured(metrics: dict[str, Metric]) -
     assert value(metrics, "costream_camera_audit_difference", **question) == 0.004
 
 
+def test_confirmations_are_told(metrics: dict[str, Metric]) -> None:
+    for outcome, expected in (("upheld", 12), ("refuted", 2), ("missed", 1)):
+        labels = {"camera": "camera-1", "outcome": outcome}
+        assert value(metrics, "costream_camera_confirmations", **labels) == expected
+
+
 def test_the_service_is_measured(metrics: dict[str, Metric]) -> None:
     assert value(metrics, "costream_ready") == 1
     assert value(metrics, "costream_pool_rows_used") == 5120

@@ -22,6 +22,14 @@ def watching(model: ModelAdapter) -> Iterator[Watching]:
 
 
 @pytest.fixture
+def confirming(model: ModelAdapter) -> Iterator[Watching]:
+    """A fleet whose engine confirms every yes."""
+    settings = EngineSettings(fps=4, window=1, stride=0.5, frame_size=(128, 96), confirm=True)
+    with Watching(Engine(model, settings)) as watching:
+        yield watching
+
+
+@pytest.fixture
 def rtsp(tmp_path: Path) -> Iterator[RtspCamera]:
     """A fixed camera over a room; its key frames are a second apart, with B-frames between."""
     need_gstreamer()

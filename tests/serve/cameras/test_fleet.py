@@ -297,3 +297,20 @@ def test_what_nobody_foresaw_ends_no_watch(
     # Where memory runs out, the process that reads goes and not the service.
     score = Path(f"/proc/{watching.pid('door')}/oom_score_adj")
     assert score.read_text() == "500\n"
+
+
+def test_a_yes_is_confirmed_at_each_score_that_alerts(confirming: Watching, film: Path) -> None:
+    # No score reaches the engine's threshold, and one that of its alert.
+    alerting = question("low", threshold=0.0), question("never", "Is there fire?", threshold=1.0)
+    confirming.fleet.want([camera("door", str(film), *alerting, loop=True)])
+    confirming.await_windows("door", 4)
+    first, *others = [result.confirmation for result, _ in confirming.results["door"][:4]]
+    assert first is not None and (first.risen, first.upheld) == (1, 1)
+    assert others == [None] * 3
+    status = confirming.fleet.status("door")
+    assert status.confirmations == {"upheld": 1, "refuted": 0, "missed": 0}
+    before = confirming.await_windows("door")
+    confirming.fleet.want([camera("door", str(film), question("low", threshold=0.01), loop=True)])
+    confirming.await_windows("door", 2)
+    # Another threshold that was reached before as well is no reason to ask again.
+    assert not any(result.confirmation for result, _ in confirming.results["door"][before:])

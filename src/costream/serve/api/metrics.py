@@ -287,8 +287,17 @@ def _scores(statuses: list[CameraStatus]) -> Iterator[Metric]:
 
 
 def _audits(statuses: list[CameraStatus]) -> Iterator[Metric]:
-    """Yields what came of checking answers, of cameras of which some were."""
+    """Yields what came of confirming and checking answers, of cameras of which some were."""
     audits = {status.id: status.audit for status in statuses if status.audit is not None}
+    confirmations = CounterMetricFamily(
+        "costream_camera_confirmations",
+        "Answers that turned to yes, by what full recomputation made of them.",
+        labels=["camera", "outcome"],
+    )
+    for status in statuses:
+        for outcome, number in status.confirmations.items():
+            confirmations.add_metric([status.id, outcome], number)
+    yield confirmations
     counts = {
         "windows": "Windows whose answers might have been checked.",
         "checked": "Windows that were run in full as well.",

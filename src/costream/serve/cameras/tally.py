@@ -9,7 +9,7 @@ from time import monotonic
 
 from costream.audit import AuditReport
 from costream.engine.ingest import WindowOutline
-from costream.engine.result import Result
+from costream.engine.result import Confirmation, Result
 from costream.engine.source_news import SourceCounts
 from costream.serve.status import CameraState, CameraStatus, Savings, WindowNews
 
@@ -121,6 +121,7 @@ class Tally:
                 damaged=status.damaged + sum(frame.damaged for frame in frames),
                 rows=result.rows,
                 savings=_saved(status.savings, result, outlines),
+                confirmations=_confirmed(status.confirmations, result.confirmation),
                 scores={score.question: score for score in news.scores},
                 point=result.point,
                 moves=status.moves + len(result.moves),
@@ -155,16 +156,23 @@ class Tally:
 
 def _saved(before: Savings, result: Result, outlines: Sequence[WindowOutline]) -> Savings:
     frames = [frame for outline in outlines for frame in outline.frames]
+    confirming = 0 if result.confirmation is None else result.confirmation.tokens
     return replace(
         before,
         windows=before.windows + 1,
         tokens_full=before.tokens_full + result.tokens.full,
-        tokens_spent=before.tokens_spent + result.tokens.prefilled,
+        tokens_spent=before.tokens_spent + result.tokens.prefilled + confirming,
         patches_full=before.patches_full + sum(frame.keep.groups.size for frame in frames),
         patches_kept=before.patches_kept + sum(frame.encoded for frame in frames),
         flops_full=before.flops_full + result.flops.full,
         flops_spent=before.flops_spent + result.flops.spent,
     )
+
+
+def _confirmed(before: dict[str, int], found: Confirmation | None) -> dict[str, int]:
+    if found is None:
+        return before
+    return {outcome: before.get(outcome, 0) + n for outcome, n in found.outcomes.items()}
 
 
 def _sum(one: SourceCounts, other: SourceCounts) -> SourceCounts:

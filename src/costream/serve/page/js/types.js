@@ -43,6 +43,7 @@
  * @property {Savings} savings
  * @property {Record<string, Score>} scores
  * @property {{windows: number, checked: number, missed: number, bounds: {low: number, high: number}} | null} audit
+ * @property {{upheld?: number, refuted?: number, missed?: number}} confirmations
  * @property {string} point
  * @property {number} moves
  * @property {string | null} moved_because

@@ -215,6 +215,7 @@ function factsOf({ status, id }) {
       "Computing saved",
       savings.flops_full ? percent(savedShare(savings.flops_spent, savings.flops_full)) : null,
     ],
+    ["Alerts confirmed in full", confirmedWords(status.confirmations)],
     ["Checked in full", auditWords(status.audit)],
     ["Care", careWords(status)],
     ["Losses", lossWords(status)],
@@ -254,6 +255,13 @@ export function auditWords(audit) {
   const windows = checked === 1 ? "1 window" : `${checked} windows`;
   const unchecked = missed ? `; ${missed} could not be checked` : "";
   return `${windows}, ${low} to ${high}% of answers differ${unchecked}`;
+}
+
+/** @param {import("../types.js").CameraStatus["confirmations"]} confirmations */
+export function confirmedWords({ upheld = 0, refuted = 0, missed = 0 }) {
+  if (!(upheld + refuted + missed)) return null;
+  const left = missed ? `; ${missed} could not be` : "";
+  return `${upheld} of ${upheld + refuted}${left}`;
 }
 
 /** @param {import("../types.js").CameraStatus} status */
