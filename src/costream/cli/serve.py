@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from costream.serve.watchdog import Watchdog
     from costream.settings import EngineSettings
 
+DEFAULTS = {"confirm": True}
+"""Settings of the engine where neither the file nor the model says otherwise: here a yes wakes
+somebody."""
 
 logger = logging.getLogger("costream")
 
@@ -77,7 +80,7 @@ def serve(
     given = {"host": host, "port": port}
     chosen = {name: value for name, value in given.items() if value is not None}
     config = config.model_copy(update={"server": config.server.model_copy(update=chosen)})
-    settings = settings_for(config.model, config.engine.settings)
+    settings = settings_for(config.model, config.engine.settings, DEFAULTS)
     _run(config, settings, file, cluster)
 
 

@@ -215,7 +215,7 @@ function factsOf({ status, id }) {
       "Computing saved",
       savings.flops_full ? percent(savedShare(savings.flops_spent, savings.flops_full)) : null,
     ],
-    ["Alerts confirmed in full", confirmedWords(status.confirmations)],
+    ["Confirmed in full", confirmedWords(status.confirmations)],
     ["Checked in full", auditWords(status.audit)],
     ["Care", careWords(status)],
     ["Losses", lossWords(status)],
@@ -260,8 +260,8 @@ export function auditWords(audit) {
 /** @param {import("../types.js").CameraStatus["confirmations"]} confirmations */
 export function confirmedWords({ upheld = 0, refuted = 0, missed = 0 }) {
   if (!(upheld + refuted + missed)) return null;
-  const left = missed ? `; ${missed} could not be` : "";
-  return `${upheld} of ${upheld + refuted}${left}`;
+  const left = missed ? `; ${missed} could not be confirmed` : "";
+  return `${upheld} of ${upheld + refuted} answers that turned to yes${left}`;
 }
 
 /** @param {import("../types.js").CameraStatus} status */
