@@ -245,5 +245,7 @@ def test_what_confirming_takes_and_comes_to_is_told() -> None:
         tokens = 0 if upheld is None else 1000
         found = Confirmation(risen, upheld, tokens, 0.5)
         totals.add(replace(result(index), confirmation=found))
-    assert "2 of 3 answers that turned to yes upheld in full, 1 could not be" in totals.summary()
+    assert (
+        "2 of 4 answers that turned to yes upheld in full, 1 could not be run" in totals.summary()
+    )
     assert totals.prefilled == 3 * 40 + 2 * 1000

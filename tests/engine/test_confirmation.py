@@ -17,7 +17,7 @@ from costream.engine.bell import Bell
 from costream.engine.confirmation import ConfirmingFeed, Levels
 from costream.engine.engine import Engine
 from costream.engine.feed import PulledFeed
-from costream.engine.ingest import PastWindow, Reports, WindowInput
+from costream.engine.ingest import FrameInput, PastWindow, ReadingCost, Reports, WindowInput
 from costream.engine.result import Answer, Result
 from costream.engine.row_shape import RowShape
 from costream.engine.scheduler import Scheduler
@@ -183,18 +183,36 @@ def test_an_answer_rises_where_it_reaches_a_level_that_the_one_before_did_not() 
     assert risen(0.6, 0.6) == [1]
     asks.reverse()  # Asked otherwise, the same questions are where they were.
     assert risen(0.6, 0.6) == []
+    # Somebody wants to be alerted from another score on, which was not reached.
+    asks[0] = Ask("Is it?", "door", levels=(0.9,))
+    assert risen(0.6, 0.6) == []
+    assert risen(0.95, 0.6) == [0]
+    asks[0] = Ask("Is it?", "door")
+    assert risen(0.4, 0.6) == [] and risen(0.95, 0.6) == [0]
 
 
 class Camera:
-    """A scheduler with one live camera whose windows come when they are let in; all rise."""
+    """A scheduler with one live camera; all answers are a yes.
 
-    def __init__(self, model: ModelAdapter, ticks: int = 40) -> None:
+    Args:
+        model: the model.
+        ticks: sampled frames.
+        left_out: windows that don't come, since the camera was away.
+    """
+
+    def __init__(self, model: ModelAdapter, ticks: int = 40, left_out: range = range(0)) -> None:
         self.engine = Engine(model, settings_of(confirm=True, threshold=0.0))
         self.scheduler = Scheduler(4096, 1 << 30)
         stream = FakeStream(samples_of(noise_pictures(ticks)))
         stream.info = replace(stream.info, live=True)
         watch = self.engine.open(stream, ASKS)
-        self.windows = list(watch.ingest.windows(Reports()))
+        windows = list(watch.ingest.windows(Reports()))
+        self._frames = [frame for window in windows for frame in window.frames]
+        self.windows = [
+            replace(w, frames=self._between(w.start, w.end)) if w.index == left_out.stop else w
+            for w in windows
+            if w.index not in left_out
+        ]
         self.wanted = list[PastWindow]()
         self.bell, self.gone = Bell(), False
         self.feed = PulledFeed(watch, iter(self.windows))
@@ -220,9 +238,11 @@ class Camera:
         self.wanted.append(past)
         if self.gone:
             raise ForgottenError("gone")
-        frames = [frame for window in self.windows for frame in window.frames]
-        inside = tuple(f for f in frames if past.start <= f.ticks[0] < past.end)
-        return replace(self.windows[past.index], frames=inside)
+        inside = self._between(past.start, past.end)
+        return WindowInput(past.index, past.start, past.end, inside, None, ReadingCost(), 0.0)
+
+    def _between(self, start: int, end: int) -> tuple[FrameInput, ...]:
+        return tuple(frame for frame in self._frames if start <= frame.ticks[0] < end)
 
 
 def test_a_live_stream_waits_for_what_is_confirmed_and_no_longer(model: ModelAdapter) -> None:
@@ -246,6 +266,27 @@ def test_a_live_window_that_is_gone_is_told_at_once(model: ModelAdapter) -> None
     results = list(camera.results())
     assert [result.index for result in results] == [window.index for window in camera.windows]
     assert results[0].confirmation is not None and results[0].confirmation.upheld is None
+
+
+def test_a_live_window_that_takes_too_long_is_told_as_it_is(
+    model: ModelAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = Camera(model)
+    assert camera.step() == []
+    camera.bell.wait(0)
+    monkeypatch.setattr(confirmation, "LATEST", 0.0)
+    (first,) = camera.step()
+    assert first.index == 0 and first.confirmation is not None
+    assert first.confirmation.upheld is None
+    assert [result.index for result in camera.results()] == [w.index for w in camera.windows[1:]]
+
+
+def test_once_a_camera_was_away_a_yes_is_confirmed_anew(model: ModelAdapter) -> None:
+    camera = Camera(model, ticks=80, left_out=range(4, 9))
+    results = list(camera.results())
+    assert [result.index for result in results] == [*range(4), *range(9, 18)]
+    assert [result.index for result in results if result.confirmation] == [0, 9]
+    assert [past.index for past in camera.wanted] == [0, 9]
 
 
 def test_a_stream_that_is_left_while_it_waits_leaves_nothing_behind(model: ModelAdapter) -> None:

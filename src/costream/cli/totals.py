@@ -92,8 +92,8 @@ class Totals:
         upheld, refuted, missed = (self.confirmed[o] for o in ("upheld", "refuted", "missed"))
         if not upheld + refuted + missed:
             return ""
-        left = f", {missed} could not be" if missed else ""
-        risen = count(upheld + refuted, "answer")
+        risen = count(upheld + refuted + missed, "answer")
+        left = f", {missed} could not be run" if missed else ""
         return f"; {upheld} of {risen} that turned to yes upheld in full{left}"
 
     def _time(self) -> str:

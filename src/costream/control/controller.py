@@ -66,7 +66,8 @@ class PointController:
 
         Args:
             index: its number.
-            spent: operations that were spent on it, and on checks since the window before.
+            spent: operations that were spent on it, and on checks and confirmations since the
+                window before.
             full: operations of its full recomputation.
 
         Returns:

@@ -18,7 +18,8 @@ class Ask:
     Attributes:
         text: the question.
         zone: name of a zone of the stream's view, or None for the whole picture.
-        levels: scores from which on somebody is alerted, beside the engine's threshold.
+        levels: scores in 0..1 from which on somebody is alerted, beside the engine's threshold.
+            Where answers are confirmed, they are at each of them.
     """
 
     text: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from time import monotonic
 
 from costream.engine.asks import Ask
@@ -13,30 +14,34 @@ from costream.engine.ingest import PastWindow, WindowInput
 from costream.engine.plan import Plan
 from costream.engine.recomputing import DISAGREES, Recall, RecomputingFeed
 from costream.engine.result import Answer, Confirmation, Result
+from costream.errors import PoolExhaustedError
+
+LATEST = 20.0
+"""Seconds for which a result of a live stream is held back, at most."""
 
 
 class Levels:
     """Which answers of one stream turn to yes.
 
-    An answer rises where its score reaches a level that the answer told before did not: the
-    threshold, and each score from which on somebody wants to be alerted.
+    An answer rises where its score reaches a level that the score told before did not: the
+    threshold, or a score from which on somebody wants to be alerted.
     """
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str | None], int] = {}
+        self._told: dict[tuple[str, str | None], float] = {}
 
     def risen(self, asks: Sequence[Ask], answers: Sequence[Answer]) -> list[int]:
         """Returns the numbers of the answers that rise."""
         return [
             number
             for number, (ask, answer) in enumerate(zip(asks, answers, strict=True))
-            if _reached(ask, answer) > self._told.get(ask.key, 0)
+            if _reached(ask, answer) > _reached(ask, answer, self._told.get(ask.key, nan))
         ]
 
     def tell(self, asks: Sequence[Ask], answers: Sequence[Answer]) -> None:
         """Takes note of what is told."""
         pairs = zip(asks, answers, strict=True)
-        self._told = {ask.key: _reached(ask, answer) for ask, answer in pairs}
+        self._told = {ask.key: answer.score for ask, answer in pairs}
 
 
 @dataclass(eq=False)
@@ -64,9 +69,12 @@ class ConfirmingFeed(RecomputingFeed):
     The result is held back, and with it the stream, until the window was decoded anew, all of its
     frames, and run without pruning or reuse, as urgently as the window itself. The answers that
     rose then are those of full recomputation; if these are a no, the next window may try again.
-    Where a score differs by more than :data:`DISAGREES`, keys and values of the stream are computed
-    anew with its next window. A window that can't be run in full, since its packets are gone or the
-    pool has no room, is told as it is.
+    Where the score of one of them differs by more than :data:`DISAGREES`, keys and values of the
+    stream are computed anew with its next window. What does not overlap with what was told last,
+    since the camera was away meanwhile, is told as if nothing had been.
+
+    A window that can't be run in full is told as it is: its packets are gone, the pool is too small
+    for it, or a camera would wait for longer than :data:`LATEST`.
 
     So nobody is alerted by what pruning, reuse or decoding have made of a picture, at the price of
     a window in full for each answer that turns to yes.
@@ -81,8 +89,10 @@ class ConfirmingFeed(RecomputingFeed):
         super().__init__(feed, recall, bell)
         self._feed = feed
         self._levels = Levels()
+        self._until = 0  # the tick behind the last window
         self._held: _Held | None = None
         self._released: Result | None = None
+        self._fits = True
 
     @property
     def holds(self) -> bool:
@@ -93,17 +103,31 @@ class ConfirmingFeed(RecomputingFeed):
 
     def consider(self, plan: Plan, result: Result) -> Result | None:
         """Returns a result that can be told; None where it is held back until it is confirmed."""
-        asks = self._main.questions.asks
+        window, asks = plan.window, self._main.questions.asks
+        if window.start > self._until:
+            self._levels = Levels()
+        self._until = window.end
         risen = self._levels.risen(asks, result.answers)
         if not risen:
             self._levels.tell(asks, result.answers)
             return result
-        window = plan.window
-        deadline = self._feed.deadline(window)
-        self._held = _Held(result, asks, risen, deadline, monotonic())
-        past = PastWindow(window.index, window.start, window.end, every=True)
+        held = _Held(result, asks, risen, self._feed.deadline(window), monotonic())
+        if not self._fits:
+            return self._told(held, None)
+        self._held = held
+        past = PastWindow(window.index, window.start, window.end, every=True, urgent=True)
         self._fetch(past, self._main.questions)
         return None
+
+    def peek(self) -> WindowInput | None:
+        if self.live and self._held is not None and monotonic() - self._held.since > LATEST:
+            self.fail()
+        return super().peek()
+
+    def outlives(self, error: Exception) -> bool:
+        # Others have made room already: where that was not enough, it never is.
+        self._fits = self._fits and not isinstance(error, PoolExhaustedError)
+        return super().outlives(error)
 
     def tell(self, plan: Plan, result: Result) -> Iterator[tuple[Feed, Result]]:
         """Takes what came of the window in full, and tells of the one that was held back."""
@@ -131,11 +155,14 @@ class ConfirmingFeed(RecomputingFeed):
     def _release(self, full: Result | None) -> None:
         held, self._held = self._held, None
         assert held is not None
-        told = _merged(held, full)
+        self._released = self._told(held, full)
+
+    def _told(self, held: _Held, full: Result | None) -> Result:
         if full is not None and _differ(held, full):
             self._main.state.rebase_next = True
+        told = _merged(held, full)
         self._levels.tell(held.asks, told.answers)
-        self._released = told
+        return told
 
 
 def _merged(held: _Held, full: Result | None) -> Result:
@@ -155,7 +182,11 @@ def _merged(held: _Held, full: Result | None) -> Result:
         result,
         answers=tuple(answers),
         lag=lag,
-        flops=replace(result.flops, spent=result.flops.spent + full.flops.spent),
+        flops=replace(
+            result.flops,
+            spent=result.flops.spent + full.flops.spent,
+            asking=result.flops.asking + full.flops.asking,
+        ),
         seconds=result.seconds + full.seconds,
         confirmation=Confirmation(rose, upheld, full.tokens.full, waited),
     )
@@ -172,6 +203,7 @@ def _differ(held: _Held, full: Result) -> bool:
     return any(abs(cheap - whole) > DISAGREES for cheap, whole in pairs)
 
 
-def _reached(ask: Ask, answer: Answer) -> int:
-    """Returns how many levels a score reaches; none, if it is not a number."""
-    return sum(answer.score >= level for level in {answer.threshold, *ask.levels})
+def _reached(ask: Ask, answer: Answer, score: float | None = None) -> int:
+    """Returns how many levels a score reaches, the answer's or another; none if it is no number."""
+    found = answer.score if score is None else score
+    return sum(found >= level for level in {answer.threshold, *ask.levels})

@@ -216,12 +216,14 @@ class PastWindow:
         start: its first tick.
         end: the first tick behind it.
         every: as it is when every picture is decoded; else as it was sampled.
+        urgent: somebody waits for it; else it is decoded when nothing else is to be done.
     """
 
     index: int
     start: int
     end: int
     every: bool
+    urgent: bool = False
 
 
 class Ingest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -495,10 +496,11 @@ class _Camera(threading.Thread):
             self._window_line.send(self._recalled_window(self._window_line.receive()))
 
     def _recalled_window(self, ask: _AskWindow) -> WindowInput | Exception:
+        patient = self._source.info.live and not ask.past.urgent
         try:
-            if self._source.info.live:
-                _go_behind()
-            return ask.recipe.recall(self._source, ask.past)
+            # In a thread of its own: one that went behind has no way back.
+            with ThreadPoolExecutor(1, initializer=_go_behind if patient else None) as once:
+                return once.submit(ask.recipe.recall, self._source, ask.past).result()
         except Exception as error:  # raised where it was asked
             return ChildError.of(error)
 

@@ -75,7 +75,9 @@ class OverloadGuard:
             if result.lag is not None and feed.steering is not None:
                 schedule = feed.watch.stream.schedule
                 stride = schedule.stride / schedule.fps
-                self._latest = max(self._latest, result.lag / stride)
+                # What is held back until it is confirmed is late on purpose.
+                waited = 0.0 if result.confirmation is None else result.confirmation.waited
+                self._latest = max(self._latest, (result.lag - waited) / stride)
             yield feed, result
 
     def look(self, feeds: Sequence[Feed]) -> None:

@@ -1,4 +1,4 @@
-"""Windows of a stream that are run once more, in full, beside the stream itself."""
+"""Windows of a stream that are run once more, without reuse, beside the stream itself."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from costream.video import DecodeCount
 Decision = Literal["yes", "no"]
 
 ConfirmationOutcome = Literal["upheld", "refuted", "missed"]
-"""What becomes of an answer that turns to yes: full recomputation says yes as well, or no, or could
-not be run."""
+"""What becomes of an answer that turns to yes: full recomputation reaches the same level, or does
+not, or could not be run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Answer:
         ask: the question.
         score: probability of yes against no at the answer's first token, 0..1, as
             ``EngineSettings.calibrated`` has it. Not a number where the model's output was none.
-        text: the written answer, or None where none was asked for.
+        text: the written answer, or None where none was asked for, or a yes that was written was
+            not confirmed.
         threshold: score from which on it is a yes.
         calibrated: whether a calibration names the question, so that the score is not the model's
             own probability.
@@ -138,9 +139,9 @@ class Confirmation:
     """What came of running a window in full, since an answer turned to yes.
 
     Attributes:
-        risen: how many answers turned to yes.
-        upheld: how many of them are a yes of full recomputation, too; None where the window could
-            not be run in full, so that its answers are told as they are.
+        risen: how many answers turned to yes, or reached a score from which on somebody is alerted.
+        upheld: of how many of them full recomputation's score reaches the same; None where the
+            window could not be run in full, so that its answers are told as they are.
         tokens: visual tokens that were encoded and prefilled for it.
         waited: seconds for which the result was held back.
     """
@@ -224,6 +225,8 @@ class Result:
         values["seconds"] = {stage: round(s, 6) for stage, s in values["seconds"].items()}
         if self.lag is not None:
             values["lag"] = round(self.lag, 3)
+        if self.confirmation is not None:
+            values["confirmation"]["waited"] = round(self.confirmation.waited, 3)
         return values
 
 

@@ -107,7 +107,10 @@ class Watch:
 
         Tokens of the video never see a question, so that all of them stay as they are.
         """
-        self.questions, self._asked_since = questions, None
+        before = [ask.key for ask in self.questions.asks]
+        if before != [ask.key for ask in questions.asks]:
+            self._asked_since = None
+        self.questions = questions
 
     @property
     def ingest(self) -> Ingest:

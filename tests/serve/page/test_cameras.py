@@ -105,7 +105,7 @@ def test_one_camera_has_its_facts_and_a_way_back(service: Service, enter: Enter)
     expect(facts).to_contain_text("H.264, 1280 × 720, 25 frames a second")
     expect(facts).to_contain_text("rtsp://viewer:***@")
     expect(facts).to_contain_text("4.0% of its pictures were decoded")
-    expect(facts).to_contain_text("12 of 14 answers that turned to yes; 1 could not be confirmed")
+    expect(facts).to_contain_text("12 of 15 answers that turned to yes; 1 could not be run in full")
     expect(facts).to_contain_text(
         "42 windows, 0.1 to 1.8% of answers differ; 1 could not be checked"
     )

@@ -259,9 +259,10 @@ export function auditWords(audit) {
 
 /** @param {import("../types.js").CameraStatus["confirmations"]} confirmations */
 export function confirmedWords({ upheld = 0, refuted = 0, missed = 0 }) {
-  if (!(upheld + refuted + missed)) return null;
-  const left = missed ? `; ${missed} could not be confirmed` : "";
-  return `${upheld} of ${upheld + refuted} answers that turned to yes${left}`;
+  const risen = upheld + refuted + missed;
+  if (!risen) return null;
+  const left = missed ? `; ${missed} could not be run in full` : "";
+  return `${upheld} of ${risen} answers that turned to yes${left}`;
 }
 
 /** @param {import("../types.js").CameraStatus} status */
