@@ -57,4 +57,4 @@ class Parts:
         rules = [question.rule for question in camera.questions]
         reach = max((rule.before + rule.hold for rule in rules), default=0.0)
         stills = self.settings.window + 2 * self.settings.stride + reach + SLACK
-        return max(stills, audit_seconds(self.settings) if self.settings.recalls else 0.0)
+        return max(stills, audit_seconds(self.settings) if self.settings.audit else 0.0)
