@@ -38,6 +38,7 @@ KEYS = {
     "asked_since",
     "point",
     "moves",
+    "confirmation",
 }
 SMALL = ("--window", 4, "--stride", 2, "--frame-size", "128x96")
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"

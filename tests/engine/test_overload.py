@@ -14,6 +14,7 @@ from costream.control import LEVELS, USUAL
 from costream.engine import overload
 from costream.engine.engine import Engine
 from costream.engine.overload import CALM, LOOK, MAX_CALM, OverloadGuard
+from costream.engine.result import Confirmation
 from costream.engine.runner import ModelRunner
 from costream.models import ModelAdapter
 from costream.settings import EngineSettings
@@ -61,9 +62,16 @@ class Load:
         self.guard = OverloadGuard(self.clock)
         self.feeds = [feed_of(), feed_of(live=False)]
 
-    def look(self, busy: float, late: float) -> int:
-        """Lets a look's time pass, and returns the level then."""
-        result = SimpleNamespace(lag=2.0 * late)
+    def look(self, busy: float, late: float, held: float | None = None) -> int:
+        """Lets a look's time pass, and returns the level then.
+
+        Args:
+            busy: share of the time.
+            late: strides that a result came late.
+            held: strides of them for which it was held back to be confirmed.
+        """
+        confirmation = None if held is None else Confirmation(1, 1, 100, waited=2.0 * held)
+        result = SimpleNamespace(lag=2.0 * late, confirmation=confirmation)
         list(self.guard.noting([(self.feeds[0], result)]))  # type: ignore[list-item]
         self.guard.rest(lambda: self.pass_by((1 - busy) * LOOK))
         self.pass_by(busy * LOOK)
@@ -91,6 +99,12 @@ def test_late_windows_alone_or_a_busy_engine_alone_are_no_overload(
 ) -> None:
     load = Load()
     assert [load.look(busy, late) for _ in range(10)] == [0] * 10
+
+
+def test_what_is_held_back_to_be_confirmed_is_late_on_purpose() -> None:
+    load = Load()
+    assert [load.look(busy=1.0, late=2.5, held=2.0) for _ in range(3)] == [0, 0, 0]
+    assert load.look(busy=1.0, late=2.5, held=1.0) == 1
 
 
 def test_all_is_as_before_within_a_minute_of_its_end() -> None:
