@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,32 +22,17 @@ from costream.engine.row_shape import RowShape
 from costream.engine.scheduler import Scheduler
 from costream.errors import ForgottenError, SettingsError
 from costream.models import ModelAdapter
-from costream.settings import EngineSettings
-from costream.video import DeferredSource, Stream
+from costream.video import Stream
 from costream.video.packet_ring import RingLimits
+from tests.engine.dusk import ASKS, scores, settings_of, source_of, write_dusk
 from tests.fakes import FakeStream, noise_pictures, samples_of
-from tests.video.encode import encode, texture
 
-ASKS = ["Is it?", "Is someone there?"]
 TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Light that stands, then rises too slowly to be noticed; then something moves as well."""
-    base, frames = texture(96, 128).astype(int), []
-    for n in range(200):
-        frame = np.clip(base + max(0, n - 40) // 12, 0, 255).astype(np.uint8)
-        if n > 120:
-            frame[30:60, (n - 120) : (n - 90)] = texture(30, 30, seed=5)
-        frames.append(frame)
-    options = {"crf": "16", "g": "250", "bf": "0"}
-    return encode(tmp_path_factory.mktemp("clips") / "dusk.mp4", frames, rate=10, options=options)
-
-
-def settings_of(**values: object) -> EngineSettings:
-    defaults = {"fps": 2, "window": 6, "stride": 2, "frame_size": (128, 96)}
-    return EngineSettings.checked(**{**defaults, **values})
+    return write_dusk(tmp_path_factory.mktemp("clips") / "dusk.mp4")
 
 
 def watched(
@@ -62,16 +46,10 @@ def watched(
 ) -> list[Result]:
     settings = settings_of(**values)
     engine = Engine(model, settings, kv_memory=kv_memory)
-    connect = partial(Stream, clip, motion=False, decode=decode)
-    source = DeferredSource(connect, patience=0, backlog=4, keep=keep or audit_ring(settings))
+    source = source_of(clip, keep or audit_ring(settings), decode)
     results = list(engine.watch(source, ASKS))
     assert engine.runner.pool.used == engine.runner.prompt.tokens
     return results
-
-
-def scores(results: Sequence[Result]) -> np.ndarray:
-    """Returns scores: [windows, questions]."""
-    return np.array([[answer.score for answer in result.answers] for result in results])
 
 
 @pytest.fixture(scope="module")

@@ -226,15 +226,12 @@ def _progress(statuses: list[CameraStatus]) -> Iterator[Metric]:
         yield _gauge(name, text, {s.id: getattr(s, name) for s in statuses})
     for name, text in _COUNTS.items():
         yield _count(name, text, {s.id: getattr(s, name) for s in statuses})
-    frames = CounterMetricFamily(
-        "costream_camera_frames",
+    yield _count_by(
+        "reason",
+        "frames",
         "Native frames, by why they were decoded, or were not (still, unreferenced).",
-        labels=["camera", "reason"],
+        {status.id: status.decoding for status in statuses},
     )
-    for status in statuses:
-        for reason, number in status.decoding.items():
-            frames.add_metric([status.id, reason], number)
-    yield frames
     last = "When a camera's last {} came."
     yield _gauge(
         "last_frame_time_seconds", last.format("frame"), {s.id: s.last_frame for s in statuses}
@@ -289,15 +286,12 @@ def _scores(statuses: list[CameraStatus]) -> Iterator[Metric]:
 def _audits(statuses: list[CameraStatus]) -> Iterator[Metric]:
     """Yields what came of confirming and checking answers, of cameras of which some were."""
     audits = {status.id: status.audit for status in statuses if status.audit is not None}
-    confirmations = CounterMetricFamily(
-        "costream_camera_confirmations",
+    yield _count_by(
+        "outcome",
+        "confirmations",
         "Answers that turned to yes, by what full recomputation made of them.",
-        labels=["camera", "outcome"],
+        {status.id: status.confirmations for status in statuses},
     )
-    for status in statuses:
-        for outcome, number in status.confirmations.items():
-            confirmations.add_metric([status.id, outcome], number)
-    yield confirmations
     counts = {
         "windows": "Windows whose answers might have been checked.",
         "checked": "Windows that were run in full as well.",
@@ -323,6 +317,16 @@ def _audits(statuses: list[CameraStatus]) -> Iterator[Metric]:
             high.add_metric(names, question.bounds.high)
             difference.add_metric(names, question.difference)
     yield from (flips, low, high, difference)
+
+
+def _count_by(label: str, name: str, text: str, counts: dict[str, dict[str, int]]) -> Metric:
+    """Counts by camera and one more label."""
+    labels = ["camera", label]
+    family = CounterMetricFamily(f"costream_camera_{name}", text, labels=labels)
+    for camera, numbers in counts.items():
+        for value, number in numbers.items():
+            family.add_metric([camera, value], number)
+    return family
 
 
 def _gauge(name: str, text: str, values: dict[str, float | None]) -> Metric:
