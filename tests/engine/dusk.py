@@ -8,7 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from costream.engine.audit_ring import audit_ring
+from costream.engine.engine import Engine
+from costream.engine.ingest import OnAudit
 from costream.engine.result import Result
+from costream.models import ModelAdapter
 from costream.settings import EngineSettings
 from costream.video import DeferredSource, Stream
 from costream.video.packet_ring import RingLimits
@@ -36,6 +40,25 @@ def source_of(clip: Path, keep: RingLimits | None, decode: str = "auto") -> Defe
 def settings_of(**values: object) -> EngineSettings:
     defaults = {"fps": 2, "window": 6, "stride": 2, "frame_size": (128, 96)}
     return EngineSettings.checked(**{**defaults, **values})
+
+
+def watch_dusk(
+    model: ModelAdapter,
+    clip: Path,
+    on_audit: OnAudit | None = None,
+    *,
+    decode: str = "auto",
+    keep: RingLimits | None = None,
+    kv_memory: int | None = None,
+    **values: object,
+) -> list[Result]:
+    """Watches the clip with settings of these values; nothing of it stays in the pool."""
+    settings = settings_of(**values)
+    engine = Engine(model, settings, kv_memory=kv_memory)
+    source = source_of(clip, keep or audit_ring(settings), decode)
+    results = list(engine.watch(source, ASKS, on_audit=on_audit))
+    assert engine.runner.pool.used == engine.runner.prompt.tokens
+    return results
 
 
 def scores(results: Sequence[Result]) -> np.ndarray:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from costream.audit import AuditReport, Judgement, cause_of
 from costream.engine import auditor
-from costream.engine.audit_ring import audit_ring
 from costream.engine.auditor import PENDING, AuditFeed
 from costream.engine.bell import Bell
 from costream.engine.engine import Engine
@@ -24,7 +24,7 @@ from costream.errors import ForgottenError, SettingsError
 from costream.models import ModelAdapter
 from costream.video import Stream
 from costream.video.packet_ring import RingLimits
-from tests.engine.dusk import ASKS, scores, settings_of, source_of, write_dusk
+from tests.engine.dusk import ASKS, scores, settings_of, source_of, watch_dusk, write_dusk
 from tests.fakes import FakeStream, noise_pictures, samples_of
 
 TOLERANCE = 1e-5
@@ -36,20 +36,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def watched(
-    model: ModelAdapter,
-    clip: Path,
-    *,
-    decode: str = "auto",
-    keep: RingLimits | None = None,
-    kv_memory: int | None = None,
-    **values: object,
+    model: ModelAdapter, clip: Path, **values: Any
 ) -> tuple[list[Result], list[AuditReport]]:
-    settings, reports = settings_of(**values), list[AuditReport]()
-    engine = Engine(model, settings, kv_memory=kv_memory)
-    source = source_of(clip, keep or audit_ring(settings), decode)
-    results = list(engine.watch(source, ASKS, on_audit=reports.append))
-    assert engine.runner.pool.used == engine.runner.prompt.tokens
-    return results, reports
+    reports = list[AuditReport]()
+    return watch_dusk(model, clip, reports.append, **values), reports
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pytest
 
 from costream.engine import confirmation
 from costream.engine.asks import Ask
-from costream.engine.audit_ring import audit_ring
 from costream.engine.bell import Bell
 from costream.engine.confirmation import ConfirmingFeed, Levels
 from costream.engine.engine import Engine
@@ -24,7 +23,7 @@ from costream.errors import ForgottenError, SettingsError
 from costream.models import ModelAdapter
 from costream.video import Stream
 from costream.video.packet_ring import RingLimits
-from tests.engine.dusk import ASKS, scores, settings_of, source_of, write_dusk
+from tests.engine.dusk import ASKS, scores, settings_of, watch_dusk, write_dusk
 from tests.fakes import FakeStream, noise_pictures, samples_of
 
 TOLERANCE = 1e-5
@@ -35,31 +34,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dusk(tmp_path_factory.mktemp("clips") / "dusk.mp4")
 
 
-def watched(
-    model: ModelAdapter,
-    clip: Path,
-    *,
-    decode: str = "auto",
-    keep: RingLimits | None = None,
-    kv_memory: int | None = None,
-    **values: object,
-) -> list[Result]:
-    settings = settings_of(**values)
-    engine = Engine(model, settings, kv_memory=kv_memory)
-    source = source_of(clip, keep or audit_ring(settings), decode)
-    results = list(engine.watch(source, ASKS))
-    assert engine.runner.pool.used == engine.runner.prompt.tokens
-    return results
-
-
 @pytest.fixture(scope="module")
 def cheap(model: ModelAdapter, clip: Path) -> list[Result]:
-    return watched(model, clip)
+    return watch_dusk(model, clip)
 
 
 @pytest.fixture(scope="module")
 def full(model: ModelAdapter, clip: Path) -> list[Result]:
-    return watched(model, clip, decode="all", pruner="none", refresh="full")
+    return watch_dusk(model, clip, decode="all", pruner="none", refresh="full")
 
 
 def told(cheap: np.ndarray, full: np.ndarray, threshold: float) -> tuple[list[float], list[int]]:
@@ -82,7 +64,7 @@ def test_an_answer_turns_to_yes_once_full_recomputation_says_so(
     for threshold in sorted({*(ours + theirs) / 2, ours.min() - 0.01}):
         expected, asked = told(ours, theirs, threshold)
         thresholds = {ASKS[0]: float(threshold), ASKS[1]: 1.0}
-        results = watched(model, clip, confirm=True, thresholds=thresholds)
+        results = watch_dusk(model, clip, confirm=True, thresholds=thresholds)
         assert scores(results)[:, 0] == pytest.approx(expected, abs=TOLERANCE)
         assert scores(results)[:, 1] == pytest.approx(scores(cheap)[:, 1], abs=TOLERANCE)
         assert [result.index for result in results] == [result.index for result in cheap]
@@ -102,10 +84,10 @@ def test_a_no_of_full_recomputation_has_the_stream_computed_anew(
     model: ModelAdapter, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thresholds = {ASKS[0]: 0.0, ASKS[1]: 1.0}
-    results = watched(model, clip, confirm=True, thresholds=thresholds)
+    results = watch_dusk(model, clip, confirm=True, thresholds=thresholds)
     assert [result.rebased for result in results] == [True, *[False] * 7]
     monkeypatch.setattr(confirmation, "DISAGREES", -1.0)
-    results = watched(model, clip, confirm=True, thresholds=thresholds)
+    results = watch_dusk(model, clip, confirm=True, thresholds=thresholds)
     assert [result.rebased for result in results] == [True, True, *[False] * 6]
 
 
@@ -119,7 +101,7 @@ def test_what_cannot_be_confirmed_is_told_as_it_is(
     # The first window is whole itself: what rises is a later one.
     ours = scores(cheap)[:, 0]
     threshold = float(np.sort(ours)[-2] + ours.max()) / 2
-    results = watched(
+    results = watch_dusk(
         model, clip, confirm=True, thresholds={ASKS[0]: threshold, ASKS[1]: 1.0}, **limits
     )
     assert scores(results) == pytest.approx(scores(cheap), abs=TOLERANCE)
@@ -130,7 +112,7 @@ def test_what_cannot_be_confirmed_is_told_as_it_is(
 def test_checks_and_confirmations_go_together(
     model: ModelAdapter, clip: Path, cheap: list[Result]
 ) -> None:
-    results = watched(model, clip, confirm=True, audit=1.0, threshold=0.0)
+    results = watch_dusk(model, clip, confirm=True, audit=1.0, threshold=0.0)
     assert len(results) == len(cheap)
     assert [bool(result.confirmation) for result in results] == [True, *[False] * 7]
 
