@@ -240,12 +240,14 @@ def test_totals_of_a_short_window_are_not_rounded_away() -> None:
 
 def test_what_confirming_takes_and_comes_to_is_told() -> None:
     totals = Totals()
-    assert "upheld" not in totals.summary()
+    assert totals.confirmations == ""
     for index, (risen, upheld) in enumerate([(2, 1), (1, 1), (1, None)]):
         tokens = 0 if upheld is None else 1000
         found = Confirmation(risen, upheld, tokens, 0.5)
         totals.add(replace(result(index), confirmation=found))
-    assert (
-        "2 of 4 answers that turned to yes upheld in full, 1 could not be run" in totals.summary()
-    )
+    said = "2 of 4 answers that turned to yes upheld in full, 1 could not be run"
+    assert totals.confirmations == said
     assert totals.prefilled == 3 * 40 + 2 * 1000
+    one = replace(result(0), confirmation=Confirmation(1, 1, 1000, 0.5))
+    told = "1 of 1 answer that turned to yes upheld in full"
+    assert any(told in line for line in shown(80, 24, one))

@@ -19,7 +19,7 @@ from costream.engine.ingest import FrameInput, PastWindow, ReadingCost, Reports,
 from costream.engine.result import Answer, Result
 from costream.engine.row_shape import RowShape
 from costream.engine.scheduler import Scheduler
-from costream.errors import ForgottenError, SettingsError
+from costream.errors import ForgottenError, PoolExhaustedError, SettingsError
 from costream.models import ModelAdapter
 from costream.video import Stream
 from costream.video.packet_ring import RingLimits
@@ -239,6 +239,19 @@ def test_a_live_window_that_takes_too_long_is_told_as_it_is(
     assert first.index == 0 and first.confirmation is not None
     assert first.confirmation.upheld is None
     assert [result.index for result in camera.results()] == [w.index for w in camera.windows[1:]]
+
+
+def test_where_the_pool_is_too_small_nobody_is_moved_out_for_another_try(
+    model: ModelAdapter,
+) -> None:
+    camera = Camera(model, ticks=80, left_out=range(4, 9))
+    assert camera.step() == []
+    camera.bell.wait(0)
+    assert camera.feed.confirmation.outlives(PoolExhaustedError("too small"))
+    results = list(camera.results())
+    missed = [result.index for result in results if result.confirmation]
+    assert missed == [0, 9] and len(camera.wanted) == 1
+    assert all(r.confirmation.upheld is None for r in results if r.confirmation)
 
 
 def test_once_a_camera_was_away_a_yes_is_confirmed_anew(model: ModelAdapter) -> None:

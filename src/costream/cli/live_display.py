@@ -135,9 +135,10 @@ class LiveDisplay:
         rows = []
         summary = Text(self.totals.summary(ended=self._ended), style="bold")
         news = [Text(line, style="yellow") for line in (self._gap, self._move) if line]
+        confirmed = [Text(line) for line in (self.totals.confirmations,) if line]
         told = audit_sentences(self._audited) if self._audited else ()
         audits = [Text(line) for line in told]
-        for line in (summary, *audits, *news, self._progress()):
+        for line in (summary, *confirmed, *audits, *news, self._progress()):
             if height < TALL:
                 line.truncate(width, overflow="ellipsis")
             rows += line.wrap(console, width)[:2]

@@ -65,8 +65,10 @@ class PlainDisplay:
         self._audited = report
 
     def finish(self) -> None:
-        """Prints what was saved, and what audits say of it."""
+        """Prints what was saved, and what confirming and audits say of it."""
         self._print(self.totals.summary(ended=True))
+        if self.totals.confirmations:
+            self._print(self.totals.confirmations)
         for line in audit_sentences(self._audited) if self._audited else ():
             self._print(line)
 

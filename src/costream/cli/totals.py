@@ -77,7 +77,7 @@ class Totals:
         return (
             f"{count(self.windows, 'window')}, {self._time()}: {flops} of the FLOPs "
             f"and {tokens} of the visual tokens saved against recomputing every window"
-            f"{self._decoded()}{self._confirmed()}"
+            f"{self._decoded()}"
         )
 
     def _decoded(self) -> str:
@@ -87,14 +87,15 @@ class Totals:
             return ""
         return f"; {share(found.decoded, found.total)} of the frames decoded ({reasons(found)})"
 
-    def _confirmed(self) -> str:
-        """Says what came of answers that turned to yes, where they were run in full."""
+    @property
+    def confirmations(self) -> str:
+        """What came of answers that turned to yes, where they were run in full; else nothing."""
         upheld, refuted, missed = (self.confirmed[o] for o in ("upheld", "refuted", "missed"))
         if not upheld + refuted + missed:
             return ""
         risen = count(upheld + refuted + missed, "answer")
         left = f", {missed} could not be run" if missed else ""
-        return f"; {upheld} of {risen} that turned to yes upheld in full{left}"
+        return f"{upheld} of {risen} that turned to yes upheld in full{left}"
 
     def _time(self) -> str:
         if not self._live:
