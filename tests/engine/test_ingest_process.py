@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -269,6 +271,32 @@ def test_past_windows_are_had_from_the_process_that_reads_to_the_bit(
     for frame, other in zip(recalled.frames, whole.frames[2:], strict=False):
         assert frame.ticks == other.ticks and frame.keep.groups.all()
         assert (frame.patches == other.patches).all()
+
+
+@dataclass(frozen=True)
+class UntilTold:
+    """In place of a recipe: a window that nobody waits for is there once a file is."""
+
+    told: Path
+
+    def recall(self, source: DeferredSource, past: PastWindow) -> PastWindow:
+        while not past.urgent and not self.told.exists():
+            time.sleep(0.01)
+        return past
+
+
+def test_a_window_that_is_urgent_does_not_wait_for_one_that_is_not(
+    videos: list[Path], tmp_path: Path
+) -> None:
+    recipe: Any = UntilTold(tmp_path / "told")
+    patient = PastWindow(1, 4, 16, every=True)
+    urgent = replace(patient, urgent=True)
+    with closing(IngestProcess.of(deferred(videos[0]))) as stream, ThreadPoolExecutor(2) as pool:
+        behind = pool.submit(stream.recall, recipe, patient)
+        assert pool.submit(stream.recall, recipe, urgent).result(30) == urgent
+        assert not behind.done()
+        recipe.told.touch()
+        assert behind.result(30) == patient
 
 
 def is_running(process: int) -> bool:

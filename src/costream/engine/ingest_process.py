@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +39,6 @@ TELL_EVERY = 0.25
 comes before: a message a frame would cost more than it tells."""
 
 
-_LINES = 4
-"""Lines between the process and its parent for each camera."""
-
 AHEAD = 3
 """Windows of a file that are prepared before they are asked for, at most. Of a live source it is
 one, the next while the engine is at work: what is prepared early is old when its turn comes."""
@@ -49,6 +46,33 @@ one, the next while the engine is at work: what is prepared early is old when it
 
 _PATIENT = 10
 """Niceness of a thread that decodes windows of the past while a live source is read."""
+
+
+T = TypeVar("T")
+
+
+class _Lines(NamedTuple, Generic[T]):
+    """What there is of each line of one camera between the process and its parent.
+
+    Attributes:
+        reading: for what it reads.
+        past: for what is asked of the past.
+        news: for what a listener is told.
+        windows: for windows of the past, which take seconds.
+        urgent: for those that somebody waits for, so that they need not wait for the others.
+    """
+
+    reading: T
+    past: T
+    news: T
+    windows: T
+    urgent: T
+
+    @classmethod
+    def of(cls, every: Sequence[T], number: int) -> _Lines[T]:
+        """Returns those of one camera, given those of all."""
+        count = len(cls._fields)
+        return cls(*every[count * number : count * (number + 1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +226,15 @@ class IngestWorker:
         )
         heard = list(listeners) or [None] * len(sources)
         recipes = [None if listener is None else listener.recipe for listener in heard]
-        # Each camera has lines for what it reads, for what is asked of the past, for news, and for
-        # windows of the past, which take seconds.
-        self.child = Child(_serve, (list(sources), recipes), what, lines=_LINES * len(sources))
-        for number, listener in enumerate(heard):
+        numbers = range(len(_Lines._fields) * len(sources))
+        self._lines = [_Lines.of(numbers, number) for number in range(len(sources))]
+        self.child = Child(_serve, (list(sources), recipes), what, lines=len(numbers))
+        for lines, listener in zip(self._lines, heard, strict=True):
             if listener is not None:
-                listener.follow(self.child.messages(_LINES * number + 2))
-        self.streams = [IngestProcess(self, number) for number in range(len(sources))]
+                listener.follow(self.child.messages(lines.news))
+        self.streams = [
+            IngestProcess(self, number, lines) for number, lines in enumerate(self._lines)
+        ]
         self._open = set(range(len(sources)))
 
     def release(self, number: int) -> None:
@@ -218,7 +244,7 @@ class IngestWorker:
         self._open.remove(number)
         if self._open:
             # Not by closing the line: a thread that waits at it would keep it open, unseen.
-            self.child.send(_Leave(), _LINES * number)
+            self.child.send(_Leave(), self._lines[number].reading)
         else:
             self.child.close()
 
@@ -229,15 +255,18 @@ class IngestProcess:
     Args:
         worker: the process.
         number: which of its streams it is.
+        lines: the numbers of its lines.
     """
 
-    def __init__(self, worker: IngestWorker, number: int) -> None:
+    def __init__(self, worker: IngestWorker, number: int, lines: _Lines[int]) -> None:
         self._child = worker.child
         self._worker = worker
         self._number = number
-        self._line, self._past_line = _LINES * number, _LINES * number + 1
-        self._window_line = _LINES * number + 3
-        self._asking, self._recalling = threading.Lock(), threading.Lock()
+        self._lines = lines
+        # Of each line that is asked, so that an answer goes to who asked.
+        self._asking = {
+            line: threading.Lock() for line in (lines.past, lines.windows, lines.urgent)
+        }
         self._info: StreamInfo | None = None
         self._end: End | None = None
         self._knobs = ReadingKnobs()
@@ -272,12 +301,12 @@ class IngestProcess:
             CoStreamError: it can't be read any further, or the process died.
         """
         _ = self.info
-        self._child.send(_Begin(recipe, reports.on_frame is not None), self._line)
+        self._child.send(_Begin(recipe, reports.on_frame is not None), self._lines.reading)
         while not isinstance(message := self._receive(), End):
             if isinstance(message, WindowInput):
                 reports.tell(message.outline())
                 yield message
-                self._child.send(_Next(self._knobs), self._line)
+                self._child.send(_Next(self._knobs), self._lines.reading)
             elif isinstance(message, Gap):
                 reports.tell(message)
             else:
@@ -305,7 +334,7 @@ class IngestProcess:
             ForgottenError: they are not kept, or not any more.
             ChildError: the process died.
         """
-        frames: list[PastPixels] = self._ask(_Ask(start, end, packets=False))
+        frames: list[PastPixels] = self._ask(_Ask(start, end, packets=False), self._lines.past)
         return frames
 
     def packets_of(self, start: int, end: int) -> list[StoredPacket]:
@@ -313,7 +342,7 @@ class IngestProcess:
 
         Args and errors are those of :meth:`frames_of`.
         """
-        packets: list[StoredPacket] = self._ask(_Ask(start, end, packets=True))
+        packets: list[StoredPacket] = self._ask(_Ask(start, end, packets=True), self._lines.past)
         return packets
 
     def newest_packets(self, moment: float, number: int | None = None) -> list[StoredPacket]:
@@ -328,7 +357,7 @@ class IngestProcess:
             ForgottenError: nothing is kept of this source.
             ChildError: the process died.
         """
-        packets: list[StoredPacket] = self._ask(_AskNewest(moment, number))
+        packets: list[StoredPacket] = self._ask(_AskNewest(moment, number), self._lines.past)
         return packets
 
     def recall(self, recipe: IngestRecipe, past: PastWindow) -> WindowInput:
@@ -340,17 +369,14 @@ class IngestProcess:
             ForgottenError: what it was made of is not kept, or not any more.
             ChildError: the process died.
         """
-        with self._recalling:
-            window: WindowInput = self._answer(_AskWindow(recipe, past), self._window_line)
+        line = self._lines.urgent if past.urgent else self._lines.windows
+        window: WindowInput = self._ask(_AskWindow(recipe, past), line)
         return window
 
-    def _ask(self, ask: _Ask | _AskNewest) -> Any:
-        with self._asking:
-            return self._answer(ask, self._past_line)
-
-    def _answer(self, ask: _Ask | _AskNewest | _AskWindow, line: int) -> Any:
-        self._child.send(ask, line)
-        answer = self._child.receive(line)
+    def _ask(self, ask: _Ask | _AskNewest | _AskWindow, line: int) -> Any:
+        with self._asking[line]:
+            self._child.send(ask, line)
+            answer = self._child.receive(line)
         if isinstance(answer, End):
             assert answer.error is not None
             raise answer.error
@@ -366,7 +392,7 @@ class IngestProcess:
         """Returns the next message; after the last one, that again."""
         if self._end is not None:
             return self._end
-        message = self._child.receive(self._line)
+        message = self._child.receive(self._lines.reading)
         if isinstance(message, End):
             self._end = message
         return message
@@ -393,9 +419,9 @@ def _serve(
     _go_first()
     cameras = []
     for number, (source, recipe) in enumerate(zip(sources, recipes, strict=True)):
-        line, past_line, news_line, window_line = lines[_LINES * number : _LINES * (number + 1)]
-        news = None if recipe is None else SourceNews(news_line, source, recipe)
-        cameras.append(_Camera(line, past_line, window_line, source, news))
+        own = _Lines.of(lines, number)
+        news = None if recipe is None else SourceNews(own.news, source, recipe)
+        cameras.append(_Camera(own, source, news))
     by_connection = {camera.line.connection: camera for camera in cameras}
     for camera in cameras:
         camera.start()
@@ -404,6 +430,12 @@ def _serve(
             assert isinstance(ready, Connection)
             camera = by_connection[ready]
             camera.take(camera.line.receive())
+
+
+def _answer(line: Line, answer: Callable[[Any], Any]) -> None:
+    """Answers what is asked at a line, for as long as somebody is there to ask."""
+    while True:
+        line.send(answer(line.receive()))
 
 
 def _go_behind() -> None:
@@ -425,17 +457,11 @@ class _Camera(threading.Thread):
     """Reads one camera in the process."""
 
     def __init__(
-        self,
-        line: Line,
-        past_line: Line,
-        window_line: Line,
-        source: DeferredSource,
-        news: SourceNews | None,
+        self, lines: _Lines[Line], source: DeferredSource, news: SourceNews | None
     ) -> None:
         super().__init__(name="costream-camera", daemon=True)
-        self.line = line
-        self._past_line = past_line
-        self._window_line = window_line
+        self.line = lines.reading
+        self._lines = lines
         self._source = source
         self._news = news
         self._begin = SimpleQueue[_Begin | None]()
@@ -465,8 +491,14 @@ class _Camera(threading.Thread):
 
     def run(self) -> None:
         """Opens the camera, waits to be told how it is read, and reads it to its end."""
-        threading.Thread(target=self._answer, name="costream-past", daemon=True).start()
-        threading.Thread(target=self._answer_windows, name="costream-window", daemon=True).start()
+        for answer, line in (
+            (self._recalled, self._lines.past),
+            (self._recalled_window, self._lines.windows),
+            (self._recalled_window, self._lines.urgent),
+        ):
+            threading.Thread(
+                target=_answer, args=(line, answer), name="costream-past", daemon=True
+            ).start()
         error: Exception | None = None
         if self._news is not None:
             self._news.start()
@@ -484,16 +516,6 @@ class _Camera(threading.Thread):
         if self._news is not None:
             self._news.leave()
         self.line.end(error)
-
-    def _answer(self) -> None:
-        """Answers what is asked of the past, for as long as somebody is there to ask."""
-        while True:
-            self._past_line.send(self._recalled(self._past_line.receive()))
-
-    def _answer_windows(self) -> None:
-        """Gives windows of the past."""
-        while True:
-            self._window_line.send(self._recalled_window(self._window_line.receive()))
 
     def _recalled_window(self, ask: _AskWindow) -> WindowInput | Exception:
         patient = self._source.info.live and not ask.past.urgent
