@@ -66,7 +66,7 @@ def test_stages_learn_apart_and_then_together(tmp_path):
 
 
 def test_a_language_model_reads_an_encoder_that_stands_still(tmp_path, unasked):
-    recipe = replace(RECIPE, closeups=NONE, reading=STAGE)
+    recipe = replace(RECIPE, closeups=NONE, reading=replace(STAGE, batch=2, composed=1))
     train(recipe, tmp_path, stages=["perception", "language", "reading"])
     before = {name: moved(tmp_path, name) for name in ("perception", "language", "reading")}
     assert before["reading"] == before["perception"] | before["language"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -126,6 +127,27 @@ class Examiner:
         return (losses * (clear * (1 + RARE * shown)).to(told.device)).mean() * len(EVENT_KINDS)
 
 
+Judge = Callable[[Clip, Example, np.random.Generator], tuple[Tensor, dict[str, float]]]
+"""Returns the loss of one window, and what the curves show of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Windows of one make that a stage learns from.
+
+    Attributes:
+        make: makes their clips.
+        seed: of their videos.
+        judge: judges one.
+        stage: how many there are in a batch, and what they are drawn from.
+    """
+
+    make: Make
+    seed: int
+    judge: Judge
+    stage: StageRecipe
+
+
 class AnswerStage(Stage):
     """A stage that learns to answer questions on windows of clips."""
 
@@ -136,12 +158,6 @@ class AnswerStage(Stage):
         self.head = make_head(model, HEADS, recipe.seed)
         self.examiner = Examiner(model, geometry, self.head, recipe)
 
-    @abstractmethod
-    def judge(
-        self, clip: Clip, example: Example, draw: np.random.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Returns the loss of one window, and what the curves show of it."""
-
     def length(self, step: int) -> int | None:
         """Temporal patches of a step's windows, where they are not whole ones."""
         return None
@@ -151,32 +167,49 @@ class AnswerStage(Stage):
         named = self.model.model.named_parameters()
         return [p for name, p in named if not name.startswith(LANGUAGE)]
 
-    def run(self, name: str, stage: StageRecipe, make: Make, seed: int, progress: Progress) -> None:
+    def run(
+        self, name: str, stage: StageRecipe, supplies: Sequence[Supply], progress: Progress
+    ) -> None:
         """Runs the stage from where it stands.
 
         Args:
             name: what it is called.
             stage: how it learns.
-            make: makes its clips.
-            seed: of its videos.
+            supplies: what from, each for its part of a batch.
             progress: where it stands.
         """
-        patch = self.model.temporal_patch
-        with open_reel(make, self.recipe, seed, stage) as reel:
+        with ExitStack() as stack:
+            reels = [
+                stack.enter_context(open_reel(s.make, self.recipe, s.seed, s.stage))
+                for s in supplies
+            ]
+            windows = sum(_windows(supply) for supply in supplies)
 
             def learn(step: int, draw: np.random.Generator) -> dict[str, float]:
-                clips = reel.at(step)
-                examples = list_examples(clips, self.recipe, patch, self.length(step))
-                taken, points = ExampleDraw(examples, draw, stage.often), []
-                windows = max(1, stage.batch // ranks.world())
-                for _ in range(windows):
-                    example = taken.take()
-                    loss, point = self.judge(clips[example.clip], example, draw)
-                    torch.autograd.backward(loss / windows)
-                    points.append(point)
+                points = []
+                for supply, reel in zip(supplies, reels, strict=True):
+                    for loss, point in self._judged(supply, reel.at(step), step, draw):
+                        torch.autograd.backward(loss / windows)
+                        points.append(point)
                 return mean_points(points)
 
             modules = {"model": self.model.model, "head": self.head}
             progress.restore_head(self.head)
             run_stage(name, stage, modules, learn, progress, self.recipe.seed, self._encoder())
             progress.finish_head(self.head)
+
+    def _judged(
+        self, supply: Supply, clips: Sequence[Clip], step: int, draw: np.random.Generator
+    ) -> Iterator[tuple[Tensor, dict[str, float]]]:
+        """Draws a supply's part of a batch, and judges one window after the other."""
+        patch = self.model.temporal_patch
+        examples = list_examples(clips, self.recipe, patch, self.length(step))
+        taken = ExampleDraw(examples, draw, supply.stage.often)
+        for _ in range(_windows(supply)):
+            example = taken.take()
+            yield supply.judge(clips[example.clip], example, draw)
+
+
+def _windows(supply: Supply) -> int:
+    """Windows of a batch that this process draws."""
+    return max(1, supply.stage.batch // ranks.world())

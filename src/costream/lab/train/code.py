@@ -65,6 +65,11 @@ class Code:
         tokens: Tensor = self._base + values @ self._directions.T
         return tokens
 
+    def moved(self, tokens: Tensor, by: Tensor) -> Tensor:
+        """Returns tokens [..., width] that say as much more of each value as ``by`` has."""
+        moved: Tensor = tokens + by.to(tokens) @ self._directions.T.to(tokens)
+        return moved
+
     def read(self, tokens: Tensor) -> Tensor:
         """Reads the values of tokens [..., width]: [..., values]."""
         values: Tensor = tokens @ self._directions.to(tokens)

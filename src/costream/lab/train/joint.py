@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from costream.lab.train.answers import AnswerStage
+from costream.lab.train.answers import AnswerStage, Supply
 from costream.lab.train.clips import Clip, make_window
 from costream.lab.train.perception import label_patches
 from costream.lab.train.pictures import Viewed, encode_patches
@@ -34,9 +34,10 @@ class JointStage(AnswerStage):
 
     def learn(self, progress: Progress) -> None:
         make = partial(make_window, self.recipe, self.model.temporal_patch)
-        self.run("joint", self.recipe.joint, make, 3, progress)
+        stage = self.recipe.joint
+        self.run("joint", stage, [Supply(make, 3, self._judge, stage)], progress)
 
-    def judge(
+    def _judge(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         viewed = [view_window(clip, example, draw)]

@@ -29,7 +29,7 @@ NEEDED = {
     "stealing": Evidence(1.0, before=1.0),
     "intrusion": Evidence(1.5),
     "wrong_way": Evidence(1.5),
-    "loitering": Evidence(3.0),
+    "loitering": Evidence(7.0),
     "fire": Evidence(1.5),
 }
 """By kind of event."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from costream.lab.train.answers import AnswerStage
+from costream.lab.train.answers import AnswerStage, Supply
 from costream.lab.train.clips import Clip, make_truth
 from costream.lab.train.code import MARKS, Code
 from costream.lab.train.perception import label_patches
@@ -49,9 +49,10 @@ class LanguageStage(AnswerStage):
 
     def learn(self, progress: Progress) -> None:
         make = partial(make_truth, self.recipe)
-        self.run("language", self.recipe.language, make, 2, progress)
+        stage = self.recipe.language
+        self.run("language", stage, [Supply(make, 2, self._judge, stage)], progress)
 
-    def judge(
+    def _judge(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         visuals = self._write(clip, example, draw)

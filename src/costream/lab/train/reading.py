@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from zlib import crc32
 
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from costream.lab.train import ranks
-from costream.lab.train.answers import AnswerStage
-from costream.lab.train.clips import Clip, make_window
+from costream.lab.train.answers import AnswerStage, Supply
+from costream.lab.train.clips import Clip, make_truth, make_window
 from costream.lab.train.code import Code
+from costream.lab.train.composing import TokenBank
 from costream.lab.train.joint import TIGHTEST
+from costream.lab.train.perception import label_patches
 from costream.lab.train.pictures import encode_frames, view_frames
 from costream.lab.train.progress import Progress
 from costream.lab.train.recipe import Recipe
@@ -40,7 +42,8 @@ class ReadingStage(AnswerStage):
     """The stage. The language model learns.
 
     A clip is encoded once, in one view, for all the windows that are cut from it: since the encoder
-    stands still, that is two thirds of the work.
+    stands still, that is two thirds of the work. A part of the windows is put together from the
+    tokens of these clips, so that it meets many more stories than are rendered.
     """
 
     def __init__(
@@ -48,16 +51,37 @@ class ReadingStage(AnswerStage):
     ) -> None:
         super().__init__(model, geometry, code, recipe)
         self._encoded: dict[int, Encoded] = {}
+        self._bank = TokenBank(code)
         self._most = max(1, recipe.reading.pool // ranks.world())
 
     def learn(self, progress: Progress) -> None:
-        make = partial(make_window, self.recipe, self.model.temporal_patch)
-        self.run("reading", self.recipe.reading, make, 7, progress)
+        recipe, stage = self.recipe, self.recipe.reading
+        seen = replace(stage, batch=stage.batch - stage.composed)
+        make = partial(make_window, recipe, self.model.temporal_patch)
+        supplies = [Supply(make, 7, self._judge, seen)]
+        if stage.composed:
+            # What happens in a clip costs no rendering: of these there are as many as for language.
+            told = replace(recipe.language, batch=stage.composed, often=stage.often)
+            told = replace(told, steps=stage.steps, first=stage.first)
+            make = partial(make_truth, recipe)
+            supplies.append(Supply(make, 8, self._judge_composed, told))
+        self.run("reading", stage, supplies, progress)
 
-    def judge(
+    def _judge(
         self, clip: Clip, example: Example, draw: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         tokens = self._encode(clip).tokens[example.first : example.first + example.length]
+        loss, point = self.examiner.loss(example, clip, tokens, draw)
+        return loss, {"loss": loss.item(), **point}
+
+    def _judge_composed(
+        self, clip: Clip, example: Example, draw: np.random.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        numbers = range(example.first, example.first + example.length)
+        values = label_patches(self.model, self.geometry, [(clip, numbers, None)])
+        composed = self._bank.compose(values, draw).chunk(example.length)
+        levels = len(next(iter(self._encoded.values())).tokens[0].deepstack)
+        tokens = [VisualTokens(t, t.new_zeros(levels, *t.shape)) for t in composed]
         loss, point = self.examiner.loss(example, clip, tokens, draw)
         return loss, {"loss": loss.item(), **point}
 
@@ -69,10 +93,15 @@ class ReadingStage(AnswerStage):
             numbers = range(len(clip.frames) // length)
             # The view follows from the clip, and not from the step that first draws it.
             draw = np.random.default_rng((self.recipe.seed, crc32(clip.frames.tobytes())))
-            frames = view_frames([(clip, numbers, draw_view(clip, draw, TIGHTEST))], length)
+            viewed = [(clip, numbers, draw_view(clip, draw, TIGHTEST))]
             with torch.no_grad():
+                frames = view_frames(viewed, length)
                 found = Encoded(clip, encode_frames(self.model, self.geometry, frames))
             self._encoded[id(clip)] = found
+            embeds = torch.cat([tokens.embeds for tokens in found.tokens]).float()
+            self._bank.put(id(clip), label_patches(self.model, self.geometry, viewed), embeds)
             while len(self._encoded) > self._most:
-                del self._encoded[next(iter(self._encoded))]
+                oldest = next(iter(self._encoded))
+                del self._encoded[oldest]
+                self._bank.drop(oldest)
         return found

@@ -21,9 +21,11 @@ class StageRecipe:
         fresh: how many come with every step.
         decay: weight decay.
         encoder: the vision encoder's rate, as a share of the others'.
-        often: kinds of event of which twice as many are met as of the others; of what only
-            resembles an event none is left out. Where frames are drawn by what they show, they are
-            drawn twice as often, too.
+        often: kinds of event of which twice as many are met as of the others, or more where one is
+            named several times; of what only resembles an event none is left out. Where frames are
+            drawn by what they show, they are drawn as often, too.
+        composed: windows of a batch of ``reading`` that are put together from what the encoder said
+            of others.
         first: steps that the weights have behind them, where the stage goes on from a checkpoint.
     """
 
@@ -35,6 +37,7 @@ class StageRecipe:
     decay: float = 0.05
     encoder: float = 1.0
     often: tuple[EventKind, ...] = ()
+    composed: int = 0
     first: int = 0
 
     @property
@@ -139,10 +142,18 @@ RECIPES = {
         perception=NONE,
         closeups=NONE,
         balanced=StageRecipe(
-            2000, 24, 1e-3, pool=96, fresh=1.0, often=("fighting", "fall", "stealing", "wrong_way")
+            2600, 24, 1e-3, pool=96, fresh=1.0, often=("fighting", "fall", "stealing", "wrong_way")
         ),
-        language=StageRecipe(700, 8, 1.5e-3, pool=128, fresh=3.0, often=(*HARD, "wrong_way")),
-        reading=StageRecipe(3680, 8, 8e-4, pool=96, fresh=1.2, often=(*HARD, "wrong_way")),
+        language=StageRecipe(1200, 8, 1.5e-3, pool=128, fresh=3.0, often=(*HARD, "wrong_way")),
+        reading=StageRecipe(
+            4930,
+            8,
+            8e-4,
+            pool=96,
+            fresh=0.6,
+            composed=4,
+            often=(*3 * ("loitering", "stealing"), "fighting", "wrong_way"),
+        ),
         joint=NONE,
         fps=1.0,
         frame_size=(360, 360),
