@@ -28,7 +28,7 @@ def groups(*shown: dict[int, float]) -> Tensor:
 
 
 def said_by(code: Code, values: Tensor, seed: int) -> Tensor:
-    """What an encoder might say: absent marks lie at -1, and each token has something of its own."""
+    """What an encoder might say: absent marks at -1, and each token with something of its own."""
     draw = torch.Generator().manual_seed(seed)
     read = values.nan_to_num(0.0).clone()
     read[:, :MARKS] = APART * read[:, :MARKS] - 1
