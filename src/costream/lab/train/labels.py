@@ -29,8 +29,8 @@ NEEDED = {
     "stealing": Evidence(1.0, before=1.0),
     "intrusion": Evidence(1.5),
     "wrong_way": Evidence(1.5),
-    # Its interval begins when somebody has paced for five seconds: of three more, the last three
-    # look the same as the first three of somebody who does not loiter yet.
+    # Its interval begins five seconds into the pacing: a window that begins with the last three
+    # seconds of it shows no more than one that ends before it does.
     "loitering": Evidence(7.0),
     "fire": Evidence(1.5),
 }
