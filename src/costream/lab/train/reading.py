@@ -61,10 +61,14 @@ class ReadingStage(AnswerStage):
         supplies = [Supply(make, 7, self._judge, seen)]
         if stage.composed:
             # What happens in a clip costs no rendering: of these there are as many as for language.
-            told = replace(recipe.language, batch=stage.composed, often=stage.often)
-            told = replace(told, steps=stage.steps, first=stage.first)
-            make = partial(make_truth, recipe)
-            supplies.append(Supply(make, 8, self._judge_composed, told))
+            told = replace(
+                recipe.language,
+                batch=stage.composed,
+                often=stage.often,
+                steps=stage.steps,
+                first=stage.first,
+            )
+            supplies.append(Supply(partial(make_truth, recipe), 8, self._judge_composed, told))
         self.run("reading", stage, supplies, progress)
 
     def _judge(
@@ -80,6 +84,7 @@ class ReadingStage(AnswerStage):
         numbers = range(example.first, example.first + example.length)
         values = label_patches(self.model, self.geometry, [(clip, numbers, None)])
         composed = self._bank.compose(values, draw).chunk(example.length)
+        # The bank was filled by what was seen before in the same batch.
         levels = len(next(iter(self._encoded.values())).tokens[0].deepstack)
         tokens = [VisualTokens(t, t.new_zeros(levels, *t.shape)) for t in composed]
         loss, point = self.examiner.loss(example, clip, tokens, draw)
